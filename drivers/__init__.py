@@ -1,0 +1,1 @@
+"""What touches the rig, or stands in for it: recordings, images, the simulated element."""

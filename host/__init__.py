@@ -1,0 +1,1 @@
+"""The host computer's program: receives maps, stores them, shows them."""

@@ -1,0 +1,1 @@
+"""The Attention Fusion Network: its modules, training and export (in torch)."""

@@ -1,0 +1,86 @@
+"""What is known of a scan before its first frame, and of each frame beside its pixels."""
+
+from enum import IntFlag
+from typing import Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from darkscan.pipeline.geometry import Finite, PixelToStage, Positive
+
+PixelType = Literal["uint8", "uint16"]
+
+
+class ScanInfo(BaseModel):
+    """A scan: the element, the region to inspect, and the camera's frames."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    element: str = Field(min_length=1, description="the element's name or serial number")
+    side: str = Field(default="front", min_length=1, description="the inspected side")
+    element_size_mm: tuple[Positive, Positive] = Field(description="width and height, mm")
+    region_mm: tuple[Finite, Finite, Positive, Positive] = Field(
+        description="x, y, width and height of what the scan set out to inspect"
+    )
+    pitch_um: Positive = Field(description="nominal size of a pixel on the element")
+    pixel_to_stage: PixelToStage = Field(description="calibrated mm per pixel step")
+    frame_shape: tuple[int, int] = Field(description="height and width of every frame, pixels")
+    pixel_type: PixelType = Field(description="how the camera's grey levels are stored")
+    bit_depth: int = Field(ge=1, le=16, description="significant bits of a grey level")
+    frames_planned: int = Field(ge=1, description="how many frames the scan set out to take")
+    rig: str = Field(default="", description="the rig that took the scan, or what stood in for it")
+    recipe: str = Field(default="", description="the recipe the scan was taken for")
+    calibration: str = Field(default="", description="name and hash of the calibration")
+    source: str = Field(default="", description="where the pixels come from")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        height, width = self.frame_shape
+        if height < 1 or width < 1:
+            raise ValueError(f"frame_shape must be positive, is {height}x{width}")
+        if self.bit_depth > self.dtype.itemsize * 8:
+            raise ValueError(f"bit_depth {self.bit_depth} does not fit {self.pixel_type}")
+        return self
+
+    @property
+    def dtype(self) -> np.dtype[np.uint8 | np.uint16]:
+        """The pixels' dtype."""
+        return np.dtype(self.pixel_type)
+
+    @property
+    def full_scale(self) -> int:
+        """The largest grey level the camera can give."""
+        return int(2**self.bit_depth - 1)
+
+    @property
+    def frame_bytes(self) -> int:
+        """The size of one frame's pixels."""
+        return self.frame_shape[0] * self.frame_shape[1] * self.dtype.itemsize
+
+
+class FrameFlag(IntFlag):
+    """What the camera or the recorder said about a frame."""
+
+    GOOD = 0
+    LOST = 1  # the camera never delivered it: no pixels
+    INCOMPLETE = 2  # delivered with missing lines or packets
+    UNPLACED = 4  # its position could not be measured
+
+
+class FrameMeta(BaseModel):
+    """One frame without its pixels."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    frame: int = Field(ge=0, description="the frame's number in its scan")
+    strip: int = Field(ge=0, description="which pass of the stage took it")
+    position_mm: tuple[Finite, Finite, Finite] = Field(
+        description="measured place (x, y, z) of the frame's pixel corner (0, 0) on the element"
+    )
+    exposure_ns: int = Field(ge=0, description="start of exposure on the camera's clock")
+    flags: int = Field(default=0, ge=0, description="FrameFlag bits")
+
+    @property
+    def usable(self) -> bool:
+        """Whether the frame has whole pixels and a place."""
+        return self.flags == FrameFlag.GOOD

@@ -1,0 +1,1 @@
+"""Finds weak scratches on large optics while a dark-field instrument scans them."""

@@ -1,0 +1,1 @@
+"""One process each: acquisition, preprocessing, classification, merging."""
