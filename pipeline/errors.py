@@ -17,7 +17,7 @@ class ExitCode(IntEnum):
 class DarkscanError(Exception):
     """A failure with a message fit for the user: one line, no traceback."""
 
-    exit_code = ExitCode.FAILED
+    exit_code: ExitCode = ExitCode.FAILED
 
 
 class InputError(DarkscanError):

@@ -1,0 +1,58 @@
+"""The command line's entrance: finds the command, turns errors into one line and a code."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+import structlog
+
+from darkscan.cli import demo, import_images, info, profile, replay, simulate, stage
+from darkscan.pipeline.errors import DarkscanError, ExitCode
+
+_EPILOG = """\
+exit codes: 0 done, everything inspected; 1 a fault of darkscan or of the machine;
+            2 something given cannot be used; 3 the map is incomplete; 130 aborted
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="darkscan",
+        description="Finds weak scratches on large optics in dark-field scans.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"darkscan {version('darkscan')}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for command in (replay, import_images, info, profile, simulate, demo, stage):
+        command.add_parser(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit code."""
+    _quiet_logs()
+    arguments = build_parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except DarkscanError as error:
+        print(f"darkscan: error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("darkscan: interrupted", file=sys.stderr)
+        return ExitCode.ABORTED
+    except BrokenPipeError:
+        # The reader of our output is gone (`| head`): nothing more to say.
+        sys.stderr.close()
+        return ExitCode.OK
+
+
+def _quiet_logs() -> None:
+    """Until a run has its log file, only warnings are told, on the terminal."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

@@ -1,0 +1,98 @@
+"""Shows how a run goes: a live view on a terminal, a line now and then elsewhere."""
+
+import sys
+import time
+from collections import deque
+from typing import Self, TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from darkscan.pipeline.supervisor import Progress
+
+_LINE_EVERY_S = 5.0
+_RATE_OVER_S = 30.0
+
+
+class ProgressView:
+    """Frames, windows/s, queues, losses and the time left, as the supervisor hears of them."""
+
+    def __init__(self, frames: int, stream: TextIO = sys.stderr) -> None:
+        self._frames = frames
+        self._console = Console(file=stream)
+        self._live: Live | None = None
+        self._next_line = 0.0
+        self._history: deque[tuple[float, int, int]] = deque()  # moment, settled, windows
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live = Live(console=self._console, refresh_per_second=4, transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def show(self, progress: Progress) -> None:
+        """Takes note of the run's state and shows it if it is time to."""
+        now = time.monotonic()
+        cells = self._cells(progress, now)
+        if self._live is not None:
+            self._live.update(_table(cells))
+        elif now >= self._next_line:
+            self._next_line = now + _LINE_EVERY_S
+            line = ", ".join(f"{name} {value}" for name, value in cells.items())
+            self._console.print(line, highlight=False, soft_wrap=True)
+
+    def _cells(self, progress: Progress, now: float) -> dict[str, str]:
+        statuses = progress.statuses.values()
+        sums = next((s.sums for s in statuses if s.sums is not None), None)
+        settled = 0 if sums is None else sums.captured - sums.in_flight
+        windows = sum(s.windows for s in statuses)
+        per_s, windows_per_s = self._rates(now, settled, windows)
+        queued = sum(s.queue for s in statuses if s.stage == "preprocessing")
+        positive = max((s.positives or 0 for s in statuses), default=0)
+        left = self._frames - settled
+        cells = {
+            "frames": f"{settled}/{self._frames}",
+            "windows/s": f"{windows_per_s:.0f}" if windows_per_s else "-",
+            "in flight": str(sums.in_flight if sums else 0),
+            "queued": str(queued),
+            "positive windows": str(positive),
+            "lost": str(sums.lost if sums else 0),
+            "quarantined": str(sums.quarantined if sums else 0),
+            "left": _duration(left / per_s) if per_s else "-",
+        }
+        restarts = sum(progress.restarts.values())
+        if restarts:
+            cells["restarts"] = str(restarts)
+        if progress.stopping:
+            cells["state"] = "draining"
+        return cells
+
+    def _rates(self, now: float, settled: int, windows: int) -> tuple[float, float]:
+        """Frames and windows per second over the last half minute."""
+        history = self._history
+        history.append((now, settled, windows))
+        while now - history[0][0] > _RATE_OVER_S:
+            history.popleft()
+        then, settled_then, windows_then = history[0]
+        span = now - then
+        if span <= 0:
+            return 0.0, 0.0
+        return (settled - settled_then) / span, max(0, windows - windows_then) / span
+
+
+def _table(cells: dict[str, str]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_row(*(f"[dim]{name}[/dim]" for name in cells))
+    table.add_row(*(f"[bold]{value}[/bold]" for value in cells.values()))
+    return table
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,192 @@
+"""Every message that crosses a process border, and its form on the wire.
+
+A message is a msgpack map ``{"v": version, "kind": name, "body": fields}``, checked on
+arrival. Pixels are not in it: a FrameRef says where in the shared-memory ring they lie.
+"""
+
+from typing import Any
+
+import msgpack
+from pydantic import Field, ValidationError
+
+from darkscan.pipeline.errors import ExitCode
+from darkscan.pipeline.results import (
+    Array,
+    FrameResult,
+    LedgerSums,
+    NotInspected,
+    Outcome,
+    Record,
+    Stamp,
+)
+from darkscan.pipeline.scan import FrameMeta
+
+WIRE_VERSION = 1
+MAX_MESSAGE_BYTES = 64 * 2**20
+_MAX_ITEMS = 65_536
+
+
+class WireError(ValueError):
+    """Bytes that are no message of ours."""
+
+
+class FrameRef(Record):
+    """Where a frame's pixels lie in the ring, and which sending of it this is."""
+
+    session: int = Field(ge=0, description="which acquisition process wrote it")
+    frame: int = Field(ge=0)
+    slot: int = Field(ge=0)
+    generation: int = Field(ge=0, description="how often the slot had been leased")
+    attempt: int = Field(ge=0, description="how often the frame was sent before")
+
+
+class Captured(Record):
+    """acquisition -> preprocessing: a frame is in the ring."""
+
+    ref: FrameRef
+    meta: FrameMeta
+    stamps: tuple[Stamp, ...]
+
+
+class Prepared(Record):
+    """preprocessing -> classification: windows with their brightness adjustment."""
+
+    ref: FrameRef
+    meta: FrameMeta
+    origins: Array = Field(description="(N, 2) int32, first pixel (y, x) of each window")
+    gains: Array = Field(description="(N,) float32, W_mult of eq. 1")
+    offsets: Array = Field(description="(N,) float32, W_add of eq. 2")
+    thumbnail: Array
+    stamps: tuple[Stamp, ...]
+
+
+class Ready(Record):
+    """classification -> preprocessing: give me a frame. Saying it twice is harmless."""
+
+    worker: int = Field(ge=0)
+
+
+class EndOfScan(Record):
+    """acquisition -> merging: every frame is accounted for; make the map."""
+
+    sums: LedgerSums
+
+
+class Acknowledged(Record):
+    """merging -> acquisition: the frame is in the journal; forget it."""
+
+    frame: int = Field(ge=0)
+    outcome: Outcome
+
+
+class Failed(Record):
+    """a stage -> acquisition: this frame made an error."""
+
+    frame: int = Field(ge=0)
+    attempt: int = Field(ge=0)
+    stage: str
+    error: str
+
+
+class StageDied(Record):
+    """supervisor -> acquisition: a process is gone, and with it what it held."""
+
+    stage: str
+    index: int = Field(ge=0)
+    pid: int = Field(ge=0)
+
+
+class StopScan(Record):
+    """supervisor -> acquisition: take no more frames; account for the rest as lost."""
+
+    reason: str
+    give_up: bool = Field(description="whether the frames under way are set aside as well")
+
+
+class Status(Record):
+    """a stage -> supervisor: alive, and what was done so far."""
+
+    stage: str
+    index: int = Field(ge=0)
+    pid: int = Field(ge=0)
+    frames: int = Field(ge=0, description="frames finished by this process")
+    windows: int = Field(default=0, ge=0, description="windows finished by this process")
+    queue: int = Field(default=0, ge=0, description="frames waiting in this process")
+    sums: LedgerSums | None = Field(default=None, description="acquisition's account")
+    positives: int | None = Field(default=None, description="windows over threshold (merging)")
+    fatal: str | None = Field(default=None, description="why this process gives up the run")
+    exit_code: int = Field(default=ExitCode.FAILED, description="of the run, if fatal")
+
+
+Message = (
+    Captured
+    | Prepared
+    | Ready
+    | FrameResult
+    | NotInspected
+    | EndOfScan
+    | Acknowledged
+    | Failed
+    | StageDied
+    | StopScan
+    | Status
+)
+
+_KINDS: dict[str, type[Message]] = {
+    kind.__name__: kind
+    for kind in (
+        Captured,
+        Prepared,
+        Ready,
+        FrameResult,
+        NotInspected,
+        EndOfScan,
+        Acknowledged,
+        Failed,
+        StageDied,
+        StopScan,
+        Status,
+    )
+}
+
+
+def encode(message: Message) -> bytes:
+    """The message's bytes on the wire."""
+    envelope = {"v": WIRE_VERSION, "kind": type(message).__name__, "body": message.model_dump()}
+    packed: bytes = msgpack.packb(envelope)
+    return packed
+
+
+def decode(data: bytes) -> Message:
+    """The message in some bytes. Raises WireError for anything that is none of ours."""
+    envelope = _unpack(data)
+    if not isinstance(envelope, dict) or envelope.keys() != {"v", "kind", "body"}:
+        raise WireError("not a darkscan message")
+    if envelope["v"] != WIRE_VERSION:
+        raise WireError(f"wire version {envelope['v']!r} is not {WIRE_VERSION}")
+    kind = _KINDS.get(str(envelope["kind"]))
+    if kind is None:
+        raise WireError(f"unknown kind of message {envelope['kind']!r:.60}")
+    try:
+        return kind.model_validate(envelope["body"])
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise WireError(f"{envelope['kind']}.{where}: {first['msg']}") from error
+
+
+def _unpack(data: bytes) -> Any:
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise WireError(f"{len(data)} bytes are more than a message may have")
+    try:
+        return msgpack.unpackb(
+            data,
+            max_array_len=_MAX_ITEMS,
+            max_map_len=_MAX_ITEMS,
+            max_bin_len=MAX_MESSAGE_BYTES,
+            max_str_len=_MAX_ITEMS,
+            max_ext_len=0,
+        )
+    # RecursionError: deeply nested input; the others are msgpack's own.
+    except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as error:
+        raise WireError(f"not msgpack: {error}") from error

@@ -1,0 +1,110 @@
+"""The recipe: how an element is inspected, and how the processes share the work."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from darkscan.pipeline.configuration import Settings, content_hash, load_settings
+
+
+class Inspection(Settings):
+    """What decides the defect map: two runs with equal values give equal maps."""
+
+    window: int = Field(default=256, ge=32, le=4096)
+    """Side of a window, pixels. The model must have been trained for it."""
+
+    stride: int = Field(default=128, ge=8, le=4096)
+    """Step from window to window, pixels. Half a window lets no scratch hide on a border."""
+
+    model: str = Field(default="default", min_length=1)
+    """The ONNX model: a path (relative ones start from the recipe's folder), or "default"."""
+
+    threshold: float | None = Field(default=None, gt=0, lt=1)
+    """Windows of this score or more are scratches. Left out: the model's own threshold."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "Inspection":
+        if self.stride > self.window:
+            raise ValueError(
+                f"stride {self.stride} is larger than window {self.window}: "
+                "pixels between the windows would never be inspected"
+            )
+        return self
+
+
+class Processes(Settings):
+    """How the work is shared; never changes what is found."""
+
+    ring_slots: int = Field(default=8, ge=2, le=4096)
+    """Frames the shared-memory ring holds between acquisition and merging."""
+
+    workers: int = Field(default=1, ge=1, le=256)
+    """Classification processes."""
+
+    threads: int = Field(default=0, ge=0, le=1024)
+    """Threads of each classification process; 0 shares the machine's cores among them."""
+
+    batch: int = Field(default=32, ge=1, le=1024)
+    """Windows that go through the network at once. Always of one frame."""
+
+    attempts: int = Field(default=2, ge=1, le=10)
+    """A frame that fails so often is set aside and listed as not inspected."""
+
+    restarts: int = Field(default=5, ge=0, le=1000)
+    """A stage that dies so often without one more frame done ends the run."""
+
+    resend_after_s: float = Field(default=120.0, gt=0, le=86400)
+    """An unacknowledged frame that nobody works on is sent again after so long."""
+
+    stage_timeout_s: float = Field(default=60.0, gt=0, le=86400)
+    """A stage silent for so long is taken for dead and restarted."""
+
+
+class Output(Settings):
+    """What the map's picture looks like; never changes what is found."""
+
+    picture_px: int = Field(default=2048, ge=64, le=16384)
+    """The longer side of defect-map.png, at most."""
+
+
+class Logging(Settings):
+    """What goes to the log file."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe events that are kept."""
+
+
+class Recipe(Settings):
+    """A recipe file: tables [inspection], [processes], [output] and [logging]."""
+
+    name: str = Field(default="default", min_length=1)
+    """A name people know the recipe by."""
+
+    inspection: Inspection = Inspection()
+    processes: Processes = Processes()
+    output: Output = Output()
+    logging: Logging = Logging()
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Reads a recipe and makes its model's path absolute. Raises InputError."""
+    recipe = load_settings(path, Recipe)
+    model = recipe.inspection.model
+    if model == "default":
+        return recipe
+    absolute = str((path.parent / model).resolve())
+    inspection = recipe.inspection.model_copy(update={"model": absolute})
+    return recipe.model_copy(update={"inspection": inspection})
+
+
+def inspection_hash(inspection: Inspection, *, model_hash: str, threshold: float) -> str:
+    """Names what decides a map: window, stride, the model's content, the threshold in force."""
+    return content_hash(
+        {
+            "window": inspection.window,
+            "stride": inspection.stride,
+            "model": model_hash,
+            "threshold": threshold,
+        }
+    )

@@ -1,0 +1,117 @@
+"""A run: what every process of it must know, and the folder in memory that they share.
+
+The run folder lies in /dev/shm and holds the frame ring, the sockets and the run's
+description. It is locked as long as its supervisor lives, so that what a killed run
+left behind can be told from what is in use, and swept.
+"""
+
+import fcntl
+import os
+import secrets
+import shutil
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field
+
+from darkscan.pipeline.configuration import Settings, check
+from darkscan.pipeline.errors import InputError, StorageError
+from darkscan.pipeline.recipe import Recipe
+from darkscan.pipeline.results import ModelInfo
+from darkscan.pipeline.scan import ScanInfo
+
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - shared memory is what we mean
+_SPEC_NAME = "run.json"
+_LOCK_NAME = "lock"
+RING_NAME = "ring"
+
+Speed = Literal["max", "recorded"]
+
+
+class RunSpec(Settings):
+    """One run, as its stages read it from the run folder."""
+
+    out_dir: Path
+    """Where the map goes."""
+
+    recording: Path
+    """The recording that is replayed."""
+
+    speed: Speed
+    """As fast as can be, or with the recorded times between frames."""
+
+    recipe: Recipe
+    recipe_hash: str
+    model_path: Path
+    model: ModelInfo
+    scan: ScanInfo
+    thumbnail_scale: int = Field(ge=1)
+    """Pixels averaged into one of the picture's, along each axis."""
+
+    workers: int = Field(ge=1)
+    threads: int = Field(ge=1)
+    """Threads of each worker."""
+
+    def write(self, run_dir: Path) -> None:
+        """Leaves the description where ``read`` finds it."""
+        (run_dir / _SPEC_NAME).write_text(self.model_dump_json(), encoding="utf-8")
+
+    @classmethod
+    def read(cls, run_dir: Path) -> Self:
+        """Reads a run's description. Raises InputError if the folder holds no run."""
+        path = run_dir / _SPEC_NAME
+        try:
+            text = path.read_bytes()
+        except OSError as error:
+            raise InputError(f"holds no run: {error.strerror}", file=run_dir) from error
+        # JSON has no tuples, so only pydantic's own JSON mode reads them back strictly.
+        return check(cls.model_validate_json(text), cls, file=path)
+
+
+class RunFolder:
+    """The run's folder in shared memory, locked until this process ends or closes it."""
+
+    def __init__(self) -> None:
+        sweep()
+        self.path = SHARED_MEMORY / f"{_prefix()}{secrets.token_hex(4)}"
+        try:
+            self.path.mkdir(mode=0o700)
+            self._lock = os.open(self.path / _LOCK_NAME, os.O_CREAT | os.O_RDWR, 0o600)
+        except OSError as error:
+            raise StorageError(self.path, error) from error
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+
+    def close(self) -> None:
+        """Removes the folder and all in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        os.close(self._lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def sweep() -> list[Path]:
+    """Removes the folders of this user's runs that no living process has locked."""
+    swept = []
+    for folder in SHARED_MEMORY.glob(f"{_prefix()}*"):
+        try:
+            lock = os.open(folder / _LOCK_NAME, os.O_RDWR)
+        except OSError:
+            continue  # being made, or being removed
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            continue  # in use
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+            swept.append(folder)
+        finally:
+            os.close(lock)
+    return swept
+
+
+def _prefix() -> str:
+    return f"darkscan-{os.getuid()}-"

@@ -1,0 +1,228 @@
+"""The supervisor: starts the stages of a run, watches, restarts and stops them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import structlog
+import zmq
+
+from darkscan.pipeline.errors import DarkscanError, ExitCode
+from darkscan.pipeline.links import Inbox, Outbox
+from darkscan.pipeline.messages import StageDied, Status, StopScan
+from darkscan.pipeline.station import SUPERVISOR
+
+_log = structlog.get_logger(__name__)
+_TICK_S = 0.5
+_GRACE_S = 5.0
+_STDERR_TAIL = 2000
+
+# Without these two a run cannot account for its frames; the others can be given up.
+_ESSENTIAL = {"acquisition", "merging"}
+
+StageKey = tuple[str, int]
+
+
+class Aborted(DarkscanError):  # noqa: N818 - the user's will, not an error
+    """The user interrupted twice: nothing is finished."""
+
+    exit_code = ExitCode.ABORTED
+
+
+@dataclass
+class _Child:
+    """A running stage process."""
+
+    process: subprocess.Popen[bytes]
+    pidfd: int
+    last_heard: float
+    status: Status | None = None
+
+
+@dataclass
+class Progress:
+    """What the supervisor knows of the run at this moment."""
+
+    statuses: dict[StageKey, Status] = field(default_factory=dict)
+    restarts: Counter[str] = field(default_factory=Counter)
+    stopping: bool = False
+
+
+class Supervisor:
+    """Runs one scan's stages until merging has written the map."""
+
+    def __init__(
+        self,
+        run_dir: Path,
+        stages: list[StageKey],
+        *,
+        restarts: int,
+        stage_timeout_s: float,
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self._run_dir = run_dir
+        self._stages = stages
+        self._restarts = restarts
+        self._timeout = stage_timeout_s
+        self._on_progress = on_progress
+        self._children: dict[StageKey, _Child] = {}
+        self._deaths: Counter[StageKey] = Counter()  # since the last settled frame
+        self._settled = 0
+        self._done_before: Counter[StageKey] = Counter()  # frames by processes that are gone
+        self._interrupts = 0
+        self._finished = False
+        self.progress = Progress()
+
+    def run(self) -> None:
+        """Returns once the map is written; leaves no process behind, whatever happens.
+
+        SIGINT and SIGTERM drain the run: what is under way is finished and mapped, the
+        rest is listed as not inspected. A second signal aborts.
+        Raises DarkscanError when the run cannot be finished.
+        """
+        inbox = Inbox(self._run_dir, SUPERVISOR)
+        self._to_acquisition = Outbox(self._run_dir, "acquisition")
+        poller = zmq.Poller()
+        poller.register(inbox.socket, zmq.POLLIN)
+        previous = {s: signal.signal(s, self._on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            for key in self._stages:
+                self._start(key, poller)
+            while not self._finished:
+                poller.poll(int(_TICK_S * 1000))
+                for message in inbox.messages():
+                    if isinstance(message, Status):
+                        self._hear(message)
+                self._bury(poller)
+                self._kill_silent()
+                self._drain_if_asked()
+                self._on_progress(self.progress)
+        finally:
+            self._stop_all()
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+            inbox.close()
+            self._to_acquisition.close()
+
+    def _start(self, key: StageKey, poller: zmq.Poller) -> None:
+        stage, index = key
+        command = [
+            *(sys.executable, "-m", "darkscan", "stage", stage),
+            *("--run", str(self._run_dir), "--index", str(index)),
+            *("--parent", str(os.getpid())),
+        ]
+        with self._stderr_path(key).open("wb") as stderr:
+            # A session of its own: the terminal's Ctrl-C is for us alone.
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stderr=stderr, start_new_session=True
+            )
+        child = _Child(process, os.pidfd_open(process.pid), time.monotonic())
+        poller.register(child.pidfd, zmq.POLLIN)
+        self._children[key] = child
+        _log.info("stage started", stage=stage, index=index, stage_pid=process.pid)
+
+    def _hear(self, status: Status) -> None:
+        if status.fatal:
+            failure = DarkscanError(status.fatal)
+            failure.exit_code = ExitCode(status.exit_code)
+            raise failure
+        key = (status.stage, status.index)
+        child = self._children.get(key)
+        if child is None or child.process.pid != status.pid:
+            return  # last words of a process that was replaced
+        child.last_heard = time.monotonic()
+        child.status = status
+        total = status.frames + self._done_before[key]
+        self.progress.statuses[key] = status.model_copy(update={"frames": total})
+        if status.sums is not None:
+            settled = status.sums.captured - status.sums.in_flight
+            if settled > self._settled:
+                self._settled = settled
+                self._deaths.clear()
+
+    def _bury(self, poller: zmq.Poller) -> None:
+        for key, child in list(self._children.items()):
+            code = child.process.poll()
+            if code is None:
+                continue
+            poller.unregister(child.pidfd)
+            os.close(child.pidfd)
+            del self._children[key]
+            if key[0] == "merging" and code == ExitCode.OK:
+                self._finished = True
+                return
+            self._replace(key, child, code, poller)
+
+    def _replace(self, key: StageKey, child: _Child, code: int, poller: zmq.Poller) -> None:
+        stage, index = key
+        last_words = self._stderr_path(key).read_bytes()[-_STDERR_TAIL:].decode(errors="replace")
+        _log.warning(
+            "stage died", stage=stage, index=index, code=code, stderr=last_words.strip() or None
+        )
+        self._deaths[key] += 1
+        self.progress.restarts[stage] += 1
+        if child.status is not None:
+            self._done_before[key] += child.status.frames
+        if self._deaths[key] > self._restarts:
+            self._give_up(stage, last_words)
+        else:
+            self._start(key, poller)
+        # After the restart: the new process is there when its frames are sent again.
+        self._to_acquisition.send(StageDied(stage=stage, index=index, pid=child.process.pid))
+
+    def _give_up(self, stage: str, last_words: str) -> None:
+        lines = last_words.strip().splitlines()
+        reason = f"{stage} died {self._restarts + 1} times in a row"
+        if stage in _ESSENTIAL:
+            raise DarkscanError(": ".join([reason, *lines[-1:]]))
+        if not any(name == stage for name, _ in self._children):
+            _log.error("stage given up", stage=stage)
+            self._to_acquisition.send(StopScan(reason=reason, give_up=True))
+
+    def _kill_silent(self) -> None:
+        now = time.monotonic()
+        for (stage, index), child in self._children.items():
+            if now - child.last_heard > self._timeout:
+                _log.warning("stage is silent, killed", stage=stage, index=index)
+                child.last_heard = now
+                child.process.kill()
+
+    def _on_signal(self, _signal: int, _frame: object) -> None:
+        self._interrupts += 1
+
+    def _drain_if_asked(self) -> None:
+        if self._interrupts > 1:
+            raise Aborted("aborted: the map was not written")
+        if self._interrupts and not self.progress.stopping:
+            self.progress.stopping = True
+            _log.info("draining")
+            self._to_acquisition.send(StopScan(reason="stopped by the operator", give_up=False))
+
+    def _stop_all(self) -> None:
+        for child in self._children.values():
+            child.process.terminate()
+        deadline = time.monotonic() + _GRACE_S
+        for child in self._children.values():
+            try:
+                child.process.wait(max(deadline - time.monotonic(), 0.0))
+            except subprocess.TimeoutExpired:
+                child.process.kill()
+                child.process.wait()
+            os.close(child.pidfd)
+        self._children.clear()
+
+    def _stderr_path(self, key: StageKey) -> Path:
+        return self._run_dir / f"{key[0]}-{key[1]}.stderr"
+
+
+def stage_list(workers: int) -> list[StageKey]:
+    """The processes of a run: the consumers first, so that nothing waits for them."""
+    classification: list[Any] = [("classification", index) for index in range(workers)]
+    return [("merging", 0), ("preprocessing", 0), *classification, ("acquisition", 0)]

@@ -1,0 +1,106 @@
+"""Preprocessing: finds each window's brightness adjustment; cuts nothing out."""
+
+import time
+from collections import deque
+from pathlib import Path
+
+import structlog
+
+from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
+from darkscan.pipeline.grid import window_origins
+from darkscan.pipeline.links import Desk, Inbox, Outbox
+from darkscan.pipeline.messages import Captured, Failed, Prepared
+from darkscan.pipeline.results import Stamp
+from darkscan.pipeline.ring import FrameRing, Role, StaleReferenceError
+from darkscan.pipeline.run import RING_NAME, RunSpec
+from darkscan.pipeline.station import Station
+from darkscan.pipeline.thumbnail import make_thumbnail
+
+_log = structlog.get_logger(__name__)
+DESK = "desk"
+
+
+class Preprocessing:
+    """Prepares frames as they come and hands them to the workers as they ask."""
+
+    def __init__(self, run_dir: Path, spec: RunSpec, station: Station) -> None:
+        self._station = station
+        self._ring = FrameRing.attach(run_dir / RING_NAME)
+        inspection = spec.recipe.inspection
+        self._window = inspection.window
+        self._origins = window_origins(spec.scan.frame_shape, self._window, inspection.stride)
+        self._scale = spec.thumbnail_scale
+        self._inbox = Inbox(run_dir, "preprocessing")
+        self._desk = Desk(run_dir, DESK)
+        self._to_acquisition = Outbox(run_dir, "acquisition")
+        self._prepared: deque[Prepared] = deque()
+        self._frames = 0
+        station.listen_to(self._inbox.socket)
+        station.listen_to(self._desk.socket)
+
+    def run(self) -> None:
+        """Works until it is told to stop."""
+        while not self._station.stopping:
+            self._desk.listen()
+            self._hand_out()
+            captured = self._inbox.next()
+            if isinstance(captured, Captured):
+                self._prepare(captured)
+            elif captured is None:
+                self._station.wait()
+            self._station.beat(self._frames, queue=len(self._prepared))
+
+    def _prepare(self, captured: Captured) -> None:
+        received = time.monotonic_ns()
+        try:
+            if not self._ring.hold(captured.ref, Role.PREPROCESSING):
+                return
+            self._prepared.append(self._adjust(captured, received))
+        except StaleReferenceError:
+            return  # acknowledged, or sent again: the later message counts
+        except Exception as error:  # noqa: BLE001 - a frame that breaks us must not stop the scan
+            _log.exception("frame cannot be prepared", frame=captured.ref.frame)
+            self._to_acquisition.send(
+                Failed(
+                    frame=captured.ref.frame,
+                    attempt=captured.ref.attempt,
+                    stage="preprocessing",
+                    error=f"{type(error).__name__}: {error}",
+                )
+            )
+        finally:
+            self._ring.let_go(captured.ref, Role.PREPROCESSING)
+
+    def _adjust(self, captured: Captured, received: int) -> Prepared:
+        started = time.monotonic_ns()
+        pixels = self._ring.view(captured.ref)
+        gains, offsets = gains_and_offsets(*window_extrema(pixels, self._origins, self._window))
+        thumbnail = make_thumbnail(pixels, self._scale)
+        self._ring.check(captured.ref)
+        self._frames += 1
+        stamp = Stamp(
+            stage="preprocessing",
+            received_ns=received,
+            started_ns=started,
+            finished_ns=time.monotonic_ns(),
+        )
+        return Prepared(
+            ref=captured.ref,
+            meta=captured.meta,
+            origins=self._origins,
+            gains=gains,
+            offsets=offsets,
+            thumbnail=thumbnail,
+            stamps=(*captured.stamps, stamp),
+        )
+
+    def _hand_out(self) -> None:
+        while self._prepared and self._desk.somebody_waits:
+            prepared = self._prepared[0]
+            try:
+                self._ring.check(prepared.ref)
+            except StaleReferenceError:
+                self._prepared.popleft()
+                continue
+            if self._desk.hand_out(prepared):
+                self._prepared.popleft()

@@ -1,0 +1,34 @@
+"""Habits that all tests share."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+from structlog.testing import LogCapture
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def no_unexpected_errors(request: pytest.FixtureRequest) -> Iterator[LogCapture]:
+    """A test in which an error is logged fails, unless it says that it expects one."""
+    capture = LogCapture()
+    structlog.configure(processors=[capture])
+    yield capture
+    structlog.reset_defaults()
+    if request.node.get_closest_marker("expects_errors") is None:
+        errors = [e for e in capture.entries if e["log_level"] in {"error", "critical"}]
+        assert not errors
+
+
+@pytest.fixture(scope="session")
+def real_images() -> Path:
+    """The folder of real images; tests that need it skip where it is not."""
+    folder = Path(
+        os.environ.get("DARKSCAN_REAL_IMAGES", REPOSITORY.parent / "shared" / "data" / "real")
+    )
+    if not folder.is_dir():
+        pytest.skip(f"no real images in {folder} (set DARKSCAN_REAL_IMAGES)")
+    return folder

@@ -1,0 +1,110 @@
+"""The journal: every frame once, whole records only, whatever killed its writer."""
+
+import resource
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from darkscan.pipeline.journal import Journal, outcome, read_journal
+from darkscan.pipeline.results import NotInspected
+from tests.builders import frame_meta, frame_result
+
+
+@pytest.fixture
+def opened() -> Iterator[Callable[[Path], Journal]]:
+    journals: list[Journal] = []
+
+    def open_journal(path: Path) -> Journal:
+        journals.append(Journal(path))
+        return journals[-1]
+
+    yield open_journal
+    for journal in journals:
+        journal.close()
+
+
+def test_counts_each_frame_once(tmp_path: Path, opened: Callable[[Path], Journal]) -> None:
+    journal = opened(tmp_path / "journal")
+    assert journal.append(frame_result(1))
+    assert not journal.append(frame_result(1))
+    late = NotInspected(meta=frame_meta(1), kind="quarantined", reason="too late")
+    assert not journal.append(late)
+    assert outcome(journal.settled[1]) == "mapped"
+
+
+def test_a_successor_finds_what_was_written(
+    tmp_path: Path, opened: Callable[[Path], Journal]
+) -> None:
+    first = opened(tmp_path / "journal")
+    first.append(frame_result(1))
+    first.append(NotInspected(meta=frame_meta(2), kind="lost", reason="dropped"))
+    second = opened(tmp_path / "journal")  # the first was killed: never closed
+    assert {f: outcome(r) for f, r in second.settled.items()} == {1: "mapped", 2: "lost"}
+
+
+@pytest.mark.parametrize("cut", [1, 7, 8, 50])
+def test_a_torn_record_is_cut_off_and_writing_goes_on(
+    tmp_path: Path, opened: Callable[[Path], Journal], cut: int
+) -> None:
+    path = tmp_path / "journal"
+    journal = opened(path)
+    journal.append(frame_result(1))
+    whole = path.stat().st_size
+    journal.append(frame_result(2))
+    journal.close()
+    with path.open("r+b") as file:
+        file.truncate(whole + cut)
+    journal = opened(path)
+    assert set(journal.settled) == {1}
+    journal.append(frame_result(3))
+    assert set(read_journal(path)) == {1, 3}
+
+
+def test_a_flipped_bit_ends_what_is_believed(
+    tmp_path: Path, opened: Callable[[Path], Journal]
+) -> None:
+    path = tmp_path / "journal"
+    journal = opened(path)
+    journal.append(frame_result(1))
+    first = path.stat().st_size
+    journal.append(frame_result(2))
+    data = bytearray(path.read_bytes())
+    data[first + 40] ^= 1
+    path.write_bytes(data)
+    assert set(read_journal(path)) == {1}
+
+
+def test_a_full_disk_is_told_in_one_line_and_leaves_whole_records(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from darkscan.pipeline.journal import Journal\n"
+        "from darkscan.pipeline.errors import StorageError\n"
+        "from tests.builders import frame_result\n"
+        "journal = Journal(Path(sys.argv[1]))\n"
+        "try:\n"
+        "    for frame in range(1000): journal.append(frame_result(frame))\n"
+        "except StorageError as error: print(error)\n"
+    )
+
+    def small_disk() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+
+    path = tmp_path / "journal"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)],
+        preexec_fn=small_disk,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == f"{path}: cannot be written: File too large"
+    frames = sorted(read_journal(path))
+    assert frames == list(range(len(frames)))
+    assert len(frames) > 3
+
+
+def test_no_file_is_an_empty_journal(tmp_path: Path) -> None:
+    assert read_journal(tmp_path / "none") == {}

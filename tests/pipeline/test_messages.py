@@ -1,0 +1,114 @@
+"""The wire: what is sent arrives, and what is none of ours is refused."""
+
+import msgpack
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from darkscan.pipeline.messages import (
+    Acknowledged,
+    Captured,
+    FrameRef,
+    Prepared,
+    WireError,
+    decode,
+    encode,
+)
+from darkscan.pipeline.results import FrameResult, Stamp
+from tests.builders import frame_meta, frame_result
+
+REF = FrameRef(session=1, frame=9, slot=2, generation=4, attempt=1)
+STAMP = Stamp(stage="acquisition", received_ns=1, started_ns=2, finished_ns=3)
+
+
+def test_a_prepared_frame_arrives_as_it_was() -> None:
+    sent = Prepared(
+        ref=REF,
+        meta=frame_meta(9, 1.5, 2.5),
+        origins=np.array([[0, 128]], np.int32),
+        gains=np.array([5.1], np.float32),
+        offsets=np.array([-3.0], np.float32),
+        thumbnail=np.array([[1, 2], [3, 4000]], np.uint16),
+        stamps=(STAMP,),
+    )
+    got = decode(encode(sent))
+    assert isinstance(got, Prepared)
+    assert (got.ref, got.meta, got.stamps) == (sent.ref, sent.meta, sent.stamps)
+    for field in ("origins", "gains", "offsets", "thumbnail"):
+        np.testing.assert_array_equal(getattr(got, field), getattr(sent, field))
+        assert getattr(got, field).dtype == getattr(sent, field).dtype
+
+
+def test_a_captured_frame_carries_no_pixels() -> None:
+    message = encode(Captured(ref=REF, meta=frame_meta(9), stamps=(STAMP,)))
+    assert len(message) < 400
+
+
+def _envelope(**changes: object) -> bytes:
+    envelope = {"v": 1, "kind": "Acknowledged", "body": {"frame": 1, "outcome": "mapped"}}
+    packed: bytes = msgpack.packb(envelope | changes)
+    return packed
+
+
+def _result_with(field: str, value: object) -> bytes:
+    body = frame_result(1).model_dump() | {field: value}
+    return _envelope(kind="FrameResult", body=body)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        pytest.param(b"", "not msgpack", id="nothing"),
+        pytest.param(b"\xc1\x00\xff", "not msgpack", id="noise"),
+        pytest.param(_envelope()[:-3], "not msgpack", id="cut off"),
+        pytest.param(msgpack.packb([1, 2]), "not a darkscan message", id="a list"),
+        pytest.param(_envelope(v=2), "wire version 2", id="another version"),
+        pytest.param(_envelope(kind="Launch"), "unknown kind", id="an unknown kind"),
+        pytest.param(_envelope(body={"frame": 1}), "Acknowledged.outcome", id="a missing field"),
+        pytest.param(
+            _envelope(body={"frame": -1, "outcome": "mapped"}), "frame", id="a negative frame"
+        ),
+        pytest.param(
+            _envelope(body={"frame": 1, "outcome": "mapped", "x": 1}), "x", id="an extra field"
+        ),
+        pytest.param(_envelope(body=msgpack.ExtType(5, b"xx")), "not msgpack", id="an ext type"),
+        pytest.param(b"\xdd\xff\xff\xff\xff", "not msgpack", id="a huge array announced"),
+        pytest.param(b"\x91" * 5000 + b"\xc0", "not msgpack", id="deep nesting"),
+        pytest.param(_envelope(kind=b"\xff\xfe"), "unknown kind", id="a kind in bytes"),
+        pytest.param(
+            _result_with("scores", ["float32", [3], b"\0" * 4]), "scores", id="an array cut off"
+        ),
+        pytest.param(
+            _result_with("scores", ["object", [1], b"\0" * 8]), "scores", id="an array of objects"
+        ),
+        pytest.param(
+            _result_with("scores", ["float32", [-1], b"\0" * 4]), "scores", id="a negative shape"
+        ),
+        pytest.param(
+            _result_with("scores", ["float32", 5, b"\0" * 4]), "scores", id="a shape that is none"
+        ),
+    ],
+)
+def test_refuses_what_is_no_message(data: bytes, reason: str) -> None:
+    with pytest.raises(WireError, match=reason):
+        decode(data)
+
+
+@given(data=st.binary(max_size=200))
+def test_no_bytes_do_more_than_be_refused(data: bytes) -> None:
+    with pytest.raises(WireError):
+        decode(data)
+
+
+def test_a_position_that_is_no_number_is_refused() -> None:
+    body = frame_result(1).model_dump()
+    body["meta"]["position_mm"] = [float("nan"), 0.0, 0.0]
+    with pytest.raises(WireError, match="position_mm"):
+        decode(_envelope(kind="FrameResult", body=body))
+
+
+def test_plain_messages_are_equal_after_the_journey() -> None:
+    message = Acknowledged(frame=3, outcome="quarantined")
+    assert decode(encode(message)) == message
+    assert isinstance(decode(encode(frame_result(2))), FrameResult)

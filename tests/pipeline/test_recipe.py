@@ -1,0 +1,106 @@
+"""Recipes: every file in configs/ loads, and every mistake is named."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.recipe import Inspection, Recipe, inspection_hash, load_recipe
+from tests.conftest import REPOSITORY
+
+CONFIGS = sorted((REPOSITORY / "configs").glob("*.toml"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_every_recipe_in_configs_loads(path: Path) -> None:
+    assert load_recipe(path).name
+
+
+def test_the_default_file_says_the_defaults_and_all_of_them() -> None:
+    path = REPOSITORY / "configs" / "default.toml"
+    assert load_recipe(path) == Recipe()
+    # Uncommented, the optional keys stand there too.
+    text = re.sub(r"^# (threshold = )", r"\1", path.read_text(), flags=re.MULTILINE)
+    written = tomllib.loads(text)
+    for table, fields in Recipe().model_dump().items():
+        assert table in written
+        if isinstance(fields, dict):
+            assert set(written[table]) == set(fields)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(
+            "[inspection]\nwindw = 256",
+            "inspection.windw: unknown key; did you mean 'window'?",
+            id="misspelt key",
+        ),
+        pytest.param(
+            "[procesess]\n",
+            "procesess: unknown key; did you mean 'processes'?",
+            id="misspelt table",
+        ),
+        pytest.param(
+            "[inspection]\nxyz = 1",
+            "inspection.xyz: unknown key; known here: model, stride, threshold, window",
+            id="unknown key",
+        ),
+        pytest.param(
+            "[inspection]\nwindow = 'big'",
+            "inspection.window: input should be a valid integer",
+            id="wrong type",
+        ),
+        pytest.param(
+            "[inspection]\nthreshold = 1.5",
+            "inspection.threshold: input should be less than 1 (is 1.5)",
+            id="threshold out of range",
+        ),
+        pytest.param(
+            "[inspection]\nthreshold = nan", "inspection.threshold", id="threshold is no number"
+        ),
+        pytest.param(
+            "[inspection]\nstride = 512",
+            "inspection: stride 512 is larger than window 256",
+            id="stride over window",
+        ),
+        pytest.param(
+            "[processes]\nworkers = 0",
+            "processes.workers: input should be greater than or equal to 1",
+            id="no workers",
+        ),
+        pytest.param("name = ", "is not TOML", id="broken TOML"),
+    ],
+)
+def test_names_file_and_field_of_a_mistake(tmp_path: Path, text: str, expected: str) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        load_recipe(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert expected in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_refuses_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No such file"):
+        load_recipe(tmp_path / "none.toml")
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match="not a text file"):
+        load_recipe(tmp_path / "binary.toml")
+
+
+def test_a_models_path_starts_from_the_recipe(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text('[inspection]\nmodel = "mine.onnx"')
+    assert load_recipe(path).inspection.model == str(tmp_path / "mine.onnx")
+
+
+def test_the_hash_covers_what_decides_the_map_and_nothing_else() -> None:
+    base = inspection_hash(Inspection(), model_hash="a", threshold=0.5)
+    assert base == inspection_hash(Inspection(model="x"), model_hash="a", threshold=0.5)
+    assert base != inspection_hash(Inspection(stride=64), model_hash="a", threshold=0.5)
+    assert base != inspection_hash(Inspection(), model_hash="b", threshold=0.5)
+    assert base != inspection_hash(Inspection(), model_hash="a", threshold=0.6)
