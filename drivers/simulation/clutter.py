@@ -1,0 +1,201 @@
+"""What a window shows that is no scratch: dust, hairs, tracks, stars, galaxies, edges."""
+
+import cv2
+import numpy as np
+
+from darkscan.drivers.simulation.curves import HAIR_STEP_PX, draw_hair_shape, texture
+from darkscan.drivers.simulation.draws import chance, chances, log_uniform, log_uniforms
+from darkscan.drivers.simulation.dust import draw_specks, scatter
+from darkscan.drivers.simulation.looks import WINDOW_PX, Look
+from darkscan.drivers.simulation.strokes import FloatArray, Image, Strokes, add_line, add_spots
+
+LONGEST_TRACK_PX = {False: 30.0, True: 38.0}  # of the optic and the wide look
+_BLINDING = 150.0  # grey levels: brighter glows are small, not to hide a scratch
+_SIZE = (float(WINDOW_PX), float(WINDOW_PX))
+
+
+def add_surroundings(image: Image, look: Look, rng: np.random.Generator) -> list[str]:
+    """Adds what scratches lie upon, glows and steps in brightness, and names it."""
+    names = []
+    if chance(rng, look.crowd * (0.3 if look.wide else 0.12)):
+        _add_glow(image, look, rng)
+        names.append("diffuse")
+    if chance(rng, look.crowd * (0.1 if look.wide else 0.04)):
+        _add_step(image, rng)
+        names.append("edge")
+    return names
+
+
+def add_clutter(image: Image, canvas: Image, look: Look, rng: np.random.Generator) -> list[str]:
+    """Adds what lies upon scratches or beside them, and names it, most frequent first."""
+    names = ["dust"]
+    add_spots(image, _specks(rng, look))
+    if look.wide:
+        add_spots(image, _stars(rng, look))
+        if chance(rng, 0.35 * look.crowd):
+            add_spots(image, _star_cloud(rng, look))
+            names.append("star cloud")
+    tracks = _tracks(rng, look)
+    if len(tracks):
+        add_spots(image, tracks)
+        names.append("tracks")
+    for _ in range(int(rng.poisson(look.crowd * (0.35 if look.wide else 1.1)))):
+        add_line(image, draw_hair(rng, look.sigma), canvas)
+        names.append("hair")
+    for _ in range(int(rng.poisson(look.crowd * 0.6))):
+        add_spots(image, _blob(rng, look))
+        names.append("blob")
+    if chance(rng, look.crowd * (0.1 if look.wide else 0.04)):
+        _cut(image, rng)
+        names.append("dead rows")
+    if chance(rng, look.crowd * 0.15):
+        image *= _stripes(rng)
+        names.append("stripes")
+    return names
+
+
+def draw_hair(rng: np.random.Generator, sigma: float) -> Strokes:
+    """A hair or fibre: short, strongly curved, often bright; ``sigma`` is the noise."""
+    place = (float(rng.uniform(0, WINDOW_PX)), float(rng.uniform(0, WINDOW_PX)))
+    length = float(np.clip(36 + rng.gamma(2.0, 14.0), 36, 105))
+    vertices = draw_hair_shape(rng, place, length)
+    run = texture(rng, len(vertices), HAIR_STEP_PX, variation=float(rng.uniform(0.1, 0.5)))
+    return Strokes.along(vertices, run * sigma * log_uniform(rng, 2.5, 30), rng.uniform(1.8, 5.0))
+
+
+def _directions(rng: np.random.Generator, count: int) -> FloatArray:
+    angle = rng.uniform(0, np.pi, count)
+    return np.stack([np.cos(angle), np.sin(angle)], axis=1)
+
+
+def _specks(rng: np.random.Generator, look: Look) -> Strokes:
+    density = log_uniform(rng, 1.0, 100.0 if look.wide else 50.0) * look.crowd
+    centres = scatter(rng, _SIZE, density, float(rng.uniform(0, 0.5)))
+    specks = draw_specks(rng, centres)
+    if not look.wide:
+        return specks
+    # Cosmic rays: sharp, mostly saturated, a few pixels long whatever their width.
+    count = len(centres)
+    sharp = float(rng.uniform(0.3, 0.6))
+    sigma = np.where(chances(rng, 0.8, count), sharp, specks.sigma)
+    peak = look.sigma * log_uniforms(rng, 4, 150, count)
+    stretch = rng.exponential(float(rng.uniform(0.3, 2.5)), count)[:, None]
+    return Strokes.spots(centres, peak, sigma, np.minimum(stretch, 12) * _directions(rng, count))
+
+
+def _tracks(rng: np.random.Generator, look: Look) -> Strokes:
+    """Short straight tracks: shorter than any scratch that counts."""
+    most = log_uniform(rng, 1.0, 40.0) if look.wide else 1.3
+    count = int(rng.poisson(most * look.crowd))
+    mean = float(rng.uniform(4, 14))
+    length = np.minimum(5 + rng.exponential(mean, count), LONGEST_TRACK_PX[look.wide])
+    top = 150.0 if look.wide else 40.0
+    peak = look.sigma * log_uniforms(rng, 4, top, count)
+    sigma = rng.uniform(0.3, 0.7, count)
+    centres = rng.uniform(0, WINDOW_PX, (count, 2))
+    return Strokes.spots(centres, peak, sigma, length[:, None] * _directions(rng, count))
+
+
+def _stars(rng: np.random.Generator, look: Look) -> Strokes:
+    """Stars: a core, a halo and faint wings, some with short diffraction spikes."""
+    count = int(rng.poisson(log_uniform(rng, 0.5, 20.0) * look.crowd))
+    centres = rng.uniform(0, WINDOW_PX, (count, 2))
+    peak = look.sigma * log_uniforms(rng, 2, 40, count)
+    peak[chances(rng, 0.05, count)] *= 12.0
+    sigma = rng.uniform(0.7, 1.6) * rng.uniform(0.9, 1.2, count)
+    bright = np.flatnonzero(peak > 60 * look.sigma)
+    turn = float(rng.uniform(0, np.pi / 2))
+    arms = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    spike = np.repeat(arms, len(bright), axis=0) * rng.uniform(8, 30)
+    parts = [
+        Strokes.spots(centres, peak, sigma),
+        Strokes.spots(centres, 0.15 * peak, 2.5 * sigma),
+        Strokes.spots(centres, 0.015 * peak, 8.0 * sigma),
+        Strokes.spots(
+            np.tile(centres[bright], (2, 1)),
+            0.05 * np.tile(peak[bright], 2),
+            np.full(2 * len(bright), 0.8),
+            spike,
+        ),
+    ]
+    return _together(parts)
+
+
+def _star_cloud(rng: np.random.Generator, look: Look) -> Strokes:
+    """A clump of faint knots on a glow of their own."""
+    count = int(rng.integers(30, 300))
+    middle = rng.uniform(0, WINDOW_PX, 2)
+    width = rng.uniform(10, 60, 2)
+    turn = float(rng.uniform(0, np.pi))
+    spread = rng.standard_normal((count, 2)) * width
+    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    peak = look.sigma * log_uniforms(rng, 0.7, 20, count)
+    sigma = rng.uniform(0.8, 2.2, count)
+    return Strokes.spots(middle + spread @ rotation.T, peak, sigma)
+
+
+def _blob(rng: np.random.Generator, look: Look) -> Strokes:
+    """A dig or a large grain: a flat bright core within a halo."""
+    centre = rng.uniform(0, WINDOW_PX, (1, 2))
+    sigma = np.array([log_uniform(rng, 1.5, 9.0)])
+    peak = np.array([look.sigma * log_uniform(rng, 6, 150)])
+    stretch = sigma * rng.uniform(0, 2) * _directions(rng, 1)
+    return _together(
+        [
+            Strokes.spots(centre, peak, sigma, stretch),
+            Strokes.spots(centre, rng.uniform(0.03, 0.2) * peak, sigma * rng.uniform(2.5, 5)),
+        ]
+    )
+
+
+def _add_glow(image: Image, look: Look, rng: np.random.Generator) -> None:
+    """A diffuse bright area whose centre may lie outside: large, or small and saturated."""
+    x, y = rng.uniform(-0.2, 1.2, 2) * WINDOW_PX
+    turn, ratio = float(rng.uniform(0, np.pi)), float(rng.uniform(0.3, 1.0))
+    peak = look.sigma * log_uniform(rng, 3, 200 if look.wide else 30)
+    size = rng.uniform(15, 45 if peak > _BLINDING else 120)
+    column = np.arange(WINDOW_PX, dtype=np.float32)[None, :] - np.float32(x)
+    row = np.arange(WINDOW_PX, dtype=np.float32)[:, None] - np.float32(y)
+    u = column * np.float32(np.cos(turn)) + row * np.float32(np.sin(turn))
+    v = (row * np.float32(np.cos(turn)) - column * np.float32(np.sin(turn))) / np.float32(ratio)
+    radius = np.sqrt(u * u + v * v) / np.float32(size)
+    power = np.float32(rng.choice([1.0, 1.5, 2.0]))
+    image += np.float32(peak) * np.exp(-(radius**power))
+
+
+def _add_step(image: Image, rng: np.random.Generator) -> None:
+    """One side of a line through the window is darker: the rim of a mount, a shadow."""
+    (normal,) = _directions(rng, 1)
+    if chance(rng, 0.6):
+        normal = np.array([1.0, 0.0] if chance(rng, 0.5) else [0.0, 1.0])
+    place = np.arange(WINDOW_PX) - rng.uniform(40, WINDOW_PX - 40)
+    side = place[None, :] * normal[0] + place[:, None] * normal[1]
+    step = np.clip(side / rng.uniform(0.5, 6.0), -0.5, 0.5) + 0.5
+    if chance(rng, 0.5):
+        step = 1.0 - step
+    image *= (1.0 - (1.0 - log_uniform(rng, 0.1, 0.85)) * step).astype(np.float32)
+
+
+def _cut(image: Image, rng: np.random.Generator) -> None:
+    """Dead rows or columns, or the gap between two chips."""
+    view = image if chance(rng, 0.5) else image.T
+    first = int(rng.integers(0, WINDOW_PX))
+    width = int(rng.choice([1, 1, 2, 3, 6, 12, 40]))
+    view[first : first + width] *= np.float32(rng.choice([0.0, 0.0, 0.3, 0.6]))
+
+
+def _stripes(rng: np.random.Generator) -> Image:
+    """Each column's own gain, as line cameras have it: (1, width) or (height, 1)."""
+    gains = rng.standard_normal((1, WINDOW_PX)) * rng.uniform(0.005, 0.03)
+    smooth = cv2.GaussianBlur(gains, (0, 0), sigmaX=float(rng.uniform(0.3, 2.0)), sigmaY=0.01)
+    stripes = np.asarray(1.0 + smooth, dtype=np.float32)
+    return stripes if chance(rng, 0.5) else stripes.T
+
+
+def _together(parts: list[Strokes]) -> Strokes:
+    return Strokes(
+        np.concatenate([part.start for part in parts]),
+        np.concatenate([part.end for part in parts]),
+        np.concatenate([part.amplitude for part in parts]),
+        np.concatenate([part.sigma for part in parts]),
+    )

@@ -1,0 +1,57 @@
+"""What kind of image a training window is cut from: its glow, its noise, its crowd."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from darkscan.drivers.simulation.background import Background, draw_background
+from darkscan.drivers.simulation.draws import chance, log_uniform
+from darkscan.drivers.simulation.sensor import Noise
+
+WINDOW_PX = 256
+
+WindowPreset = Literal["optic", "wide", "mixed"]
+"""A measured dark-field camera; anything dark, speckled and uneven; either at random."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """The surroundings of one window, the same for scratched and clean ones."""
+
+    wide: bool
+    level: float
+    background: Background
+    noise: Noise
+    crowd: float  # in (0, 1]: how much clutter, which grows with the curriculum
+
+    @property
+    def sigma(self) -> float:
+        """The noise at the background's level, in grey levels."""
+        return self.noise.sigma(self.level)
+
+
+def draw_look(rng: np.random.Generator, contrast: float, preset: WindowPreset) -> Look:
+    """Draws the surroundings of a window; ``contrast`` in [0, 1] crowds them."""
+    wide = preset == "wide" or (preset == "mixed" and chance(rng, 0.5))
+    crowd = (0.15 + 0.85 * contrast) * float(rng.uniform(0.4, 1.0))
+    if not wide:
+        background = draw_background(rng, (WINDOW_PX, WINDOW_PX), unevenness=0.15, shortest_px=300)
+        return Look(wide, background.level, background, Noise(), crowd)
+    level = log_uniform(rng, 2.0, 80.0)
+    background = draw_background(
+        rng,
+        (WINDOW_PX, WINDOW_PX),
+        level=(level, level),
+        unevenness=float(rng.uniform(0.05, 0.6)),
+        shortest_px=120,
+    )
+    sigma = min(log_uniform(rng, 1.3, 13.0), 1.3 + 0.45 * level)
+    gain = float(rng.uniform(0.0, 1.0)) * min(1.0, sigma**2 / level)
+    noise = Noise(
+        gain=gain,
+        offset=sigma**2 - gain * level,
+        floor=0.5 * sigma,
+        kernel=(float(rng.uniform(0, 0.25)), float(rng.uniform(0, 0.08))),
+    )
+    return Look(wide, level, background, noise, crowd)
