@@ -1,1 +1,6 @@
-"""The Attention Fusion Network: its modules, training and export (in torch)."""
+"""The Attention Fusion Network: its modules, training and export (in torch).
+
+``modules`` holds the paper's network, ``frame_model`` its deployed form, ``training``
+fits it to windows that ``batches`` draws, ``validation`` measures it, and ``export``
+writes the model file that classification loads without torch.
+"""

@@ -183,9 +183,9 @@ def to_json(document: DefectMap) -> str:
     """The map as JSON text: equal maps give equal bytes. Raises ValueError for NaN."""
     content = document.model_dump(mode="json")
     text = json.dumps(content, sort_keys=True, indent=1, allow_nan=False, ensure_ascii=False)
-    return _PAIR.sub(r"[\1, \2]", text) + "\n"
+    return _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"
 
 
 # A point on four lines is hard to read; strings hold no line breaks, so none is hit.
-_NUMBER = r"(-?[0-9][0-9.eE+-]*)"
-_PAIR = re.compile(rf"\[\n *{_NUMBER},\n *{_NUMBER}\n *\]")
+_NUMBER = r"\n *-?[0-9][0-9.e+-]*"
+_NUMBERS = re.compile(rf"\[({_NUMBER}(?:,{_NUMBER})*)\n *\]")

@@ -37,7 +37,7 @@ class OnnxRuntimeBackend:
         height, width = frame.shape
         constant = {
             "frame": frame.view(np.uint8).reshape(height, width, frame.itemsize),
-            "full_scale": np.float32(full_scale),
+            "full_scale": np.array(full_scale, np.float32),
         }
         parts = []
         # Batches never mix frames, so a frame's scores do not depend on its neighbours.

@@ -1,0 +1,32 @@
+"""What all benchmarks share: rounds taken in turn, medians, and the machine's name."""
+
+import os
+import platform
+import statistics
+from collections.abc import Callable, Mapping
+
+
+def in_turn(ways: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """Runs every way once a round, so that a drift of the machine meets all alike."""
+    figures: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            figures[name].append(way())
+    return figures
+
+
+def ratio(figures: Mapping[str, list[float]], name: str, floor: str) -> str:
+    """The median, and the range, of the ratios round by round."""
+    ratios = [a / b for a, b in zip(figures[name], figures[floor], strict=True)]
+    return f"{statistics.median(ratios):.3f} ({min(ratios):.3f}-{max(ratios):.3f})"
+
+
+def machine() -> str:
+    """Processor and cores, to stand beside every figure."""
+    name = platform.processor() or platform.machine()
+    try:
+        with open("/proc/cpuinfo", encoding="ascii") as file:  # noqa: PTH123
+            name = next(line.split(":")[1].strip() for line in file if "model name" in line)
+    except (OSError, StopIteration):
+        pass
+    return f"{name}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"

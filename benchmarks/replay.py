@@ -1,0 +1,100 @@
+"""Replay against the bare model loop, to see what four processes cost.
+
+    python benchmarks/replay.py [--rounds 5] [--frames 3x3] [--recording scan.h5]
+
+The floor loads all frames and their brightness adjustments beforehand and then does
+nothing but run the same model on them, with the same threads and batches. A replay is
+timed from its first frame entering the ring to its last one being journaled, as its own
+trace says; what it takes to start and to write the map is printed beside it. Floor and
+replay run in turn.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+from figures import in_turn, machine, ratio
+
+from darkscan.drivers.recording import Recording
+from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
+from darkscan.pipeline.grid import window_origins
+from darkscan.pipeline.recipe import Recipe
+from darkscan.stages.inference import OnnxRuntimeBackend
+
+_around: list[float] = []
+
+
+def main() -> None:
+    """Prints frames/s of both and their ratio."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--frames", default="3x3", help="of the simulated recording")
+    parser.add_argument("--recording", type=Path, help="instead of a simulated one")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        recording = arguments.recording or _simulated(Path(folder), arguments.frames)
+        threads = len(__import__("os").sched_getaffinity(0))
+        ways = {
+            "bare model loop": lambda: _bare(recording, threads),
+            "replay, one worker": lambda: _replay(recording, Path(folder) / "out"),
+        }
+        figures = in_turn(ways, arguments.rounds)
+    print(machine(), f"- {threads} threads")
+    for name, values in figures.items():
+        rate = statistics.median(values)
+        print(f"{name:<20}{rate:>8.3f} frames/s   x bare {ratio(figures, name, next(iter(ways)))}")
+    print(f"start-up and writing the map: {statistics.median(_around):.2f} s")
+
+
+def _simulated(folder: Path, frames: str) -> Path:
+    path = folder / "scan.h5"
+    command = [sys.executable, "-m", "darkscan", "simulate", "--frames", frames, "--out", path]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return path
+
+
+def _bare(recording: Path, threads: int) -> float:
+    recipe = Recipe()
+    window, stride = recipe.inspection.window, recipe.inspection.stride
+    model = Path(str(files("darkscan") / "models" / "default.onnx"))
+    backend = OnnxRuntimeBackend(model, threads=threads, batch=recipe.processes.batch)
+    source = Recording(recording)
+    origins = window_origins(source.info.frame_shape, window, stride)
+    frames = []
+    for index in range(len(source.frames)):
+        pixels = np.empty(source.info.frame_shape, source.info.dtype)
+        source.read_into(index, pixels)
+        frames.append((pixels, *gains_and_offsets(*window_extrema(pixels, origins, window))))
+    full_scale = source.info.full_scale
+    source.close()
+    start = time.perf_counter()
+    for pixels, gains, offsets in frames:
+        backend.scores(pixels, origins, gains, offsets, full_scale)
+    return len(frames) / (time.perf_counter() - start)
+
+
+def _replay(recording: Path, out: Path) -> float:
+    command = [sys.executable, "-m", "darkscan", "replay", recording, "--out", out]
+    start = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    whole = time.perf_counter() - start
+    trace = json.loads((out / "trace.json").read_text())
+    work = [event for event in trace["traceEvents"] if event["ph"] == "X"]
+    first = min(event["ts"] for event in work)
+    last = max(event["ts"] + event["dur"] for event in work)
+    seconds = (last - first) / 1e6
+    frames = json.loads((out / "defect-map.json").read_text())["ledger"]["mapped"]
+    subprocess.run(["rm", "-r", out], check=True)
+    _around.append(whole - seconds)
+    return float(frames / seconds)
+
+
+if __name__ == "__main__":
+    main()

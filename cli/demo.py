@@ -1,0 +1,79 @@
+"""``darkscan demo``: simulates a scan, inspects it, and compares the map with the truth."""
+
+import argparse
+import shutil
+from pathlib import Path
+
+from darkscan.cli.recording_progress import record
+from darkscan.cli.replay import replay, summary
+from darkscan.drivers.simulation import SimulatedScan, simulate_element, size_of_patch
+from darkscan.drivers.simulation.comparison import Comparison, compare
+from darkscan.pipeline.errors import ExitCode, InputError, StorageError
+from darkscan.pipeline.recipe import Recipe
+
+_FRAMES = (3, 2)
+_SEED = 20
+_TRUTH_NAME = "truth.json"
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command."""
+    parser = commands.add_parser(
+        "demo",
+        help="simulate a scan, inspect it, and compare the map with the truth",
+        description="Simulates a scan of a patch of an element, replays it on the embedded "
+        "defaults and prints the defects found against the true ones. A minute or two.",
+    )
+    parser.add_argument("--out", type=Path, default=Path("out/demo"), help="where (out/demo)")
+    parser.add_argument("--seed", type=int, default=_SEED, help=f"which element ({_SEED})")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    out: Path = arguments.out
+    _make_room(out)
+    truth = simulate_element(size_of_patch(_FRAMES), arguments.seed)
+    scan = SimulatedScan(truth)
+    print(f"simulating {len(scan.frames)} frames of an element (seed {arguments.seed}) ...")
+    record(scan, out / "scan.h5", force=True)
+    truth.save(out / _TRUTH_NAME, pitch_um=scan.info.pitch_um)
+    print("inspecting them: acquisition, preprocessing, classification, merging ...")
+    defect_map = replay(out / "scan.h5", out / "map", Recipe(), "max")
+    print(_table(compare(truth, defect_map)))
+    print()
+    print(summary(defect_map, out / "map"))
+    print(f"drawing in mm: {out / 'map' / 'defect-map.svg'}")
+    print(f"trace:         {out / 'map' / 'trace.json'} (open in ui.perfetto.dev)")
+    print(f"timings:       darkscan profile {out / 'map'}")
+    return ExitCode.OK
+
+
+def _make_room(out: Path) -> None:
+    """Clears away an earlier demo; refuses a folder that holds anything else."""
+    if out.is_dir() and any(out.iterdir()) and not (out / _TRUTH_NAME).exists():
+        raise InputError("is not empty and holds no earlier demo", file=out, field="--out")
+    try:
+        shutil.rmtree(out / "map", ignore_errors=True)
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(out, error) from error
+
+
+def _table(comparison: Comparison) -> str:
+    lines = ["", "true scratch    length mm  brightness  in the map  as"]
+    for scratch in comparison.scratches:
+        name = f"{scratch.trace.id:>3} {scratch.trace.kind}"
+        found = f"{scratch.covered:>6.0%}" if scratch.found else f"{scratch.covered:>6.0%} MISSED"
+        ids = ", ".join(scratch.defects) or "-"
+        lines.append(
+            f"{name:<16}{scratch.length_mm:>8.2f}  {scratch.amplitude:>10.1f}  {found:<13} {ids}"
+        )
+    found_count = sum(scratch.found for scratch in comparison.scratches)
+    lines.append(f"found {found_count} of {len(comparison.scratches)} true scratches")
+    for defect in comparison.unexplained:
+        x, y = defect.centroid_mm
+        lines.append(
+            f"{defect.id} at ({x:.2f}, {y:.2f}) mm is no true scratch: a dig, hair or dust"
+        )
+    return "\n".join(lines)

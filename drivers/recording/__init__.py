@@ -1,0 +1,16 @@
+"""Recordings: scans kept in one HDF5 file each, see docs/recordings.md."""
+
+from darkscan.drivers.recording.overlap import FrameOverlap, frame_overlap
+from darkscan.drivers.recording.part import atomically
+from darkscan.drivers.recording.reader import Recording
+from darkscan.drivers.recording.save import save_recording
+from darkscan.drivers.recording.writer import RecordingWriter
+
+__all__ = [
+    "FrameOverlap",
+    "Recording",
+    "RecordingWriter",
+    "atomically",
+    "frame_overlap",
+    "save_recording",
+]

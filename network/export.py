@@ -1,0 +1,214 @@
+"""From a trained network to the model file that the classification stage loads.
+
+The file is ONNX; what its user must know beside the graph stands in its metadata
+(``metadata_props``), every key of which begins with ``darkscan.``.
+"""
+
+import contextlib
+import functools
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime
+import torch
+from torch import Tensor
+
+from darkscan.drivers.simulation.windows import training_batch
+from darkscan.network.batches import BatchSource
+from darkscan.network.frame_model import WINDOW, FrameModel
+from darkscan.network.modules import AttentionFusionNetwork
+from darkscan.network.operating_point import OperatingPoint, choose_operating_point
+from darkscan.network.training import Checkpoint
+from darkscan.pipeline.errors import DarkscanError, StorageError
+
+FORMAT_VERSION = 1
+OPSET = 18
+STRIDE = 128
+TOLERANCE = 1e-4  # of a logit, between torch and ONNX Runtime
+
+INPUT_NAMES = ("frame", "origins", "gains", "offsets", "full_scale")
+OUTPUT_NAMES = ("logits", "scores")
+
+
+@dataclass(frozen=True)
+class ModelConventions:
+    """What the file says of itself, beside what the network and this module know."""
+
+    threshold: float  # of the score, at or above which a window is a scratch
+    training_data: str  # in words
+    training_data_hash: str
+    training_seed: int
+    training_steps: int
+
+    def metadata(self, width: float) -> dict[str, str]:
+        """Keys and values as they are written to the file, in their order."""
+        values = {
+            "format": FORMAT_VERSION,
+            "name": "attention-fusion-network",
+            "window": WINDOW,
+            "stride": STRIDE,
+            "input_scaling": "raw = grey / full_scale; adjusted = (grey * gain + offset) / 255",
+            "flat_window": "gain = 0, offset = 0",
+            "threshold": repr(float(self.threshold)),
+            "width": repr(float(width)),
+            "training_data": self.training_data,
+            "training_data_hash": self.training_data_hash,
+            "training_seed": self.training_seed,
+            "training_steps": self.training_steps,
+            "version": version("darkscan"),
+        }
+        return {f"darkscan.{key}": str(value) for key, value in values.items()}
+
+
+def export(network: AttentionFusionNetwork, file: Path, conventions: ModelConventions) -> None:
+    """Writes the network's frame model to ``file``, whole or not at all.
+
+    The network's weights are not changed. Raises DarkscanError if ONNX Runtime does not
+    give torch's logits, StorageError if the file cannot be written.
+    """
+    partial = file.with_name(file.name + ".partial")
+    try:
+        with partial.open("wb") as stream:
+            stream.write(_checked_model(network, conventions))
+        partial.replace(file)
+    except OSError as error:
+        raise StorageError(file, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+
+
+def export_checkpoint(checkpoint: Path, file: Path) -> OperatingPoint:
+    """Chooses the threshold of a training's network and writes its model file.
+
+    Raises InputError if ``checkpoint`` is none, and what ``export`` raises.
+    """
+    training = Checkpoint.load(checkpoint)
+    network = training.averaged_network()
+    sources: dict[str, BatchSource] = {
+        "optic": functools.partial(training_batch, preset="optic"),
+        "wide": functools.partial(training_batch, preset="wide"),
+    }
+    seed = training.options.validation_seed + 1
+    point = choose_operating_point(network, sources, seed=seed)
+    conventions = ModelConventions(
+        threshold=point.threshold,
+        training_data="windows of darkscan.drivers.simulation.windows, preset mixed",
+        training_data_hash=f"sha256:{training.data_hash}",
+        training_seed=training.options.seed,
+        training_steps=training.step,
+    )
+    export(network, file, conventions)
+    return point
+
+
+def example_inputs(
+    dtype: npt.DTypeLike = np.uint8, windows: int = 3, seed: int = 0
+) -> dict[str, npt.NDArray[np.generic]]:
+    """A noise frame of 300x400 pixels, 8 or 12 bits deep, as the model takes it."""
+    rng = np.random.default_rng(seed)
+    full_scale = 255 if np.dtype(dtype).itemsize == 1 else 4095
+    frame = rng.normal(0.1, 0.01, (300, 400)).clip(0, 1) * full_scale
+    pixels = frame.round().astype(np.dtype(dtype).newbyteorder("<"))
+    origins = rng.integers(0, (300 - WINDOW, 400 - WINDOW), (windows, 2))
+    cut = np.stack([pixels[y : y + WINDOW, x : x + WINDOW] for y, x in origins])
+    low = cut.min(axis=(1, 2)).astype(np.float32)
+    high = cut.max(axis=(1, 2)).astype(np.float32)
+    gains = np.float32(255) / (high - low)
+    return {
+        "frame": pixels.view(np.uint8).reshape(300, 400, -1),
+        "origins": origins,
+        "gains": gains,
+        "offsets": -gains * low,
+        "full_scale": np.array(full_scale, np.float32),
+    }
+
+
+def _checked_model(network: AttentionFusionNetwork, conventions: ModelConventions) -> bytes:
+    folded = AttentionFusionNetwork(network.width)
+    folded.load_state_dict(network.state_dict())
+    proto = _to_onnx(FrameModel(folded.fold()).eval())
+    for key, value in conventions.metadata(network.width).items():
+        proto.metadata_props.add(key=key, value=value)
+    content: bytes = proto.SerializeToString(deterministic=True)
+    _require_agreement(FrameModel(network).eval(), content)
+    return content
+
+
+def _to_onnx(model: FrameModel) -> onnx.ModelProto:
+    # Two bytes and three windows: a size of 1 would be taken for a constant.
+    inputs = _tensors(example_inputs(np.uint16))
+    dim = torch.export.Dim
+    windows = dim("N", min=1)
+    with _quiet():
+        program = torch.onnx.export(
+            model,
+            inputs,
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=INPUT_NAMES,
+            output_names=OUTPUT_NAMES,
+            dynamic_shapes=(
+                {0: dim("H", min=WINDOW), 1: dim("W", min=WINDOW), 2: dim("B", min=1, max=2)},
+                {0: windows},
+                {0: windows},
+                {0: windows},
+                {},
+            ),
+            verbose=False,
+        )
+    assert program is not None
+    proto: onnx.ModelProto = program.model_proto
+    _strip_traces(proto)
+    return proto
+
+
+def _strip_traces(proto: onnx.ModelProto) -> None:
+    """Drops stack traces and paths of the exporting machine: same network, same file."""
+    proto.doc_string = ""
+    del proto.metadata_props[:]
+    graph = proto.graph
+    graph.doc_string = ""
+    del graph.metadata_props[:]
+    for item in (*graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        item.doc_string = ""
+        del item.metadata_props[:]
+
+
+def _require_agreement(model: FrameModel, content: bytes) -> None:
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    for dtype, windows in ((np.uint8, 1), (np.uint16, 5)):
+        inputs = example_inputs(dtype, windows)
+        logits = session.run(["logits"], inputs)[0]
+        with torch.inference_mode():
+            expected = model(*_tensors(inputs))[0].numpy()
+        difference = float(np.abs(logits - expected).max())
+        if not difference <= TOLERANCE:
+            raise DarkscanError(
+                f"the exported model's logits differ from the network's by {difference:.2g}"
+            )
+
+
+def _tensors(inputs: dict[str, npt.NDArray[np.generic]]) -> tuple[Tensor, ...]:
+    return tuple(torch.from_numpy(inputs[name]) for name in INPUT_NAMES)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter's progress and its warnings about itself tell a user nothing."""
+    previous = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(previous)

@@ -1,0 +1,51 @@
+"""The network as it is deployed: from a frame's bytes and its windows' places to scores."""
+
+import torch
+from torch import Tensor, nn
+
+from darkscan.network.modules import AttentionFusionNetwork
+
+WINDOW = 256
+"""The side of a window, pixels."""
+
+
+class FrameModel(nn.Module):
+    """Gathers windows out of a frame, adjusts their brightness and classifies them.
+
+    The frame crosses to the device once, in the camera's own depth: it is given as its
+    raw bytes, so that one model serves uint8 and uint16 cameras.
+    """
+
+    def __init__(self, network: AttentionFusionNetwork, window: int = WINDOW) -> None:
+        super().__init__()
+        self.network = network
+        self.window = window
+
+    def forward(
+        self, frame: Tensor, origins: Tensor, gains: Tensor, offsets: Tensor, full_scale: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Logits and scores, (N,) float32 each; a score is the probability of a scratch.
+
+        ``frame`` (H, W, B) uint8: the little-endian bytes of each pixel, B = 1 or 2.
+        ``origins`` (N, 2) int64: the first pixel (y, x) of each window, which must lie
+        within the frame. ``gains`` and ``offsets`` (N,) float32: W_mult and W_add of each
+        window, for grey levels as the camera gives them. ``full_scale`` () float32: the
+        largest grey level that it can give, 255 or 4095 for instance.
+        """
+        windows = self._gather(frame, origins)
+        logits: Tensor = self.network(windows, gains, offsets, full_scale)
+        return logits, torch.sigmoid(logits)
+
+    def _gather(self, frame: Tensor, origins: Tensor) -> Tensor:
+        """The windows (N, window, window) of a frame (H, W, B), float32 grey levels."""
+        _, width, depth = frame.shape
+        along = torch.arange(self.window, device=frame.device)
+        rows = origins[:, 0, None, None] + along[:, None]
+        columns = origins[:, 1, None, None] + along
+        places = (rows * width + columns).reshape(-1)
+        # Straight to float: TensorRT takes uint8 as an input but not in arithmetic.
+        pixels = torch.index_select(frame.to(torch.float32).reshape(-1, depth), 0, places)
+        shape = (-1, self.window, self.window)
+        low, high = pixels[:, :1].reshape(shape), pixels[:, -1:].reshape(shape)
+        # With one byte a pixel, low and high are the same byte and high counts nothing.
+        return low + high * (256 * (depth - 1))

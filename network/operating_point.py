@@ -1,0 +1,68 @@
+"""Where to put the threshold: few false windows in a whole frame, and what that costs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from darkscan.network.batches import BatchSource, validation_windows
+from darkscan.network.modules import AttentionFusionNetwork
+from darkscan.network.training import score
+from darkscan.network.validation import (
+    Figures,
+    area_under_curve,
+    figures,
+    threshold_for_false_positives,
+)
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """A threshold of the score, and what it gives on each kind of window."""
+
+    threshold: float
+    figures: dict[str, Figures]
+    area_under_curve: dict[str, float]
+
+    def table(self) -> str:
+        """The figures as a Markdown table."""
+        lines = [
+            "| windows | AUC | recall | precision | F1 | false positive rate |",
+            "|---" * 6 + "|",
+        ]
+        lines += [
+            f"| {kind} | {self.area_under_curve[kind]:.4f} | {f.recall:.3f} | {f.precision:.4f} "
+            f"| {f.f1:.3f} | {f.false_positive_rate:.4f} |"
+            for kind, f in self.figures.items()
+        ]
+        return "\n".join(lines)
+
+
+def choose_operating_point(
+    network: AttentionFusionNetwork,
+    sources: Mapping[str, BatchSource],
+    *,
+    seed: int,
+    count: int = 4000,
+    false_positive_rate: float = 2e-3,
+) -> OperatingPoint:
+    """The lowest threshold whose false positive rate is met on every kind of window.
+
+    ``count`` windows of each source are drawn with ``seed``, which must be neither the
+    training's nor its validation's.
+    """
+    scored: dict[str, tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]] = {}
+    for kind, source in sources.items():
+        windows, labels = validation_windows(source, seed, count)
+        logits = score(network, windows).astype(np.float64)
+        scored[kind] = (1 / (1 + np.exp(-logits)), labels)
+    threshold = max(
+        threshold_for_false_positives(scores, labels, false_positive_rate)
+        for scores, labels in scored.values()
+    )
+    return OperatingPoint(
+        threshold=threshold,
+        figures={kind: figures(*pair, threshold) for kind, pair in scored.items()},
+        area_under_curve={kind: area_under_curve(*pair) for kind, pair in scored.items()},
+    )

@@ -1,0 +1,52 @@
+"""The defects as a table, one row each."""
+
+import csv
+import io
+
+from darkscan.pipeline.defect_map import Defect, DefectMap
+
+COLUMNS = (
+    "id",
+    "score_max",
+    "score_mean",
+    "centroid_x_mm",
+    "centroid_y_mm",
+    "box_x_mm",
+    "box_y_mm",
+    "box_width_mm",
+    "box_height_mm",
+    "extent_long_mm",
+    "extent_short_mm",
+    "orientation_deg",
+    "area_mm2",
+    "windows",
+    "frames",
+    "touches_region_border",
+    "touches_not_inspected",
+)
+
+
+def to_csv(document: DefectMap) -> str:
+    """A header with units and a row for each defect; frames are separated by spaces."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(_row(defect) for defect in document.defects)
+    return text.getvalue()
+
+
+def _row(defect: Defect) -> tuple[object, ...]:
+    return (
+        defect.id,
+        defect.score_max,
+        defect.score_mean,
+        *defect.centroid_mm,
+        *defect.box_mm,
+        *defect.extent_mm,
+        defect.orientation_deg,
+        defect.area_mm2,
+        defect.windows,
+        " ".join(str(frame) for frame in defect.frames),
+        "yes" if defect.touches_region_border else "no",
+        "yes" if defect.touches_not_inspected else "no",
+    )

@@ -1,0 +1,117 @@
+"""Finished scans made by hand: which windows are scratched is chosen, not computed."""
+
+from collections.abc import Callable, Collection, Iterable
+
+import numpy as np
+
+from darkscan.pipeline.geometry import PixelToStage
+from darkscan.pipeline.grid import window_origins
+from darkscan.pipeline.recipe import Inspection
+from darkscan.pipeline.results import (
+    FrameResult,
+    Inspected,
+    LedgerSums,
+    ModelInfo,
+    NotInspected,
+    Stamp,
+)
+from darkscan.pipeline.scan import FrameMeta, ScanInfo
+
+PITCH_MM = 0.01
+FRAME = 2048
+STEP = 1792  # a frame less the 128 pixels of overlap, on the window grid
+INSPECTION = Inspection()
+MODEL = ModelInfo(name="hand", hash="sha256:0", window=256, stride=128, threshold=0.5)
+
+Scratched = Callable[[int, int, int], float | None]
+"""(frame, y, x) of a window's first pixel -> its score, None for background."""
+
+
+def scan_info(**changes: object) -> ScanInfo:
+    """Four frames of 2048 pixels at 10 um, two by two, that cover 38.4 x 38.4 mm exactly."""
+    fields: dict[str, object] = {
+        "element": "window 7",
+        "side": "front",
+        "element_size_mm": (38.4, 38.4),
+        "region_mm": (0.0, 0.0, 38.4, 38.4),
+        "pitch_um": 10.0,
+        "pixel_to_stage": PixelToStage.from_pitch(10.0),
+        "frame_shape": (FRAME, FRAME),
+        "pixel_type": "uint8",
+        "bit_depth": 8,
+        "frames_planned": 4,
+        "rig": "bench",
+        "calibration": "grid 3",
+    }
+    return ScanInfo.model_validate(fields | changes)
+
+
+def meta(frame: int, x_mm: float, y_mm: float, flags: int = 0) -> FrameMeta:
+    return FrameMeta(
+        frame=frame, strip=0, position_mm=(x_mm, y_mm, 0.0), exposure_ns=0, flags=flags
+    )
+
+
+def frames_of(columns: int, rows: int, step_px: int = STEP) -> list[FrameMeta]:
+    return [
+        meta(row * columns + column, column * step_px * PITCH_MM, row * step_px * PITCH_MM)
+        for row in range(rows)
+        for column in range(columns)
+    ]
+
+
+def result(
+    frame: FrameMeta,
+    scratched: Collection[tuple[int, int]] | Scratched = (),
+    *,
+    scan: ScanInfo | None = None,
+    stamps: tuple[Stamp, ...] = (),
+) -> FrameResult:
+    """A frame whose windows at ``scratched`` (y, x) have score 0.9, all others 0.1."""
+    shape = (scan or scan_info()).frame_shape
+    origins = window_origins(shape, 256, 128)
+    scores = np.full(len(origins), 0.1, np.float32)
+    for k, (y, x) in enumerate(origins.tolist()):
+        if callable(scratched):
+            score = scratched(frame.frame, y, x)
+            scores[k] = scores[k] if score is None else score
+        elif (y, x) in scratched:
+            scores[k] = 0.9
+    thumbnail = np.full((32, 32), 20 + frame.frame, np.uint8)
+    return FrameResult(
+        meta=frame, origins=origins, scores=scores, thumbnail=thumbnail, stamps=stamps
+    )
+
+
+def inspected(
+    results: Iterable[FrameResult],
+    not_inspected: Iterable[NotInspected] = (),
+    *,
+    scan: ScanInfo | None = None,
+) -> Inspected:
+    done, missing = tuple(results), tuple(not_inspected)
+    kinds = [item.kind for item in missing]
+    return Inspected(
+        scan=scan or scan_info(),
+        recipe_name="default",
+        recipe_hash="sha256:1",
+        inspection=INSPECTION,
+        model=MODEL,
+        results=done,
+        not_inspected=missing,
+        sums=LedgerSums(
+            captured=len(done) + len(missing),
+            mapped=len(done),
+            quarantined=kinds.count("quarantined"),
+            lost=kinds.count("lost"),
+            in_flight=0,
+        ),
+    )
+
+
+def lost(frame: FrameMeta, reason: str = "lost: the camera never delivered it") -> NotInspected:
+    return NotInspected(meta=frame, kind="lost", reason=reason)
+
+
+def quarantined(frame: FrameMeta, reason: str = "failed twice: flat") -> NotInspected:
+    return NotInspected(meta=frame, kind="quarantined", reason=reason)

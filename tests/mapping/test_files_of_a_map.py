@@ -1,0 +1,245 @@
+"""The four files of a map say the same, and are written together or not at all."""
+
+import csv
+import errno
+import json
+import os
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import cv2
+import jsonschema
+import numpy as np
+import pytest
+from hand_made import STEP, frames_of, inspected, lost, meta, result, scan_info
+
+from darkscan.pipeline.defect_map import DefectMap, json_schema, to_json
+from darkscan.pipeline.errors import StorageError
+from darkscan.pipeline.geometry import PixelToStage
+from darkscan.pipeline.results import Inspected
+from darkscan.pipeline.storage import write_atomically
+from darkscan.pipeline.thumbnail import make_thumbnail, thumbnail_scale
+from darkscan.stages.mapping import build_map, write_map
+from darkscan.stages.mapping.style import DEFECT_COLOUR, bgr, scale_bar_mm
+
+DOCS = Path(__file__).parents[2] / "docs"
+NAMES = ["defect-map.csv", "defect-map.json", "defect-map.png", "defect-map.svg"]
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def scan_with_everything() -> Inspected:
+    """Three frames, the fourth lost; defects with and without a hole; a region within."""
+    around = [(y, x) for y in range(0, 641, 128) for x in range(0, 641, 128)]
+    around = [(y, x) for y, x in around if y in {0, 640} or x in {0, 640}]
+    frames = frames_of(2, 2)
+    scratched = {0: around, 1: [(896, 896), (1024, 1024)]}
+    results = [result(frame, scratched.get(frame.frame, [])) for frame in frames[:3]]
+    scan = scan_info(element_size_mm=(40.0, 40.0), element="window <7> & more")
+    return inspected(results, [lost(frames[3])], scan=scan)
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_published_schema_is_that_of_the_code() -> None:
+    published = json.loads((DOCS / "defect-map.schema.json").read_text(encoding="utf-8"))
+    assert published == json_schema()
+
+
+def test_a_written_map_meets_the_published_schema_and_reads_back_equal(tmp_path: Path) -> None:
+    document = write_map(scan_with_everything(), tmp_path, 512)
+    schema = json.loads((DOCS / "defect-map.schema.json").read_text(encoding="utf-8"))
+    text = (tmp_path / "defect-map.json").read_text(encoding="utf-8")
+    validator = jsonschema.Draft202012Validator(schema)
+    validator.check_schema(schema)
+    validator.validate(json.loads(text))
+    assert DefectMap.model_validate_json(text) == document
+    assert text.endswith("}\n")
+    assert "-0.0" not in text
+
+
+def test_a_map_that_breaks_the_schema_is_refused() -> None:
+    content = json.loads(to_json(build_map(scan_with_everything())))
+    content["defects"][0]["centroid_mm"] = ["left", 1.0]
+    with pytest.raises(jsonschema.ValidationError, match="is not of type 'number'"):
+        jsonschema.validate(content, json_schema())
+
+
+def test_the_same_scan_gives_the_same_bytes_in_every_file(tmp_path: Path) -> None:
+    for name in ("once", "twice"):
+        write_map(scan_with_everything(), tmp_path / name, 512)
+    assert names_in(tmp_path / "once") == NAMES
+    for name in NAMES:
+        assert (tmp_path / "once" / name).read_bytes() == (tmp_path / "twice" / name).read_bytes()
+
+
+def test_the_table_has_the_maps_figures(tmp_path: Path) -> None:
+    document = write_map(scan_with_everything(), tmp_path, 512)
+    with (tmp_path / "defect-map.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["id"] for row in rows] == [defect.id for defect in document.defects]
+    for row, defect in zip(rows, document.defects, strict=True):
+        assert (float(row["centroid_x_mm"]), float(row["centroid_y_mm"])) == defect.centroid_mm
+        assert float(row["area_mm2"]) == defect.area_mm2
+        assert float(row["score_max"]) == defect.score_max
+        assert tuple(map(int, row["frames"].split())) == defect.frames
+        assert (row["touches_region_border"] == "yes") == defect.touches_region_border
+
+
+def test_the_drawing_is_in_true_millimetres(tmp_path: Path) -> None:
+    document = write_map(scan_with_everything(), tmp_path, 512)
+    svg = ET.parse(tmp_path / "defect-map.svg").getroot()  # noqa: S314 - written here
+    left, top, width, height = map(float, svg.attrib["viewBox"].split())
+    assert svg.attrib["width"] == f"{width:.4f}mm"
+    assert svg.attrib["height"] == f"{height:.4f}mm"
+    assert max(left, top) < 0
+    assert min(left + width, top + height) > 40
+    (element,) = (rect for rect in svg.iter(f"{SVG}rect") if rect.get("id") == "element")
+    assert [float(element.attrib[name]) for name in ("x", "y", "width", "height")] == [0, 0, 40, 40]
+    paths = {path.get("id"): path for path in svg.iter(f"{SVG}path")}
+    for defect in document.defects:
+        path = paths[defect.id]
+        rings = [
+            [
+                tuple(map(float, point.split(",")))
+                for point in ring[1:].removesuffix(" Z").split(" L")
+            ]
+            for ring in path.attrib["d"].replace(" M", "|M").split("|")
+        ]
+        assert tuple(map(tuple, rings)) == defect.contour
+    tooltips = [title.text for title in svg.iter(f"{SVG}title")]
+    assert "Defect map of window <7> & more, front" in tooltips
+    assert any(
+        "lost: the camera never delivered it: 321.126 mm\u00b2; frames 3" in t for t in tooltips
+    )
+
+
+def test_the_picture_shows_frames_in_their_places_with_contours_over_them(tmp_path: Path) -> None:
+    frames = frames_of(2, 2)
+    results = [result(frame, [(896, 896)] if frame.frame == 3 else []) for frame in frames]
+    write_map(inspected(results), tmp_path, 384)
+    picture = cv2.imread(str(tmp_path / "defect-map.png"))
+    assert picture is not None
+    assert picture.shape == (384, 384, 3)
+    mm_per_px = 0.1
+    levels = [int(picture[y, x, 0]) for y in (80, 300) for x in (80, 300)]
+    assert levels == sorted(set(levels)), "thumbnails grow brighter with the frame's number"
+    red = (picture == bgr(DEFECT_COLOUR)).all(axis=2)
+    x0, y0 = (np.array([STEP + 896, STEP + 896]) * 0.01 / mm_per_px).round().astype(int)
+    assert red[y0 - 1 : y0 + 2, x0 : x0 + 25].any(axis=0).all(), "the upper edge"
+    assert red[y0 : y0 + 25, x0 - 1 : x0 + 2].any(axis=1).all(), "the left edge"
+    assert not red[: y0 - 25].any(), "but its id is above it"
+
+
+def test_the_picture_marks_what_was_not_inspected(tmp_path: Path) -> None:
+    frames = frames_of(2, 2)
+    write_map(inspected([result(f) for f in frames[:3]], [lost(frames[3])]), tmp_path, 384)
+    picture = cv2.imread(str(tmp_path / "defect-map.png"))
+    assert picture is not None
+    coloured = picture.max(axis=2) != picture.min(axis=2)
+    assert coloured[206:, 206:].all()
+    assert not coloured[:204].any()
+
+
+@pytest.mark.parametrize("flip_x", [False, True], ids=["upright", "mirrored"])
+def test_the_picture_mirrors_frames_as_the_rig_does(tmp_path: Path, flip_x: bool) -> None:
+    scan = scan_info(
+        element_size_mm=(20.48, 20.48),
+        region_mm=(0.0, 0.0, 20.48, 20.48),
+        pixel_to_stage=PixelToStage.from_pitch(10.0, flip_x=flip_x),
+        pixel_type="uint16",
+        bit_depth=12,
+    )
+    ramp = np.tile(np.arange(256, dtype=np.uint16) * 16, (256, 1))
+    frame = result(meta(0, 20.48 if flip_x else 0.0, 0.0)).model_copy(update={"thumbnail": ramp})
+    write_map(inspected([frame], scan=scan), tmp_path, 128)
+    picture = cv2.imread(str(tmp_path / "defect-map.png"))
+    assert picture is not None
+    row = picture[64, :, 0].astype(int)
+    steps = np.diff(row)
+    assert (steps <= 0).all() if flip_x else (steps >= 0).all()
+    assert abs(row[-1] - row[0]) > 200
+
+
+@pytest.mark.parametrize("picture_px", [64, 100, 383, 384, 385, 4000])
+def test_the_picture_keeps_to_its_bound(tmp_path: Path, picture_px: int) -> None:
+    write_map(scan_with_everything(), tmp_path, picture_px)
+    picture = cv2.imread(str(tmp_path / "defect-map.png"))
+    assert picture is not None
+    assert picture_px / 2 <= max(picture.shape) <= picture_px
+
+
+@pytest.mark.parametrize(
+    ("size_mm", "picture_px", "scale"),
+    [
+        ((810.0, 460.0), 2048, 40),
+        ((460.0, 810.0), 2048, 40),
+        ((20.48, 20.48), 2048, 1),
+        ((20.49, 20.48), 2048, 2),
+        ((1.0, 1.0), 2048, 1),
+    ],
+)
+def test_a_thumbnail_averages_as_few_pixels_as_the_picture_allows(
+    size_mm: tuple[float, float], picture_px: int, scale: int
+) -> None:
+    assert thumbnail_scale(scan_info(element_size_mm=size_mm), picture_px) == scale
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_thumbnail_is_the_mean_of_squares_in_the_cameras_dtype(dtype: type) -> None:
+    pixels = np.zeros((64, 96), dtype)
+    pixels[:32, :32] = 200
+    pixels[0:4, 64:68] = 160
+    small = make_thumbnail(pixels, 8)
+    assert small.dtype == dtype
+    assert small.shape == (8, 12)
+    assert (small[:4, :4] == 200).all()
+    assert small[0, 8] == 40
+
+
+def test_a_thumbnail_spans_the_whole_frame_whatever_its_size() -> None:
+    assert make_thumbnail(np.zeros((2050, 1999), np.uint8), 40).shape == (51, 50)
+    assert make_thumbnail(np.zeros((10, 10), np.uint8), 40).shape == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("width_mm", "length_mm"), [(810, 100), (40, 5), (10, 2), (0.3, 0.05), (25, 5), (50, 10)]
+)
+def test_the_scale_bar_has_a_round_length(width_mm: float, length_mm: float) -> None:
+    assert scale_bar_mm(width_mm) == length_mm
+
+
+def test_a_full_disk_leaves_no_file_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = 0
+
+    def full(descriptor: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageError, match=r"defect-map\.csv: cannot be written: No space left"):
+        write_map(scan_with_everything(), tmp_path, 512)
+    assert names_in(tmp_path) == []
+
+
+def test_a_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "trace.json"
+    write_atomically(path, b"old")
+
+    def failing(source: Path, target: Path) -> Path:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "replace", failing)
+    with pytest.raises(StorageError, match=r"trace\.json: cannot be written: Permission denied"):
+        write_atomically(path, b"new")
+    assert names_in(tmp_path) == ["trace.json"]
+    assert path.read_bytes() == b"old"
+
+
+def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("in the way")
+    with pytest.raises(StorageError, match="out: cannot be written"):
+        write_map(scan_with_everything(), tmp_path / "out", 512)

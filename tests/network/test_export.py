@@ -1,0 +1,92 @@
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from darkscan.network import export as exporting
+from darkscan.network.export import ModelConventions, example_inputs, export
+from darkscan.network.frame_model import FrameModel
+from darkscan.network.modules import AttentionFusionNetwork
+from darkscan.pipeline.errors import DarkscanError, StorageError
+
+CONVENTIONS = ModelConventions(
+    threshold=0.75,
+    training_data="noise",
+    training_data_hash="sha256:0123",
+    training_seed=4,
+    training_steps=20,
+)
+
+
+@pytest.fixture(scope="module")
+def network() -> AttentionFusionNetwork:
+    torch.manual_seed(11)
+    return AttentionFusionNetwork(0.125).eval()
+
+
+@pytest.fixture(scope="module")
+def model_file(network: AttentionFusionNetwork, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("model") / "tiny.onnx"
+    export(network, file, CONVENTIONS)
+    return file
+
+
+@pytest.fixture(scope="module")
+def session(model_file: Path) -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(model_file, providers=["CPUExecutionProvider"])
+
+
+@pytest.mark.parametrize("windows", [1, 2, 7], ids=lambda n: f"{n} windows")
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16], ids=["8 bits", "12 bits"])
+def test_one_file_serves_every_depth_and_number_of_windows(
+    network: AttentionFusionNetwork,
+    session: onnxruntime.InferenceSession,
+    dtype: type[np.generic],
+    windows: int,
+) -> None:
+    inputs = example_inputs(dtype, windows, seed=windows)
+    logits, scores = session.run(["logits", "scores"], inputs)
+    with torch.inference_mode():
+        tensors = [torch.from_numpy(inputs[i.name]) for i in session.get_inputs()]
+        expected = FrameModel(network)(*tensors)
+    np.testing.assert_allclose(logits, expected[0], atol=1e-5)
+    np.testing.assert_allclose(scores, expected[1], atol=1e-5)
+
+
+def test_the_file_says_how_it_is_to_be_used(session: onnxruntime.InferenceSession) -> None:
+    metadata = session.get_modelmeta().custom_metadata_map
+    said = {key: metadata[f"darkscan.{key}"] for key in ("format", "window", "stride", "threshold")}
+    assert said == {"format": "1", "window": "256", "stride": "128", "threshold": "0.75"}
+    assert metadata["darkscan.training_data_hash"] == "sha256:0123"
+    assert metadata["darkscan.width"] == "0.125"
+    assert all(key.startswith("darkscan.") for key in metadata)
+
+
+def test_the_same_network_gives_the_same_bytes_and_none_of_this_machines_paths(
+    network: AttentionFusionNetwork, model_file: Path, tmp_path: Path
+) -> None:
+    again = tmp_path / "again.onnx"
+    export(network, again, CONVENTIONS)
+    assert again.read_bytes() == model_file.read_bytes()
+    assert b".py" not in again.read_bytes()
+
+
+def test_a_model_that_disagrees_with_the_network_is_not_written(
+    model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporting, "_to_onnx", lambda _: onnx.load(model_file))
+    another = AttentionFusionNetwork(0.125).eval()
+    with pytest.raises(DarkscanError, match="logits differ from the network's by"):
+        export(another, tmp_path / "model.onnx", CONVENTIONS)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_cannot_be_written_is_named(
+    network: AttentionFusionNetwork, tmp_path: Path
+) -> None:
+    file = tmp_path / "missing" / "model.onnx"
+    with pytest.raises(StorageError, match=r"missing/model\.onnx: cannot be written"):
+        export(network, file, CONVENTIONS)

@@ -1,0 +1,153 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from darkscan.network.modules import (
+    AttentionFusionNetwork,
+    BrightnessAdjustment,
+    ChannelAttention,
+    ConvNorm,
+    ResidualBlock,
+    ScaleAttention,
+)
+from tests.network.equations import (
+    array,
+    brightness_adjustment,
+    conv_norm,
+    convolution,
+    sigmoid,
+)
+
+
+def lived_in(module: nn.Module) -> nn.Module:
+    """The module in evaluation mode, its batch norms as if it had been trained."""
+    torch.manual_seed(7)
+    for part in module.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            for tensor in (part.running_mean, part.bias):
+                assert isinstance(tensor, torch.Tensor)
+                nn.init.normal_(tensor, 0, 0.3)
+            for tensor in (part.running_var, part.weight):
+                assert isinstance(tensor, torch.Tensor)
+                nn.init.uniform_(tensor, 0.5, 2)
+    return module.eval()
+
+
+def features(channels: int, size: int = 12) -> torch.Tensor:
+    return torch.randn(1, channels, size, size, generator=torch.Generator().manual_seed(3))
+
+
+def run(module: nn.Module, inputs: torch.Tensor) -> np.ndarray:
+    with torch.inference_mode():
+        return array(module(inputs)[0])
+
+
+def test_brightness_adjustment_is_equations_1_to_3() -> None:
+    window = np.random.default_rng(1).integers(11, 97, (256, 256)).astype(np.float32)
+    gain, offset, adjusted = brightness_adjustment(window)
+    batch = torch.from_numpy(window)[None]
+    gains, offsets = BrightnessAdjustment.coefficients(batch)
+    assert gains.tolist() == pytest.approx([gain])
+    assert offsets.tolist() == pytest.approx([offset])
+    channels = BrightnessAdjustment()(batch, gains, offsets, torch.tensor(4095.0))[0].numpy()
+    np.testing.assert_allclose(channels[0], window / 4095, rtol=1e-6)
+    np.testing.assert_allclose(channels[1] * 255, adjusted, atol=1e-3)
+    assert channels[1].min() == 0
+    assert channels[1].max() == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("level", [0, 19, 255], ids=["black", "grey", "saturated"])
+def test_a_flat_window_has_no_gain_and_a_black_adjusted_channel(level: int) -> None:
+    flat = torch.full((1, 256, 256), float(level))
+    gains, offsets = BrightnessAdjustment.coefficients(flat)
+    assert (gains.item(), offsets.item()) == (0, 0)
+    channels = BrightnessAdjustment()(flat, gains, offsets, torch.tensor(255.0))
+    assert channels[0, 1].abs().max() == 0
+    assert channels[0, 0].mean().item() == pytest.approx(level / 255)
+
+
+def test_scale_attention_is_equation_4_beside_a_shortcut() -> None:
+    module = lived_in(ScaleAttention(8))
+    assert isinstance(module, ScaleAttention)
+    inputs = features(8)
+    x1, x2, x3, x4 = np.split(conv_norm(module.split, array(inputs[0])), 4)
+    y1 = x1
+    y2 = conv_norm(module.atrous[0], x2 + y1)
+    y3 = conv_norm(module.atrous[1], x3 + y2)
+    y4 = conv_norm(module.atrous[2], x4 + y3)
+    fused = conv_norm(module.fuse, np.concatenate([y1, y2, y3, y4]))
+    expected = np.maximum(array(inputs[0]) + fused, 0)
+    np.testing.assert_allclose(run(module, inputs), expected, atol=1e-5)
+
+
+def test_scale_attention_reaches_1_3_and_5_pixels() -> None:
+    module = ScaleAttention(8)
+    rates = [part[0].dilation for part in module.atrous if isinstance(part, ConvNorm)]
+    assert rates == [(1, 1), (3, 3), (5, 5)]
+
+
+def test_channel_attention_is_equations_5_to_8() -> None:
+    module = ChannelAttention(8, reduction=2).eval()
+    inputs = features(8)
+    p = array(inputs[0])
+    reduce, _, restore = module.excite
+    assert isinstance(reduce, nn.Conv2d)
+    assert isinstance(restore, nn.Conv2d)
+    squeezed = p.mean(axis=(1, 2))
+    hidden = np.maximum(array(reduce.weight)[:, :, 0, 0] @ squeezed + array(reduce.bias), 0)
+    sigma_c = sigmoid(array(restore.weight)[:, :, 0, 0] @ hidden + array(restore.bias))
+    sigma_s = sigmoid(convolution(p, array(module.place.weight)) + array(module.place.bias))
+    expected = sigma_c[:, None, None] * p + sigma_s * p
+    np.testing.assert_allclose(run(module, inputs), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "stride"), [(8, 1), (4, 2)], ids=["same size", "half size, more channels"]
+)
+def test_a_residual_block_adds_two_convolutions_to_its_shortcut(inputs: int, stride: int) -> None:
+    module = lived_in(ResidualBlock(inputs, 8, stride))
+    assert isinstance(module, ResidualBlock)
+    x = features(inputs)
+    shortcut = array(x[0])
+    if stride == 2:
+        shortcut = conv_norm(module.shortcut, shortcut)
+    inner = conv_norm(module.second, conv_norm(module.first, array(x[0])))
+    np.testing.assert_allclose(run(module, x), np.maximum(shortcut + inner, 0), atol=1e-5)
+
+
+def test_at_width_1_the_network_has_the_size_of_the_papers() -> None:
+    with torch.device("meta"):
+        network = AttentionFusionNetwork(1.0)
+    parameters = sum(p.numel() for p in network.parameters())
+    assert parameters == pytest.approx(12.5e6, rel=0.005)
+    attention = [m for m in network.stages if isinstance(m, ScaleAttention)]
+    assert len(attention) == 4
+
+
+def test_width_scales_the_parameters_with_its_square() -> None:
+    def count(width: float) -> int:
+        return sum(p.numel() for p in AttentionFusionNetwork(width).parameters())
+
+    assert count(0.5) / count(0.25) == pytest.approx(4, rel=0.02)
+
+
+def test_folding_batch_norm_changes_no_logit() -> None:
+    network = lived_in(AttentionFusionNetwork(0.125))
+    assert isinstance(network, AttentionFusionNetwork)
+    windows = torch.rand(2, 256, 256, generator=torch.Generator().manual_seed(5)) * 30
+    with torch.inference_mode():
+        before = network.classify(windows)
+        after = network.fold().classify(windows)
+    assert not [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
+    np.testing.assert_allclose(after, before, rtol=1e-4)
+
+
+def test_the_logit_does_not_depend_on_the_other_windows_of_the_batch() -> None:
+    network = lived_in(AttentionFusionNetwork(0.125))
+    assert isinstance(network, AttentionFusionNetwork)
+    windows = torch.rand(3, 256, 256, generator=torch.Generator().manual_seed(6)) * 30
+    with torch.inference_mode():
+        together = network.classify(windows)
+        alone = torch.cat([network.classify(window[None]) for window in windows])
+    np.testing.assert_allclose(together, alone, rtol=1e-4)

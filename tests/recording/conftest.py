@@ -1,0 +1,12 @@
+"""What the tests of recordings start from."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.recording.samples import record_all
+
+
+@pytest.fixture
+def recording_path(tmp_path: Path) -> Path:
+    return record_all(tmp_path / "scan.h5")

@@ -1,0 +1,97 @@
+"""Runs darkscan as its users do: as a process, looked at from outside."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from darkscan.drivers.recording import RecordingWriter
+from darkscan.drivers.simulation import SimulatedScan, simulate_element, size_of_patch
+from darkscan.pipeline.run import SHARED_MEMORY
+
+FRAME = 512
+COLUMNS, ROWS = 6, 4
+FRAMES = COLUMNS * ROWS
+
+
+def record_small_scan(path: Path, *, bit_depth: int = 8, columns: int = COLUMNS) -> SimulatedScan:
+    """A scan of small frames: 9 windows each, so that a run takes seconds."""
+    size = size_of_patch((columns, ROWS), frame_px=FRAME)
+    scan = SimulatedScan(simulate_element(size, seed=3), frame_px=FRAME, bit_depth=bit_depth)
+    with RecordingWriter(path, scan.info, scan.frames) as writer:
+        for index, meta in enumerate(scan.frames):
+            import numpy as np
+
+            pixels = np.empty(scan.info.frame_shape, scan.info.dtype)
+            scan.read_into(index, pixels)
+            writer.write(meta, pixels)
+    return scan
+
+
+def darkscan(*arguments: object, check: int | None = 0) -> subprocess.CompletedProcess[str]:
+    """Runs a command to its end; checks its exit code unless told not to."""
+    done = subprocess.run(
+        [sys.executable, "-m", "darkscan", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    if check is not None:
+        assert done.returncode == check, f"exit {done.returncode}: {done.stderr}\n{done.stdout}"
+    return done
+
+
+@contextmanager
+def running(*arguments: object) -> Iterator[subprocess.Popen[str]]:
+    """A command under way; killed with all its stages if the test leaves it so."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "darkscan", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def stage_processes(supervisor: int, stage: str) -> list[psutil.Process]:
+    """The living processes of a stage, in the order of their start."""
+    found = []
+    for child in psutil.Process(supervisor).children():
+        try:
+            command = child.cmdline()
+        except psutil.Error:
+            continue
+        if "stage" in command and command[command.index("stage") + 1] == stage:
+            found.append(child)
+    return sorted(found, key=lambda child: child.create_time())
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Waits for something to come true; fails if it does not."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.005)
+
+
+def run_folders() -> set[Path]:
+    """The run folders in shared memory."""
+    return set(SHARED_MEMORY.glob(f"darkscan-{os.getuid()}-*"))
+
+
+def kill(process: psutil.Process) -> None:
+    """SIGKILL: no last words."""
+    process.send_signal(signal.SIGKILL)

@@ -1,0 +1,241 @@
+"""Whole runs with real processes: the map depends on the recording and on nothing else."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from darkscan.pipeline.defect_map import DefectMap
+from darkscan.pipeline.journal import JOURNAL_NAME, read_journal
+from darkscan.pipeline.ring import FrameRing
+from darkscan.pipeline.run import RING_NAME
+from tests.stages.running import (
+    FRAMES,
+    darkscan,
+    kill,
+    record_small_scan,
+    run_folders,
+    running,
+    stage_processes,
+    wait_until,
+)
+
+RESULTS = {
+    "defect-map.json",
+    "defect-map.csv",
+    "defect-map.svg",
+    "defect-map.png",
+    "trace.json",
+    "run.json",
+    "log.jsonl",
+}
+
+
+def read_map(out: Path) -> DefectMap:
+    return DefectMap.model_validate_json((out / "defect-map.json").read_bytes())
+
+
+def logged(out: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+
+
+def test_a_replay_leaves_a_complete_map(undisturbed: Path) -> None:
+    assert {entry.name for entry in undisturbed.iterdir()} == RESULTS
+    defect_map = read_map(undisturbed)
+    assert defect_map.coverage.complete
+    assert defect_map.coverage.inspected_fraction == 1.0
+    assert defect_map.ledger.mapped == defect_map.ledger.captured == FRAMES
+    assert defect_map.defects
+    assert not [event for event in logged(undisturbed) if event["level"] == "error"]
+
+
+def test_profile_names_the_bottleneck(undisturbed: Path) -> None:
+    text = darkscan("profile", undisturbed).stdout
+    for stage in ("acquisition", "preprocessing", "classification", "merging"):
+        assert stage in text
+    assert "bottleneck" in text
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_the_map_does_not_depend_on_the_workers(
+    recording: Path, undisturbed: Path, tmp_path: Path, workers: int
+) -> None:
+    darkscan("replay", recording, "--out", tmp_path / "out", "--workers", workers)
+    assert same_map(tmp_path / "out", undisturbed)
+
+
+@pytest.mark.parametrize(
+    ("stage", "workers"),
+    [("classification", 2), ("preprocessing", 1), ("merging", 1), ("acquisition", 1)],
+)
+def test_the_map_survives_the_death_of_a_stage(
+    recording: Path, undisturbed: Path, tmp_path: Path, stage: str, workers: int
+) -> None:
+    out = tmp_path / "out"
+    with running("replay", recording, "--out", out, "--workers", workers) as run:
+        journal = out / JOURNAL_NAME
+        wait_until(lambda: len(read_journal(journal)) >= 3)
+        kill(stage_processes(run.pid, stage)[0])
+        stdout, stderr = run.communicate(timeout=100)
+    assert run.returncode == 0, stderr + stdout
+    assert same_map(out, undisturbed)
+    assert json.loads((out / "run.json").read_text())["restarts"] == {stage: 1}
+
+
+def test_a_frame_that_kills_its_worker_twice_is_set_aside_and_located(
+    recording: Path, tmp_path: Path
+) -> None:
+    poison, out = 5, tmp_path / "out"
+    before = run_folders()
+    with running("replay", recording, "--out", out) as run:
+        for _ in range(2):
+            worker = wait_for_worker_on(poison, run.pid, before)
+            kill(worker)
+            psutil.wait_procs([worker], timeout=10)
+        stdout, stderr = run.communicate(timeout=100)
+    assert run.returncode == 3, stderr + stdout
+    defect_map = read_map(out)
+    ledger = defect_map.ledger
+    assert (ledger.captured, ledger.mapped, ledger.quarantined) == (FRAMES, FRAMES - 1, 1)
+    (frame,) = defect_map.coverage.frames_not_inspected
+    assert frame.frame == poison
+    assert "classification died on it" in frame.reason
+    (region,) = defect_map.coverage.not_inspected
+    assert region.area_mm2 > 0
+    assert not defect_map.coverage.complete
+    assert "not inspected" in stdout
+
+
+def wait_for_worker_on(frame: int, supervisor: int, before: set[Path]) -> psutil.Process:
+    """The classification worker as soon as it has a frame in hands."""
+    found: list[psutil.Process] = []
+
+    def has_it() -> bool:
+        new = run_folders() - before
+        if not new:
+            return False
+        ring = FrameRing.attach(next(iter(new)) / RING_NAME)
+        workers = stage_processes(supervisor, "classification")
+        found[:] = [worker for worker in workers if frame in ring.held_by(worker.pid)]
+        return bool(found)
+
+    wait_until(lambda: run_folders() != before)
+    folder = next(iter(run_folders() - before))
+    wait_until(lambda: (folder / "run.json").exists())
+    wait_until(has_it)
+    return found[0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_drains_the_run_and_leaves_nothing_behind(
+    recording: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    before, out = run_folders(), tmp_path / "out"
+    with running("replay", recording, "--out", out, "--speed", "recorded") as run:
+        wait_until(lambda: len(read_journal(out / JOURNAL_NAME)) >= 2)
+        stages = psutil.Process(run.pid).children()
+        run.send_signal(number)
+        stdout, stderr = run.communicate(timeout=60)
+    assert run.returncode == 3, stderr + stdout
+    defect_map = read_map(out)
+    assert defect_map.ledger.balanced
+    assert defect_map.ledger.in_flight == 0
+    assert defect_map.ledger.lost > 0
+    assert defect_map.ledger.captured == FRAMES
+    reasons = {area.reason for area in defect_map.coverage.not_inspected}
+    assert any("stopped by the operator" in reason for reason in reasons)
+    assert not [stage for stage in stages if stage.is_running()]
+    assert run_folders() == before
+
+
+def test_a_second_interrupt_aborts(recording: Path, tmp_path: Path) -> None:
+    before, out = run_folders(), tmp_path / "out"
+    with running("replay", recording, "--out", out, "--speed", "recorded") as run:
+        wait_until(lambda: len(read_journal(out / JOURNAL_NAME)) >= 1)
+        stages = psutil.Process(run.pid).children()
+        for stage in stage_processes(run.pid, "classification"):
+            stage.suspend()  # so that draining takes long
+        run.send_signal(signal.SIGINT)
+        time.sleep(0.7)
+        run.send_signal(signal.SIGINT)
+        _, stderr = run.communicate(timeout=30)
+    assert run.returncode == 130
+    assert stderr.strip().splitlines()[-1] == "darkscan: error: aborted: the map was not written"
+    assert not [stage for stage in stages if stage.is_running()]
+    assert {entry.name for entry in out.iterdir()} == {"log.jsonl"}
+    assert run_folders() == before
+
+
+def test_leftovers_of_a_killed_run_are_swept_at_the_next_start(
+    recording: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    before = run_folders()
+    with running("replay", recording, "--out", tmp_path / "first") as run:
+        wait_until(lambda: len(read_journal(tmp_path / "first" / JOURNAL_NAME)) >= 1)
+        stages = psutil.Process(run.pid).children()
+        run.kill()
+        run.wait()
+    psutil.wait_procs(stages, timeout=10)
+    assert not [stage for stage in stages if stage.is_running()]
+    left = run_folders() - before
+    assert len(left) == 1
+    darkscan("replay", recording, "--out", tmp_path / "second")
+    assert not left & run_folders()
+    assert same_map(tmp_path / "second", undisturbed)
+
+
+def test_idle_processes_wait_and_do_not_spin(recording: Path, tmp_path: Path) -> None:
+    """All stages but the suspended worker are idle; they take under 2 % of a core."""
+    with running("replay", recording, "--out", tmp_path / "out") as run:
+        wait_until(lambda: len(read_journal(tmp_path / "out" / JOURNAL_NAME)) >= 1)
+        for worker in stage_processes(run.pid, "classification"):
+            worker.suspend()
+        time.sleep(1.0)
+        supervisor = psutil.Process(run.pid)
+        idle = [
+            supervisor,
+            *(
+                stage_processes(run.pid, name)[0]
+                for name in ("acquisition", "preprocessing", "merging")
+            ),
+        ]
+        began = [sum(process.cpu_times()[:2]) for process in idle]
+        time.sleep(5.0)
+        used = [sum(process.cpu_times()[:2]) - b for process, b in zip(idle, began, strict=True)]
+    assert max(used) < 0.02 * 5.0
+
+
+def test_deep_pixels_are_inspected_in_their_own_depth(tmp_path: Path) -> None:
+    record_small_scan(tmp_path / "scan.h5", bit_depth=12, columns=2)
+    darkscan("replay", tmp_path / "scan.h5", "--out", tmp_path / "out")
+    assert read_map(tmp_path / "out").coverage.complete
+
+
+def test_recorded_speed_takes_the_recorded_time(tmp_path: Path) -> None:
+    scan = record_small_scan(tmp_path / "scan.h5", columns=1)
+    recorded = (scan.frames[-1].exposure_ns - scan.frames[0].exposure_ns) / 1e9
+    assert recorded > 3
+    began = time.monotonic()
+    darkscan("replay", tmp_path / "scan.h5", "--out", tmp_path / "out", "--speed", "recorded")
+    assert time.monotonic() - began > recorded
+
+
+def same_map(one: Path, other: Path) -> bool:
+    names = ("defect-map.json", "defect-map.csv", "defect-map.svg", "defect-map.png")
+    return all((one / name).read_bytes() == (other / name).read_bytes() for name in names)
+
+
+def test_stages_are_separate_processes(recording: Path, tmp_path: Path) -> None:
+    with running("replay", recording, "--out", tmp_path / "out", "--workers", 2) as run:
+        wait_until(lambda: len(read_journal(tmp_path / "out" / JOURNAL_NAME)) >= 1)
+        pids = {
+            stage: [process.pid for process in stage_processes(run.pid, stage)]
+            for stage in ("acquisition", "preprocessing", "classification", "merging")
+        }
+    flat = [pid for group in pids.values() for pid in group]
+    assert len(set(flat)) == len(flat) == 5
+    assert os.getpid() not in flat
