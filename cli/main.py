@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 import structlog
 
-from darkscan.cli import demo, profile, replay, simulate, stage
+from darkscan.cli import demo, import_images, info, profile, replay, simulate, stage
 from darkscan.pipeline.errors import DarkscanError, ExitCode
 
 _EPILOG = """\
@@ -27,7 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"darkscan {version('darkscan')}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in (replay, profile, simulate, demo, stage):
+    for command in (replay, import_images, info, profile, simulate, demo, stage):
         command.add_parser(commands)
     return parser
 

@@ -1,6 +1,7 @@
 """The supervisor: starts the stages of a run, watches, restarts and stops them."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -178,10 +179,9 @@ class Supervisor:
         self._to_acquisition.send(StageDied(stage=stage, index=index, pid=child.process.pid))
 
     def _give_up(self, stage: str, last_words: str) -> None:
-        lines = last_words.strip().splitlines()
         reason = f"{stage} died {self._restarts + 1} times in a row"
         if stage in _ESSENTIAL:
-            raise DarkscanError(": ".join([reason, *lines[-1:]]))
+            raise DarkscanError(": ".join([reason, *_exceptions(last_words)[-1:]]))
         if not any(name == stage for name, _ in self._children):
             _log.error("stage given up", stage=stage)
             self._to_acquisition.send(StopScan(reason=reason, give_up=True))
@@ -220,6 +220,11 @@ class Supervisor:
 
     def _stderr_path(self, key: StageKey) -> Path:
         return self._run_dir / f"{key[0]}-{key[1]}.stderr"
+
+
+def _exceptions(stderr: str) -> list[str]:
+    """The lines of a traceback that name an exception."""
+    return [line for line in stderr.splitlines() if re.match(r"[\w.]*(Error|Exception)\b", line)]
 
 
 def stage_list(workers: int) -> list[StageKey]:

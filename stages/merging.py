@@ -12,7 +12,7 @@ from darkscan.pipeline.messages import Acknowledged, EndOfScan, Message
 from darkscan.pipeline.results import FrameResult, Inspected, LedgerSums, NotInspected, Stamp
 from darkscan.pipeline.run import RunSpec
 from darkscan.pipeline.station import Station
-from darkscan.pipeline.timings import write_trace
+from darkscan.pipeline.timings import TRACE_NAME, write_trace
 from darkscan.stages.mapping import write_map
 
 _log = structlog.get_logger(__name__)
@@ -26,6 +26,7 @@ class Merging:
         self._station = station
         self._journal = Journal(spec.out_dir / JOURNAL_NAME)
         self._positive = sum(map(self._positives, self._journal.settled.values()))
+        self._stamps: dict[int, Stamp] = {}
         self._inbox = Inbox(run_dir, "merging")
         self._to_acquisition = Outbox(run_dir, "acquisition")
         station.listen_to(self._inbox.socket)
@@ -52,11 +53,10 @@ class Merging:
         if not isinstance(message, FrameResult | NotInspected):
             _log.warning("unexpected message", kind=type(message).__name__)
             return
-        if isinstance(message, FrameResult):
-            message = self._stamped(message, received)
         frame = message.meta.frame
         if self._journal.append(message):
             self._positive += self._positives(message)
+            self._stamp(frame, received)
         settled = self._journal.settled[frame]  # the first one counts
         self._to_acquisition.send(Acknowledged(frame=frame, outcome=outcome(settled)))
 
@@ -65,15 +65,19 @@ class Merging:
             return 0
         return int((record.scores >= self._spec.model.threshold).sum())
 
-    @staticmethod
-    def _stamped(result: FrameResult, received: int) -> FrameResult:
-        # The journal write itself is the work; the record cannot time its own writing.
-        stamp = Stamp(
+    def _stamp(self, frame: int, received: int) -> None:
+        # Kept beside the journal: a record cannot time its own writing.
+        self._stamps[frame] = Stamp(
             stage="merging",
             received_ns=received,
             started_ns=received,
             finished_ns=time.monotonic_ns(),
         )
+
+    def _stamped(self, result: FrameResult) -> FrameResult:
+        stamp = self._stamps.get(result.meta.frame)
+        if stamp is None:  # a predecessor of this process journaled it
+            return result
         return result.model_copy(update={"stamps": (*result.stamps, stamp)})
 
     def _finish(self, sums: LedgerSums) -> None:
@@ -99,7 +103,7 @@ class Merging:
             not_inspected=tuple(r for r in settled if isinstance(r, NotInspected)),
             sums=sums,
         )
-        write_trace(spec.out_dir / "trace.json", inspected.results)
+        write_trace(spec.out_dir / TRACE_NAME, [self._stamped(r) for r in inspected.results])
         write_map(inspected, spec.out_dir, spec.recipe.output.picture_px)
         self._journal.close()
         self._journal.path.unlink()

@@ -211,4 +211,5 @@ def _kind(item: NotInspected) -> NotInspectedKind:
 def _fraction(missing: float, whole: float) -> float:
     """What is not missing, rounded down so that only what is whole gives 1."""
     scale = 10**_FRACTION_DECIMALS
-    return 1.0 if not missing else math.floor((1 - missing / whole) * scale) / scale
+    # Summed areas of cells may exceed the whole by a rounding error.
+    return 1.0 if not missing else max(0.0, math.floor((1 - missing / whole) * scale) / scale)

@@ -5,6 +5,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
+from darkscan.network.batches import BatchSource
 from darkscan.network.modules import AttentionFusionNetwork
 from darkscan.network.operating_point import choose_operating_point
 from tests.network.easy_windows import easy_windows
@@ -20,7 +21,7 @@ def flat_windows(
 def test_the_threshold_keeps_false_windows_rare_on_every_kind(rate: float) -> None:
     torch.manual_seed(1)
     network = AttentionFusionNetwork(0.125).eval()
-    sources = {
+    sources: dict[str, BatchSource] = {
         "lines": easy_windows,
         "flat": functools.partial(flat_windows, level=20),
     }

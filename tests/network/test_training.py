@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from darkscan.network import training
-from darkscan.network.batches import Batches, Curriculum, turned
+from darkscan.network.batches import Batches, BatchSource, Curriculum, turned
 from darkscan.network.training import Checkpoint, TrainingOptions, fit
 from darkscan.pipeline.errors import InputError
 from tests.network.easy_windows import easy_windows, other_windows
@@ -84,7 +84,7 @@ def test_a_finished_training_is_not_trained_further(trained: Path) -> None:
     ids=["another seed", "a simulator that has changed"],
 )
 def test_another_trainings_checkpoint_is_refused(
-    trained: Path, options: TrainingOptions, source: training.BatchSource, message: str
+    trained: Path, options: TrainingOptions, source: BatchSource, message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
         fit(options, trained, source, silent)
