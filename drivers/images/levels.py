@@ -28,17 +28,17 @@ class Picture:
 
 def whole_levels(values: npt.NDArray[np.number], path: Path) -> Levels:
     """The same values in an integer type. Raises InputError if they are no whole numbers."""
-    kind = values.dtype.kind
+    kind, name = values.dtype.kind, values.dtype.name
     if kind in "iu":
         whole: Levels = values.astype(values.dtype.newbyteorder("="), copy=False)
         return whole
     if kind != "f":
-        raise InputError(f"holds pixels of {values.dtype}, not grey levels", file=path)
+        raise InputError(f"holds pixels of {name}, not grey levels", file=path)
     finite = np.isfinite(values)
     if not finite.all():
-        problem = f"holds pixels of {values.dtype}, {finite.size - finite.sum()} of them not finite"
+        problem = f"holds pixels of {name}, {finite.size - finite.sum()} of them not finite"
         raise InputError(problem, file=path)
     if not (np.abs(values) < _LARGEST_WHOLE).all() or not (values == np.rint(values)).all():
-        problem = f"holds pixels of {values.dtype} that are not whole numbers; wanted are uint8 "
+        problem = f"holds pixels of {name} that are not whole numbers; wanted are uint8 "
         raise InputError(problem + "or uint16", file=path)
     return values.astype(np.int64)

@@ -103,7 +103,11 @@ def read_scan(group: h5py.Group, file: Path) -> ScanInfo:
         elif description.is_required():
             raise InputError(f"attribute is missing from {SCAN}", file=file, field=name)
     content["pixel_to_stage"] = _read_matrix(content["pixel_to_stage"], file)
-    return check(content, ScanInfo, file=file)
+    info = check(content, ScanInfo, file=file)
+    if info.pixel_to_stage.pixel_area_mm2 == 0:
+        problem = "gives pixels no area"
+        raise InputError(problem, file=file, field=_RENAMED["pixel_to_stage"])
+    return info
 
 
 def _read_matrix(value: object, file: Path) -> dict[str, Any]:

@@ -66,6 +66,11 @@ BAD: list[tuple[str, Damage, str]] = [
         attribute("scan", "pixel_to_stage_mm_per_px", "unknown"),
         "pixel_to_stage_mm_per_px: must be a 2x2 matrix",
     ),
+    (
+        "a matrix of zeros",
+        attribute("scan", "pixel_to_stage_mm_per_px", np.zeros((2, 2))),
+        "pixel_to_stage_mm_per_px: gives pixels no area",
+    ),
     ("a pixel type of its own", attribute("scan", "pixel_type", "float32"), "pixel_type: "),
     ("bits that do not fit", attribute("scan", "bit_depth_bits", 12), "bit_depth 12 does not fit"),
     ("no plan", remove("plan"), "/plan/id: dataset is missing"),

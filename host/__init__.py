@@ -1,1 +1,0 @@
-"""The host computer's program: receives maps, stores them, shows them."""

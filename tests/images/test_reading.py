@@ -1,0 +1,174 @@
+"""What image files hold, and which are refused."""
+
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from darkscan.drivers.images import Mosaic, read_picture
+from darkscan.pipeline.errors import InputError
+from tests.images.samples import Array, noise, write_image
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.fits"])
+@pytest.mark.parametrize("top", [255, 1023, 65535])
+def test_levels_are_read_as_they_are(tmp_path: Path, name: str, top: int) -> None:
+    pixels = noise(30, 40, top, "uint8" if top == 255 else "uint16")
+    picture = read_picture(write_image(tmp_path / name, pixels))
+    np.testing.assert_array_equal(picture.levels, pixels)
+    assert picture.pixel_type == str(pixels.dtype)
+    assert picture.levels.dtype.isnative
+
+
+def test_jpeg_is_read(tmp_path: Path) -> None:
+    ramp = np.tile(np.arange(64, 192, dtype=np.uint8), (64, 1))
+    picture = read_picture(write_image(tmp_path / "a.jpg", ramp))
+    assert np.abs(picture.levels.astype(int) - ramp).max() <= 3
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("alpha", [False, True], ids=["opaque", "with alpha"])
+def test_colour_becomes_luminance_and_alpha_is_ignored(
+    tmp_path: Path, dtype: str, alpha: bool
+) -> None:
+    unit = 1 if dtype == "uint8" else 256
+    blue_green_red = np.array([[[200, 0, 0], [0, 200, 0], [0, 0, 200], [77, 77, 77]]], dtype) * unit
+    if alpha:
+        see_through = np.full((1, 4, 1), 3, dtype)
+        blue_green_red = np.concatenate([blue_green_red, see_through], axis=2)
+    picture = read_picture(write_image(tmp_path / "a.png", blue_green_red))
+    expected = np.array([0.114 * 200, 0.587 * 200, 0.299 * 200, 77]) * unit
+    assert np.abs(picture.levels[0] - expected).max() <= unit / 2 + 0.5
+    assert picture.levels[0, 3] == 77 * unit
+    assert picture.colour
+
+
+def test_fits_keeps_row_0_at_the_top_and_takes_the_first_flat_image(tmp_path: Path) -> None:
+    first, second = noise(30, 40, 900), noise(20, 20, 900)
+    cube = fits.ImageHDU(np.zeros((3, 10, 10), np.uint8))
+    units = [fits.PrimaryHDU(), cube, fits.ImageHDU(first), fits.ImageHDU(second)]
+    fits.HDUList(units).writeto(tmp_path / "a.fits")
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.fits").levels, first)
+
+
+def test_fits_is_known_by_its_first_bytes_too(tmp_path: Path) -> None:
+    pixels = noise(30, 40, 900)
+    write_image(tmp_path / "a.fits", pixels).rename(tmp_path / "a.raw")
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.raw").levels, pixels)
+
+
+def test_whole_numbers_kept_as_floats_are_taken(tmp_path: Path) -> None:
+    pixels = noise(30, 40, 4000, "float32")
+    mosaic = Mosaic([write_image(tmp_path / "a.fits", pixels)])
+    out = np.empty((30, 40), np.uint16)
+    mosaic.read_into(0, 0, out)
+    np.testing.assert_array_equal(out, pixels)
+    assert mosaic.bit_depth == 12
+
+
+def with_one(value: float, dtype: str = "float32") -> Array:
+    pixels = noise(30, 40, 900, dtype)
+    pixels[3, 3] = value
+    return pixels
+
+
+@pytest.mark.parametrize("name", ["a.fits", "a.tif"])
+@pytest.mark.parametrize(
+    ("pixels", "problem"),
+    [
+        (with_one(1.5), "float32 that are not whole numbers"),
+        (with_one(np.nan), "float32, 1 of them not finite"),
+        (with_one(np.inf), "float32, 1 of them not finite"),
+        (with_one(1e20), "float32 that are not whole numbers"),
+        (with_one(70000), "levels from 0 to 70000, more than 16 bits"),
+        (with_one(-65000, "int32"), "levels from -65000 to 900, more than 16 bits"),
+    ],
+    ids=["a fraction", "NaN", "infinite", "huge", "17 bits", "17 bits with sign"],
+)
+def test_pixels_that_are_no_grey_levels_are_refused(
+    tmp_path: Path, name: str, pixels: Array, problem: str
+) -> None:
+    path = write_image(tmp_path / name, pixels)
+    with pytest.raises(InputError, match=problem) as caught:
+        Mosaic([path])
+    assert caught.value.file == str(path)
+
+
+def strips_missing_tiff() -> bytes:
+    """A TIFF whose directory stands before its pixels, of which half are there."""
+    height, width = 64, 64
+    tags = [(256, width), (257, height), (258, 8), (259, 1), (262, 1), (273, 200), (277, 1)]
+    tags += [(278, height), (279, height * width)]
+    directory = struct.pack("<H", len(tags))
+    directory += b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    head = b"II*\x00" + struct.pack("<I", 8) + directory + bytes(4)
+    return head.ljust(200, b"\0") + bytes([9]) * (height * width // 2)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.jpg", "a.fits"])
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.95])
+def test_truncated_image_is_refused_silently(
+    tmp_path: Path, name: str, share: float, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = write_image(tmp_path / name, noise(300, 400, 255, "uint8"))
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(InputError, match=r"is damaged|cannot be read as FITS|is not an image"):
+        read_picture(path)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "is not an image"),
+        (b"hello, this is a letter", "is not an image"),
+        (strips_missing_tiff(), "is damaged"),
+        (b"SIMPLE  =                    T", "cannot be read as FITS"),
+    ],
+    ids=["empty", "text", "TIFF without its last strip", "FITS without an end"],
+)
+def test_other_files_are_refused(tmp_path: Path, content: bytes, problem: str) -> None:
+    (tmp_path / "a.tif").write_bytes(content)
+    with pytest.raises(InputError, match=problem) as caught:
+        read_picture(tmp_path / "a.tif")
+    assert "\n" not in str(caught.value)
+
+
+def test_absent_image_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read: No such file"):
+        read_picture(tmp_path / "a.png")
+
+
+def test_pages_are_not_dropped_in_silence(tmp_path: Path) -> None:
+    page = noise(30, 40, 255, "uint8")
+    cv2.imwritemulti(str(tmp_path / "a.tif"), [page, page, page])
+    with pytest.raises(InputError, match="holds 3 pages"):
+        read_picture(tmp_path / "a.tif")
+
+
+def test_fits_without_a_flat_image_is_refused(tmp_path: Path) -> None:
+    path = write_image(tmp_path / "a.fits", np.zeros((3, 10, 10), np.uint8))
+    with pytest.raises(InputError, match="no two-dimensional image"):
+        read_picture(path)
+
+
+def test_image_beyond_the_decoders_limit_is_explained(tmp_path: Path) -> None:
+    path = write_image(tmp_path / "a.png", noise(300, 400, 255, "uint8"))
+    program = (
+        "import os, sys, pathlib; os.environ['OPENCV_IO_MAX_IMAGE_PIXELS'] = '1000'\n"
+        "from darkscan.drivers.images import read_picture\n"
+        "from darkscan.pipeline.errors import InputError\n"
+        "try: read_picture(pathlib.Path(sys.argv[1]))\n"
+        "except InputError as error: print(error)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True
+    )
+    assert run.stderr == ""
+    assert run.stdout.startswith(f"{path}: is larger than OpenCV reads")
