@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -36,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code."""
     _quiet_logs()
     arguments = build_parser().parse_args(argv)
+    # As Ctrl-C: what was begun is cleaned up on the way out.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return int(arguments.run(arguments))
     except DarkscanError as error:
@@ -48,6 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output is gone (`| head`): nothing more to say.
         sys.stderr.close()
         return ExitCode.OK
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _quiet_logs() -> None:

@@ -17,6 +17,8 @@ def atomically(path: Path, *, replace: bool = False) -> Iterator[Path]:
     """
     if path.is_dir():
         raise InputError("is a folder", file=path)
+    if not path.parent.is_dir():
+        raise InputError("is no folder to write into", file=path.parent)
     if path.exists() and not replace:
         raise InputError("exists already", file=path)
     part = path.with_name(path.name + ".part")

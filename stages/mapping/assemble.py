@@ -17,10 +17,7 @@ from darkscan.stages.mapping.raster import Raster
 
 
 def build_map(inspected: Inspected) -> DefectMap:
-    """The defect map of a finished scan; the order of its frames does not matter.
-
-    Raises InputError if the scan's region lies beside the element.
-    """
+    """The defect map of a finished scan; the order of its frames does not matter."""
     scan, inspection = inspected.scan, inspected.inspection
     results = sorted(inspected.results, key=lambda result: result.meta.frame)
     missing = sorted(inspected.not_inspected, key=lambda item: item.meta.frame)

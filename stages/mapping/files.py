@@ -18,7 +18,7 @@ def write_map(inspected: Inspected, out_dir: Path, picture_px: int) -> DefectMap
 
     ``picture_px`` bounds the longer side of the picture. No file is in place before all
     are on the disk, and the JSON is put in place last. Raises StorageError naming the
-    file that could not be written, InputError for a region beside the element.
+    file that could not be written.
     """
     document = build_map(inspected)
     files = {

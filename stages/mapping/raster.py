@@ -15,7 +15,6 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.pipeline.errors import InputError
 from darkscan.pipeline.geometry import FloatArray, PixelToStage, rectangle
 from darkscan.pipeline.recipe import Inspection
 from darkscan.pipeline.scan import FrameMeta, ScanInfo
@@ -83,7 +82,7 @@ class Raster:
 
     @classmethod
     def of(cls, scan: ScanInfo, inspection: Inspection) -> Self:
-        """Lays cells over a scan's element. Raises InputError if the region is beside it."""
+        """Lays cells over a scan's element."""
         pitch_mm = scan.pitch_um / 1000
         width, height = scan.element_size_mm
         cell_mm = cell_size_px(inspection, width * height / pitch_mm**2) * pitch_mm
@@ -198,8 +197,6 @@ def _lines(length: float, cell: float, start: float, end: float) -> tuple[FloatA
     frames are placed would be found uninspected for nothing.
     """
     start, end = (_snap(border, length) for border in (start, end))
-    if end <= start:
-        raise InputError("lies beside the element", field="region_mm")
     borders = np.unique([0.0, start, end, length])
     lattice = np.arange(math.ceil(length / cell) + 1) * cell
     distance = np.abs(lattice[:, None] - borders).min(axis=1)

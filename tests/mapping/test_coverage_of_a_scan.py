@@ -15,9 +15,9 @@ from hand_made import (
     result,
     scan_info,
 )
+from pydantic import ValidationError
 
 from darkscan.pipeline.defect_map import Coverage
-from darkscan.pipeline.errors import InputError
 from darkscan.pipeline.geometry import PixelToStage
 from darkscan.pipeline.grid import tile_starts
 from darkscan.pipeline.recipe import Inspection
@@ -150,8 +150,8 @@ def test_frames_and_region_beyond_the_element_are_clipped() -> None:
 
 
 def test_a_region_beside_the_element_is_refused() -> None:
-    with pytest.raises(InputError, match="region_mm: lies beside the element"):
-        coverage_of([], scan=scan_info(region_mm=(50.0, 0.0, 10.0, 10.0)))
+    with pytest.raises(ValidationError, match="lies beside the element"):
+        scan_info(region_mm=(50.0, 0.0, 10.0, 10.0))
 
 
 def test_a_scan_without_a_single_result_is_all_uninspected() -> None:

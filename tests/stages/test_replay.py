@@ -127,6 +127,26 @@ def wait_for_worker_on(frame: int, supervisor: int, before: set[Path]) -> psutil
     return found[0]
 
 
+def test_a_stage_that_cannot_live_is_given_up_and_the_map_says_so(
+    recording: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    with running("replay", recording, "--out", out) as run:
+        deadline = time.monotonic() + 60
+        while run.poll() is None and time.monotonic() < deadline:
+            for worker in stage_processes(run.pid, "classification"):
+                kill(worker)
+            time.sleep(0.05)
+        stdout, stderr = run.communicate(timeout=60)
+    assert run.returncode == 3, stderr + stdout
+    defect_map = read_map(out)
+    assert defect_map.ledger.captured == FRAMES
+    assert defect_map.ledger.mapped == 0
+    assert defect_map.coverage.inspected_fraction == 0
+    reasons = {frame.reason for frame in defect_map.coverage.frames_not_inspected}
+    assert all("classification died" in reason for reason in reasons)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_drains_the_run_and_leaves_nothing_behind(
     recording: Path, tmp_path: Path, number: signal.Signals

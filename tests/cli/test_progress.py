@@ -1,0 +1,34 @@
+"""What a run shows of itself."""
+
+import io
+
+from darkscan.cli.progress import ProgressView
+from darkscan.pipeline.messages import Status
+from darkscan.pipeline.results import LedgerSums
+from darkscan.pipeline.supervisor import Progress
+
+
+def test_a_line_says_what_an_operator_wants_to_know() -> None:
+    stream = io.StringIO()
+    progress = Progress()
+    sums = LedgerSums(captured=7, mapped=3, quarantined=1, lost=1, in_flight=2)
+    progress.statuses = {
+        ("acquisition", 0): Status(stage="acquisition", index=0, pid=1, frames=7, sums=sums),
+        ("preprocessing", 0): Status(stage="preprocessing", index=0, pid=2, frames=6, queue=2),
+        ("merging", 0): Status(stage="merging", index=0, pid=3, frames=5, positives=11),
+    }
+    progress.restarts["classification"] = 2
+    with ProgressView(20, stream) as view:
+        view.show(progress)
+        view.show(progress)  # too soon for another line
+    (line,) = stream.getvalue().splitlines()
+    for cell in (
+        "frames 5/20",
+        "in flight 2",
+        "queued 2",
+        "positive windows 11",
+        "lost 1",
+        "quarantined 1",
+        "restarts 2",
+    ):
+        assert cell in line
