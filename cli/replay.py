@@ -141,7 +141,12 @@ def _prepare(recording: Path, out_dir: Path, recipe: Recipe, speed: Speed, model
         recording=recording.resolve(),
         speed=speed,
         recipe=recipe,
-        recipe_hash=inspection_hash(inspection, model_hash=info.hash, threshold=info.threshold),
+        recipe_hash=inspection_hash(
+            inspection,
+            model_hash=info.hash,
+            threshold=info.threshold,
+            grow_threshold=info.grow_threshold,
+        ),
         model_path=model.resolve(),
         model=info,
         scan=scan,

@@ -43,6 +43,7 @@ class ModelConventions:
     """What the file says of itself, beside what the network and this module know."""
 
     threshold: float  # of the score, at or above which a window is a scratch
+    grow_threshold: float  # at or above which a window continues a scratch that it overlaps
     training_data: str  # in words
     training_data_hash: str
     training_seed: int
@@ -58,6 +59,7 @@ class ModelConventions:
             "input_scaling": "raw = grey / full_scale; adjusted = (grey * gain + offset) / 255",
             "flat_window": "gain = 0, offset = 0",
             "threshold": repr(float(self.threshold)),
+            "grow_threshold": repr(float(self.grow_threshold)),
             "width": repr(float(width)),
             "training_data": self.training_data,
             "training_data_hash": self.training_data_hash,
@@ -101,6 +103,7 @@ def export_checkpoint(checkpoint: Path, file: Path) -> OperatingPoint:
     point = choose_operating_point(network, sources, seed=seed)
     conventions = ModelConventions(
         threshold=point.threshold,
+        grow_threshold=point.grow_threshold,
         training_data="windows of darkscan.drivers.simulation.windows, preset mixed",
         training_data_hash=f"sha256:{training.data_hash}",
         training_seed=training.options.seed,

@@ -1,4 +1,4 @@
-"""Where to put the threshold: few false windows in a whole frame, and what that costs."""
+"""Where to put the thresholds: few false windows in a whole frame, and what that costs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,9 +19,10 @@ from darkscan.network.validation import (
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """A threshold of the score, and what it gives on each kind of window."""
+    """Thresholds of the score, and what the first gives on each kind of window."""
 
     threshold: float
+    grow_threshold: float
     figures: dict[str, Figures]
     area_under_curve: dict[str, float]
 
@@ -46,9 +47,12 @@ def choose_operating_point(
     seed: int,
     count: int = 4000,
     false_positive_rate: float = 2e-3,
+    grow_rate: float = 2e-2,
 ) -> OperatingPoint:
-    """The lowest threshold whose false positive rate is met on every kind of window.
+    """The lowest thresholds whose false positive rates are met on every kind of window.
 
+    Windows over the threshold are scratches; those over the lower one, met by
+    ``grow_rate`` of the background, only continue a scratch that they overlap.
     ``count`` windows of each source are drawn with ``seed``, which must be neither the
     training's nor its validation's.
     """
@@ -57,12 +61,13 @@ def choose_operating_point(
         windows, labels = validation_windows(source, seed, count)
         logits = score(network, windows).astype(np.float64)
         scored[kind] = (1 / (1 + np.exp(-logits)), labels)
-    threshold = max(
-        threshold_for_false_positives(scores, labels, false_positive_rate)
-        for scores, labels in scored.values()
+    threshold, grow_threshold = (
+        max(threshold_for_false_positives(*pair, rate) for pair in scored.values())
+        for rate in (false_positive_rate, grow_rate)
     )
     return OperatingPoint(
         threshold=threshold,
+        grow_threshold=grow_threshold,
         figures={kind: figures(*pair, threshold) for kind, pair in scored.items()},
         area_under_curve={kind: area_under_curve(*pair) for kind, pair in scored.items()},
     )

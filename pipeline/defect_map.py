@@ -81,6 +81,9 @@ class MappedModel(MapRecord):
     name: str = Field(description="the model's name")
     hash: str = Field(description="hash of the model's file")
     threshold: Fraction = Field(description="windows of this score or more are scratches")
+    grow_threshold: Fraction = Field(
+        description="windows of this score or more continue a scratch that they overlap"
+    )
 
 
 class Defect(MapRecord):
@@ -102,7 +105,7 @@ class Defect(MapRecord):
     area_mm2: Area = Field(description="area within the contour, mm2: of windows, not of scratch")
     score_max: Fraction = Field(description="highest score of its windows")
     score_mean: Fraction = Field(description="mean score of its windows")
-    windows: int = Field(ge=1, description="how many windows over the threshold make it up")
+    windows: int = Field(ge=1, description="how many windows make it up")
     frames: Frames = Field(min_length=1, description="frames these windows are of, ascending")
     touches_region_border: bool = Field(
         description="it reaches the border of the scan's region and may go on beyond"

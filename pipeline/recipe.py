@@ -23,12 +23,24 @@ class Inspection(Settings):
     threshold: float | None = Field(default=None, gt=0, lt=1)
     """Windows of this score or more are scratches. Left out: the model's own threshold."""
 
+    grow_threshold: float | None = Field(default=None, gt=0, lt=1)
+    """Windows of this score or more continue a scratch that they overlap. Left out: the
+    model's own. As high as threshold: nothing is continued."""
+
     @model_validator(mode="after")
     def _check(self) -> "Inspection":
         if self.stride > self.window:
             raise ValueError(
                 f"stride {self.stride} is larger than window {self.window}: "
                 "pixels between the windows would never be inspected"
+            )
+        if (
+            self.threshold is not None
+            and self.grow_threshold is not None
+            and self.grow_threshold > self.threshold
+        ):
+            raise ValueError(
+                f"grow_threshold {self.grow_threshold} is above threshold {self.threshold}"
             )
         return self
 
@@ -98,13 +110,16 @@ def load_recipe(path: Path) -> Recipe:
     return recipe.model_copy(update={"inspection": inspection})
 
 
-def inspection_hash(inspection: Inspection, *, model_hash: str, threshold: float) -> str:
-    """Names what decides a map: window, stride, the model's content, the threshold in force."""
+def inspection_hash(
+    inspection: Inspection, *, model_hash: str, threshold: float, grow_threshold: float
+) -> str:
+    """Names what decides a map: windows, the model's content, the thresholds in force."""
     return content_hash(
         {
             "window": inspection.window,
             "stride": inspection.stride,
             "model": model_hash,
             "threshold": threshold,
+            "grow_threshold": grow_threshold,
         }
     )

@@ -100,7 +100,10 @@ class ModelInfo(Record):
     hash: str
     window: int
     stride: int
-    threshold: float = Field(description="the threshold in force")
+    threshold: float = Field(description="windows of this score or more are scratches")
+    grow_threshold: float = Field(
+        description="windows of this score or more continue a scratch that they overlap"
+    )
 
 
 class Inspected(Record):

@@ -40,12 +40,9 @@ class ScanInfo(BaseModel):
             raise ValueError(f"frame_shape must be positive, is {height}x{width}")
         if self.bit_depth > self.dtype.itemsize * 8:
             raise ValueError(f"bit_depth {self.bit_depth} does not fit {self.pixel_type}")
-        x, y, width, height = self.region_mm
-        if (
-            min(x + width, y + height) <= 0
-            or x >= self.element_size_mm[0]
-            or y >= self.element_size_mm[1]
-        ):
+        x, y, across, down = self.region_mm
+        element_width, element_height = self.element_size_mm
+        if min(x + across, y + down) <= 0 or x >= element_width or y >= element_height:
             raise ValueError(f"region_mm {self.region_mm} lies beside the element")
         return self
 

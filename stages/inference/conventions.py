@@ -23,6 +23,7 @@ class Conventions(Settings):
     window: int = Field(gt=0)
     stride: int = Field(gt=0)
     threshold: float = Field(gt=0, lt=1)
+    grow_threshold: float | None = Field(default=None, gt=0, lt=1)
     hash: str
 
     @classmethod
@@ -46,11 +47,13 @@ class Conventions(Settings):
             if (field == "window" and wanted != given) or wanted > given:
                 problem = f"the model has {field} {given}, the recipe wants {wanted}"
                 raise InputError(problem, file=file, field=f"darkscan.{field}")
-        threshold = self.threshold if inspection.threshold is None else inspection.threshold
+        threshold = inspection.threshold or self.threshold
+        grow_threshold = inspection.grow_threshold or self.grow_threshold or threshold
         return ModelInfo(
             name=self.name,
             hash=self.hash,
             window=self.window,
             stride=inspection.stride,
             threshold=threshold,
+            grow_threshold=min(grow_threshold, threshold),
         )

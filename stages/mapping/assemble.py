@@ -44,9 +44,10 @@ def build_map(inspected: Inspected) -> DefectMap:
             name=inspected.model.name,
             hash=inspected.model.hash,
             threshold=inspected.model.threshold,
+            grow_threshold=inspected.model.grow_threshold,
         ),
         defects=find_defects(
-            raster, results, inspection, inspected.model.threshold, blind_cells(raster, seen)
+            raster, results, inspection, inspected.model, blind_cells(raster, seen)
         ),
         coverage=account(raster, seen, results, missing, scan, inspection),
         ledger=inspected.sums,

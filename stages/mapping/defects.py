@@ -1,4 +1,9 @@
-"""Joins windows over the threshold to defects, across frame borders and overlaps."""
+"""Joins windows over the threshold to defects, across frame borders and overlaps.
+
+Two thresholds, as in Canny's hysteresis (IEEE PAMI 8(6), 1986): windows over the first
+are scratches; windows over the lower second one only continue a scratch they overlap. A
+window that a scratch merely grazes scores low, and a lone low score is nothing.
+"""
 
 import math
 from collections import defaultdict
@@ -11,7 +16,7 @@ import numpy as np
 from darkscan.pipeline.defect_map import Defect
 from darkscan.pipeline.geometry import FloatArray
 from darkscan.pipeline.recipe import Inspection
-from darkscan.pipeline.results import FrameResult
+from darkscan.pipeline.results import FrameResult, ModelInfo
 from darkscan.stages.mapping.contours import Region, box_mm, connected_regions, rings, rounded
 from darkscan.stages.mapping.raster import BoolArray, Footprint, Raster
 
@@ -21,7 +26,7 @@ _ANGLE_DECIMALS = 1
 
 
 class Positive(NamedTuple):
-    """A window over the threshold."""
+    """A window of a defect."""
 
     frame: int
     score: float
@@ -32,15 +37,26 @@ def find_defects(
     raster: Raster,
     results: Sequence[FrameResult],
     inspection: Inspection,
-    threshold: float,
+    model: ModelInfo,
     not_inspected: BoolArray,
 ) -> tuple[Defect, ...]:
     """The defects of all frames, from the top down, then from the left.
 
-    Windows over the threshold that overlap or touch are one defect, whichever frames
-    they are of. ``not_inspected`` (rows, columns) marks the region's blind cells.
+    Windows of the model's threshold or more, with those of its grow threshold that overlap
+    one of them, are one defect where they overlap or touch, whichever frames they are of.
+    ``not_inspected`` (rows, columns) marks the region's blind cells.
     """
-    positives = _positives(raster, results, inspection.window, threshold)
+    candidates = _candidates(raster, results, inspection.window, model.grow_threshold)
+    certain = [window for window in candidates if window.score >= model.threshold]
+    core = raster.empty(np.bool_)
+    for window in certain:
+        window.footprint.fill(core, 1)
+    # One step only: windows that continue each other without end would join noise.
+    positives = certain + [
+        window
+        for window in candidates
+        if window.score < model.threshold and window.footprint.of(core).any()
+    ]
     layer = raster.empty(np.bool_)
     for positive in positives:
         positive.footprint.fill(layer, 1)
@@ -56,18 +72,18 @@ def find_defects(
     )
 
 
-def _positives(
+def _candidates(
     raster: Raster, results: Sequence[FrameResult], window: int, threshold: float
 ) -> list[Positive]:
     """Every window of the threshold's score or more that lies on the element."""
-    positives = []
+    candidates = []
     for result in results:
         over = np.flatnonzero((result.scores >= threshold) & np.isfinite(result.scores))
         footprints = raster.footprints(result.meta, result.origins[over], (window, window))
         for score, footprint in zip(result.scores[over].tolist(), footprints, strict=True):
             if footprint is not None:
-                positives.append(Positive(result.meta.frame, score, footprint))
-    return positives
+                candidates.append(Positive(result.meta.frame, score, footprint))
+    return candidates
 
 
 def _describe(

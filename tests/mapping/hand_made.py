@@ -21,7 +21,9 @@ PITCH_MM = 0.01
 FRAME = 2048
 STEP = 1792  # a frame less the 128 pixels of overlap, on the window grid
 INSPECTION = Inspection()
-MODEL = ModelInfo(name="hand", hash="sha256:0", window=256, stride=128, threshold=0.5)
+MODEL = ModelInfo(
+    name="hand", hash="sha256:0", window=256, stride=128, threshold=0.5, grow_threshold=0.5
+)
 
 Scratched = Callable[[int, int, int], float | None]
 """(frame, y, x) of a window's first pixel -> its score, None for background."""

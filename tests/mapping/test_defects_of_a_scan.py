@@ -187,3 +187,42 @@ def test_the_order_in_which_frames_came_does_not_matter() -> None:
     for shuffled in permutations(ordered):
         missing = [lost(meta(4, 3, 3)), lost(frames[3])]
         assert to_json(build_map(inspected(shuffled, missing))) == whole
+
+
+LOW, HIGH = 0.6, 0.9
+
+
+def grown(windows: dict[tuple[int, int], float]) -> tuple[Defect, ...]:
+    """The defects of one frame whose windows at (y, x) have these scores; thresholds .8, .5."""
+    (frame,) = frames_of(1, 1)
+    scan = inspected([result(frame, lambda _, y, x: windows.get((y, x)))])
+    thresholds = {"threshold": 0.8, "grow_threshold": 0.5}
+    model = scan.model.model_copy(update=thresholds)
+    return build_map(scan.model_copy(update={"model": model})).defects
+
+
+def test_a_low_score_continues_a_scratch_it_overlaps() -> None:
+    (defect,) = grown({(0, 0): HIGH, (128, 128): LOW})
+    assert defect.windows == 2
+    assert defect.box_mm == (0.0, 0.0, 3.84, 3.84)
+    assert defect.score_max == 0.9
+
+
+@pytest.mark.parametrize(
+    ("windows", "expected"),
+    [
+        pytest.param({(0, 0): LOW, (128, 128): LOW}, [], id="low scores alone are nothing"),
+        pytest.param({(0, 0): HIGH, (0, 256): LOW}, [1], id="touching is not overlapping"),
+        pytest.param(
+            {(0, 0): HIGH, (0, 128): LOW, (0, 384): LOW}, [2], id="a low score recruits no other"
+        ),
+        pytest.param(
+            {(0, 0): HIGH, (0, 128): LOW, (0, 256): HIGH}, [3], id="a low score joins two"
+        ),
+        pytest.param({(0, 0): HIGH, (128, 128): 0.4}, [1], id="too low to continue"),
+    ],
+)
+def test_growth_is_one_step_from_a_certain_window(
+    windows: dict[tuple[int, int], float], expected: list[int]
+) -> None:
+    assert [defect.windows for defect in grown(windows)] == expected

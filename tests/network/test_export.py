@@ -14,6 +14,7 @@ from darkscan.pipeline.errors import DarkscanError, StorageError
 
 CONVENTIONS = ModelConventions(
     threshold=0.75,
+    grow_threshold=0.25,
     training_data="noise",
     training_data_hash="sha256:0123",
     training_seed=4,
