@@ -76,7 +76,7 @@ def _record(path: Path, frames: int, side: int) -> None:
 
 def _peaks(recording: Path, out: Path) -> dict[str, int]:
     """Bytes of the largest VmHWM seen of each process of a replay."""
-    command = [sys.executable, "-m", "darkscan", "replay", recording, "--out", out]
+    command = [sys.executable, "-m", "darkscan", "replay", str(recording), "--out", str(out)]
     peaks: dict[str, int] = {}
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
         supervisor = psutil.Process(run.pid)

@@ -11,6 +11,8 @@ replay run in turn.
 
 import argparse
 import json
+import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -40,7 +42,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         recording = arguments.recording or _simulated(Path(folder), arguments.frames)
-        threads = len(__import__("os").sched_getaffinity(0))
+        threads = len(os.sched_getaffinity(0))
         ways = {
             "bare model loop": lambda: _bare(recording, threads),
             "replay, one worker": lambda: _replay(recording, Path(folder) / "out"),
@@ -55,7 +57,7 @@ def main() -> None:
 
 def _simulated(folder: Path, frames: str) -> Path:
     path = folder / "scan.h5"
-    command = [sys.executable, "-m", "darkscan", "simulate", "--frames", frames, "--out", path]
+    command = [sys.executable, "-m", "darkscan", "simulate", "--frames", frames, "--out", str(path)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return path
 
@@ -81,7 +83,7 @@ def _bare(recording: Path, threads: int) -> float:
 
 
 def _replay(recording: Path, out: Path) -> float:
-    command = [sys.executable, "-m", "darkscan", "replay", recording, "--out", out]
+    command = [sys.executable, "-m", "darkscan", "replay", str(recording), "--out", str(out)]
     start = time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     whole = time.perf_counter() - start
@@ -91,7 +93,7 @@ def _replay(recording: Path, out: Path) -> float:
     last = max(event["ts"] + event["dur"] for event in work)
     seconds = (last - first) / 1e6
     frames = json.loads((out / "defect-map.json").read_text())["ledger"]["mapped"]
-    subprocess.run(["rm", "-r", out], check=True)
+    shutil.rmtree(out)
     _around.append(whole - seconds)
     return float(frames / seconds)
 

@@ -40,7 +40,8 @@ def main() -> None:
     parser.add_argument("--receive", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.receive:
-        _receive(*arguments.receive, arguments.frames)
+        way, where = arguments.receive
+        _receive(way, where, arguments.frames)
         return
     pool = np.random.default_rng(0).integers(0, 60, (POOL, *SHAPE), dtype=np.uint8)
     count = arguments.frames
@@ -113,10 +114,10 @@ def _hop(ring: FrameRing, inbox: Inbox, outbox: Outbox) -> float:
 def _through_ipc(pool: np.ndarray, count: int, *, copy: bool) -> float:
     with RunFolder() as folder:
         address = f"ipc://{folder.path}/frames.sock"
-        push = zmq.Context.instance().socket(zmq.PUSH)
+        push = _socket(zmq.PUSH)
         push.setsockopt(zmq.SNDHWM, SLOTS)
         push.bind(address)
-        done = zmq.Context.instance().socket(zmq.PULL)
+        done = _socket(zmq.PULL)
         done.bind(address + ".done")
         with _receiver("copy" if copy else "nocopy", address, count):
             done.recv()
@@ -145,14 +146,14 @@ def _receive(way: str, where: str, count: int) -> None:
             outbox.send(Acknowledged(frame=message.ref.slot, outcome="mapped"))
         outbox.close(linger_ms=1000)
         return
-    pull = zmq.Context.instance().socket(zmq.PULL)
+    pull = _socket(zmq.PULL)
     pull.setsockopt(zmq.RCVHWM, SLOTS)
     pull.connect(where)
-    done = zmq.Context.instance().socket(zmq.PUSH)
+    done = _socket(zmq.PUSH)
     done.connect(where + ".done")
     done.send(b"")
     for _ in range(count):
-        data = pull.recv(copy=way == "copy")
+        data = pull.recv() if way == "copy" else pull.recv(copy=False).buffer
         assert np.frombuffer(data, np.uint8)[0] < 60
     done.send(b"")
     done.close(linger=1000)
@@ -161,6 +162,11 @@ def _receive(way: str, where: str, count: int) -> None:
 def _receiver(way: str, where: str, count: int) -> "subprocess.Popen[bytes]":
     command = [sys.executable, __file__, "--receive", way, where, "--frames", str(count)]
     return subprocess.Popen(command)
+
+
+def _socket(kind: int) -> "zmq.Socket[bytes]":
+    socket: zmq.Socket[bytes] = zmq.Context.instance().socket(kind)
+    return socket
 
 
 def _await(inbox: Inbox) -> int:

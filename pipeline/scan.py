@@ -47,9 +47,9 @@ class ScanInfo(BaseModel):
         return self
 
     @property
-    def dtype(self) -> np.dtype[np.uint8 | np.uint16]:
+    def dtype(self) -> np.dtype[np.uint8] | np.dtype[np.uint16]:
         """The pixels' dtype."""
-        return np.dtype(self.pixel_type)
+        return np.dtype(np.uint8) if self.pixel_type == "uint8" else np.dtype(np.uint16)
 
     @property
     def full_scale(self) -> int:

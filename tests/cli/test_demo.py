@@ -6,6 +6,7 @@ import numpy as np
 
 from darkscan.drivers.recording import Recording
 from darkscan.drivers.simulation import ElementTruth
+from darkscan.pipeline.frames import Pixels
 from tests.stages.running import darkscan
 
 
@@ -37,11 +38,11 @@ def test_simulate_records_the_same_bytes_for_the_same_seed(tmp_path: Path) -> No
     one, other = (Recording(tmp_path / name / "scan.h5") for name in ("a", "b"))
     with one, other:
         assert one.frames == other.frames
-        frames = []
+        frames: list[Pixels] = []
         for recording in (one, other):
-            pixels = np.empty(recording.info.frame_shape, recording.info.dtype)
+            pixels: Pixels = np.empty(recording.info.frame_shape, recording.info.dtype)
             recording.read_into(1, pixels)
             frames.append(pixels)
-        np.testing.assert_array_equal(*frames)
+        np.testing.assert_array_equal(frames[0], frames[1])
     truth = ElementTruth.load(tmp_path / "a" / "scan.truth.json")
     assert truth.scratches

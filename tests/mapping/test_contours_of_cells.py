@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from darkscan.pipeline.geometry import PixelToStage
 from darkscan.stages.mapping.contours import Ring, connected_regions, rings
-from darkscan.stages.mapping.raster import Raster
+from darkscan.stages.mapping.raster import BoolArray, Raster
 
 masks = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=9))
 
@@ -37,7 +37,8 @@ def filled(shape: tuple[int, ...], outline: tuple[Ring, ...]) -> npt.NDArray[np.
     for (x0, y0), (x1, y1) in (step for ring in outline for step in steps(ring)):
         if x0 == x1:
             crossings += (x < x0) & (min(y0, y1) < y) & (y < max(y0, y1))
-    return crossings % 2 == 1
+    inside: BoolArray = crossings % 2 == 1
+    return inside
 
 
 @pytest.mark.parametrize("connectivity", [4, 8])

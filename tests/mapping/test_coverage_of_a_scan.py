@@ -5,16 +5,6 @@ from collections.abc import Iterable
 
 import numpy as np
 import pytest
-from hand_made import (
-    INSPECTION,
-    frames_of,
-    inspected,
-    lost,
-    meta,
-    quarantined,
-    result,
-    scan_info,
-)
 from pydantic import ValidationError
 
 from darkscan.pipeline.defect_map import Coverage
@@ -25,6 +15,16 @@ from darkscan.pipeline.results import FrameResult, NotInspected
 from darkscan.pipeline.scan import FrameFlag, ScanInfo
 from darkscan.stages.mapping import build_map
 from darkscan.stages.mapping.raster import MOST_CELLS, Raster, cell_size_px
+from tests.mapping.hand_made import (
+    INSPECTION,
+    frames_of,
+    inspected,
+    lost,
+    meta,
+    quarantined,
+    result,
+    scan_info,
+)
 
 REASON = "lost: the camera never delivered it"
 

@@ -5,7 +5,13 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from hand_made import (
+
+from darkscan.pipeline.defect_map import Defect, Ring, to_json
+from darkscan.pipeline.geometry import PixelToStage, rectangle
+from darkscan.pipeline.results import FrameResult
+from darkscan.pipeline.scan import ScanInfo
+from darkscan.stages.mapping import build_map
+from tests.mapping.hand_made import (
     PITCH_MM,
     STEP,
     frames_of,
@@ -15,12 +21,6 @@ from hand_made import (
     result,
     scan_info,
 )
-
-from darkscan.pipeline.defect_map import Defect, Ring, to_json
-from darkscan.pipeline.geometry import PixelToStage, rectangle
-from darkscan.pipeline.results import FrameResult
-from darkscan.pipeline.scan import ScanInfo
-from darkscan.stages.mapping import build_map
 
 CELL_MM = 0.16
 WINDOW_MM = 2.56

@@ -5,12 +5,12 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 import pytest
-from hand_made import meta, result
 
 from darkscan.cli import profile as command
 from darkscan.pipeline.errors import InputError
 from darkscan.pipeline.results import FrameResult, Stamp
 from darkscan.pipeline.timings import bottleneck, profile, write_trace
+from tests.mapping.hand_made import meta, result
 
 MS = 1_000_000
 BEGIN = 7_000_000_000

@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import psutil
 
 from darkscan.drivers.recording import RecordingWriter
 from darkscan.drivers.simulation import SimulatedScan, simulate_element, size_of_patch
+from darkscan.pipeline.frames import Pixels
 from darkscan.pipeline.run import SHARED_MEMORY
 
 FRAME = 512
@@ -26,9 +28,7 @@ def record_small_scan(path: Path, *, bit_depth: int = 8, columns: int = COLUMNS)
     scan = SimulatedScan(simulate_element(size, seed=3), frame_px=FRAME, bit_depth=bit_depth)
     with RecordingWriter(path, scan.info, scan.frames) as writer:
         for index, meta in enumerate(scan.frames):
-            import numpy as np
-
-            pixels = np.empty(scan.info.frame_shape, scan.info.dtype)
+            pixels: Pixels = np.empty(scan.info.frame_shape, scan.info.dtype)
             scan.read_into(index, pixels)
             writer.write(meta, pixels)
     return scan
