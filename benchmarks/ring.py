@@ -25,6 +25,7 @@ from darkscan.pipeline.results import Stamp
 from darkscan.pipeline.ring import FrameRing
 from darkscan.pipeline.run import RING_NAME, RunFolder
 from darkscan.pipeline.scan import FrameMeta
+from darkscan.pipeline.units import FrameId
 
 SHAPE = (2048, 2048)
 SLOTS = 8
@@ -80,7 +81,7 @@ def _through_ring(pool: np.ndarray, count: int) -> float:
             for number in range(count):
                 if not free:
                     free.append(_freed(ring, inbox))
-                pixels, ref = ring.lease(free.popleft(), number)
+                pixels, ref = ring.lease(free.popleft(), FrameId(number))
                 pixels[:] = pool[number % POOL]
                 outbox.send(Captured(ref=ref, meta=_meta(number), stamps=(_STAMP,)))
             while len(free) < SLOTS:
@@ -101,7 +102,7 @@ def _freed(ring: FrameRing, inbox: Inbox) -> int:
 
 def _hop(ring: FrameRing, inbox: Inbox, outbox: Outbox) -> float:
     """Seconds from sending a descriptor to its acknowledgement, median of 200."""
-    _, ref = ring.lease(0, 0)
+    _, ref = ring.lease(0, FrameId(0))
     times = []
     for _ in range(200):
         start = time.perf_counter()

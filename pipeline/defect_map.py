@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from darkscan.pipeline.geometry import Finite, Positive
 from darkscan.pipeline.results import LedgerSums
+from darkscan.pipeline.units import Finite, Positive
 
 FORMAT: Literal["darkscan-defect-map"] = "darkscan-defect-map"
 VERSION: Literal[1] = 1

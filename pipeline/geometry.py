@@ -8,23 +8,15 @@ from the inspected side, x to the right, y down.
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+from darkscan.pipeline.units import Finite
 
 FloatArray = npt.NDArray[np.float64]
-
-
-def _finite(value: float) -> float:
-    if not math.isfinite(value):
-        raise ValueError(f"must be a finite number, is {value}")
-    return value
-
-
-Finite = Annotated[float, AfterValidator(_finite)]
-Positive = Annotated[Finite, Field(gt=0)]
 
 
 class PixelToStage(BaseModel):

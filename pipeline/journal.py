@@ -14,6 +14,7 @@ from typing import BinaryIO
 from darkscan.pipeline.errors import StorageError
 from darkscan.pipeline.messages import decode, encode
 from darkscan.pipeline.results import FrameResult, NotInspected, Outcome
+from darkscan.pipeline.units import FrameId
 
 _HEAD = struct.Struct("<II")
 JOURNAL_NAME = "journal"
@@ -26,7 +27,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.settled: dict[int, Settled] = {}
+        self.settled: dict[FrameId, Settled] = {}
         try:
             self._file = path.open("ab", buffering=0)
             good = 0
@@ -66,7 +67,7 @@ def outcome(record: Settled) -> Outcome:
     return "mapped" if isinstance(record, FrameResult) else record.kind
 
 
-def read_journal(path: Path) -> dict[int, Settled]:
+def read_journal(path: Path) -> dict[FrameId, Settled]:
     """The settled frames of a journal that another process writes; none if there is no file."""
     if not path.exists():
         return {}

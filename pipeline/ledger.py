@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from darkscan.pipeline.results import LedgerSums, NotInspected, Outcome
 from darkscan.pipeline.scan import FrameMeta
+from darkscan.pipeline.units import FrameId
 
 
 @dataclass
@@ -27,8 +28,8 @@ class Ledger:
 
     def __init__(self, attempts: int) -> None:
         self._attempts = attempts
-        self._open: dict[int, Entry] = {}
-        self._settled: dict[int, Outcome] = {}
+        self._open: dict[FrameId, Entry] = {}
+        self._settled: dict[FrameId, Outcome] = {}
         self._outcomes: Counter[Outcome] = Counter()
 
     def capture(self, meta: FrameMeta, slot: int) -> None:
@@ -41,7 +42,7 @@ class Ledger:
         self._enter(Entry(meta, None, notice=notice))
         return notice
 
-    def fail(self, frame: int, reason: str) -> bool:
+    def fail(self, frame: FrameId, reason: str) -> bool:
         """A frame made an error; True if it has now failed too often and is quarantined."""
         entry = self._open.get(frame)
         if entry is None or entry.notice is not None:
@@ -52,13 +53,13 @@ class Ledger:
         self.set_aside(frame, f"failed {len(entry.failures)} times: {reason}")
         return True
 
-    def set_aside(self, frame: int, reason: str) -> None:
+    def set_aside(self, frame: FrameId, reason: str) -> None:
         """Quarantines an open frame; its entry then has the notice for merging."""
         entry = self._open[frame]
         if entry.notice is None:
             entry.notice = NotInspected(meta=entry.meta, kind="quarantined", reason=reason)
 
-    def acknowledge(self, frame: int, outcome: Outcome) -> int | None:
+    def acknowledge(self, frame: FrameId, outcome: Outcome) -> int | None:
         """Merging has the frame in its journal: the slot that is free now, if it had one.
 
         A second acknowledgement of a frame changes nothing and gives None.
@@ -69,21 +70,21 @@ class Ledger:
         self._settle(frame, outcome)
         return entry.slot
 
-    def remember(self, frame: int, outcome: Outcome) -> None:
+    def remember(self, frame: FrameId, outcome: Outcome) -> None:
         """A frame was settled before this ledger began (acquisition was restarted)."""
         if frame in self._open or frame in self._settled:
             raise ValueError(f"frame {frame} is in the ledger already")
         self._settle(frame, outcome)
 
-    def knows(self, frame: int) -> bool:
+    def knows(self, frame: FrameId) -> bool:
         """Whether the frame was entered before."""
         return frame in self._open or frame in self._settled
 
-    def entry(self, frame: int) -> Entry | None:
+    def entry(self, frame: FrameId) -> Entry | None:
         """The open entry of a frame."""
         return self._open.get(frame)
 
-    def unacknowledged(self) -> Iterable[tuple[int, Entry]]:
+    def unacknowledged(self) -> Iterable[tuple[FrameId, Entry]]:
         """All open frames, oldest first."""
         return list(self._open.items())
 
@@ -104,6 +105,6 @@ class Ledger:
             raise ValueError(f"frame {frame} is in the ledger already")
         self._open[frame] = entry
 
-    def _settle(self, frame: int, outcome: Outcome) -> None:
+    def _settle(self, frame: FrameId, outcome: Outcome) -> None:
         self._settled[frame] = outcome
         self._outcomes[outcome] += 1

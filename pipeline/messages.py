@@ -20,6 +20,7 @@ from darkscan.pipeline.results import (
     Stamp,
 )
 from darkscan.pipeline.scan import FrameMeta
+from darkscan.pipeline.units import FrameId
 
 WIRE_VERSION = 1
 MAX_MESSAGE_BYTES = 64 * 2**20
@@ -34,7 +35,7 @@ class FrameRef(Record):
     """Where a frame's pixels lie in the ring, and which sending of it this is."""
 
     session: int = Field(ge=0, description="which acquisition process wrote it")
-    frame: int = Field(ge=0)
+    frame: FrameId = Field(ge=0)
     slot: int = Field(ge=0)
     generation: int = Field(ge=0, description="how often the slot had been leased")
     attempt: int = Field(ge=0, description="how often the frame was sent before")
@@ -75,14 +76,14 @@ class EndOfScan(Record):
 class Acknowledged(Record):
     """merging -> acquisition: the frame is in the journal; forget it."""
 
-    frame: int = Field(ge=0)
+    frame: FrameId = Field(ge=0)
     outcome: Outcome
 
 
 class Failed(Record):
     """a stage -> acquisition: this frame made an error."""
 
-    frame: int = Field(ge=0)
+    frame: FrameId = Field(ge=0)
     attempt: int = Field(ge=0)
     stage: str
     error: str

@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 from darkscan.pipeline.recipe import Inspection
 from darkscan.pipeline.scan import FrameMeta, ScanInfo
+from darkscan.pipeline.units import Nanoseconds
 
 _ARRAY_DTYPES = frozenset({"uint8", "uint16", "int32", "float32"})
 
@@ -51,9 +52,9 @@ class Stamp(Record):
 
     stage: str
     worker: int = 0
-    received_ns: int
-    started_ns: int
-    finished_ns: int
+    received_ns: Nanoseconds
+    started_ns: Nanoseconds
+    finished_ns: Nanoseconds
 
 
 class FrameResult(Record):

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from darkscan.pipeline.errors import InputError, StorageError
 from darkscan.pipeline.frames import Pixels
 from darkscan.pipeline.messages import FrameRef
+from darkscan.pipeline.units import FrameId
 
 _PAGE = 4096
 _MAGIC = 0x31474E4952_4B5344  # "DSKRING1"
@@ -118,7 +119,7 @@ class FrameRing:
         self._headers["frame"] = _FREE
         self._headers["holders"] = 0
 
-    def lease(self, slot: int, frame: int) -> tuple[Pixels, FrameRef]:
+    def lease(self, slot: int, frame: FrameId) -> tuple[Pixels, FrameRef]:
         """Takes a free slot for a frame: its pixels to write, and the reference to send.
 
         Raises ValueError if the slot is taken.
@@ -186,10 +187,10 @@ class FrameRing:
         if holders[role] == os.getpid():
             holders[role] = 0
 
-    def held_by(self, pid: int) -> list[int]:
+    def held_by(self, pid: int) -> list[FrameId]:
         """The frames a process has in hands."""
         mine = (self._headers["holders"] == pid).any(axis=1) & (self._headers["frame"] != _FREE)
-        return [int(frame) for frame in self._headers["frame"][mine]]
+        return [FrameId(int(frame)) for frame in self._headers["frame"][mine]]
 
     def is_held(self, slot: int) -> bool:
         """Whether a living process works on a slot's frame."""
@@ -204,7 +205,7 @@ class FrameRing:
         # model_construct: these numbers are ours; checking them again costs more than reading.
         return FrameRef.model_construct(
             session=self.session,
-            frame=int(header["frame"]),
+            frame=FrameId(int(header["frame"])),
             slot=slot,
             generation=int(header["generation"]),
             attempt=int(header["attempt"]),

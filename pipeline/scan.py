@@ -6,7 +6,8 @@ from typing import Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from darkscan.pipeline.geometry import Finite, PixelToStage, Positive
+from darkscan.pipeline.geometry import PixelToStage
+from darkscan.pipeline.units import FiniteMm, FrameId, Nanoseconds, Positive, PositiveMm
 
 PixelType = Literal["uint8", "uint16"]
 
@@ -18,8 +19,8 @@ class ScanInfo(BaseModel):
 
     element: str = Field(min_length=1, description="the element's name or serial number")
     side: str = Field(default="front", min_length=1, description="the inspected side")
-    element_size_mm: tuple[Positive, Positive] = Field(description="width and height, mm")
-    region_mm: tuple[Finite, Finite, Positive, Positive] = Field(
+    element_size_mm: tuple[PositiveMm, PositiveMm] = Field(description="width and height, mm")
+    region_mm: tuple[FiniteMm, FiniteMm, PositiveMm, PositiveMm] = Field(
         description="x, y, width and height of what the scan set out to inspect"
     )
     pitch_um: Positive = Field(description="nominal size of a pixel on the element")
@@ -76,12 +77,12 @@ class FrameMeta(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    frame: int = Field(ge=0, description="the frame's number in its scan")
+    frame: FrameId = Field(ge=0, description="the frame's number in its scan")
     strip: int = Field(ge=0, description="which pass of the stage took it")
-    position_mm: tuple[Finite, Finite, Finite] = Field(
+    position_mm: tuple[FiniteMm, FiniteMm, FiniteMm] = Field(
         description="measured place (x, y, z) of the frame's pixel corner (0, 0) on the element"
     )
-    exposure_ns: int = Field(ge=0, description="start of exposure on the camera's clock")
+    exposure_ns: Nanoseconds = Field(ge=0, description="start of exposure on the camera's clock")
     flags: int = Field(default=0, ge=0, description="FrameFlag bits")
 
     @property

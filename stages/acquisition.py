@@ -26,6 +26,7 @@ from darkscan.pipeline.ring import FrameRing
 from darkscan.pipeline.run import RING_NAME, RunSpec
 from darkscan.pipeline.scan import FrameFlag, FrameMeta
 from darkscan.pipeline.station import Station
+from darkscan.pipeline.units import FrameId
 
 _log = structlog.get_logger(__name__)
 
@@ -43,8 +44,8 @@ class Acquisition:
         self._ring.begin_session()
         self._free = deque(range(self._ring.slots))
         self._ledger = Ledger(processes.attempts)
-        self._sent_at: dict[int, float] = {}
-        self._stamps: dict[int, Stamp] = {}
+        self._sent_at: dict[FrameId, float] = {}
+        self._stamps: dict[FrameId, Stamp] = {}
         self._stop_reason: str | None = None
         self._ended = False
         self._inbox = Inbox(run_dir, "acquisition")
@@ -129,7 +130,7 @@ class Acquisition:
         stamps = (self._stamps[meta.frame],)
         self._to_preprocessing.send(Captured(ref=ref, meta=meta, stamps=stamps))
 
-    def _resend(self, frame: int) -> None:
+    def _resend(self, frame: FrameId) -> None:
         """Sends an unacknowledged frame again: the notice if it has one, else the pixels."""
         entry = self._ledger.entry(frame)
         if entry is None:
@@ -167,7 +168,7 @@ class Acquisition:
             case _:
                 _log.warning("unexpected message", kind=type(message).__name__)
 
-    def _fail(self, frame: int, reason: str) -> None:
+    def _fail(self, frame: FrameId, reason: str) -> None:
         quarantined = self._ledger.fail(frame, reason)
         _log.warning("frame failed", frame=frame, reason=reason, quarantined=quarantined)
 

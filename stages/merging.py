@@ -13,6 +13,7 @@ from darkscan.pipeline.results import FrameResult, Inspected, LedgerSums, NotIns
 from darkscan.pipeline.run import RunSpec
 from darkscan.pipeline.station import Station
 from darkscan.pipeline.timings import TRACE_NAME, write_trace
+from darkscan.pipeline.units import FrameId
 from darkscan.stages.mapping import write_map
 
 _log = structlog.get_logger(__name__)
@@ -26,7 +27,7 @@ class Merging:
         self._station = station
         self._journal = Journal(spec.out_dir / JOURNAL_NAME)
         self._positive = sum(map(self._positives, self._journal.settled.values()))
-        self._stamps: dict[int, Stamp] = {}
+        self._stamps: dict[FrameId, Stamp] = {}
         self._inbox = Inbox(run_dir, "merging")
         self._to_acquisition = Outbox(run_dir, "acquisition")
         station.listen_to(self._inbox.socket)
@@ -65,7 +66,7 @@ class Merging:
             return 0
         return int((record.scores >= self._spec.model.threshold).sum())
 
-    def _stamp(self, frame: int, received: int) -> None:
+    def _stamp(self, frame: FrameId, received: int) -> None:
         # Kept beside the journal: a record cannot time its own writing.
         self._stamps[frame] = Stamp(
             stage="merging",

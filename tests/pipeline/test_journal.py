@@ -10,6 +10,7 @@ import pytest
 
 from darkscan.pipeline.journal import Journal, outcome, read_journal
 from darkscan.pipeline.results import NotInspected
+from darkscan.pipeline.units import FrameId
 from tests.builders import frame_meta, frame_result
 
 
@@ -32,7 +33,7 @@ def test_counts_each_frame_once(tmp_path: Path, opened: Callable[[Path], Journal
     assert not journal.append(frame_result(1))
     late = NotInspected(meta=frame_meta(1), kind="quarantined", reason="too late")
     assert not journal.append(late)
-    assert outcome(journal.settled[1]) == "mapped"
+    assert outcome(journal.settled[FrameId(1)]) == "mapped"
 
 
 def test_a_successor_finds_what_was_written(

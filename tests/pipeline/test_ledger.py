@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from darkscan.pipeline.ledger import Ledger
+from darkscan.pipeline.units import FrameId
 from tests.builders import frame_meta
 
 STEPS = st.lists(
@@ -23,7 +24,8 @@ def test_the_sum_holds_under_random_orders_duplicates_and_losses(
     ledger = Ledger(attempts=2)
     entered: set[int] = set()
     freed: list[int] = []
-    for step, frame in steps:
+    for step, number in steps:
+        frame = FrameId(number)
         if step in {"capture", "lose"}:
             if frame in entered:
                 with pytest.raises(ValueError, match="already"):
@@ -55,31 +57,31 @@ def test_the_sum_holds_under_random_orders_duplicates_and_losses(
 def test_a_frame_that_fails_twice_is_quarantined_with_its_reason() -> None:
     ledger = Ledger(attempts=2)
     ledger.capture(frame_meta(3), slot=0)
-    assert not ledger.fail(3, "worker died on it")
-    assert ledger.fail(3, "worker died on it")
-    assert not ledger.fail(3, "late news")
-    entry = ledger.entry(3)
+    assert not ledger.fail(FrameId(3), "worker died on it")
+    assert ledger.fail(FrameId(3), "worker died on it")
+    assert not ledger.fail(FrameId(3), "late news")
+    entry = ledger.entry(FrameId(3))
     assert entry is not None
     assert entry.notice is not None
     assert entry.notice.reason == "failed 2 times: worker died on it"
     assert ledger.sums.in_flight == 1  # until merging has it in the journal
-    assert ledger.acknowledge(3, "quarantined") == 0
+    assert ledger.acknowledge(FrameId(3), "quarantined") == 0
     assert ledger.sums.quarantined == 1
 
 
 def test_a_second_acknowledgement_changes_nothing() -> None:
     ledger = Ledger(attempts=2)
     ledger.capture(frame_meta(3), slot=5)
-    assert ledger.acknowledge(3, "mapped") == 5
+    assert ledger.acknowledge(FrameId(3), "mapped") == 5
     before = ledger.sums
-    assert ledger.acknowledge(3, "mapped") is None
+    assert ledger.acknowledge(FrameId(3), "mapped") is None
     assert ledger.sums == before
 
 
 def test_remembers_frames_of_before_a_restart() -> None:
     ledger = Ledger(attempts=2)
-    ledger.remember(1, "mapped")
-    assert ledger.knows(1)
+    ledger.remember(FrameId(1), "mapped")
+    assert ledger.knows(FrameId(1))
     assert ledger.sums.mapped == ledger.sums.captured == 1
     with pytest.raises(ValueError, match="already"):
         ledger.capture(frame_meta(1), slot=0)

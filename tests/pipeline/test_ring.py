@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from darkscan.pipeline.errors import InputError
 from darkscan.pipeline.messages import FrameRef
 from darkscan.pipeline.ring import FrameRing, Role, StaleReferenceError, check_space, ring_bytes
+from darkscan.pipeline.units import FrameId
 
 SHAPE = (64, 32)
 
@@ -26,7 +27,7 @@ def ring(tmp_path: Path) -> FrameRing:
 
 
 def test_pixels_written_by_one_are_seen_by_another(ring: FrameRing) -> None:
-    pixels, ref = ring.lease(1, frame=7)
+    pixels, ref = ring.lease(1, frame=FrameId(7))
     pixels[:] = np.arange(pixels.size, dtype=np.uint16).reshape(SHAPE)
     other = FrameRing.attach(ring.path)
     np.testing.assert_array_equal(other.view(ref), pixels)
@@ -34,7 +35,7 @@ def test_pixels_written_by_one_are_seen_by_another(ring: FrameRing) -> None:
 
 
 def test_a_reference_is_stale_once_its_slot_moved_on(ring: FrameRing) -> None:
-    _, first = ring.lease(0, frame=1)
+    _, first = ring.lease(0, frame=FrameId(1))
     again = ring.resend(0)
     with pytest.raises(StaleReferenceError):
         ring.view(first)
@@ -42,16 +43,16 @@ def test_a_reference_is_stale_once_its_slot_moved_on(ring: FrameRing) -> None:
     ring.release(0)
     with pytest.raises(StaleReferenceError):
         ring.view(again)
-    ring.lease(0, frame=1)
+    ring.lease(0, frame=FrameId(1))
     assert not ring.still_holds(again)
 
 
 def test_a_new_session_frees_all_and_makes_old_references_stale(ring: FrameRing) -> None:
-    _, ref = ring.lease(2, frame=5)
+    _, ref = ring.lease(2, frame=FrameId(5))
     ring.begin_session()
     with pytest.raises(StaleReferenceError):
         ring.check(ref)
-    ring.lease(2, frame=5)
+    ring.lease(2, frame=FrameId(5))
 
 
 def test_a_reference_beyond_the_ring_is_stale(ring: FrameRing) -> None:
@@ -61,7 +62,7 @@ def test_a_reference_beyond_the_ring_is_stale(ring: FrameRing) -> None:
 
 
 def test_slots_do_not_overlap(ring: FrameRing) -> None:
-    leases = [ring.lease(slot, frame=slot) for slot in range(3)]
+    leases = [ring.lease(slot, frame=FrameId(slot)) for slot in range(3)]
     for value, (pixels, _) in enumerate(leases, start=1):
         pixels[:] = value
     for value, (_, ref) in enumerate(leases, start=1):
@@ -69,7 +70,7 @@ def test_slots_do_not_overlap(ring: FrameRing) -> None:
 
 
 def test_knows_what_a_process_had_in_hands(ring: FrameRing) -> None:
-    _, ref = ring.lease(0, frame=42)
+    _, ref = ring.lease(0, frame=FrameId(42))
     assert ring.hold(ref, Role.CLASSIFICATION)
     assert ring.held_by(os.getpid()) == [42]
     assert ring.is_held(0)
@@ -79,7 +80,7 @@ def test_knows_what_a_process_had_in_hands(ring: FrameRing) -> None:
 
 
 def test_only_one_living_process_holds_a_frame(ring: FrameRing) -> None:
-    _, ref = ring.lease(0, frame=42)
+    _, ref = ring.lease(0, frame=FrameId(42))
     code = (
         "import sys; from pathlib import Path\n"
         "from darkscan.pipeline.ring import FrameRing, Role\n"
@@ -140,9 +141,9 @@ class Leases(RuleBasedStateMachine):
     def lease(self, slot: int) -> None:
         if slot in self.valid:
             with pytest.raises(ValueError, match="taken"):
-                self.ring.lease(slot, self.next_frame)
+                self.ring.lease(slot, FrameId(self.next_frame))
             return
-        pixels, ref = self.ring.lease(slot, self.next_frame)
+        pixels, ref = self.ring.lease(slot, FrameId(self.next_frame))
         pixels[:] = self.next_frame % 256
         self.valid[slot] = ref
         self.next_frame += 1

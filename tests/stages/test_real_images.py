@@ -1,0 +1,62 @@
+"""Real images, which nobody here made and no network was trained on, end to end."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from darkscan.pipeline.defect_map import Defect, DefectMap
+from darkscan.pipeline.grid import axis_starts, tile_starts
+from tests.stages.running import darkscan
+
+PITCH_UM = 10.0
+WINDOW, STRIDE, FRAME = 256, 128, 2048
+SHORTEST_PX = 40  # what counts as a scratch's window, as in training
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+@pytest.mark.parametrize("name", ["ib1f31e9q_flc.fits", "id8m11g4q_flc.fits"])
+def test_a_streak_comes_out_as_one_defect(real_images: Path, tmp_path: Path, name: str) -> None:
+    recording, out = tmp_path / "scan.h5", tmp_path / "out"
+    darkscan("import", real_images / f"{name}.jpg", "--pitch-um", PITCH_UM, "--out", recording)
+    darkscan("replay", recording, "--out", out)
+    defect_map = DefectMap.model_validate_json((out / "defect-map.json").read_bytes())
+    assert defect_map.coverage.complete
+
+    mask = cv2.imread(str(real_images / f"{name}_all_objects.png"), cv2.IMREAD_GRAYSCALE)
+    assert mask is not None
+    streak = mask > 0
+    areas = [area_of(defect, streak.shape) for defect in defect_map.defects]
+    main = max(areas, key=lambda area: int((area & streak).sum()))
+    assert (main & streak).sum() > 0.99 * streak.sum()
+    covered = [main[window].all() for window in windows_of(streak)]
+    assert np.mean(covered) >= 0.9
+
+
+def area_of(defect: Defect, shape: tuple[int, ...]) -> BoolArray:
+    """The pixels within a defect's contour, even-odd as its documentation says."""
+    filled = np.zeros(shape, np.uint8)
+    # Lattice points lie on pixel corners; fillPoly paints the pixels that its points name.
+    scale = 1000 / PITCH_UM
+    inner = [np.round(np.array(ring) * scale).astype(np.int32) for ring in defect.contour]
+    cv2.fillPoly(filled, inner, 1)
+    return filled > 0
+
+
+def windows_of(streak: BoolArray) -> list[tuple[slice, slice]]:
+    """The windows of the scan's grid in which the streak is long enough to count."""
+    rows, columns = (
+        sorted({t + s for t in tile_starts(side, FRAME, WINDOW, STRIDE) for s in starts})
+        for side, starts in ((side, axis_starts(FRAME, WINDOW, STRIDE)) for side in streak.shape)
+    )
+    found = []
+    for y in rows:
+        for x in columns:
+            window = (slice(y, y + WINDOW), slice(x, x + WINDOW))
+            ys, xs = np.nonzero(streak[window])
+            if len(ys) and np.hypot(np.ptp(ys), np.ptp(xs)) >= SHORTEST_PX:
+                found.append(window)
+    return found
