@@ -93,7 +93,7 @@ def _note(process: psutil.Process, peaks: dict[str, int]) -> None:
         status = Path(f"/proc/{process.pid}/status").read_text()
     except (psutil.Error, OSError):
         return
-    name = command[command.index("stage") + 1] if "stage" in command else "supervisor"
+    name = command[3] if "darkscan.stages" in command else "supervisor"
     lines = [line for line in status.splitlines() if line.startswith("VmHWM")]
     if lines:
         peaks[name] = max(peaks.get(name, 0), int(lines[0].split()[1]) * 1024)

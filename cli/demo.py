@@ -4,11 +4,12 @@ import argparse
 import shutil
 from pathlib import Path
 
+from darkscan.cli.output import say
 from darkscan.cli.recording_progress import record
-from darkscan.cli.replay import replay, summary
+from darkscan.cli.replay import exit_code, replay, summary
 from darkscan.drivers.simulation import SimulatedScan, simulate_element, size_of_patch
 from darkscan.drivers.simulation.comparison import Comparison, compare
-from darkscan.pipeline.errors import ExitCode, InputError, StorageError
+from darkscan.pipeline.errors import InputError, StorageError
 from darkscan.pipeline.recipe import Recipe
 
 _FRAMES = (3, 2)
@@ -35,18 +36,17 @@ def run(arguments: argparse.Namespace) -> int:
     _make_room(out)
     truth = simulate_element(size_of_patch(_FRAMES), arguments.seed)
     scan = SimulatedScan(truth)
-    print(f"simulating {len(scan.frames)} frames of an element (seed {arguments.seed}) ...")
+    say(f"simulating {len(scan.frames)} frames of an element (seed {arguments.seed}) ...")
+    truth.save(out / _TRUTH_NAME, pitch_um=scan.info.pitch_um)  # also marks the folder as ours
     record(scan, out / "scan.h5", force=True)
-    truth.save(out / _TRUTH_NAME, pitch_um=scan.info.pitch_um)
-    print("inspecting them: acquisition, preprocessing, classification, merging ...")
+    say("inspecting them: acquisition, preprocessing, classification, merging ...")
     defect_map = replay(out / "scan.h5", out / "map", Recipe(), "max")
-    print(_table(compare(truth, defect_map)))
-    print()
-    print(summary(defect_map, out / "map"))
-    print(f"drawing in mm: {out / 'map' / 'defect-map.svg'}")
-    print(f"trace:         {out / 'map' / 'trace.json'} (open in ui.perfetto.dev)")
-    print(f"timings:       darkscan profile {out / 'map'}")
-    return ExitCode.OK
+    say(_table(compare(truth, defect_map)) + "\n")
+    say(summary(defect_map, out / "map"))
+    say(f"drawing in mm: {out / 'map' / 'defect-map.svg'}")
+    say(f"trace:         {out / 'map' / 'trace.json'} (open in ui.perfetto.dev)")
+    say(f"timings:       darkscan profile {out / 'map'}")
+    return exit_code(defect_map)
 
 
 def _make_room(out: Path) -> None:

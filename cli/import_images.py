@@ -4,6 +4,7 @@ import argparse
 import time
 from pathlib import Path
 
+from darkscan.cli.output import say
 from darkscan.cli.recording_progress import record
 from darkscan.pipeline.errors import ExitCode, InputError
 
@@ -81,10 +82,10 @@ def run(arguments: argparse.Namespace) -> int:
     mm = " x ".join(f"{side:.2f}" for side in info.element_size_mm)
     count = len(scan.frames)
     megabytes = out.stat().st_size / 1e6
-    print(
+    say(
         f"{out}: {count} frame{'s'[: count > 1]} of {width}x{height} pixels, {info.pixel_type} "
         f"with {info.bit_depth} bits, {megabytes:.1f} MB, in {took_s:.1f} s"
     )
-    print(f"element {info.element}, {info.side}: {mm} mm, from {info.source}")
-    print(f"next: darkscan replay {out} --out results/")
+    say(f"element {info.element}, {info.side}: {mm} mm, from {info.source}")
+    say(f"next: darkscan replay {out} --out results/")
     return ExitCode.OK

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from darkscan.cli.output import say
 from darkscan.pipeline.errors import ExitCode
 
 _EPILOG = """\
@@ -35,9 +36,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     description = describe(arguments.recording)
     if arguments.json:
-        print(json.dumps(description, indent=2))
+        say(json.dumps(description, indent=2))
     else:
-        print(render(description))
+        say(render(description))
     return ExitCode.OK
 
 

@@ -38,7 +38,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     _quiet_logs()
     arguments = build_parser().parse_args(argv)
     # As Ctrl-C: what was begun is cleaned up on the way out.
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = {
+        number: signal.signal(number, signal.default_int_handler)
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is not signal.SIG_IGN  # as nohup wants it
+    }
     try:
         return int(arguments.run(arguments))
     except DarkscanError as error:
@@ -47,12 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("darkscan: interrupted", file=sys.stderr)
         return ExitCode.ABORTED
-    except BrokenPipeError:
-        # The reader of our output is gone (`| head`): nothing more to say.
-        sys.stderr.close()
-        return ExitCode.OK
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _quiet_logs() -> None:

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from darkscan.cli.output import say
 from darkscan.pipeline.errors import ExitCode, InputError
 from darkscan.pipeline.timings import TRACE_NAME, Spread, StageProfile, bottleneck, profile
 
@@ -28,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     path = arguments.out / TRACE_NAME
     if not path.is_file():
         raise InputError(f"holds no {TRACE_NAME}: is it the output of a run?", file=arguments.out)
-    print(report(profile(path)))
+    say(report(profile(path)))
     return ExitCode.OK
 
 

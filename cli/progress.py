@@ -15,12 +15,19 @@ _LINE_EVERY_S = 5.0
 _RATE_OVER_S = 30.0
 
 
+class _QuietConsole(Console):
+    """Goes quiet when nobody reads any more, and lets the inspection go on."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+
 class ProgressView:
     """Frames, windows/s, queues, losses and the time left, as the supervisor hears of them."""
 
     def __init__(self, frames: int, stream: TextIO = sys.stderr) -> None:
         self._frames = frames
-        self._console = Console(file=stream)
+        self._console = _QuietConsole(file=stream)
         self._live: Live | None = None
         self._next_line = 0.0
         self._history: deque[tuple[float, int, int]] = deque()  # moment, settled, windows

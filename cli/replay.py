@@ -12,16 +12,17 @@ from typing import get_args
 
 import structlog
 
+from darkscan.cli.output import say
 from darkscan.cli.progress import ProgressView
 from darkscan.drivers.recording import Recording
 from darkscan.pipeline.defect_map import DefectMap
-from darkscan.pipeline.errors import DarkscanError, ExitCode, InputError, StorageError
+from darkscan.pipeline.errors import ExitCode, InputError, StorageError
 from darkscan.pipeline.grid import window_origins
 from darkscan.pipeline.journal import JOURNAL_NAME
 from darkscan.pipeline.logs import LOG_NAME, log_to_file
 from darkscan.pipeline.recipe import Recipe, inspection_hash, load_recipe
-from darkscan.pipeline.ring import FrameRing, check_space, ring_bytes
-from darkscan.pipeline.run import RING_NAME, SHARED_MEMORY, RunFolder, RunSpec, Speed
+from darkscan.pipeline.ring import FrameRing
+from darkscan.pipeline.run import RING_NAME, RunFolder, RunSpec, Speed
 from darkscan.pipeline.scan import ScanInfo
 from darkscan.pipeline.supervisor import Supervisor, stage_list
 from darkscan.pipeline.thumbnail import thumbnail_scale
@@ -75,11 +76,15 @@ def run(arguments: argparse.Namespace) -> int:
         processes = recipe.processes.model_copy(update={"workers": arguments.workers})
         recipe = recipe.model_copy(update={"processes": processes})
     defect_map = replay(arguments.recording, arguments.out, recipe, arguments.speed)
-    print(summary(defect_map, arguments.out))
-    complete = (
-        defect_map.coverage.complete and defect_map.ledger.mapped == defect_map.ledger.captured
-    )
-    return ExitCode.OK if complete else ExitCode.INCOMPLETE
+    say(summary(defect_map, arguments.out))
+    return exit_code(defect_map)
+
+
+def exit_code(defect_map: DefectMap) -> ExitCode:
+    """Whether every frame and all of the region was inspected, for the shell."""
+    ledger = defect_map.ledger
+    whole = defect_map.coverage.complete and ledger.mapped == ledger.captured
+    return ExitCode.OK if whole else ExitCode.INCOMPLETE
 
 
 def replay(recording: Path, out_dir: Path, recipe: Recipe, speed: Speed) -> DefectMap:
@@ -96,29 +101,44 @@ def replay(recording: Path, out_dir: Path, recipe: Recipe, speed: Speed) -> Defe
 
 def _replay(recording: Path, out_dir: Path, recipe: Recipe, speed: Speed, model: Path) -> DefectMap:
     spec = _prepare(recording, out_dir, recipe, speed, model)
-    slots = recipe.processes.ring_slots
-    check_space(
-        SHARED_MEMORY, ring_bytes(slots, spec.scan.frame_shape, spec.scan.dtype.itemsize), slots
-    )
-    with RunFolder() as folder:
+    with RunFolder() as folder:  # first of all sweeps what killed runs left
         ring = FrameRing.create(
-            folder.path / RING_NAME, slots, spec.scan.frame_shape, spec.scan.dtype
+            folder.path / RING_NAME,
+            recipe.processes.ring_slots,
+            spec.scan.frame_shape,
+            spec.scan.dtype,
         )
         spec.write(folder.path)
+        _claim(out_dir)
         try:
-            out_dir.mkdir(parents=True, exist_ok=True)
             log_to_file(out_dir / LOG_NAME, recipe.logging.level, stage="supervisor")
-        except OSError as error:
-            raise StorageError(out_dir, error) from error
-        try:
             _supervise(folder.path, spec)
-        except DarkscanError as error:
-            _log.error("run failed", reason=str(error))
-            (out_dir / JOURNAL_NAME).unlink(missing_ok=True)
+            return DefectMap.model_validate_json((out_dir / MAP_NAME).read_bytes())
+        except BaseException as error:
+            _log.error("run failed", reason=str(error) or type(error).__name__)
+            _clear(out_dir)
             raise
         finally:
+            (out_dir / JOURNAL_NAME).unlink(missing_ok=True)
             ring.close()
-    return DefectMap.model_validate_json((out_dir / MAP_NAME).read_bytes())
+
+
+def _claim(out_dir: Path) -> None:
+    """Makes the folder of the results ours. Raises InputError if another run has it."""
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+        (out_dir / JOURNAL_NAME).touch(exist_ok=False)
+    except FileExistsError as error:
+        raise InputError("another run writes here", file=out_dir, field="--out") from error
+    except OSError as error:
+        raise StorageError(out_dir, error) from error
+
+
+def _clear(out_dir: Path) -> None:
+    """Removes all but the log: a run that failed leaves nothing that looks like results."""
+    for entry in out_dir.iterdir():
+        if entry.name != LOG_NAME:
+            entry.unlink(missing_ok=True)
 
 
 def _prepare(recording: Path, out_dir: Path, recipe: Recipe, speed: Speed, model: Path) -> RunSpec:
@@ -133,6 +153,8 @@ def _prepare(recording: Path, out_dir: Path, recipe: Recipe, speed: Speed, model
     except InputError as error:
         raise InputError(error.problem, file=recording, field="frame_shape") from error
     info = read_conventions(model).fit(inspection, file=model)
+    for name, path in (("--out", out_dir), ("recording", recording)):
+        _require_text(path, name)
     _require_free(out_dir)
     processes = recipe.processes
     cores = len(os.sched_getaffinity(0))
@@ -158,16 +180,30 @@ def _prepare(recording: Path, out_dir: Path, recipe: Recipe, speed: Speed, model
 
 def _require_free(out_dir: Path) -> None:
     """Raises InputError if a folder holds anything but the log of a run that failed."""
-    if out_dir.exists() and not out_dir.is_dir():
-        raise InputError("is a file, not a folder", file=out_dir, field="--out")
-    if out_dir.is_dir():
+    try:
         others = sorted(entry.name for entry in out_dir.iterdir() if entry.name != LOG_NAME)
-        if MAP_NAME in others:
-            problem = "holds another run's results; choose a new folder"
-            raise InputError(problem, file=out_dir, field="--out")
-        if others:
-            problem = f"is not empty (holds {others[0]!r}); choose a new folder"
-            raise InputError(problem, file=out_dir, field="--out")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        problem = f"cannot be used: {error.strerror}"
+        raise InputError(problem, file=out_dir, field="--out") from error
+    if MAP_NAME in others:
+        problem = "holds another run's results; choose a new folder"
+        raise InputError(problem, file=out_dir, field="--out")
+    if JOURNAL_NAME in others:
+        problem = "holds an unfinished run, or another run is writing there; choose a new folder"
+        raise InputError(problem, file=out_dir, field="--out")
+    if others:
+        problem = f"is not empty (holds {others[0]!r}); choose a new folder"
+        raise InputError(problem, file=out_dir, field="--out")
+
+
+def _require_text(path: Path, field: str) -> None:
+    """Raises InputError for a name that is no text: it cannot be written into JSON."""
+    try:
+        os.fsencode(path).decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"the name {str(path)!a} is no text", field=field) from error
 
 
 def _supervise(run_dir: Path, spec: RunSpec) -> None:
@@ -183,6 +219,8 @@ def _supervise(run_dir: Path, spec: RunSpec) -> None:
             on_progress=view.show,
         )
         supervisor.run()
+    for part in spec.out_dir.glob(".*.part"):  # of a merging process that was killed
+        part.unlink(missing_ok=True)
     report = {
         "darkscan_version": version("darkscan"),
         "recording": str(spec.recording),

@@ -4,6 +4,7 @@ import argparse
 import re
 from pathlib import Path
 
+from darkscan.cli.output import say
 from darkscan.cli.recording_progress import record
 from darkscan.drivers.simulation import PRESETS, SimulatedScan, simulate_element, size_of_patch
 from darkscan.pipeline.errors import ExitCode, InputError
@@ -63,9 +64,9 @@ def run(arguments: argparse.Namespace) -> int:
     truth_path = arguments.out.with_suffix(".truth.json")
     truth.save(truth_path, pitch_um=pitch)
     width_mm, height_mm = scan.info.element_size_mm
-    print(f"{arguments.out}: {len(scan.frames)} frames of {width_mm:.2f} x {height_mm:.2f} mm")
-    print(f"{truth_path}: {len(truth.scratches)} scratches, {len(truth.digs)} digs")
-    print(f"next: darkscan replay {arguments.out} --out results/")
+    say(f"{arguments.out}: {len(scan.frames)} frames of {width_mm:.2f} x {height_mm:.2f} mm")
+    say(f"{truth_path}: {len(truth.scratches)} scratches, {len(truth.digs)} digs")
+    say(f"next: darkscan replay {arguments.out} --out results/")
     return ExitCode.OK
 
 

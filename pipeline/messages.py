@@ -25,6 +25,7 @@ from darkscan.pipeline.units import FrameId
 WIRE_VERSION = 1
 MAX_MESSAGE_BYTES = 64 * 2**20
 _MAX_ITEMS = 65_536
+_LONGEST_REASON = 300
 
 
 class WireError(ValueError):
@@ -84,7 +85,6 @@ class Failed(Record):
     """a stage -> acquisition: this frame made an error."""
 
     frame: FrameId = Field(ge=0)
-    attempt: int = Field(ge=0)
     stage: str
     error: str
 
@@ -152,10 +152,17 @@ _KINDS: dict[str, type[Message]] = {
 
 
 def encode(message: Message) -> bytes:
-    """The message's bytes on the wire."""
+    """The message's bytes on the wire. Raises WireError if nobody would accept them."""
     envelope = {"v": WIRE_VERSION, "kind": type(message).__name__, "body": message.model_dump()}
     packed: bytes = msgpack.packb(envelope)
+    if len(packed) > MAX_MESSAGE_BYTES:
+        raise WireError(f"{type(message).__name__} of {len(packed)} bytes is too large to send")
     return packed
+
+
+def describe(error: Exception) -> str:
+    """An error in one line that fits into a message and a map."""
+    return f"{type(error).__name__}: {error}".splitlines()[0][:_LONGEST_REASON]
 
 
 def decode(data: bytes) -> Message:

@@ -72,11 +72,20 @@ class Processes(Settings):
     stage_timeout_s: float = Field(default=60.0, gt=0, le=86400)
     """A stage silent for so long is taken for dead and restarted."""
 
+    @model_validator(mode="after")
+    def _check(self) -> "Processes":
+        if self.restarts < self.attempts:
+            raise ValueError(
+                f"restarts {self.restarts} is less than attempts {self.attempts}: "
+                "one bad frame would end the run before it is set aside"
+            )
+        return self
+
 
 class Output(Settings):
     """What the map's picture looks like; never changes what is found."""
 
-    picture_px: int = Field(default=2048, ge=64, le=16384)
+    picture_px: int = Field(default=2048, ge=64, le=4096)
     """The longer side of defect-map.png, at most."""
 
 

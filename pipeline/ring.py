@@ -192,6 +192,11 @@ class FrameRing:
         mine = (self._headers["holders"] == pid).any(axis=1) & (self._headers["frame"] != _FREE)
         return [FrameId(int(frame)) for frame in self._headers["frame"][mine]]
 
+    def forget(self, pid: int) -> None:
+        """Clears all notes of a process that is gone; its number may be given to another."""
+        holders = self._headers["holders"]
+        holders[holders == pid] = 0
+
     def is_held(self, slot: int) -> bool:
         """Whether a living process works on a slot's frame."""
         return any(int(pid) and _alive(int(pid)) for pid in self._headers[slot]["holders"])

@@ -6,9 +6,11 @@ left behind can be told from what is in use, and swept.
 """
 
 import fcntl
+import json
 import os
 import secrets
 import shutil
+import time
 from pathlib import Path
 from typing import Literal, Self
 
@@ -24,6 +26,7 @@ SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - shared memory is what we mean
 _SPEC_NAME = "run.json"
 _LOCK_NAME = "lock"
 RING_NAME = "ring"
+_BEING_MADE_S = 60
 
 Speed = Literal["max", "recorded"]
 
@@ -61,11 +64,11 @@ class RunSpec(Settings):
         """Reads a run's description. Raises InputError if the folder holds no run."""
         path = run_dir / _SPEC_NAME
         try:
-            text = path.read_bytes()
+            return check(json.loads(path.read_bytes()), cls, file=path)
         except OSError as error:
             raise InputError(f"holds no run: {error.strerror}", file=run_dir) from error
-        # JSON has no tuples, so only pydantic's own JSON mode reads them back strictly.
-        return check(cls.model_validate_json(text), cls, file=path)
+        except ValueError as error:
+            raise InputError(f"holds no run: {error}", file=path) from error
 
 
 class RunFolder:
@@ -73,13 +76,16 @@ class RunFolder:
 
     def __init__(self) -> None:
         sweep()
-        self.path = SHARED_MEMORY / f"{_prefix()}{secrets.token_hex(4)}"
+        token = secrets.token_hex(4)
+        self.path = SHARED_MEMORY / f"{_prefix()}{token}"
+        new = SHARED_MEMORY / f"{_prefix()}{token}.new"
         try:
-            self.path.mkdir(mode=0o700)
-            self._lock = os.open(self.path / _LOCK_NAME, os.O_CREAT | os.O_RDWR, 0o600)
+            new.mkdir(mode=0o700)
+            self._lock = os.open(new / _LOCK_NAME, os.O_CREAT | os.O_RDWR, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            new.rename(self.path)  # from here on it is swept when nobody holds the lock
         except OSError as error:
             raise StorageError(self.path, error) from error
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def close(self) -> None:
         """Removes the folder and all in it."""
@@ -98,9 +104,11 @@ def sweep() -> list[Path]:
     swept = []
     for folder in SHARED_MEMORY.glob(f"{_prefix()}*"):
         try:
-            lock = os.open(folder / _LOCK_NAME, os.O_RDWR)
+            if folder.suffix and time.time() - folder.stat().st_mtime < _BEING_MADE_S:
+                continue
+            lock = os.open(folder / _LOCK_NAME, os.O_CREAT | os.O_RDWR, 0o600)
         except OSError:
-            continue  # being made, or being removed
+            continue  # gone meanwhile
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -76,7 +76,8 @@ class Supervisor:
         self._children: dict[StageKey, _Child] = {}
         self._deaths: Counter[StageKey] = Counter()  # since the last settled frame
         self._settled = 0
-        self._done_before: Counter[StageKey] = Counter()  # frames by processes that are gone
+        self._windows_before: Counter[StageKey] = Counter()  # by processes that are gone
+        self._stop: StopScan | None = None
         self._interrupts = 0
         self._finished = False
         self.progress = Progress()
@@ -84,7 +85,7 @@ class Supervisor:
     def run(self) -> None:
         """Returns once the map is written; leaves no process behind, whatever happens.
 
-        SIGINT and SIGTERM drain the run: what is under way is finished and mapped, the
+        SIGINT, SIGTERM and SIGHUP drain the run: what is under way is finished and mapped, the
         rest is listed as not inspected. A second signal aborts.
         Raises DarkscanError when the run cannot be finished.
         """
@@ -92,7 +93,11 @@ class Supervisor:
         self._to_acquisition = Outbox(self._run_dir, "acquisition")
         poller = zmq.Poller()
         poller.register(inbox.socket, zmq.POLLIN)
-        previous = {s: signal.signal(s, self._on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
+        previous = {
+            number: signal.signal(number, self._on_signal)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+            if signal.getsignal(number) is not signal.SIG_IGN  # as nohup wants it
+        }
         try:
             for key in self._stages:
                 self._start(key, poller)
@@ -115,7 +120,7 @@ class Supervisor:
     def _start(self, key: StageKey, poller: zmq.Poller) -> None:
         stage, index = key
         command = [
-            *(sys.executable, "-m", "darkscan", "stage", stage),
+            *(sys.executable, "-m", "darkscan.stages", stage),
             *("--run", str(self._run_dir), "--index", str(index)),
             *("--parent", str(os.getpid())),
         ]
@@ -140,8 +145,8 @@ class Supervisor:
             return  # last words of a process that was replaced
         child.last_heard = time.monotonic()
         child.status = status
-        total = status.frames + self._done_before[key]
-        self.progress.statuses[key] = status.model_copy(update={"frames": total})
+        windows = status.windows + self._windows_before[key]
+        self.progress.statuses[key] = status.model_copy(update={"windows": windows})
         if status.sums is not None:
             settled = status.sums.captured - status.sums.in_flight
             if settled > self._settled:
@@ -168,15 +173,17 @@ class Supervisor:
             "stage died", stage=stage, index=index, code=code, stderr=last_words.strip() or None
         )
         self._deaths[key] += 1
-        self.progress.restarts[stage] += 1
         if child.status is not None:
-            self._done_before[key] += child.status.frames
+            self._windows_before[key] += child.status.windows
         if self._deaths[key] > self._restarts:
             self._give_up(stage, last_words)
         else:
+            self.progress.restarts[stage] += 1
             self._start(key, poller)
         # After the restart: the new process is there when its frames are sent again.
         self._to_acquisition.send(StageDied(stage=stage, index=index, pid=child.process.pid))
+        if stage == "acquisition" and self._stop is not None:
+            self._to_acquisition.send(self._stop)  # the one that knew is gone
 
     def _give_up(self, stage: str, last_words: str) -> None:
         reason = f"{stage} died {self._restarts + 1} times in a row"
@@ -184,7 +191,7 @@ class Supervisor:
             raise DarkscanError(": ".join([reason, *_exceptions(last_words)[-1:]]))
         if not any(name == stage for name, _ in self._children):
             _log.error("stage given up", stage=stage)
-            self._to_acquisition.send(StopScan(reason=reason, give_up=True))
+            self._tell_to_stop(StopScan(reason=reason, give_up=True))
 
     def _kill_silent(self) -> None:
         now = time.monotonic()
@@ -203,7 +210,12 @@ class Supervisor:
         if self._interrupts and not self.progress.stopping:
             self.progress.stopping = True
             _log.info("draining")
-            self._to_acquisition.send(StopScan(reason="stopped by the operator", give_up=False))
+            self._tell_to_stop(StopScan(reason="stopped by the operator", give_up=False))
+
+    def _tell_to_stop(self, stop: StopScan) -> None:
+        if self._stop is None or stop.give_up:
+            self._stop = stop
+        self._to_acquisition.send(stop)
 
     def _stop_all(self) -> None:
         for child in self._children.values():
@@ -223,8 +235,13 @@ class Supervisor:
 
 
 def _exceptions(stderr: str) -> list[str]:
-    """The lines of a traceback that name an exception."""
-    return [line for line in stderr.splitlines() if re.match(r"[\w.]*(Error|Exception)\b", line)]
+    """The lines of a process's last words that name what went wrong."""
+    pattern = re.compile(r"darkscan: error: |[\w.]*(Error|Exception)\b")
+    return [
+        line.removeprefix("darkscan: error: ")
+        for line in stderr.splitlines()
+        if pattern.match(line)
+    ]
 
 
 def stage_list(workers: int) -> list[StageKey]:

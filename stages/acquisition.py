@@ -6,7 +6,6 @@ from pathlib import Path
 
 import structlog
 
-from darkscan.pipeline.errors import DarkscanError
 from darkscan.pipeline.frames import FrameSource
 from darkscan.pipeline.journal import JOURNAL_NAME, outcome, read_journal
 from darkscan.pipeline.ledger import Ledger
@@ -59,6 +58,10 @@ class Acquisition:
             index for index, meta in enumerate(source.frames) if not self._ledger.knows(meta.frame)
         )
         self._began = time.monotonic()
+        exposures = (source.frames[index].exposure_ns for index in self._todo)
+        usable = (source.frames[index].usable for index in self._todo)
+        self._first_exposure_ns = next((e for e, u in zip(exposures, usable, strict=True) if u), 0)
+        self._last_news = self._began
         self._waiting_since = time.monotonic_ns()
 
     def run(self) -> None:
@@ -86,8 +89,8 @@ class Acquisition:
             return 1.0
         if not self._recorded_speed:
             return 0.0
-        frames = self._source.frames
-        since_first = (frames[self._todo[0]].exposure_ns - frames[0].exposure_ns) / 1e9
+        exposure_ns = self._source.frames[self._todo[0]].exposure_ns
+        since_first = (exposure_ns - self._first_exposure_ns) / 1e9
         return self._began + since_first - time.monotonic()
 
     def _take(self, index: int) -> None:
@@ -103,10 +106,12 @@ class Acquisition:
         pixels, ref = self._ring.lease(slot, meta.frame)
         try:
             self._source.read_into(index, pixels)
-        except (DarkscanError, OSError) as error:
+        except Exception:  # noqa: BLE001 - a frame that breaks us must not stop the scan
+            # The map says that it cannot be read; why in detail may differ from run to run.
+            _log.exception("frame cannot be read", frame=meta.frame)
             self._ring.release(slot)
             self._free.append(slot)
-            self._lose(meta, f"cannot be read: {error}")
+            self._lose(meta, "its pixels cannot be read")
             return
         finished = time.monotonic_ns()
         self._stamps[meta.frame] = Stamp(
@@ -145,6 +150,7 @@ class Acquisition:
         match message:
             case Acknowledged(frame=frame, outcome=how):
                 slot = self._ledger.acknowledge(frame, how)
+                self._last_news = time.monotonic()
                 self._sent_at.pop(frame, None)
                 self._stamps.pop(frame, None)
                 if slot is not None:
@@ -156,6 +162,7 @@ class Acquisition:
             case StageDied(stage=stage, pid=pid):
                 for frame in self._ring.held_by(pid):
                     self._fail(frame, f"{stage} died on it")
+                self._ring.forget(pid)
                 for frame, _ in self._ledger.unacknowledged():
                     self._resend(frame)
                 self._ended = False  # merging may have died with the end of the scan in hands
@@ -173,8 +180,13 @@ class Acquisition:
         _log.warning("frame failed", frame=frame, reason=reason, quarantined=quarantined)
 
     def _resend_overdue(self) -> None:
-        """A safety net for messages lost without a death: a link cut, a bug."""
+        """A safety net for messages lost without a death: a link cut, a bug.
+
+        As long as frames are acknowledged, those not yet are only waiting for their turn.
+        """
         now = time.monotonic()
+        if now - self._last_news < self._resend_after_s:
+            return
         overdue = [f for f, at in self._sent_at.items() if now - at > self._resend_after_s]
         for frame in overdue:
             entry = self._ledger.entry(frame)

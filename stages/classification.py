@@ -6,7 +6,7 @@ from pathlib import Path
 import structlog
 
 from darkscan.pipeline.links import DeskClient, Outbox
-from darkscan.pipeline.messages import Failed, Prepared
+from darkscan.pipeline.messages import Failed, Prepared, describe
 from darkscan.pipeline.results import FrameResult, Stamp
 from darkscan.pipeline.ring import FrameRing, Role, StaleReferenceError
 from darkscan.pipeline.run import RING_NAME, RunSpec
@@ -70,9 +70,8 @@ class Classification:
             self._to_acquisition.send(
                 Failed(
                     frame=ref.frame,
-                    attempt=ref.attempt,
                     stage="classification",
-                    error=f"{type(error).__name__}: {error}",
+                    error=describe(error),
                 )
             )
             return

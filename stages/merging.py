@@ -106,8 +106,8 @@ class Merging:
         )
         write_trace(spec.out_dir / TRACE_NAME, [self._stamped(r) for r in inspected.results])
         write_map(inspected, spec.out_dir, spec.recipe.output.picture_px)
+        # The journal stays: should this process die here, its successor does it all again.
         self._journal.close()
-        self._journal.path.unlink()
         self._beat(now=True)
 
     def _beat(self, *, now: bool = False) -> None:

@@ -9,7 +9,7 @@ import structlog
 from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
 from darkscan.pipeline.grid import window_origins
 from darkscan.pipeline.links import Desk, Inbox, Outbox
-from darkscan.pipeline.messages import Captured, Failed, Prepared
+from darkscan.pipeline.messages import Captured, Failed, Prepared, describe
 from darkscan.pipeline.results import Stamp
 from darkscan.pipeline.ring import FrameRing, Role, StaleReferenceError
 from darkscan.pipeline.run import RING_NAME, RunSpec
@@ -63,9 +63,8 @@ class Preprocessing:
             self._to_acquisition.send(
                 Failed(
                     frame=captured.ref.frame,
-                    attempt=captured.ref.attempt,
                     stage="preprocessing",
-                    error=f"{type(error).__name__}: {error}",
+                    error=describe(error),
                 )
             )
         finally:

@@ -15,11 +15,11 @@ STAGES = ("acquisition", "preprocessing", "classification", "merging")
 _log = structlog.get_logger(__name__)
 
 
-def run_stage(stage: str, run_dir: Path, index: int, parent: int | None) -> int:
+def run_stage(stage: str, run_dir: Path, index: int, parent: int | None) -> None:
     """Works as ``stage`` of the run described in ``run_dir`` until told to stop.
 
     parent: the supervisor's process id; this process then ends with it, come what may.
-    Returns an exit code; an error that no restart can mend is told to the supervisor.
+    Raises DarkscanError for what no restart can mend, after telling the supervisor.
     """
     if parent is not None:
         die_with(parent)
@@ -31,17 +31,16 @@ def run_stage(stage: str, run_dir: Path, index: int, parent: int | None) -> int:
     except DarkscanError as error:
         _log.error("stage gives up the run", reason=str(error))
         station.beat(0, now=True, fatal=str(error), exit_code=error.exit_code)
-        return error.exit_code
+        raise
     except Exception:
         _log.exception("stage failed")
         raise
     finally:
         station.close()
-    return ExitCode.OK
 
 
 def _work(stage: str, run_dir: Path, spec: RunSpec, station: Station) -> None:
-    # Each stage's imports are its own: torch-free, and no HDF5 where no file is read.
+    # Each stage's imports are its own: no model runtime where no model runs.
     match stage:
         case "acquisition":
             from darkscan.drivers.recording import Recording
@@ -54,8 +53,10 @@ def _work(stage: str, run_dir: Path, spec: RunSpec, station: Station) -> None:
             Preprocessing(run_dir, spec, station).run()
         case "classification":
             from darkscan.stages.classification import Classification
-            from darkscan.stages.inference import OnnxRuntimeBackend
+            from darkscan.stages.inference import OnnxRuntimeBackend, file_hash
 
+            if file_hash(spec.model_path) != spec.model.hash:
+                raise InputError("has changed since the run began", file=spec.model_path)
             batch = spec.recipe.processes.batch
             backend = OnnxRuntimeBackend(spec.model_path, threads=spec.threads, batch=batch)
             Classification(run_dir, spec, backend, station).run()

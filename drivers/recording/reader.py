@@ -91,11 +91,19 @@ class Recording:
         row = self._rows.get(number)
         if row is None:
             raise InputError("has no pixels", file=self.path, field=f"frame {number}")
+        self._check_still_there(row, number)
         try:
             self._pixels.read_direct(out[None], source_sel=(slice(row, row + 1),))
         except (OSError, RuntimeError) as error:
             problem = f"cannot be read: {error}"
             raise InputError(problem, file=self.path, field=f"frame {number}") from error
+
+    def _check_still_there(self, row: int, number: int) -> None:
+        # HDF5 reads zeros past the end of a file, without a word: that would be clean glass.
+        size = self.path.stat().st_size
+        if size < self._size and not rows_in_file(self._pixels, size)[row]:
+            problem = "is gone: the file was cut short while it was read"
+            raise InputError(problem, file=self.path, field=f"frame {number}")
 
     def close(self) -> None:
         """Lets go of the file."""
@@ -129,7 +137,8 @@ class Recording:
         planned = {meta.frame for meta in plan}
         there: dict[int, FrameMeta] = {}
         self._rows: dict[int, int] = {}
-        has_pixels = rows_in_file(self._pixels, self.path.stat().st_size)
+        self._size = self.path.stat().st_size
+        has_pixels = rows_in_file(self._pixels, self._size)
         for meta, row in zip(recorded, rows, strict=True):
             if meta.frame not in planned:
                 problem = f"frame {meta.frame} is not in /plan"

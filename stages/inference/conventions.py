@@ -16,6 +16,11 @@ INPUTS = ("frame", "origins", "gains", "offsets", "full_scale")
 _PREFIX = "darkscan."
 
 
+def file_hash(file: Path) -> str:
+    """Names a model file by its content."""
+    return "sha256:" + sha256(file.read_bytes()).hexdigest()
+
+
 class Conventions(Settings):
     """The conventions in an ONNX file's metadata, and the hash of the whole file."""
 
@@ -36,7 +41,7 @@ class Conventions(Settings):
             problem = f"is version {values['format']!r:.20}, this darkscan reads {FORMAT_VERSION}"
             raise InputError(problem, file=file, field="darkscan.format")
         known = {key: values[key] for key in cls.model_fields if key in values}
-        content = known | {"hash": "sha256:" + sha256(file.read_bytes()).hexdigest()}
+        content = known | {"hash": file_hash(file)}
         return check(content, cls, file=file)
 
     def fit(self, inspection: Inspection, *, file: Path) -> ModelInfo:

@@ -64,8 +64,11 @@ def read_conventions(model: Path) -> Conventions:
 
 
 def _open(model: Path, threads: int) -> Any:
-    if not model.is_file():
-        raise InputError("no such model file", file=model)
+    try:
+        if not model.is_file():
+            raise InputError("no such model file", file=model)
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", file=model) from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

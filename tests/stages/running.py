@@ -74,7 +74,7 @@ def stage_processes(supervisor: int, stage: str) -> list[psutil.Process]:
             command = child.cmdline()
         except psutil.Error:
             continue
-        if "stage" in command and command[command.index("stage") + 1] == stage:
+        if "darkscan.stages" in command and stage in command:
             found.append(child)
     return sorted(found, key=lambda child: child.create_time())
 

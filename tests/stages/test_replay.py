@@ -2,8 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
+import subprocess
+import sys
 import time
+from importlib.resources import files
 from pathlib import Path
 
 import psutil
@@ -11,8 +15,10 @@ import pytest
 
 from darkscan.pipeline.defect_map import DefectMap
 from darkscan.pipeline.journal import JOURNAL_NAME, read_journal
+from darkscan.pipeline.links import DeskClient
 from darkscan.pipeline.ring import FrameRing
 from darkscan.pipeline.run import RING_NAME
+from darkscan.stages.preprocessing import DESK
 from tests.stages.running import (
     FRAMES,
     darkscan,
@@ -110,11 +116,16 @@ def test_a_frame_that_kills_its_worker_twice_is_set_aside_and_located(
     assert "not inspected" in stdout
 
 
+def new_run_folder(before: set[Path]) -> Path:
+    """The folder in shared memory of a run that just started."""
+    wait_until(lambda: any((folder / "run.json").exists() for folder in run_folders() - before))
+    (folder,) = run_folders() - before
+    return folder
+
+
 def wait_for_worker_on(frame: int, supervisor: int, before: set[Path]) -> psutil.Process:
     """The classification worker as soon as it has a frame in hands."""
-    wait_until(lambda: run_folders() != before)
-    folder = next(iter(run_folders() - before))
-    wait_until((folder / "run.json").exists)
+    folder = new_run_folder(before)
     ring = FrameRing.attach(folder / RING_NAME)
     found: list[psutil.Process] = []
 
@@ -147,7 +158,116 @@ def test_a_stage_that_cannot_live_is_given_up_and_the_map_says_so(
     assert all("classification died" in reason for reason in reasons)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stage_that_hangs_is_restarted(
+    recording: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "recipe.toml").write_text("[processes]\nstage_timeout_s = 3")
+    arguments = ("replay", recording, "--out", tmp_path / "out")
+    with running(*arguments, "--recipe", tmp_path / "recipe.toml") as run:
+        wait_until(lambda: len(read_journal(tmp_path / "out" / JOURNAL_NAME)) >= 2)
+        (worker,) = stage_processes(run.pid, "classification")
+        worker.suspend()
+        stdout, stderr = run.communicate(timeout=60)
+    assert run.returncode == 0, stderr + stdout
+    assert same_map(tmp_path / "out", undisturbed)
+    assert any(event["event"] == "stage is silent, killed" for event in logged(tmp_path / "out"))
+
+
+def test_a_lost_message_is_made_up_for(recording: Path, undisturbed: Path, tmp_path: Path) -> None:
+    """A frame queued at nobody's: preprocessing dropped it without dying."""
+    (tmp_path / "recipe.toml").write_text("[processes]\nresend_after_s = 1.0")
+    before, out = run_folders(), tmp_path / "out"
+    arguments = ("replay", recording, "--out", out, "--recipe", tmp_path / "recipe.toml")
+    with running(*arguments) as run:
+        folder = new_run_folder(before)
+        thief = DeskClient(folder, DESK, 99)
+        stolen = 0
+        while stolen < 2 and run.poll() is None:
+            thief.ask()
+            thief.socket.poll(200)
+            stolen += thief.next() is not None
+        thief.close()
+        stdout, stderr = run.communicate(timeout=60)
+    assert stolen == 2
+    assert run.returncode == 0, stderr + stdout
+    assert same_map(out, undisturbed)
+
+
+def test_a_stop_is_remembered_when_acquisition_dies_with_it(
+    recording: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    with running("replay", recording, "--out", out, "--speed", "recorded") as run:
+        wait_until(lambda: len(read_journal(out / JOURNAL_NAME)) >= 2)
+        (acquisition,) = stage_processes(run.pid, "acquisition")
+        acquisition.suspend()
+        run.send_signal(signal.SIGINT)
+        time.sleep(1.0)
+        kill(acquisition)
+        stdout, stderr = run.communicate(timeout=60)
+    assert run.returncode == 3, stderr + stdout
+    ledger = read_map(out).ledger
+    assert ledger.lost > 0
+    assert ledger.captured == FRAMES
+
+
+def test_a_recording_cut_short_in_mid_run_is_not_taken_for_clean(
+    recording: Path, tmp_path: Path
+) -> None:
+    copy, out = tmp_path / "scan.h5", tmp_path / "out"
+    shutil.copy(recording, copy)
+    with running("replay", copy, "--out", out, "--speed", "recorded") as run:
+        wait_until(lambda: len(read_journal(out / JOURNAL_NAME)) >= 2)
+        os.truncate(copy, copy.stat().st_size // 2)
+        stdout, stderr = run.communicate(timeout=60)
+    assert run.returncode == 3, stderr + stdout
+    assert "its pixels cannot be read" in stdout
+    assert read_map(out).ledger.lost > 0
+
+
+def test_a_model_that_changes_in_mid_run_is_refused(recording: Path, tmp_path: Path) -> None:
+    model, out = tmp_path / "model.onnx", tmp_path / "out"
+    shutil.copy(str(files("darkscan") / "models" / "default.onnx"), model)
+    (tmp_path / "recipe.toml").write_text('[inspection]\nmodel = "model.onnx"')
+    arguments = ("replay", recording, "--out", out, "--recipe", tmp_path / "recipe.toml")
+    with running(*arguments) as run:
+        wait_until(lambda: len(read_journal(out / JOURNAL_NAME)) >= 1)
+        with model.open("ab") as file:
+            file.write(b"more")
+        kill(stage_processes(run.pid, "classification")[0])
+        _, stderr = run.communicate(timeout=60)
+    assert run.returncode == 2
+    expected = f"darkscan: error: {model}: has changed since the run began"
+    assert stderr.strip().splitlines()[-1] == expected
+    assert {entry.name for entry in out.iterdir()} == {"log.jsonl"}
+
+
+def test_two_runs_do_not_write_into_one_folder(recording: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with running("replay", recording, "--out", out) as first:
+        wait_until((out / JOURNAL_NAME).exists)
+        second = darkscan("replay", recording, "--out", out, check=2)
+        assert "another run is writing there" in second.stderr
+        stdout, stderr = first.communicate(timeout=60)
+    assert first.returncode == 0, stderr + stdout
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_reader_that_goes_away_changes_nothing(
+    recording: Path, undisturbed: Path, tmp_path: Path, stream: str
+) -> None:
+    out = tmp_path / "out"
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, stream: write_end}
+    command = [sys.executable, "-m", "darkscan", "replay", str(recording), "--out", str(out)]
+    with subprocess.Popen(command, stdout=streams["stdout"], stderr=streams["stderr"]) as run:
+        os.close(write_end)
+        assert run.wait(timeout=60) == 0
+    assert same_map(out, undisturbed)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_drains_the_run_and_leaves_nothing_behind(
     recording: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
