@@ -21,21 +21,28 @@ from darkscan.pipeline.messages import FrameRef
 from darkscan.pipeline.units import FrameId
 
 _PAGE = 4096
-_MAGIC = 0x31474E4952_4B5344  # "DSKRING1"
-_RING_HEADER = np.dtype(
-    [
-        ("magic", "<u8"),
-        ("session", "<u8"),
-        ("slots", "<u4"),
-        ("height", "<u4"),
-        ("width", "<u4"),
-        ("itemsize", "<u4"),
-    ]
-)
-_SLOT_HEADER = np.dtype(
-    [("generation", "<u8"), ("frame", "<i8"), ("attempt", "<u4"), ("holders", "<u4", 2)]
-)
-_FREE = -1
+_MAGIC = 0x3247_4E49_524B_5344  # "DSKRING2"
+_SLOT_WORDS = 8  # a cache line, so that slots do not slow each other down
+
+
+class _Head(IntEnum):
+    """The ring's own words (8 bytes each), on its first page."""
+
+    MAGIC = 0
+    SESSION = 1
+    SLOTS = 2
+    HEIGHT = 3
+    WIDTH = 4
+    ITEMSIZE = 5
+
+
+class _Slot(IntEnum):
+    """A slot's words. Each is read and written at once, so none is ever seen half."""
+
+    GENERATION = 0
+    FRAME = 1  # the frame's number plus one; 0: the slot is free
+    ATTEMPT = 2
+    HOLDERS = 3  # one for each Role: the process at work on it, or 0
 
 
 class Role(IntEnum):
@@ -55,14 +62,14 @@ class FrameRing:
     def __init__(self, path: Path, mapping: mmap.mmap) -> None:
         self.path = path
         self._mapping = mapping
-        self._header = np.frombuffer(mapping, _RING_HEADER, count=1)
-        head = self._header[0]
-        self.slots = int(head["slots"])
-        self.frame_shape = (int(head["height"]), int(head["width"]))
-        self.dtype = np.dtype(np.uint8 if head["itemsize"] == 1 else np.uint16)
+        self._head = memoryview(mapping)[:_PAGE].cast("Q")
+        self.slots = self._head[_Head.SLOTS]
+        self.frame_shape = (self._head[_Head.HEIGHT], self._head[_Head.WIDTH])
+        self.dtype = np.dtype(np.uint8 if self._head[_Head.ITEMSIZE] == 1 else np.uint16)
         self._frame_bytes = self.frame_shape[0] * self.frame_shape[1] * self.dtype.itemsize
-        self._headers = np.frombuffer(mapping, _SLOT_HEADER, count=self.slots, offset=_PAGE)
-        self._first = _pages(_PAGE + self.slots * _SLOT_HEADER.itemsize)
+        self._first = _first_frame(self.slots)
+        self._words = memoryview(mapping)[_PAGE : self._first].cast("Q")
+        self._pixels = [self._map_pixels(slot) for slot in range(self.slots)]
 
     @classmethod
     def create(
@@ -85,10 +92,10 @@ class FrameRing:
             raise StorageError(path, error) from error
         finally:
             os.close(descriptor)
-        header = np.frombuffer(mapping, _RING_HEADER, count=1)
-        header[0] = (_MAGIC, 0, slots, *frame_shape, itemsize)
+        head = memoryview(mapping)[:_PAGE].cast("Q")
+        for word, value in zip(_Head, (_MAGIC, 0, slots, *frame_shape, itemsize), strict=True):
+            head[word] = value
         ring = cls(path, mapping)
-        ring._headers["frame"] = _FREE
         # The first write to fresh pages is several times slower than the next.
         np.frombuffer(mapping, np.uint8)[ring._first :: _PAGE] = 0
         return ring
@@ -101,56 +108,50 @@ class FrameRing:
                 mapping = mmap.mmap(file.fileno(), 0)
         except (OSError, ValueError) as error:
             raise InputError(f"is no frame ring: {error}", file=path) from error
-        if (
-            len(mapping) < _PAGE
-            or np.frombuffer(mapping, _RING_HEADER, count=1)[0]["magic"] != _MAGIC
-        ):
+        if len(mapping) < _PAGE or memoryview(mapping)[:_PAGE].cast("Q")[_Head.MAGIC] != _MAGIC:
             raise InputError("is no frame ring", file=path)
         return cls(path, mapping)
 
     @property
     def session(self) -> int:
         """Which acquisition process writes the ring, counted from 1."""
-        return int(self._header[0]["session"])
+        return self._head[_Head.SESSION]
 
     def begin_session(self) -> None:
         """A (new) acquisition process takes over: all slots are free, old references stale."""
-        self._header["session"] += 1
-        self._headers["frame"] = _FREE
-        self._headers["holders"] = 0
+        self._head[_Head.SESSION] += 1
+        for slot in range(self.slots):
+            self._free(slot)
 
     def lease(self, slot: int, frame: FrameId) -> tuple[Pixels, FrameRef]:
         """Takes a free slot for a frame: its pixels to write, and the reference to send.
 
         Raises ValueError if the slot is taken.
         """
-        header = self._headers[slot]
-        if header["frame"] != _FREE:
-            raise ValueError(f"slot {slot} is taken by frame {header['frame']}")
-        header["generation"] += 1
-        header["attempt"] = 0
-        header["holders"] = 0
-        header["frame"] = frame
-        return self._pixels(slot), self._ref(slot)
+        words, base = self._words, slot * _SLOT_WORDS
+        if words[base + _Slot.FRAME]:
+            raise ValueError(f"slot {slot} is taken by frame {words[base + _Slot.FRAME] - 1}")
+        words[base + _Slot.GENERATION] += 1
+        words[base + _Slot.ATTEMPT] = 0
+        words[base + _Slot.FRAME] = frame + 1
+        return self._pixels[slot], self._ref(slot)
 
     def resend(self, slot: int) -> FrameRef:
         """A reference for sending the slot's frame again; earlier ones become stale.
 
         Raises ValueError if the slot is free.
         """
-        header = self._headers[slot]
-        if header["frame"] == _FREE:
+        base = slot * _SLOT_WORDS
+        if not self._words[base + _Slot.FRAME]:
             raise ValueError(f"slot {slot} is free")
-        header["attempt"] += 1
+        self._words[base + _Slot.ATTEMPT] += 1
         return self._ref(slot)
 
     def release(self, slot: int) -> None:
         """Frees a slot. Raises ValueError if it is free already."""
-        header = self._headers[slot]
-        if header["frame"] == _FREE:
+        if not self._words[slot * _SLOT_WORDS + _Slot.FRAME]:
             raise ValueError(f"slot {slot} is free already")
-        header["frame"] = _FREE
-        header["holders"] = 0
+        self._free(slot)
 
     def view(self, ref: FrameRef) -> Pixels:
         """The pixels (height, width) a reference means, read-only, without a copy.
@@ -158,7 +159,7 @@ class FrameRing:
         Raises StaleReferenceError if the slot has moved on; ``check`` again after reading.
         """
         self.check(ref)
-        pixels = self._pixels(ref.slot)
+        pixels = self._pixels[ref.slot].view()
         pixels.flags.writeable = False
         return pixels
 
@@ -175,48 +176,67 @@ class FrameRing:
     def hold(self, ref: FrameRef, role: Role) -> bool:
         """Notes that this process works on the frame; False if another live one does."""
         self.check(ref)
-        holders = self._headers[ref.slot]["holders"]
-        if holders[role] not in {0, os.getpid()} and _alive(int(holders[role])):
+        holder = self._holder(ref.slot, role)
+        if self._words[holder] not in {0, os.getpid()} and _alive(self._words[holder]):
             return False
-        holders[role] = os.getpid()
+        self._words[holder] = os.getpid()
         return True
 
     def let_go(self, ref: FrameRef, role: Role) -> None:
         """Notes that this process is done with the frame."""
-        holders = self._headers[ref.slot]["holders"]
-        if holders[role] == os.getpid():
-            holders[role] = 0
+        if self._words[holder := self._holder(ref.slot, role)] == os.getpid():
+            self._words[holder] = 0
 
     def held_by(self, pid: int) -> list[FrameId]:
         """The frames a process has in hands."""
-        mine = (self._headers["holders"] == pid).any(axis=1) & (self._headers["frame"] != _FREE)
-        return [FrameId(int(frame)) for frame in self._headers["frame"][mine]]
+        return [
+            FrameId(frame - 1)
+            for slot in range(self.slots)
+            if (frame := self._words[slot * _SLOT_WORDS + _Slot.FRAME])
+            and pid in self._holders(slot)
+        ]
 
     def forget(self, pid: int) -> None:
         """Clears all notes of a process that is gone; its number may be given to another."""
-        holders = self._headers["holders"]
-        holders[holders == pid] = 0
+        for slot in range(self.slots):
+            for role in Role:
+                if self._words[holder := self._holder(slot, role)] == pid:
+                    self._words[holder] = 0
 
     def is_held(self, slot: int) -> bool:
         """Whether a living process works on a slot's frame."""
-        return any(int(pid) and _alive(int(pid)) for pid in self._headers[slot]["holders"])
+        return any(pid and _alive(pid) for pid in self._holders(slot))
 
     def close(self) -> None:
         """Forgets the mapping; it goes when the last array over it is gone."""
-        del self._header, self._headers
+        self._pixels.clear()
+        self._head.release()
+        self._words.release()
+
+    def _free(self, slot: int) -> None:
+        self._words[slot * _SLOT_WORDS + _Slot.FRAME] = 0
+        for role in Role:
+            self._words[self._holder(slot, role)] = 0
+
+    @staticmethod
+    def _holder(slot: int, role: Role) -> int:
+        return slot * _SLOT_WORDS + _Slot.HOLDERS + role
+
+    def _holders(self, slot: int) -> list[int]:
+        return [self._words[self._holder(slot, role)] for role in Role]
 
     def _ref(self, slot: int) -> FrameRef:
-        header = self._headers[slot]
+        words, base = self._words, slot * _SLOT_WORDS
         # model_construct: these numbers are ours; checking them again costs more than reading.
         return FrameRef.model_construct(
-            session=self.session,
-            frame=FrameId(int(header["frame"])),
+            session=self._head[_Head.SESSION],
+            frame=FrameId(words[base + _Slot.FRAME] - 1),
             slot=slot,
-            generation=int(header["generation"]),
-            attempt=int(header["attempt"]),
+            generation=words[base + _Slot.GENERATION],
+            attempt=words[base + _Slot.ATTEMPT],
         )
 
-    def _pixels(self, slot: int) -> Pixels:
+    def _map_pixels(self, slot: int) -> Pixels:
         offset = self._first + slot * _pages(self._frame_bytes)
         flat = np.frombuffer(
             self._mapping, self.dtype, count=self._frame_bytes // self.dtype.itemsize, offset=offset
@@ -227,7 +247,12 @@ class FrameRing:
 def ring_bytes(slots: int, frame_shape: tuple[int, int], itemsize: int) -> int:
     """The shared memory a ring takes."""
     frame = _pages(frame_shape[0] * frame_shape[1] * itemsize)
-    return _pages(_PAGE + slots * _SLOT_HEADER.itemsize) + slots * frame
+    return _first_frame(slots) + slots * frame
+
+
+def _first_frame(slots: int) -> int:
+    """Where the first slot's pixels begin."""
+    return _pages(_PAGE + slots * _SLOT_WORDS * 8)
 
 
 def check_space(folder: Path, size: int, slots: int) -> None:

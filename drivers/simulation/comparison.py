@@ -19,11 +19,13 @@ class TrueScratch:
 
     trace: Trace
     length_mm: float
+    """Its length on the element, gaps included."""
+
     amplitude: float
-    """Median grey levels above the background, at 8 bit."""
+    """Grey levels above the background that its brightest tenth exceeds, at 8 bit."""
 
     covered: float
-    """The fraction of its length that lies within defects, 0 to 1."""
+    """The fraction of its length on the element that lies within defects, 0 to 1."""
 
     defects: tuple[str, ...]
     """The ids of those defects."""
@@ -49,6 +51,11 @@ def compare(truth: ElementTruth, defect_map: DefectMap) -> Comparison:
     explained: set[str] = set()
     for trace in truth.scratches:
         points = _points_along(trace.vertices * mm)
+        # A scratch may run off the element's edge.
+        on_element = ((points >= 0) & (points <= defect_map.element.size_mm)).all(axis=1)
+        points = points[on_element]
+        if not len(points):
+            continue
         within = {
             defect.id: np.array([_contains(defect, point) for point in points])
             for defect in defect_map.defects
@@ -59,8 +66,8 @@ def compare(truth: ElementTruth, defect_map: DefectMap) -> Comparison:
         scratches.append(
             TrueScratch(
                 trace=trace,
-                length_mm=trace.length_px * mm,
-                amplitude=float(np.median(trace.amplitude[trace.amplitude > 0])),
+                length_mm=trace.length_px * mm * float(on_element.mean()),
+                amplitude=float(np.percentile(trace.amplitude, 90)),
                 covered=float(covered),
                 defects=touching,
             )
