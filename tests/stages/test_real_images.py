@@ -13,7 +13,7 @@ from tests.stages.running import darkscan
 
 PITCH_UM = 10.0
 WINDOW, STRIDE, FRAME = 256, 128, 2048
-SHORTEST_PX = 40  # what counts as a scratch's window, as in training
+SHORTEST_PX, RIM_PX = 40, 12  # a scratch's window shows so much of it, so far from its rim
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -56,7 +56,8 @@ def windows_of(streak: BoolArray) -> list[tuple[slice, slice]]:
     for y in rows:
         for x in columns:
             window = (slice(y, y + WINDOW), slice(x, x + WINDOW))
-            ys, xs = np.nonzero(streak[window])
+            inner = streak[window][RIM_PX:-RIM_PX, RIM_PX:-RIM_PX]
+            ys, xs = np.nonzero(inner)
             if len(ys) and np.hypot(np.ptp(ys), np.ptp(xs)) >= SHORTEST_PX:
                 found.append(window)
     return found
