@@ -16,7 +16,7 @@ from darkscan.pipeline.grid import window_origins
 
 MODEL = Path(__file__).parents[2] / "models" / "default.onnx"
 BATCH = 16
-STREAK_PX = 40
+STREAK_PX, RIM_PX = 40, 12  # a scratch's window shows so much of it, so far from its rim
 
 Image = npt.NDArray[np.uint8]
 Origins = npt.NDArray[np.int32]
@@ -101,12 +101,16 @@ def test_it_sees_a_streak_in_an_image_that_nobody_here_made(
     assert image is not None
     assert mask is not None
     origins = window_origins((image.shape[0], image.shape[1]), 256, 128)
-    extents = np.array([_extent(mask[y : y + 256, x : x + 256] > 0) for y, x in origins])
-    streak = origins[extents >= STREAK_PX]
-    empty = origins[extents == 0][::5]
+    windows = [mask[y : y + 256, x : x + 256] > 0 for y, x in origins]
+    inner = np.array([_extent(w[RIM_PX:-RIM_PX, RIM_PX:-RIM_PX]) for w in windows])
+    streak = origins[inner >= STREAK_PX]
+    empty = origins[[not w.any() for w in windows]][::5]
     grey = image.astype(np.uint8)
-    assert (scores(session, grey, streak) >= threshold).mean() >= 0.9
-    assert (scores(session, grey, empty) >= threshold).mean() <= 0.03
+    of_streak = scores(session, grey, streak)
+    grow_threshold = float(session.get_modelmeta().custom_metadata_map["darkscan.grow_threshold"])
+    assert (of_streak >= threshold).mean() >= 0.75
+    assert (of_streak >= grow_threshold).mean() >= 0.9
+    assert (scores(session, grey, empty) >= threshold).mean() <= 0.01
 
 
 def _extent(mask: npt.NDArray[np.bool_]) -> int:

@@ -32,7 +32,8 @@ def test_a_streak_comes_out_as_one_defect(real_images: Path, tmp_path: Path, nam
     areas = [area_of(defect, streak.shape) for defect in defect_map.defects]
     main = max(areas, key=lambda area: int((area & streak).sum()))
     assert (main & streak).sum() > 0.99 * streak.sum()
-    covered = [main[window].all() for window in windows_of(streak)]
+    # Outlines are right to half a cell, 8 of 256 pixels, where frames are off the grid.
+    covered = [main[window].mean() > 0.96 for window in windows_of(streak)]
     assert np.mean(covered) >= 0.9
 
 
