@@ -242,7 +242,8 @@ def _supervise(run_dir: Path, spec: RunSpec) -> None:
 def summary(defect_map: DefectMap, out_dir: Path) -> str:
     """What was found and what was not inspected, in a few lines."""
     coverage, ledger = defect_map.coverage, defect_map.ledger
-    found = f"{len(defect_map.defects)} defects"
+    count = len(defect_map.defects)
+    found = f"{count} defect{'s' if count != 1 else ''}"
     inspected = f"{coverage.inspected_fraction:.2%} of the region inspected"
     frames = f"{ledger.mapped} of {ledger.captured} frames mapped"
     losses = f"{ledger.quarantined} quarantined, {ledger.lost} lost"

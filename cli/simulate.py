@@ -13,7 +13,7 @@ _EPILOG = """\
 examples:
   darkscan simulate --out scan.h5
   darkscan simulate --frames 5x4 --seed 7 --preset dirty --out scan.h5
-  darkscan simulate --size-mm 810x460 --bit-depth 12 --out whole-side.h5   (1100 frames, 9 GB)
+  darkscan simulate --size-mm 810x460 --bit-depth 12 --out whole-side.h5   (1032 frames, 9 GB)
 
 Beside scan.h5 lies scan.truth.json: every scratch, hair and dig in pixels and mm.
 The same options give the same bytes.

@@ -21,6 +21,9 @@ from darkscan.pipeline.messages import (
     encode,
 )
 
+DESK = "desk"
+"""Where preprocessing hands out frames to the workers."""
+
 _DROPPABLE_QUEUE = 20
 
 _log = structlog.get_logger(__name__)
@@ -50,6 +53,17 @@ def _decoded(data: bytes, link: str) -> Message | None:
         return None
 
 
+def _next(socket: zmq.Socket[bytes], link: str) -> Message | None:
+    """The next good message that is there now; refuses what comes before it."""
+    while True:
+        try:
+            data = socket.recv(zmq.DONTWAIT)
+        except zmq.Again:
+            return None
+        if (message := _decoded(data, link)) is not None:
+            return message
+
+
 class Inbox:
     """Where a stage receives messages."""
 
@@ -65,13 +79,7 @@ class Inbox:
 
     def next(self) -> Message | None:
         """The next message that is there now; None if there is none."""
-        while True:
-            try:
-                data = self.socket.recv(zmq.DONTWAIT)
-            except zmq.Again:
-                return None
-            if (message := _decoded(data, self.name)) is not None:
-                return message
+        return _next(self.socket, self.name)
 
     def close(self) -> None:
         """Unbinds."""
@@ -107,11 +115,10 @@ class Outbox:
 class Desk:
     """Hands frames to the workers that ask for them, one at a time."""
 
-    def __init__(self, run_dir: Path, name: str) -> None:
-        self.name = name
+    def __init__(self, run_dir: Path) -> None:
         self.socket = _socket(zmq.ROUTER)
         self.socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        self.socket.bind(endpoint(run_dir, name))
+        self.socket.bind(endpoint(run_dir, DESK))
         self._ready: dict[bytes, None] = {}  # an ordered set: first come, first served
 
     def listen(self) -> None:
@@ -121,7 +128,7 @@ class Desk:
                 identity, data = self.socket.recv_multipart(zmq.DONTWAIT)
             except zmq.Again:
                 return
-            if isinstance(_decoded(data, self.name), Ready):
+            if isinstance(_decoded(data, DESK), Ready):
                 self._ready[identity] = None
 
     def hand_out(self, message: Message) -> bool:
@@ -151,11 +158,10 @@ class Desk:
 class DeskClient:
     """A worker's side of the desk."""
 
-    def __init__(self, run_dir: Path, name: str, worker: int) -> None:
-        self.name = name
+    def __init__(self, run_dir: Path, worker: int) -> None:
         self._worker = worker
         self.socket = _socket(zmq.DEALER)
-        self.socket.connect(endpoint(run_dir, name))
+        self.socket.connect(endpoint(run_dir, DESK))
 
     def ask(self) -> None:
         """Says that this worker can take a frame; asking twice is as asking once."""
@@ -163,13 +169,7 @@ class DeskClient:
 
     def next(self) -> Message | None:
         """The next frame that is there now; None if there is none."""
-        while True:
-            try:
-                data = self.socket.recv(zmq.DONTWAIT)
-            except zmq.Again:
-                return None
-            if (message := _decoded(data, self.name)) is not None:
-                return message
+        return _next(self.socket, DESK)
 
     def close(self) -> None:
         """Disconnects."""

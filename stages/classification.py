@@ -12,7 +12,6 @@ from darkscan.pipeline.ring import FrameRing, Role, StaleReferenceError
 from darkscan.pipeline.run import RING_NAME, RunSpec
 from darkscan.pipeline.station import Station
 from darkscan.stages.inference import Backend
-from darkscan.stages.preprocessing import DESK
 
 _log = structlog.get_logger(__name__)
 
@@ -25,7 +24,7 @@ class Classification:
         self._backend = backend
         self._full_scale = spec.scan.full_scale
         self._ring = FrameRing.attach(run_dir / RING_NAME)
-        self._desk = DeskClient(run_dir, DESK, station.index)
+        self._desk = DeskClient(run_dir, station.index)
         self._to_merging = Outbox(run_dir, "merging")
         self._to_acquisition = Outbox(run_dir, "acquisition")
         self._frames = 0

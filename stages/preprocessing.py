@@ -17,7 +17,6 @@ from darkscan.pipeline.station import Station
 from darkscan.pipeline.thumbnail import make_thumbnail
 
 _log = structlog.get_logger(__name__)
-DESK = "desk"
 
 
 class Preprocessing:
@@ -31,7 +30,7 @@ class Preprocessing:
         self._origins = window_origins(spec.scan.frame_shape, self._window, inspection.stride)
         self._scale = spec.thumbnail_scale
         self._inbox = Inbox(run_dir, "preprocessing")
-        self._desk = Desk(run_dir, DESK)
+        self._desk = Desk(run_dir)
         self._to_acquisition = Outbox(run_dir, "acquisition")
         self._prepared: deque[Prepared] = deque()
         self._frames = 0

@@ -18,7 +18,6 @@ from darkscan.pipeline.journal import JOURNAL_NAME, read_journal
 from darkscan.pipeline.links import DeskClient
 from darkscan.pipeline.ring import FrameRing
 from darkscan.pipeline.run import RING_NAME
-from darkscan.stages.preprocessing import DESK
 from tests.stages.running import (
     FRAMES,
     darkscan,
@@ -180,7 +179,7 @@ def test_a_lost_message_is_made_up_for(recording: Path, undisturbed: Path, tmp_p
     arguments = ("replay", recording, "--out", out, "--recipe", tmp_path / "recipe.toml")
     with running(*arguments) as run:
         folder = new_run_folder(before)
-        thief = DeskClient(folder, DESK, 99)
+        thief = DeskClient(folder, 99)
         stolen = 0
         while stolen < 2 and run.poll() is None:
             thief.ask()
