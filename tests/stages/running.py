@@ -1,6 +1,5 @@
 """Runs darkscan as its users do: as a process, looked at from outside."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -15,7 +14,6 @@ import psutil
 from darkscan.drivers.recording import RecordingWriter
 from darkscan.drivers.simulation import SimulatedScan, simulate_element, size_of_patch
 from darkscan.pipeline.frames import Pixels
-from darkscan.pipeline.run import SHARED_MEMORY
 
 FRAME = 512
 COLUMNS, ROWS = 6, 4
@@ -87,9 +85,22 @@ def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
         time.sleep(0.005)
 
 
-def run_folders() -> set[Path]:
-    """The run folders in shared memory."""
-    return set(SHARED_MEMORY.glob(f"darkscan-{os.getuid()}-*"))
+def folder_of(run: subprocess.Popen[str]) -> Path:
+    """The folder in shared memory of a run under way, as soon as it has stages."""
+    found: list[Path] = []
+
+    def has_stages() -> bool:
+        for child in psutil.Process(run.pid).children():
+            try:
+                command = child.cmdline()
+            except psutil.Error:
+                continue
+            if "--run" in command:
+                found.append(Path(command[command.index("--run") + 1]))
+        return bool(found)
+
+    wait_until(has_stages)
+    return found[0]
 
 
 def kill(process: psutil.Process) -> None:

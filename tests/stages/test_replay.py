@@ -21,9 +21,9 @@ from darkscan.pipeline.run import RING_NAME
 from tests.stages.running import (
     FRAMES,
     darkscan,
+    folder_of,
     kill,
     record_small_scan,
-    run_folders,
     running,
     stage_processes,
     wait_until,
@@ -95,10 +95,9 @@ def test_a_frame_that_kills_its_worker_twice_is_set_aside_and_located(
     recording: Path, tmp_path: Path
 ) -> None:
     poison, out = 5, tmp_path / "out"
-    before = run_folders()
     with running("replay", recording, "--out", out) as run:
         for _ in range(2):
-            worker = wait_for_worker_on(poison, run.pid, before)
+            worker = wait_for_worker_on(poison, run)
             kill(worker)
             psutil.wait_procs([worker], timeout=10)
         stdout, stderr = run.communicate(timeout=100)
@@ -115,21 +114,13 @@ def test_a_frame_that_kills_its_worker_twice_is_set_aside_and_located(
     assert "not inspected" in stdout
 
 
-def new_run_folder(before: set[Path]) -> Path:
-    """The folder in shared memory of a run that just started."""
-    wait_until(lambda: any((folder / "run.json").exists() for folder in run_folders() - before))
-    (folder,) = run_folders() - before
-    return folder
-
-
-def wait_for_worker_on(frame: int, supervisor: int, before: set[Path]) -> psutil.Process:
+def wait_for_worker_on(frame: int, run: subprocess.Popen[str]) -> psutil.Process:
     """The classification worker as soon as it has a frame in hands."""
-    folder = new_run_folder(before)
-    ring = FrameRing.attach(folder / RING_NAME)
+    ring = FrameRing.attach(folder_of(run) / RING_NAME)
     found: list[psutil.Process] = []
 
     def somebody_has_it() -> bool:
-        workers = stage_processes(supervisor, "classification")
+        workers = stage_processes(run.pid, "classification")
         found[:] = [worker for worker in workers if frame in ring.held_by(worker.pid)]
         return bool(found)
 
@@ -175,11 +166,10 @@ def test_a_stage_that_hangs_is_restarted(
 def test_a_lost_message_is_made_up_for(recording: Path, undisturbed: Path, tmp_path: Path) -> None:
     """A frame queued at nobody's: preprocessing dropped it without dying."""
     (tmp_path / "recipe.toml").write_text("[processes]\nresend_after_s = 1.0")
-    before, out = run_folders(), tmp_path / "out"
+    out = tmp_path / "out"
     arguments = ("replay", recording, "--out", out, "--recipe", tmp_path / "recipe.toml")
     with running(*arguments) as run:
-        folder = new_run_folder(before)
-        thief = DeskClient(folder, 99)
+        thief = DeskClient(folder_of(run), 99)
         stolen = 0
         while stolen < 2 and run.poll() is None:
             thief.ask()
@@ -270,10 +260,10 @@ def test_a_reader_that_goes_away_changes_nothing(
 def test_a_signal_drains_the_run_and_leaves_nothing_behind(
     recording: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
-    before, out = run_folders(), tmp_path / "out"
+    out = tmp_path / "out"
     with running("replay", recording, "--out", out, "--speed", "recorded") as run:
         wait_until(lambda: len(read_journal(out / JOURNAL_NAME)) >= 2)
-        stages = psutil.Process(run.pid).children()
+        stages, folder = psutil.Process(run.pid).children(), folder_of(run)
         run.send_signal(number)
         stdout, stderr = run.communicate(timeout=60)
     assert run.returncode == 3, stderr + stdout
@@ -285,14 +275,14 @@ def test_a_signal_drains_the_run_and_leaves_nothing_behind(
     reasons = {area.reason for area in defect_map.coverage.not_inspected}
     assert any("stopped by the operator" in reason for reason in reasons)
     assert not [stage for stage in stages if stage.is_running()]
-    assert run_folders() == before
+    assert not folder.exists()
 
 
 def test_a_second_interrupt_aborts(recording: Path, tmp_path: Path) -> None:
-    before, out = run_folders(), tmp_path / "out"
+    out = tmp_path / "out"
     with running("replay", recording, "--out", out, "--speed", "recorded") as run:
         wait_until(lambda: len(read_journal(out / JOURNAL_NAME)) >= 1)
-        stages = psutil.Process(run.pid).children()
+        stages, folder = psutil.Process(run.pid).children(), folder_of(run)
         for stage in stage_processes(run.pid, "classification"):
             stage.suspend()  # so that draining takes long
         run.send_signal(signal.SIGINT)
@@ -303,24 +293,22 @@ def test_a_second_interrupt_aborts(recording: Path, tmp_path: Path) -> None:
     assert stderr.strip().splitlines()[-1] == "darkscan: error: aborted: the map was not written"
     assert not [stage for stage in stages if stage.is_running()]
     assert {entry.name for entry in out.iterdir()} == {"log.jsonl"}
-    assert run_folders() == before
+    assert not folder.exists()
 
 
 def test_leftovers_of_a_killed_run_are_swept_at_the_next_start(
     recording: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
-    before = run_folders()
     with running("replay", recording, "--out", tmp_path / "first") as run:
         wait_until(lambda: len(read_journal(tmp_path / "first" / JOURNAL_NAME)) >= 1)
-        stages = psutil.Process(run.pid).children()
+        stages, folder = psutil.Process(run.pid).children(), folder_of(run)
         run.kill()
         run.wait()
     psutil.wait_procs(stages, timeout=10)
     assert not [stage for stage in stages if stage.is_running()]
-    left = run_folders() - before
-    assert len(left) == 1
+    assert folder.exists()
     darkscan("replay", recording, "--out", tmp_path / "second")
-    assert not left & run_folders()
+    assert not folder.exists()
     assert same_map(tmp_path / "second", undisturbed)
 
 
