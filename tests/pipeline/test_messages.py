@@ -13,6 +13,7 @@ from darkscan.pipeline.messages import (
     Prepared,
     WireError,
     decode,
+    describe,
     encode,
 )
 from darkscan.pipeline.results import FrameResult, Stamp
@@ -106,6 +107,18 @@ def test_a_position_that_is_no_number_is_refused() -> None:
     body["meta"]["position_mm"] = [float("nan"), 0.0, 0.0]
     with pytest.raises(WireError, match="position_mm"):
         decode(_envelope(kind="FrameResult", body=body))
+
+
+def test_what_nobody_would_accept_is_not_sent() -> None:
+    large = frame_result(1).model_copy(update={"thumbnail": np.zeros((9000, 9000), np.uint8)})
+    with pytest.raises(WireError, match="too large to send"):
+        encode(large)
+
+
+def test_an_error_is_described_in_one_short_line() -> None:
+    line = describe(ValueError("first\nsecond" + "x" * 1000))
+    assert line == "ValueError: first"
+    assert len(describe(ValueError("x" * 1000))) == 300
 
 
 def test_plain_messages_are_equal_after_the_journey() -> None:

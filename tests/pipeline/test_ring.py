@@ -79,6 +79,23 @@ def test_knows_what_a_process_had_in_hands(ring: FrameRing) -> None:
     assert not ring.is_held(0)
 
 
+def test_forgets_what_a_dead_process_held(ring: FrameRing) -> None:
+    _, ref = ring.lease(0, frame=FrameId(42))
+    ring.hold(ref, Role.PREPROCESSING)
+    ring.forget(os.getpid())
+    assert ring.held_by(os.getpid()) == []
+
+
+def test_a_slot_leased_anew_is_held_by_nobody(ring: FrameRing) -> None:
+    _, ref = ring.lease(0, frame=FrameId(1))
+    ring.hold(ref, Role.CLASSIFICATION)
+    ring.release(0)
+    ring.lease(0, frame=FrameId(2))
+    assert not ring.is_held(0)
+    with pytest.raises(StaleReferenceError):
+        ring.hold(ref, Role.CLASSIFICATION)
+
+
 def test_only_one_living_process_holds_a_frame(ring: FrameRing) -> None:
     _, ref = ring.lease(0, frame=FrameId(42))
     code = (
