@@ -1,9 +1,11 @@
 """``darkscan import``: makes a recording of ordinary images."""
 
 import argparse
+import shlex
 import time
 from pathlib import Path
 
+from darkscan.cli.options import checked_pitch
 from darkscan.cli.output import say
 from darkscan.cli.recording_progress import record
 from darkscan.pipeline.errors import ExitCode, InputError
@@ -57,9 +59,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    if not 0 < arguments.pitch_um < float("inf"):
-        problem = f"must be a positive number of micrometres, is {arguments.pitch_um}"
-        raise InputError(problem, field="--pitch-um")
+    pitch_um = checked_pitch(arguments)
     if arguments.out.exists() and not arguments.force:
         raise InputError("exists already; --force overwrites it", file=arguments.out)
 
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     began = time.monotonic()
     scan = ImageScan(
         Mosaic(arguments.images, arguments.columns),
-        arguments.pitch_um,
+        pitch_um,
         frame=arguments.frame,
         element=arguments.element,
         side=arguments.side,
@@ -87,5 +87,5 @@ def run(arguments: argparse.Namespace) -> int:
         f"with {info.bit_depth} bits, {megabytes:.1f} MB, in {took_s:.1f} s"
     )
     say(f"element {info.element}, {info.side}: {mm} mm, from {info.source}")
-    say(f"next: darkscan replay {out} --out results/")
+    say(f"next: darkscan replay {shlex.quote(str(out))} --out results/")
     return ExitCode.OK

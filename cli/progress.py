@@ -30,6 +30,7 @@ class ProgressView:
         self._console = _QuietConsole(file=stream)
         self._live: Live | None = None
         self._next_line = 0.0
+        self._cells_shown: dict[str, str] | None = None  # what no line has said yet
         self._history: deque[tuple[float, int, int]] = deque()  # moment, settled, windows
 
     def __enter__(self) -> Self:
@@ -41,6 +42,8 @@ class ProgressView:
     def __exit__(self, *_: object) -> None:
         if self._live is not None:
             self._live.stop()
+        elif self._cells_shown:
+            self._print(self._cells_shown)
 
     def show(self, progress: Progress) -> None:
         """Takes note of the run's state and shows it if it is time to."""
@@ -48,10 +51,16 @@ class ProgressView:
         cells = self._cells(progress, now)
         if self._live is not None:
             self._live.update(_table(cells))
-        elif now >= self._next_line:
+            return
+        self._cells_shown = cells
+        if now >= self._next_line:
             self._next_line = now + _LINE_EVERY_S
-            line = ", ".join(f"{name} {value}" for name, value in cells.items())
-            self._console.print(line, highlight=False, soft_wrap=True)
+            self._print(cells)
+            self._cells_shown = None
+
+    def _print(self, cells: dict[str, str]) -> None:
+        line = ", ".join(f"{name} {value}" for name, value in cells.items())
+        self._console.print(line, highlight=False, soft_wrap=True)
 
     def _cells(self, progress: Progress, now: float) -> dict[str, str]:
         statuses = progress.statuses.values()

@@ -6,7 +6,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from darkscan.drivers.recording import save_recording
+from darkscan.drivers.recording import is_hdf5, save_recording
+from darkscan.pipeline.errors import InputError
 from darkscan.pipeline.frames import FrameSource
 
 
@@ -16,6 +17,9 @@ def record(source: FrameSource, path: Path, *, force: bool) -> None:
     The file appears only when it is whole. Raises InputError if it exists and ``force``
     is not given, StorageError if it cannot be written.
     """
+    if force and path.is_file() and not is_hdf5(path):
+        problem = "is no recording, and only recordings are overwritten with --force"
+        raise InputError(problem, file=path, field="--out")
     console = Console(file=sys.stderr)
     columns = (
         TextColumn("recording"),

@@ -1,36 +1,19 @@
 """``darkscan replay``: inspects a recorded scan and writes its defect map."""
 
 import argparse
-import json
-import os
-import time
-from datetime import UTC, datetime
-from importlib.metadata import version
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import get_args
 
-import structlog
-
 from darkscan.cli.output import say
 from darkscan.cli.progress import ProgressView
-from darkscan.drivers.recording import Recording
 from darkscan.pipeline.defect_map import DefectMap
-from darkscan.pipeline.errors import ExitCode, InputError, StorageError
-from darkscan.pipeline.grid import window_origins
-from darkscan.pipeline.journal import JOURNAL_NAME
-from darkscan.pipeline.logs import LOG_NAME, log_to_file
-from darkscan.pipeline.recipe import Recipe, inspection_hash, load_recipe
-from darkscan.pipeline.ring import FrameRing
-from darkscan.pipeline.run import RING_NAME, RunFolder, RunSpec, Speed
-from darkscan.pipeline.scan import ScanInfo
-from darkscan.pipeline.supervisor import Supervisor, stage_list
-from darkscan.pipeline.thumbnail import thumbnail_scale
-from darkscan.stages.inference import read_conventions
-
-_log = structlog.get_logger(__name__)
-MAP_NAME = "defect-map.json"
-_REPORT_NAME = "run.json"
+from darkscan.pipeline.errors import ExitCode, InputError
+from darkscan.pipeline.recipe import Recipe, load_recipe
+from darkscan.pipeline.results_folder import MAP_NAME
+from darkscan.pipeline.run import Speed
+from darkscan.stages.replaying import prepare
+from darkscan.stages.replaying import replay as run_replay
 
 _EPILOG = """\
 examples:
@@ -88,155 +71,15 @@ def exit_code(defect_map: DefectMap) -> ExitCode:
 
 
 def replay(recording: Path, out_dir: Path, recipe: Recipe, speed: Speed) -> DefectMap:
-    """Inspects a recording; everything that can be refused is, before anything is written.
-
-    Raises InputError for what cannot be used, DarkscanError when the run fails. The
-    results are then in ``out_dir``; a failed run leaves nothing there but its log.
-    """
+    """Inspects a recording, showing how far it is. Raises DarkscanError."""
     if recipe.inspection.model == "default":
-        with as_file(files("darkscan") / "models" / "default.onnx") as model:
-            return _replay(recording, out_dir, recipe, speed, model)
-    return _replay(recording, out_dir, recipe, speed, Path(recipe.inspection.model))
-
-
-def _replay(recording: Path, out_dir: Path, recipe: Recipe, speed: Speed, model: Path) -> DefectMap:
-    spec = _prepare(recording, out_dir, recipe, speed, model)
-    with RunFolder() as folder:  # first of all sweeps what killed runs left
-        ring = FrameRing.create(
-            folder.path / RING_NAME,
-            recipe.processes.ring_slots,
-            spec.scan.frame_shape,
-            spec.scan.dtype,
-        )
-        spec.write(folder.path)
-        _claim(out_dir)
-        try:
-            log_to_file(out_dir / LOG_NAME, recipe.logging.level, stage="supervisor")
-            _supervise(folder.path, spec)
-            return DefectMap.model_validate_json((out_dir / MAP_NAME).read_bytes())
-        except BaseException as error:
-            _log.error("run failed", reason=str(error) or type(error).__name__)
-            _clear(out_dir)
-            raise
-        finally:
-            (out_dir / JOURNAL_NAME).unlink(missing_ok=True)
-            ring.close()
-
-
-def _claim(out_dir: Path) -> None:
-    """Makes the folder of the results ours. Raises InputError if another run has it."""
-    try:
-        out_dir.mkdir(parents=True, exist_ok=True)
-        (out_dir / JOURNAL_NAME).touch(exist_ok=False)
-    except FileExistsError as error:
-        raise InputError("another run writes here", file=out_dir, field="--out") from error
-    except OSError as error:
-        raise StorageError(out_dir, error) from error
-
-
-def _clear(out_dir: Path) -> None:
-    """Removes all but the log: a run that failed leaves nothing that looks like results."""
-    for entry in out_dir.iterdir():
-        if entry.name != LOG_NAME:
-            entry.unlink(missing_ok=True)
-
-
-def _prepare(recording: Path, out_dir: Path, recipe: Recipe, speed: Speed, model: Path) -> RunSpec:
-    source = Recording(recording)
-    try:
-        scan: ScanInfo = source.info
-    finally:
-        source.close()
-    inspection = recipe.inspection
-    try:
-        window_origins(scan.frame_shape, inspection.window, inspection.stride)
-    except InputError as error:
-        raise InputError(error.problem, file=recording, field="frame_shape") from error
-    info = read_conventions(model).fit(inspection, file=model)
-    for name, path in (("--out", out_dir), ("recording", recording)):
-        _require_text(path, name)
-    _require_free(out_dir)
-    processes = recipe.processes
-    cores = len(os.sched_getaffinity(0))
-    return RunSpec(
-        out_dir=out_dir.resolve(),
-        recording=recording.resolve(),
-        speed=speed,
-        recipe=recipe,
-        recipe_hash=inspection_hash(
-            inspection,
-            model_hash=info.hash,
-            threshold=info.threshold,
-            grow_threshold=info.grow_threshold,
-        ),
-        model_path=model.resolve(),
-        model=info,
-        scan=scan,
-        thumbnail_scale=thumbnail_scale(scan, recipe.output.picture_px),
-        workers=processes.workers,
-        threads=processes.threads or max(1, cores // processes.workers),
-    )
-
-
-def _require_free(out_dir: Path) -> None:
-    """Raises InputError if a folder holds anything but the log of a run that failed."""
-    try:
-        others = sorted(entry.name for entry in out_dir.iterdir() if entry.name != LOG_NAME)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        problem = f"cannot be used: {error.strerror}"
-        raise InputError(problem, file=out_dir, field="--out") from error
-    if MAP_NAME in others:
-        problem = "holds another run's results; choose a new folder"
-        raise InputError(problem, file=out_dir, field="--out")
-    if JOURNAL_NAME in others:
-        problem = "holds an unfinished run, or another run is writing there; choose a new folder"
-        raise InputError(problem, file=out_dir, field="--out")
-    if others:
-        problem = f"is not empty (holds {others[0]!r}); choose a new folder"
-        raise InputError(problem, file=out_dir, field="--out")
-
-
-def _require_text(path: Path, field: str) -> None:
-    """Raises InputError for a name that is no text: it cannot be written into JSON."""
-    try:
-        os.fsencode(path).decode()
-    except UnicodeDecodeError as error:
-        raise InputError(f"the name {str(path)!a} is no text", field=field) from error
-
-
-def _supervise(run_dir: Path, spec: RunSpec) -> None:
-    processes = spec.recipe.processes
-    started = datetime.now(UTC)
-    clock = time.monotonic()
-    with ProgressView(spec.scan.frames_planned) as view:
-        supervisor = Supervisor(
-            run_dir,
-            stage_list(spec.workers),
-            restarts=processes.restarts,
-            stage_timeout_s=processes.stage_timeout_s,
-            on_progress=view.show,
-        )
-        supervisor.run()
-    for part in spec.out_dir.glob(".*.part"):  # of a merging process that was killed
-        part.unlink(missing_ok=True)
-    report = {
-        "darkscan_version": version("darkscan"),
-        "recording": str(spec.recording),
-        "recipe": spec.recipe.model_dump(mode="json"),
-        "started": started.isoformat(),
-        "seconds": round(time.monotonic() - clock, 3),
-        "workers": spec.workers,
-        "threads": spec.threads,
-        "restarts": dict(supervisor.progress.restarts),
-        "interrupted": supervisor.progress.stopping,
-    }
-    path = spec.out_dir / _REPORT_NAME
-    try:
-        path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise StorageError(path, error) from error
+        model = files("darkscan") / "models" / "default.onnx"
+    else:
+        model = Path(recipe.inspection.model)
+    with as_file(model) as model_path:
+        spec = prepare(recording, out_dir, recipe, speed, model_path)
+        with ProgressView(spec.scan.frames_planned) as view:
+            return run_replay(spec, view.show)
 
 
 def summary(defect_map: DefectMap, out_dir: Path) -> str:

@@ -2,12 +2,16 @@
 
 import argparse
 import re
+import shlex
 from pathlib import Path
 
+from darkscan.cli.options import checked_pitch
 from darkscan.cli.output import say
 from darkscan.cli.recording_progress import record
 from darkscan.drivers.simulation import PRESETS, SimulatedScan, simulate_element, size_of_patch
-from darkscan.pipeline.errors import ExitCode, InputError
+from darkscan.pipeline.errors import ExitCode, InputError, StorageError
+
+_LARGEST_PX = 200_000  # two metres at 10 um
 
 _EPILOG = """\
 examples:
@@ -45,33 +49,56 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    pitch = arguments.pitch_um
-    if not 0 < pitch < float("inf"):
-        raise InputError(
-            f"must be a positive number of micrometres, is {pitch}", field="--pitch-um"
-        )
-    if arguments.size_mm:
-        width, height = _pair(arguments.size_mm, "--size-mm")
-        size_px = (round(width * 1000 / pitch), round(height * 1000 / pitch))
-    else:
-        columns, rows = _pair(arguments.frames, "--frames")
-        size_px = size_of_patch((int(columns), int(rows)), frame_px=arguments.frame)
-    truth = simulate_element(size_px, arguments.seed, arguments.preset)
+    out: Path = arguments.out
+    truth_path = out.with_suffix(".truth.json")
+    for path in (out, truth_path):
+        if path.exists() and not (arguments.force and path.is_file()):
+            raise InputError("exists already; --force overwrites files", file=path, field="--out")
+    truth = simulate_element(_size_px(arguments), arguments.seed, arguments.preset)
     scan = SimulatedScan(
-        truth, pitch_um=pitch, frame_px=arguments.frame, bit_depth=arguments.bit_depth
+        truth,
+        pitch_um=arguments.pitch_um,
+        frame_px=arguments.frame,
+        bit_depth=arguments.bit_depth,
     )
-    record(scan, arguments.out, force=arguments.force)
-    truth_path = arguments.out.with_suffix(".truth.json")
-    truth.save(truth_path, pitch_um=pitch)
+    record(scan, out, force=arguments.force)
+    try:
+        truth.save(truth_path, pitch_um=arguments.pitch_um)
+    except StorageError:
+        out.unlink()  # a scan without its truth is of no use
+        raise
     width_mm, height_mm = scan.info.element_size_mm
-    say(f"{arguments.out}: {len(scan.frames)} frames of {width_mm:.2f} x {height_mm:.2f} mm")
+    say(f"{out}: {len(scan.frames)} frames of {width_mm:.2f} x {height_mm:.2f} mm")
     say(f"{truth_path}: {len(truth.scratches)} scratches, {len(truth.digs)} digs")
-    say(f"next: darkscan replay {arguments.out} --out results/")
+    say(f"next: darkscan replay {shlex.quote(str(out))} --out results/")
     return ExitCode.OK
 
 
-def _pair(text: str, field: str) -> tuple[float, float]:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*[xX]\s*(\d+(?:\.\d+)?)", text.strip())
+def _size_px(arguments: argparse.Namespace) -> tuple[int, int]:
+    """The element's width and height. Raises InputError naming the option that is wrong."""
+    pitch, frame = checked_pitch(arguments), arguments.frame
+    for name, value, least, most in (
+        ("--frame", frame, 256, 16384),
+        ("--bit-depth", arguments.bit_depth, 8, 16),
+        ("--seed", arguments.seed, 0, 2**63),
+    ):
+        if not least <= value <= most:
+            raise InputError(f"must be from {least} to {most}, is {value}", field=name)
+    if arguments.size_mm is None:
+        columns, rows = _pair(arguments.frames, r"(\d+)", "--frames")
+        size = size_of_patch((int(columns), int(rows)), frame_px=frame)
+    else:
+        width, height = _pair(arguments.size_mm, r"(\d+(?:\.\d+)?)", "--size-mm")
+        size = (round(width * 1000 / pitch), round(height * 1000 / pitch))
+    field = "--frames" if arguments.size_mm is None else "--size-mm"
+    if min(size) < frame or max(size) > _LARGEST_PX:
+        problem = f"must give {frame} to {_LARGEST_PX} pixels a side, gives {size[0]}x{size[1]}"
+        raise InputError(problem, field=field)
+    return size
+
+
+def _pair(text: str, number: str, field: str) -> tuple[float, float]:
+    match = re.fullmatch(rf"{number}\s*[xX]\s*{number}", text.strip())
     if match is None or float(match[1]) <= 0 or float(match[2]) <= 0:
         raise InputError(f"must be like 3x2, is {text!r}", field=field)
     return float(match[1]), float(match[2])

@@ -19,6 +19,12 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
+class Written(Settings):
+    """Base of what a user writes in TOML, where numbers are numbers and texts are texts."""
+
+    model_config = ConfigDict(strict=True)
+
+
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
 
 
@@ -60,7 +66,11 @@ def _problem(error: ErrorDetails, kind: type[BaseModel]) -> str:
         hint = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(sorted(known))}"
         return f"unknown key; {hint}"
     message = error["msg"].removeprefix("Value error, ")
-    return message[:1].lower() + message[1:] + f" (is {error['input']!r:.60})"
+    message = message[:1].lower() + message[1:]
+    if error["type"] in {"model_type", "dict_type"}:
+        message = "must be a table"
+    # What our own checks say is whole; pydantic's words lack the value.
+    return message if error["type"] == "value_error" else f"{message} (is {error['input']!r:.60})"
 
 
 def _known_fields(kind: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:

@@ -22,8 +22,8 @@ COORDINATES = (
     "x to the right, y down"
 )
 
-Fraction = Annotated[Finite, Field(ge=0, le=1)]
-Area = Annotated[Finite, Field(ge=0)]
+Fraction = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1)]
+Area = Annotated[float, Field(allow_inf_nan=False, ge=0)]
 Point = tuple[Finite, Finite]
 Ring = Annotated[tuple[Point, ...], Field(min_length=4)]
 Rings = Annotated[tuple[Ring, ...], Field(min_length=1)]
@@ -105,7 +105,9 @@ class Defect(MapRecord):
     area_mm2: Area = Field(description="area within the contour, mm2: of windows, not of scratch")
     score_max: Fraction = Field(description="highest score of its windows")
     score_mean: Fraction = Field(description="mean score of its windows")
-    windows: int = Field(ge=1, description="how many windows make it up")
+    windows: int = Field(
+        ge=1, description="how many windows make it up; frames that overlap count one place once"
+    )
     frames: Frames = Field(min_length=1, description="frames these windows are of, ascending")
     touches_region_border: bool = Field(
         description="it reaches the border of the scan's region and may go on beyond"
@@ -123,9 +125,10 @@ class NotInspectedArea(MapRecord):
     """A connected part of the element that was not inspected, for one reason."""
 
     kind: NotInspectedKind = Field(
-        description="lost: frames without whole pixels or a place; quarantined: frames that failed "
-        "repeatedly; no_score: windows without a valid score; never_scanned: within the region, "
-        "but in no frame; outside_region: not asked for"
+        description="lost: frames without whole or readable pixels, without a place, or not "
+        "taken because the scan was stopped; quarantined: frames that failed repeatedly; "
+        "no_score: windows without a valid score; never_scanned: within the region, but in no "
+        "frame; outside_region: not asked for"
     )
     reason: str = Field(min_length=1, description="why, in words")
     contour: Rings = Field(description=_RINGS)

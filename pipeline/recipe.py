@@ -5,10 +5,10 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from darkscan.pipeline.configuration import Settings, content_hash, load_settings
+from darkscan.pipeline.configuration import Written, content_hash, load_settings
 
 
-class Inspection(Settings):
+class Inspection(Written):
     """What decides the defect map: two runs with equal values give equal maps."""
 
     window: int = Field(default=256, ge=32, le=4096)
@@ -45,7 +45,7 @@ class Inspection(Settings):
         return self
 
 
-class Processes(Settings):
+class Processes(Written):
     """How the work is shared; never changes what is found."""
 
     ring_slots: int = Field(default=8, ge=2, le=4096)
@@ -82,21 +82,21 @@ class Processes(Settings):
         return self
 
 
-class Output(Settings):
+class Output(Written):
     """What the map's picture looks like; never changes what is found."""
 
     picture_px: int = Field(default=2048, ge=64, le=4096)
     """The longer side of defect-map.png, at most."""
 
 
-class Logging(Settings):
+class Logging(Written):
     """What goes to the log file."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe events that are kept."""
 
 
-class Recipe(Settings):
+class Recipe(Written):
     """A recipe file: tables [inspection], [processes], [output] and [logging]."""
 
     name: str = Field(default="default", min_length=1)

@@ -7,7 +7,14 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from darkscan.pipeline.geometry import PixelToStage
-from darkscan.pipeline.units import FiniteMm, FrameId, Nanoseconds, Positive, PositiveMm
+from darkscan.pipeline.units import (
+    ElementMm,
+    FiniteMm,
+    FrameId,
+    Nanoseconds,
+    OneLine,
+    PitchUm,
+)
 
 PixelType = Literal["uint8", "uint16"]
 
@@ -17,22 +24,24 @@ class ScanInfo(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    element: str = Field(min_length=1, description="the element's name or serial number")
-    side: str = Field(default="front", min_length=1, description="the inspected side")
-    element_size_mm: tuple[PositiveMm, PositiveMm] = Field(description="width and height, mm")
-    region_mm: tuple[FiniteMm, FiniteMm, PositiveMm, PositiveMm] = Field(
+    element: OneLine = Field(min_length=1, description="the element's name or serial number")
+    side: OneLine = Field(default="front", min_length=1, description="the inspected side")
+    element_size_mm: tuple[ElementMm, ElementMm] = Field(description="width and height, mm")
+    region_mm: tuple[FiniteMm, FiniteMm, ElementMm, ElementMm] = Field(
         description="x, y, width and height of what the scan set out to inspect"
     )
-    pitch_um: Positive = Field(description="nominal size of a pixel on the element")
+    pitch_um: PitchUm = Field(description="nominal size of a pixel on the element")
     pixel_to_stage: PixelToStage = Field(description="calibrated mm per pixel step")
     frame_shape: tuple[int, int] = Field(description="height and width of every frame, pixels")
     pixel_type: PixelType = Field(description="how the camera's grey levels are stored")
     bit_depth: int = Field(ge=1, le=16, description="significant bits of a grey level")
     frames_planned: int = Field(ge=1, description="how many frames the scan set out to take")
-    rig: str = Field(default="", description="the rig that took the scan, or what stood in for it")
-    recipe: str = Field(default="", description="the recipe the scan was taken for")
-    calibration: str = Field(default="", description="name and hash of the calibration")
-    source: str = Field(default="", description="where the pixels come from")
+    rig: OneLine = Field(
+        default="", description="the rig that took the scan, or what stood in for it"
+    )
+    recipe: OneLine = Field(default="", description="the recipe the scan was taken for")
+    calibration: OneLine = Field(default="", description="name and hash of the calibration")
+    source: OneLine = Field(default="", description="where the pixels come from")
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -1,25 +1,33 @@
 """Domain types: a bare int or float says nothing about what it counts."""
 
-import math
 from typing import Annotated, NewType
 
 from pydantic import AfterValidator, Field
 
 
-def _finite(value: float) -> float:
-    if not math.isfinite(value):
-        raise ValueError(f"must be a finite number, is {value}")
-    return value
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError(f"must be printable text in one line, is {text!a}")
+    return text
 
 
-Finite = Annotated[float, AfterValidator(_finite)]
-Positive = Annotated[Finite, Field(gt=0)]
+# Bounds stand in one Field each, so that JSON Schemas made of these types state them too.
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(allow_inf_nan=False, gt=0)]
+
+OneLine = Annotated[str, AfterValidator(_one_line)]
+"""Text that people typed: it ends up in one-line messages, in XML and in HDF5."""
 
 Millimetres = NewType("Millimetres", float)
 """A length or a coordinate on the element."""
 
-FiniteMm = Annotated[Millimetres, AfterValidator(_finite)]
-PositiveMm = Annotated[FiniteMm, Field(gt=0)]
+FiniteMm = Annotated[Millimetres, Field(allow_inf_nan=False)]
+ElementMm = Annotated[Millimetres, Field(allow_inf_nan=False, gt=0, le=10_000)]
+"""A side of an element: ten metres at most."""
+
+FINEST_UM, COARSEST_UM = 0.01, 10_000
+PitchUm = Annotated[float, Field(allow_inf_nan=False, ge=FINEST_UM, le=COARSEST_UM)]
+"""The size of a pixel on the element, micrometres."""
 
 FrameId = NewType("FrameId", int)
 """A frame's number within its scan; unique, never reused."""

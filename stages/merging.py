@@ -8,7 +8,7 @@ import structlog
 from darkscan.pipeline.errors import DarkscanError
 from darkscan.pipeline.journal import JOURNAL_NAME, Journal, outcome
 from darkscan.pipeline.links import Inbox, Outbox
-from darkscan.pipeline.messages import Acknowledged, EndOfScan, Message
+from darkscan.pipeline.messages import Acknowledged, EndOfScan, Message, describe
 from darkscan.pipeline.results import FrameResult, Inspected, LedgerSums, NotInspected, Stamp
 from darkscan.pipeline.run import RunSpec
 from darkscan.pipeline.station import Station
@@ -104,8 +104,15 @@ class Merging:
             not_inspected=tuple(r for r in settled if isinstance(r, NotInspected)),
             sums=sums,
         )
-        write_trace(spec.out_dir / TRACE_NAME, [self._stamped(r) for r in inspected.results])
-        write_map(inspected, spec.out_dir, spec.recipe.output.picture_px)
+        try:
+            write_trace(spec.out_dir / TRACE_NAME, [self._stamped(r) for r in inspected.results])
+            write_map(inspected, spec.out_dir, spec.recipe.output.picture_px)
+        except DarkscanError:
+            raise
+        except Exception as error:
+            # The journal is what it is: a successor of this process would fail as well.
+            _log.exception("the map cannot be made")
+            raise DarkscanError(f"the map cannot be made: {describe(error)}") from error
         # The journal stays: should this process die here, its successor does it all again.
         self._journal.close()
         self._beat(now=True)

@@ -4,6 +4,7 @@ from darkscan.drivers.recording.overlap import FrameOverlap, frame_overlap
 from darkscan.drivers.recording.part import atomically
 from darkscan.drivers.recording.reader import Recording
 from darkscan.drivers.recording.save import save_recording
+from darkscan.drivers.recording.superblock import is_hdf5
 from darkscan.drivers.recording.writer import RecordingWriter
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     "RecordingWriter",
     "atomically",
     "frame_overlap",
+    "is_hdf5",
     "save_recording",
 ]

@@ -36,6 +36,11 @@ class Superblock:
     stated_size: int
 
 
+def is_hdf5(path: Path) -> bool:
+    """Whether a file is HDF5, whole or not. Raises OSError if it cannot be read."""
+    return read_superblock(path).state is not FileState.FOREIGN
+
+
 def read_superblock(path: Path) -> Superblock:
     """Looks at the start of a file. Raises OSError if it cannot be read."""
     with path.open("rb") as file:

@@ -5,6 +5,7 @@ import numpy as np
 from darkscan.drivers.simulation.render import Scene, render
 from darkscan.drivers.simulation.sensor import DEEPEST_BITS, SHALLOWEST_BITS, quantise
 from darkscan.drivers.simulation.truth import ElementTruth
+from darkscan.pipeline.configuration import check
 from darkscan.pipeline.errors import InputError
 from darkscan.pipeline.frames import Pixels
 from darkscan.pipeline.geometry import PixelToStage
@@ -66,19 +67,20 @@ class SimulatedScan:
             )
             for number, (x, y, strip) in enumerate(self._corners)
         )
-        self._info = ScanInfo(
-            element=element or f"simulated-{truth.preset}-{truth.seed}",
-            element_size_mm=size_mm,
-            region_mm=(0.0, 0.0, *size_mm),
-            pitch_um=pitch_um,
-            pixel_to_stage=matrix,
-            frame_shape=(frame_px, frame_px),
-            pixel_type="uint8" if bit_depth == SHALLOWEST_BITS else "uint16",
-            bit_depth=bit_depth,
-            frames_planned=len(self._frames),
-            rig="simulated",
-            source=f"simulation, preset {truth.preset}, seed {truth.seed}",
-        )
+        content = {
+            "element": element or f"simulated-{truth.preset}-{truth.seed}",
+            "element_size_mm": size_mm,
+            "region_mm": (0.0, 0.0, *size_mm),
+            "pitch_um": pitch_um,
+            "pixel_to_stage": matrix,
+            "frame_shape": (frame_px, frame_px),
+            "pixel_type": "uint8" if bit_depth == SHALLOWEST_BITS else "uint16",
+            "bit_depth": bit_depth,
+            "frames_planned": len(self._frames),
+            "rig": "simulated",
+            "source": f"simulation, preset {truth.preset}, seed {truth.seed}",
+        }
+        self._info = check(content, ScanInfo, file=None)
 
     @property
     def info(self) -> ScanInfo:

@@ -91,7 +91,7 @@ def _describe(
 ) -> Defect:
     contour = rings(region, raster)
     extent, orientation = _turned_box(np.array(contour[0]))
-    scores = [window.score for window in windows]
+    scores = _by_place(windows)
     return Defect(
         id="D0000",  # known once all are in order
         contour=contour,
@@ -102,13 +102,23 @@ def _describe(
         area_mm2=rounded([raster.area_mm2(region.mask, region.rows, region.columns)])[0],
         score_max=round(max(scores), _SCORE_DECIMALS),
         score_mean=round(math.fsum(scores) / len(scores), _SCORE_DECIMALS),
-        windows=len(windows),
+        windows=len(scores),
         frames=tuple(sorted({window.frame for window in windows})),
         touches_region_border=_reaches_border(region, raster),
         touches_not_inspected=_touches(region, not_inspected),
         grade=None,
         grade_reason="uncalibrated",
     )
+
+
+def _by_place(windows: list[Positive]) -> list[float]:
+    """The best score of each place: frames that overlap show the same windows twice."""
+    best: dict[tuple[int, int, int, int], float] = {}
+    for window in windows:
+        rows, columns = window.footprint.rows, window.footprint.columns
+        place = (rows.start, rows.stop, columns.start, columns.stop)
+        best[place] = max(window.score, best.get(place, 0.0))
+    return list(best.values())
 
 
 def _centroid(region: Region, raster: Raster) -> tuple[float, float]:
@@ -130,7 +140,7 @@ def _turned_box(points: FloatArray) -> tuple[tuple[float, float], float]:
     sides = np.diff(corners[:3].astype(np.float64), axis=0)
     lengths = np.hypot(sides[:, 0], sides[:, 1])
     along = sides[int(lengths[1] > lengths[0])]
-    angle = round(math.degrees(math.atan2(along[1], along[0])), _ANGLE_DECIMALS) % 180
+    angle = round(math.degrees(math.atan2(along[1], along[0])) % 180, _ANGLE_DECIMALS) % 180
     longer, shorter = sorted(lengths.tolist(), reverse=True)
     return (round(longer, _EXTENT_DECIMALS), round(shorter, _EXTENT_DECIMALS)), angle + 0.0
 

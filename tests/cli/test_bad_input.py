@@ -8,6 +8,7 @@ from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
+import cv2
 import h5py
 import numpy as np
 import onnx
@@ -119,7 +120,7 @@ def test_refuses_a_truncated_recording(
 ) -> None:
     cut = tmp_path / "cut.h5"
     cut.write_bytes(good.read_bytes()[: int(good.stat().st_size * share)])
-    assert "truncated" in refused("replay", cut)
+    assert refused("replay", cut).startswith(f"darkscan: error: {cut}: is cut short: ")
 
 
 def test_refuses_frames_smaller_than_a_window(tmp_path: Path, refused: Callable[..., str]) -> None:
@@ -203,7 +204,7 @@ def test_refuses_a_ring_larger_than_shared_memory(
     assert "too small for a ring of 8 frames: 1073741824 MiB are needed" in line
 
 
-@pytest.mark.parametrize("pitch", ["0", "-10", "nan", "inf"])
+@pytest.mark.parametrize("pitch", ["0", "-10", "nan", "inf", "1e300", "0.0001"])
 def test_refuses_a_pitch_that_is_none(
     tmp_path: Path, refused: Callable[..., str], pitch: str
 ) -> None:
@@ -211,11 +212,62 @@ def test_refuses_a_pitch_that_is_none(
     assert "--pitch-um" in refused("simulate", f"--pitch-um={pitch}", out=out)
 
 
-@pytest.mark.parametrize("size", ["0x3", "3", "axb", "-1x2", "1x2x3"])
+@pytest.mark.parametrize("size", ["1.5x2", "0x3", "3", "axb", "-1x2", "1x2x3"])
 def test_refuses_a_size_that_is_none(
     tmp_path: Path, refused: Callable[..., str], size: str
 ) -> None:
     assert "--frames" in refused("simulate", f"--frames={size}", out=tmp_path / "scan.h5")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--size-mm", "99999999x3"),
+        ("--frames", "100000x1"),
+        ("--frame", "100"),
+        ("--seed", "-1"),
+        ("--bit-depth", "17"),
+    ],
+)
+def test_refuses_a_simulation_out_of_bounds(
+    tmp_path: Path, refused: Callable[..., str], option: str, value: str
+) -> None:
+    line = refused("simulate", f"{option}={value}", out=tmp_path / "scan.h5")
+    assert line.startswith(f"darkscan: error: {option}: must ")
+
+
+def test_simulate_leaves_no_scan_without_its_truth(
+    tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    (tmp_path / "scan.truth.json").mkdir()
+    refused("simulate", "--force", out=tmp_path / "scan.h5")
+    assert not (tmp_path / "scan.h5").exists()
+
+
+def test_an_import_never_overwrites_an_image(tmp_path: Path, refused: Callable[..., str]) -> None:
+    image = tmp_path / "plate.png"
+    cv2.imwrite(str(image), np.zeros((300, 300), np.uint8))
+    before = image.read_bytes()
+    line = refused("import", image, "--pitch-um", "10", "--force", out=image)
+    assert "is no recording" in line
+    assert image.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        (("--side", "back\x07", "--pitch-um", "10"), "side"),
+        (("--element", "two\nlines", "--pitch-um", "10"), "element"),
+        (("--pitch-um", "1e300"), "--pitch-um"),
+        (("--pitch-um", "0.0001"), "--pitch-um"),
+    ],
+)
+def test_refuses_an_import_that_no_map_could_show(
+    tmp_path: Path, refused: Callable[..., str], options: tuple[str, ...], field: str
+) -> None:
+    image = tmp_path / "plate.png"
+    cv2.imwrite(str(image), np.zeros((300, 300), np.uint8))
+    assert field in refused("import", image, *options, out=tmp_path / "scan.h5")
 
 
 def _limit_files() -> None:

@@ -21,7 +21,8 @@ def test_a_line_says_what_an_operator_wants_to_know() -> None:
     with ProgressView(20, stream) as view:
         view.show(progress)
         view.show(progress)  # too soon for another line
-    (line,) = stream.getvalue().splitlines()
+    line, last = stream.getvalue().splitlines()
+    assert last == line  # the second showing, at the end of the run
     for cell in (
         "frames 5/20",
         "in flight 2",

@@ -57,7 +57,7 @@ def test_import_takes_tiles_names_and_depth(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("pitch", ["0", "-10", "nan", "inf"])
 def test_import_refuses_a_bad_pitch_first(tmp_path: Path, pitch: str) -> None:
-    with pytest.raises(InputError, match="--pitch-um: must be a positive number"):
+    with pytest.raises(InputError, match=r"--pitch-um: must be from 0\.01 to 10000 micrometres"):
         darkscan("import", tmp_path / "absent.png", f"--pitch-um={pitch}", "--out", "scan.h5")
 
 
@@ -68,7 +68,11 @@ def test_import_overwrites_only_by_force(tmp_path: Path) -> None:
     command: list[str | Path] = ["import", image, "--pitch-um", "10", "--out", out]
     with pytest.raises(InputError, match=r"scan\.h5: exists already; --force"):
         darkscan(*command)
+    with pytest.raises(InputError, match="is no recording"):
+        darkscan(*command, "--force")
     assert out.read_text() == "precious"
+    out.unlink()
+    darkscan(*command)
     darkscan(*command, "--force")
     Recording(out).close()
 

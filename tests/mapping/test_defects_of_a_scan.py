@@ -55,7 +55,7 @@ def test_a_scratch_across_four_frames_is_one_defect_with_the_union_of_its_window
     corner = {1: [(1792, 0)], 2: [(0, 1792)]}
     found = only_defect([result(f, (diagonal | corner).get(f.frame, [])) for f in frames])
     assert found.frames == (0, 1, 2, 3)
-    assert found.windows == 7
+    assert found.windows == 4  # places, however many frames show them
     starts = np.array([1536, 1664, 1792, 1920])
     # On the 128 px lattice: each window is two cells; frame 3's first is frame 0's last.
     union = np.zeros((40, 40), bool)
@@ -141,7 +141,7 @@ def test_positions_a_micrometre_off_leave_the_windows_on_their_lattice() -> None
     frames = [meta(0, 0.0012, -0.0007), meta(1, STEP * PITCH_MM - 0.0011, 0.0009)]
     found = only_defect([result(frames[0], [(0, 1792)]), result(frames[1], [(0, 0)])])
     assert found.box_mm == (17.92, 0.0, 2.56, 2.56)
-    assert found.windows == 2
+    assert found.windows == 1
 
 
 def test_windows_beyond_the_element_are_clipped_or_left_out() -> None:
@@ -226,3 +226,9 @@ def test_growth_is_one_step_from_a_certain_window(
     windows: dict[tuple[int, int], float], expected: list[int]
 ) -> None:
     assert [defect.windows for defect in grown(windows)] == expected
+
+
+def test_a_place_that_several_frames_show_counts_once() -> None:
+    frames = [meta(number, 0.0, 0.0) for number in range(3)]
+    defect = only_defect([result(frame, [(0, 0), (0, 128)]) for frame in frames])
+    assert (defect.windows, defect.frames) == (2, (0, 1, 2))

@@ -60,6 +60,29 @@ def test_a_written_map_meets_the_published_schema_and_reads_back_equal(tmp_path:
     assert "-0.0" not in text
 
 
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("coverage", "inspected_fraction"), 7.5),
+        (("coverage", "cell_mm"), -1),
+        (("scan", "pitch_um"), -3),
+        (("defects", 0, "score_max"), 9),
+        (("element", "size_mm"), [-1, 0]),
+        (("defects", 0, "frames"), [-4]),
+    ],
+)
+def test_the_schema_alone_refuses_impossible_numbers(
+    path: tuple[str | int, ...], value: object
+) -> None:
+    content = json.loads(to_json(build_map(scan_with_everything())))
+    part = content
+    for key in path[:-1]:
+        part = part[key]
+    part[path[-1]] = value
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(content, json_schema())
+
+
 def test_a_map_that_breaks_the_schema_is_refused() -> None:
     content = json.loads(to_json(build_map(scan_with_everything())))
     content["defects"][0]["centroid_mm"] = ["left", 1.0]

@@ -54,6 +54,22 @@ def test_the_default_file_says_the_defaults_and_all_of_them() -> None:
             id="wrong type",
         ),
         pytest.param(
+            "[processes]\nworkers = true",
+            "processes.workers: input should be a valid integer",
+            id="a truth value for a number",
+        ),
+        pytest.param(
+            '[inspection]\nwindow = "256"',
+            "inspection.window: input should be a valid integer",
+            id="a text for a number",
+        ),
+        pytest.param("inspection = 3", "inspection: must be a table", id="a number for a table"),
+        pytest.param(
+            "[processes]\nrestarts = 1",
+            "processes: restarts 1 is less than attempts 2",
+            id="fewer restarts than attempts",
+        ),
+        pytest.param(
             "[inspection]\nthreshold = 1.5",
             "inspection.threshold: input should be less than 1 (is 1.5)",
             id="threshold out of range",

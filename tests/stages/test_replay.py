@@ -278,6 +278,20 @@ def test_a_signal_drains_the_run_and_leaves_nothing_behind(
     assert not folder.exists()
 
 
+@pytest.mark.parametrize("seconds", [0.05, 0.15, 0.3, 0.5])
+def test_an_interrupt_while_starting_is_one_line(
+    recording: Path, tmp_path: Path, seconds: float
+) -> None:
+    with running("replay", recording, "--out", tmp_path / "out") as run:
+        time.sleep(seconds)
+        run.send_signal(signal.SIGINT)
+        _, stderr = run.communicate(timeout=60)
+    # Before Python runs our first line, its own end by the signal is all there is.
+    assert run.returncode in {130, 3, -signal.SIGINT}, stderr
+    assert "Traceback" not in stderr or run.returncode == -signal.SIGINT
+    assert (tmp_path / "out" / "defect-map.json").exists() == (run.returncode == 3)
+
+
 def test_a_second_interrupt_aborts(recording: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with running("replay", recording, "--out", out, "--speed", "recorded") as run:
