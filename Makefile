@@ -44,6 +44,7 @@ figures: $(VENV)/dev
 	$(BIN)/python benchmarks/ring.py
 	$(BIN)/python benchmarks/replay.py
 	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/mapping.py
 
 clean:
 	rm -rf $(VENV) out build .mypy_cache .ruff_cache .pytest_cache .hypothesis
