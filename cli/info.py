@@ -65,7 +65,7 @@ def describe(path: Path) -> dict[str, Any]:
                 "missing": list(recording.missing_frames),
                 **{
                     str(flag.name).lower(): [meta.frame for meta in there if meta.flags & flag]
-                    for flag in FrameFlag
+                    for flag in (FrameFlag.LOST, FrameFlag.INCOMPLETE, FrameFlag.UNPLACED)
                 },
             },
             "strips": len({meta.strip for meta in frames}),

@@ -79,6 +79,7 @@ class FrameFlag(IntFlag):
     LOST = 1  # the camera never delivered it: no pixels
     INCOMPLETE = 2  # delivered with missing lines or packets
     UNPLACED = 4  # its position could not be measured
+    MISSING = 8  # lost because the recording was interrupted before it; LOST is set, too
 
 
 class FrameMeta(BaseModel):

@@ -58,9 +58,8 @@ class Acquisition:
             index for index, meta in enumerate(source.frames) if not self._ledger.knows(meta.frame)
         )
         self._began = time.monotonic()
-        exposures = (source.frames[index].exposure_ns for index in self._todo)
-        usable = (source.frames[index].usable for index in self._todo)
-        self._first_exposure_ns = next((e for e, u in zip(exposures, usable, strict=True) if u), 0)
+        todo = (source.frames[index] for index in self._todo)
+        self._first_exposure_ns = next((meta.exposure_ns for meta in todo if meta.usable), 0)
         self._last_news = self._began
         self._waiting_since = time.monotonic_ns()
 
@@ -205,8 +204,10 @@ class Acquisition:
 
 def _why_unusable(meta: FrameMeta) -> str:
     flags = FrameFlag(meta.flags)
+    if FrameFlag.MISSING in flags:
+        return "the recording was interrupted before it"
     reasons = {
-        FrameFlag.LOST: "no pixels: the camera lost it, or the recording ends before it",
+        FrameFlag.LOST: "the camera lost it",
         FrameFlag.INCOMPLETE: "the camera delivered it with missing lines",
         FrameFlag.UNPLACED: "its position was not measured",
     }

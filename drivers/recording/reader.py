@@ -14,13 +14,15 @@ from darkscan.pipeline.errors import InputError
 from darkscan.pipeline.frames import Pixels
 from darkscan.pipeline.scan import FrameFlag, FrameMeta, ScanInfo
 
+_MISSING = FrameFlag.LOST | FrameFlag.MISSING
+
 
 class Recording:
     """A recorded scan, a FrameSource.
 
     ``frames`` holds every planned frame in scan order: the recorded ones with their
     measured position and flags, the missing ones with the planned position and
-    ``FrameFlag.LOST``. The file is opened for reading only and never changed, not even
+    ``FrameFlag.MISSING``. The file is opened for reading only and never changed, not even
     one whose writer was killed.
 
     Raises InputError, naming file and field, for anything that is not a recording of
@@ -149,8 +151,7 @@ class Recording:
                 there[meta.frame] = meta
                 self._rows[meta.frame] = row
         self._frames = [
-            there.get(meta.frame, meta.model_copy(update={"flags": int(FrameFlag.LOST)}))
-            for meta in plan
+            there.get(meta.frame, meta.model_copy(update={"flags": int(_MISSING)})) for meta in plan
         ]
         self._missing = [meta.frame for meta in plan if meta.frame not in there]
 

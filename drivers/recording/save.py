@@ -30,7 +30,9 @@ def save_recording(
         RecordingWriter(part, info, source.frames) as writer,
     ):
         for index, meta in enumerate(source.frames):
-            if meta.flags & FrameFlag.LOST:
+            if meta.flags & FrameFlag.MISSING:
+                pass  # as in the source, it is in the plan alone
+            elif meta.flags & FrameFlag.LOST:
                 writer.write(meta, None)
             else:
                 source.read_into(index, pixels)

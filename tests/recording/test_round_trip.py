@@ -95,7 +95,7 @@ def test_scan_that_ended_early_says_which_frames_are_missing(tmp_path: Path) -> 
             "recording ended early: 2 of 6 frames are there, frames 1, 3-5 are missing"
         )
         assert recording.frames[4].position_mm == plan[4].position_mm
-        assert recording.frames[4].flags == FrameFlag.LOST
+        assert recording.frames[4].flags == FrameFlag.LOST | FrameFlag.MISSING
 
 
 def test_file_recompressed_with_other_tools_reads_the_same(

@@ -214,6 +214,17 @@ def test_a_recording_cut_short_in_mid_run_is_not_taken_for_clean(
     assert read_map(out).ledger.lost > 0
 
 
+def test_an_interrupted_recording_is_inspected_as_far_as_it_goes(tmp_path: Path) -> None:
+    path, out = tmp_path / "scan.h5", tmp_path / "out"
+    scan = record_small_scan(path, columns=2, frames=5)
+    done = darkscan("replay", path, "--out", out, check=3)
+    assert "not inspected" in done.stdout
+    defect_map = read_map(out)
+    assert (defect_map.ledger.mapped, defect_map.ledger.lost) == (5, len(scan.frames) - 5)
+    (area,) = {(area.kind, area.reason) for area in defect_map.coverage.not_inspected}
+    assert area == ("lost", "the recording was interrupted before it")
+
+
 def test_a_model_that_changes_in_mid_run_is_refused(recording: Path, tmp_path: Path) -> None:
     model, out = tmp_path / "model.onnx", tmp_path / "out"
     shutil.copy(str(files("darkscan") / "models" / "default.onnx"), model)
