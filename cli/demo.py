@@ -24,7 +24,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "demo",
         help="simulate a scan, inspect it, and compare the map with the truth",
         description="Simulates a scan of a patch of an element, replays it on the embedded "
-        "defaults and prints the defects found against the true ones. A minute or two.",
+        "defaults and prints the defects found against the true ones. Some seconds.",
     )
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="where (out/demo)")
     parser.add_argument("--seed", type=int, default=_SEED, help=f"which element ({_SEED})")

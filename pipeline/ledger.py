@@ -5,8 +5,7 @@ being counted: captured = mapped + quarantined + lost + in flight, always.
 """
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from darkscan.pipeline.results import LedgerSums, NotInspected, Outcome
 from darkscan.pipeline.scan import FrameMeta
@@ -19,7 +18,7 @@ class Entry:
 
     meta: FrameMeta
     slot: int | None
-    failures: list[str] = field(default_factory=list)
+    failures: int = 0
     notice: NotInspected | None = None
 
 
@@ -29,7 +28,7 @@ class Ledger:
     def __init__(self, attempts: int) -> None:
         self._attempts = attempts
         self._open: dict[FrameId, Entry] = {}
-        self._settled: dict[FrameId, Outcome] = {}
+        self._settled: set[FrameId] = set()
         self._outcomes: Counter[Outcome] = Counter()
 
     def capture(self, meta: FrameMeta, slot: int) -> None:
@@ -47,10 +46,10 @@ class Ledger:
         entry = self._open.get(frame)
         if entry is None or entry.notice is not None:
             return False
-        entry.failures.append(reason)
-        if len(entry.failures) < self._attempts:
+        entry.failures += 1
+        if entry.failures < self._attempts:
             return False
-        self.set_aside(frame, f"failed {len(entry.failures)} times: {reason}")
+        self.set_aside(frame, f"failed {entry.failures} times: {reason}")
         return True
 
     def set_aside(self, frame: FrameId, reason: str) -> None:
@@ -72,8 +71,7 @@ class Ledger:
 
     def remember(self, frame: FrameId, outcome: Outcome) -> None:
         """A frame was settled before this ledger began (acquisition was restarted)."""
-        if frame in self._open or frame in self._settled:
-            raise ValueError(f"frame {frame} is in the ledger already")
+        self._require_unknown(frame)
         self._settle(frame, outcome)
 
     def knows(self, frame: FrameId) -> bool:
@@ -84,9 +82,9 @@ class Ledger:
         """The open entry of a frame."""
         return self._open.get(frame)
 
-    def unacknowledged(self) -> Iterable[tuple[FrameId, Entry]]:
+    def unacknowledged(self) -> list[FrameId]:
         """All open frames, oldest first."""
-        return list(self._open.items())
+        return list(self._open)
 
     @property
     def sums(self) -> LedgerSums:
@@ -100,11 +98,13 @@ class Ledger:
         )
 
     def _enter(self, entry: Entry) -> None:
-        frame = entry.meta.frame
+        self._require_unknown(entry.meta.frame)
+        self._open[entry.meta.frame] = entry
+
+    def _require_unknown(self, frame: FrameId) -> None:
         if self.knows(frame):
             raise ValueError(f"frame {frame} is in the ledger already")
-        self._open[frame] = entry
 
     def _settle(self, frame: FrameId, outcome: Outcome) -> None:
-        self._settled[frame] = outcome
+        self._settled.add(frame)
         self._outcomes[outcome] += 1

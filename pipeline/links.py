@@ -150,10 +150,6 @@ class Desk:
         """Whether a worker is ready for a frame."""
         return bool(self._ready)
 
-    def close(self) -> None:
-        """Unbinds."""
-        self.socket.close()
-
 
 class DeskClient:
     """A worker's side of the desk."""

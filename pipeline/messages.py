@@ -4,7 +4,7 @@ A message is a msgpack map ``{"v": version, "kind": name, "body": fields}``, che
 arrival. Pixels are not in it: a FrameRef says where in the shared-memory ring they lie.
 """
 
-from typing import Any
+from typing import Any, get_args
 
 import msgpack
 from pydantic import Field, ValidationError
@@ -133,22 +133,7 @@ Message = (
     | Status
 )
 
-_KINDS: dict[str, type[Message]] = {
-    kind.__name__: kind
-    for kind in (
-        Captured,
-        Prepared,
-        Ready,
-        FrameResult,
-        NotInspected,
-        EndOfScan,
-        Acknowledged,
-        Failed,
-        StageDied,
-        StopScan,
-        Status,
-    )
-}
+_KINDS: dict[str, type[Message]] = {kind.__name__: kind for kind in get_args(Message)}
 
 
 def encode(message: Message) -> bytes:

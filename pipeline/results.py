@@ -47,6 +47,10 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
+STAGES = ("acquisition", "preprocessing", "classification", "merging")
+"""The stages a frame passes, in their order."""
+
+
 class Stamp(Record):
     """When a stage had a frame, on this computer's monotonic clock (ns)."""
 

@@ -1,6 +1,5 @@
 """The folder a run's results go to: one run's, whole or nothing."""
 
-import os
 from pathlib import Path
 
 from darkscan.pipeline.errors import InputError, StorageError
@@ -19,14 +18,9 @@ class ResultsFolder:
     def require_free(self) -> None:
         """Raises InputError if it holds anything but the log of a run that failed."""
         try:
-            # Written into JSON later on.
-            os.fsencode(self.path).decode()
             entries = sorted(entry.name for entry in self.path.iterdir())
         except FileNotFoundError:
             return
-        except UnicodeDecodeError as error:
-            problem = f"the name {str(self.path)!a} is no text"
-            raise InputError(problem, field="--out") from error
         except OSError as error:
             raise self._refusal(f"cannot be used: {error.strerror}") from error
         others = [name for name in entries if name != LOG_NAME]

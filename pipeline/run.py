@@ -55,6 +55,14 @@ class RunSpec(Settings):
     threads: int = Field(ge=1)
     """Threads of each worker."""
 
+    @staticmethod
+    def require_text(path: Path, field: str) -> None:
+        """Raises InputError for a name that is no text: the description is JSON."""
+        try:
+            os.fsencode(path).decode()
+        except UnicodeDecodeError as error:
+            raise InputError(f"the name {str(path)!a} is no text", field=field) from error
+
     def write(self, run_dir: Path) -> None:
         """Leaves the description where ``read`` finds it."""
         (run_dir / _SPEC_NAME).write_text(self.model_dump_json(), encoding="utf-8")
@@ -99,9 +107,8 @@ class RunFolder:
         self.close()
 
 
-def sweep() -> list[Path]:
+def sweep() -> None:
     """Removes the folders of this user's runs that no living process has locked."""
-    swept = []
     for folder in SHARED_MEMORY.glob(f"{_prefix()}*"):
         try:
             if folder.suffix and time.time() - folder.stat().st_mtime < _BEING_MADE_S:
@@ -115,10 +122,8 @@ def sweep() -> list[Path]:
             continue  # in use
         else:
             shutil.rmtree(folder, ignore_errors=True)
-            swept.append(folder)
         finally:
             os.close(lock)
-    return swept
 
 
 def _prefix() -> str:

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import structlog
 import zmq
@@ -246,5 +245,5 @@ def _exceptions(stderr: str) -> list[str]:
 
 def stage_list(workers: int) -> list[StageKey]:
     """The processes of a run: the consumers first, so that nothing waits for them."""
-    classification: list[Any] = [("classification", index) for index in range(workers)]
+    classification: list[StageKey] = [("classification", index) for index in range(workers)]
     return [("merging", 0), ("preprocessing", 0), *classification, ("acquisition", 0)]

@@ -16,11 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from darkscan.pipeline.configuration import check
 from darkscan.pipeline.errors import InputError
-from darkscan.pipeline.results import FrameResult, Record, Stamp
+from darkscan.pipeline.results import STAGES, FrameResult, Record, Stamp
 from darkscan.pipeline.storage import write_atomically
 
 TRACE_NAME = "trace.json"
-STAGES = ("acquisition", "preprocessing", "classification", "merging")
 
 _NS_PER_US = 1000
 _US_PER_MS = 1000

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 from darkscan.pipeline.errors import DarkscanError, ExitCode
-from darkscan.stages.run import STAGES, run_stage
+from darkscan.pipeline.results import STAGES
+from darkscan.stages.run import run_stage
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

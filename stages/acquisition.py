@@ -162,13 +162,13 @@ class Acquisition:
                 for frame in self._ring.held_by(pid):
                     self._fail(frame, f"{stage} died on it")
                 self._ring.forget(pid)
-                for frame, _ in self._ledger.unacknowledged():
+                for frame in self._ledger.unacknowledged():
                     self._resend(frame)
                 self._ended = False  # merging may have died with the end of the scan in hands
             case StopScan(reason=reason, give_up=give_up):
                 self._stop_reason = reason
                 if give_up:
-                    for frame, _ in self._ledger.unacknowledged():
+                    for frame in self._ledger.unacknowledged():
                         self._ledger.set_aside(frame, reason)
                         self._resend(frame)
             case _:

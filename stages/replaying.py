@@ -44,7 +44,8 @@ def prepare(recording: Path, out_dir: Path, recipe: Recipe, speed: Speed, model:
     except InputError as error:
         raise InputError(error.problem, file=recording, field="frame_shape") from error
     info = read_conventions(model).fit(inspection, file=model)
-    _require_text(recording)
+    RunSpec.require_text(recording, "recording")
+    RunSpec.require_text(out_dir, "--out")
     ResultsFolder(out_dir).require_free()
     processes = recipe.processes
     cores = len(os.sched_getaffinity(0))
@@ -119,11 +120,3 @@ def _supervise(
         "restarts": dict(supervisor.progress.restarts),
         "interrupted": supervisor.progress.stopping,
     }
-
-
-def _require_text(path: Path) -> None:
-    """Raises InputError for a name that is no text: it cannot be written into JSON."""
-    try:
-        os.fsencode(path).decode()
-    except UnicodeDecodeError as error:
-        raise InputError(f"the name {str(path)!a} is no text", field="recording") from error

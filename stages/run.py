@@ -7,10 +7,9 @@ import structlog
 
 from darkscan.pipeline.errors import DarkscanError, ExitCode, InputError
 from darkscan.pipeline.logs import LOG_NAME, log_to_file
+from darkscan.pipeline.results import STAGES
 from darkscan.pipeline.run import RunSpec
 from darkscan.pipeline.station import Station, die_with
-
-STAGES = ("acquisition", "preprocessing", "classification", "merging")
 
 _log = structlog.get_logger(__name__)
 

@@ -1,9 +1,6 @@
 """Bad input: one line that names file and field, exit code 2, nothing half-written."""
 
-import resource
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -17,7 +14,7 @@ import pytest
 from darkscan.cli.main import main
 from darkscan.drivers.recording import RecordingWriter
 from tests.builders import frame_meta, scan_info
-from tests.stages.running import record_small_scan
+from tests.stages.running import darkscan, record_small_scan
 
 Change = Callable[[h5py.File], None]
 
@@ -270,42 +267,21 @@ def test_refuses_an_import_that_no_map_could_show(
     assert field in refused("import", image, *options, out=tmp_path / "scan.h5")
 
 
-def _limit_files() -> None:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
-
-
 def test_a_full_disk_ends_a_run_without_half_a_map(tmp_path: Path) -> None:
     """A limit on the size of files stands in for a full disk."""
     record_small_scan(tmp_path / "scan.h5")
     (tmp_path / "recipe.toml").write_text("[processes]\nring_slots = 2")
     out = tmp_path / "out"
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "darkscan", "replay", tmp_path / "scan.h5"),
-            *("--out", out, "--recipe", tmp_path / "recipe.toml"),
-        ],
-        preexec_fn=_limit_files,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert done.returncode == 2, done.stderr
+    command = ("replay", tmp_path / "scan.h5", "--out", out)
+    recipe = tmp_path / "recipe.toml"
+    done = darkscan(*command, "--recipe", recipe, check=2, largest_file=2**20)
     last = done.stderr.strip().splitlines()[-1]
     assert last == f"darkscan: error: {out}/journal: cannot be written: File too large"
     assert {entry.name for entry in out.iterdir()} == {"log.jsonl"}
 
 
 def test_a_full_disk_leaves_no_half_recording(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "darkscan", "simulate", "--out", tmp_path / "scan.h5"],
-        preexec_fn=_limit_files,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert done.returncode == 2, done.stderr
+    done = darkscan("simulate", "--out", tmp_path / "scan.h5", check=2, largest_file=2**20)
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
     assert "cannot be written" in done.stderr
     assert list(tmp_path.iterdir()) == []

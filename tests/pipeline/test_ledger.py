@@ -50,7 +50,7 @@ def test_the_sum_holds_under_random_orders_duplicates_and_losses(
         sums = ledger.sums
         assert sums.balanced
         assert sums.captured == len(entered)
-        assert sums.in_flight == len(list(ledger.unacknowledged()))
+        assert sums.in_flight == len(ledger.unacknowledged())
     assert len(freed) == len(set(freed))  # no slot is freed twice
 
 

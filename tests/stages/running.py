@@ -1,5 +1,6 @@
 """Runs darkscan as its users do: as a process, looked at from outside."""
 
+import resource
 import signal
 import subprocess
 import sys
@@ -37,10 +38,21 @@ def record_small_scan(
     return scan
 
 
-def darkscan(*arguments: object, check: int | None = 0) -> subprocess.CompletedProcess[str]:
-    """Runs a command to its end; checks its exit code unless told not to."""
+def darkscan(
+    *arguments: object, check: int | None = 0, largest_file: int | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs a command to its end; checks its exit code unless told not to.
+
+    largest_file: bytes, a limit that stands in for a full disk.
+    """
+
+    def limit_files() -> None:
+        if largest_file is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+
     done = subprocess.run(
         [sys.executable, "-m", "darkscan", *map(str, arguments)],
+        preexec_fn=limit_files,
         capture_output=True,
         text=True,
         timeout=110,
