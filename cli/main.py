@@ -48,6 +48,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except DarkscanError as error:
         print(f"darkscan: error: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        # A fault of the machine that no closer place could name better: memory, disk, limits.
+        print(f"darkscan: error: {error}", file=sys.stderr)
+        return ExitCode.FAILED
     except KeyboardInterrupt:
         print("darkscan: interrupted", file=sys.stderr)
         return ExitCode.ABORTED

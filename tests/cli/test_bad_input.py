@@ -1,5 +1,7 @@
 """Bad input: one line that names file and field, exit code 2, nothing half-written."""
 
+import errno
+import os
 import shutil
 from collections.abc import Callable
 from importlib.resources import files
@@ -277,6 +279,23 @@ def test_a_full_disk_ends_a_run_without_half_a_map(tmp_path: Path) -> None:
     done = darkscan(*command, "--recipe", recipe, check=2, largest_file=2**20)
     last = done.stderr.strip().splitlines()[-1]
     assert last == f"darkscan: error: {out}/journal: cannot be written: File too large"
+    assert {entry.name for entry in out.iterdir()} == {"log.jsonl"}
+
+
+def test_a_fault_of_the_machine_is_one_line(
+    good: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_processes(*_: object, **__: object) -> None:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr("darkscan.pipeline.supervisor.subprocess.Popen", no_processes)
+    out = tmp_path / "out"
+    assert main(["replay", str(good), "--out", str(out)]) == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line == "darkscan: error: [Errno 11] Resource temporarily unavailable"
     assert {entry.name for entry in out.iterdir()} == {"log.jsonl"}
 
 
