@@ -1,0 +1,68 @@
+"""Which windows of a frame are scratched, by its mask and by two rules."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from darkscan.network.classical.method import WINDOW_PX, Origins, windows_of
+
+RIM_PX = 12
+VISIBLE_PX = 40
+
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class WindowLabels:
+    """Two flags of each window, (N,) bool.
+
+    ``touched``: any mask pixel lies in it. ``visible``: what lies in it less a rim of
+    12 px extends over 40 px or more, which makes a training window positive. Windows
+    touched but not visible count for neither class in training.
+    """
+
+    touched: Flags
+    visible: Flags
+
+    @property
+    def decided(self) -> Flags:
+        """Which windows count by the training rule."""
+        return self.visible | ~self.touched
+
+
+def label_windows(mask: npt.NDArray[np.bool_], origins: Origins) -> WindowLabels:
+    """The labels of the windows at ``origins`` (N, 2) in a frame's mask (H, W)."""
+    windows = windows_of(mask, origins)
+    inner = slice(RIM_PX, WINDOW_PX - RIM_PX)
+    return WindowLabels(
+        touched=np.array([window.any() for window in windows], dtype=np.bool_),
+        visible=np.array(
+            [extent_px(window[inner, inner]) >= VISIBLE_PX for window in windows], dtype=np.bool_
+        ),
+    )
+
+
+def extent_px(mask: npt.NDArray[np.generic]) -> float:
+    """The diagonal of the box around a mask's pixels, px; 0 if it has none."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return 0.0
+    return float(np.hypot(rows[-1] - rows[0], columns[-1] - columns[0]))
+
+
+def mask_of_lines(
+    lines: Iterable[tuple[npt.NDArray[np.float64], float]], shape: tuple[int, int]
+) -> Flags:
+    """The mask (H, W) of polylines, each of vertices (K, 2) and its FWHM, px.
+
+    Vertices are (x, y), with (0, 0) the outer corner of the first pixel. Gaps in a
+    scratch's light are part of its line.
+    """
+    mask = np.zeros(shape, dtype=np.uint8)
+    for vertices, width in lines:
+        places = np.rint(vertices - 0.5).astype(np.int32)
+        cv2.polylines(mask, [places], isClosed=False, color=(1,), thickness=max(1, int(width)))
+    return mask.astype(np.bool_)
