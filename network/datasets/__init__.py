@@ -1,0 +1,31 @@
+"""Data sets of labelled windows: built from images and simulated elements, kept in one file.
+
+``Dataset.open(file)`` gives the ``WindowSet`` of each split; ``build_dataset`` makes the
+file. docs/datasets.md has the rule that labels windows, the sampling and the format.
+"""
+
+from darkscan.network.datasets.build import Options, Source, SplitReport, build_dataset
+from darkscan.network.datasets.images import MarkedImage
+from darkscan.network.datasets.reader import Dataset, WindowSet
+from darkscan.network.datasets.rule import RULE
+from darkscan.network.datasets.sampling import Sampling, Shares
+from darkscan.network.datasets.sheet import contact_sheet, save_sheet
+from darkscan.network.datasets.simulated import SimulatedImage
+from darkscan.network.datasets.splits import Counts
+
+__all__ = [
+    "RULE",
+    "Counts",
+    "Dataset",
+    "MarkedImage",
+    "Options",
+    "Sampling",
+    "Shares",
+    "SimulatedImage",
+    "Source",
+    "SplitReport",
+    "WindowSet",
+    "build_dataset",
+    "contact_sheet",
+    "save_sheet",
+]
