@@ -1,0 +1,91 @@
+"""Inspects simulated elements in this process: scores, defect map, comparison's input."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from darkscan.pipeline.frames import FrameSource, Pixels
+from darkscan.pipeline.grid import window_origins
+from darkscan.pipeline.recipe import Inspection
+from darkscan.pipeline.results import FrameResult, Inspected, LedgerSums, ModelInfo
+from darkscan.pipeline.thumbnail import make_thumbnail, thumbnail_scale
+
+if TYPE_CHECKING:
+    from darkscan.drivers.simulation import ElementTruth
+    from darkscan.network.evaluation import Scorer
+    from darkscan.pipeline.defect_map import DefectMap
+
+FRAMES = (2, 2)
+_FIRST_SEED = 700_001  # apart from the seeds that people and trainings use
+_PRESET = "optic"
+_PICTURE_PX = 256
+_BATCH = 64
+
+
+def inspect_elements(
+    count: int, scorer: "Scorer", model: ModelInfo, show: Callable[[int, int], None]
+) -> "list[tuple[ElementTruth, DefectMap]]":
+    """The truths of ``count`` simulated elements, always the same ones, and their maps.
+
+    ``show`` is told the frames that are done, and how many there are.
+    """
+    from darkscan.drivers.simulation import SimulatedScan, simulate_element, size_of_patch
+
+    size, frames = size_of_patch(FRAMES), FRAMES[0] * FRAMES[1]
+    pairs = []
+    for number in range(count):
+        truth = simulate_element(size, _FIRST_SEED + number, _PRESET)
+        begun = number * frames
+
+        def one_more(done: int, begun: int = begun) -> None:
+            show(begun + done, count * frames)
+
+        pairs.append((truth, inspect(SimulatedScan(truth), scorer, model, one_more)))
+    return pairs
+
+
+def inspect(
+    source: FrameSource, scorer: "Scorer", model: ModelInfo, show: Callable[[int], None]
+) -> "DefectMap":
+    """The defect map of a scan whose windows ``scorer`` scores.
+
+    The map is made as merging makes it; only the processes are left out.
+    """
+    from darkscan.stages.mapping import build_map
+
+    scan, inspection = source.info, Inspection()
+    scale = thumbnail_scale(scan, _PICTURE_PX)
+    origins = window_origins(scan.frame_shape, model.window, model.stride)
+    pixels: Pixels = np.empty(scan.frame_shape, scan.dtype)
+    results = []
+    for index, meta in enumerate(source.frames):
+        source.read_into(index, pixels)
+        side = (model.window, model.window)
+        windows = cast("Pixels", np.lib.stride_tricks.sliding_window_view(pixels, side))
+        parts = [
+            scorer(windows[some[:, 0], some[:, 1]], scan.full_scale)
+            for some in np.array_split(origins, -(-len(origins) // _BATCH))
+        ]
+        results.append(
+            FrameResult(
+                meta=meta,
+                origins=origins,
+                scores=np.concatenate(parts).astype(np.float32),
+                thumbnail=make_thumbnail(pixels, scale),
+            )
+        )
+        show(index + 1)
+    count = len(results)
+    return build_map(
+        Inspected(
+            scan=scan,
+            recipe_name="evaluation",
+            recipe_hash="",
+            inspection=inspection,
+            model=model,
+            results=tuple(results),
+            not_inspected=(),
+            sums=LedgerSums(captured=count, mapped=count, quarantined=0, lost=0, in_flight=0),
+        )
+    )

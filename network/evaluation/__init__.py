@@ -1,0 +1,24 @@
+"""Measures detectors: figures with intervals, curves, breakdowns, and the paper's tables.
+
+``windows`` scores a split, ``thresholds`` chooses on validation, ``evaluation`` measures,
+``intervals`` says how sure that is, ``breakdown`` where it fails, ``elements`` does the
+same for whole defect maps; ``report``, ``plots`` and ``tables`` show it, ``paper`` holds
+the paper's own figures. Only ``scoring`` needs torch, and only when it is used.
+"""
+
+from darkscan.network.evaluation.evaluation import Evaluation, evaluate, plain
+from darkscan.network.evaluation.thresholds import Rule, parse_rule
+from darkscan.network.evaluation.windows import DataSet, Scored, Scorer, WindowSet, score_split
+
+__all__ = [
+    "DataSet",
+    "Evaluation",
+    "Rule",
+    "Scored",
+    "Scorer",
+    "WindowSet",
+    "evaluate",
+    "parse_rule",
+    "plain",
+    "score_split",
+]
