@@ -9,7 +9,10 @@ import numpy.typing as npt
 from darkscan.pipeline.errors import InputError
 
 _LARGEST_WHOLE = 2.0**31
-
+_HIGHEST = 2.0**16 - 1
+_STEPS_PER_SIGMA = 8  # of the noise: rounding then adds less than a thousandth to it
+_DARKEST_SIGMAS = 100.0  # below the median: what lies deeper is no light
+_MAD = 1.4826  # a normal deviation in median absolute deviations
 
 Levels = npt.NDArray[np.integer]
 """Whole grey levels (height, width), in native byte order."""
@@ -24,6 +27,8 @@ class Picture:
     """How the file stores a pixel, as numpy names it."""
     colour: bool = False
     """Whether the levels are the luminance of colours."""
+    stretched: str = ""
+    """How measured values became levels, in words; empty: they were levels."""
 
 
 def whole_levels(values: npt.NDArray[np.number], path: Path) -> Levels:
@@ -42,3 +47,53 @@ def whole_levels(values: npt.NDArray[np.number], path: Path) -> Levels:
         problem = f"holds pixels of {name} that are not whole numbers; wanted are uint8 "
         raise InputError(problem + "or uint16", file=path)
     return values.astype(np.int64)
+
+
+def as_picture(values: npt.NDArray[np.number], path: Path, *, stretch: bool) -> Picture:
+    """The grey image of a file's values (height, width), stretched if asked and needed.
+
+    Raises InputError if they are no levels, and are not to be made any.
+    """
+    name = values.dtype.newbyteorder("=").name
+    if stretch and needs_stretching(values):
+        levels, words = stretched_levels(values, path)
+        return Picture(levels, name, stretched=words)
+    return Picture(whole_levels(values, path), name)
+
+
+def needs_stretching(values: npt.NDArray[np.number]) -> bool:
+    """Whether values are no levels of 16 bits: fractions, gaps, or too wide a range."""
+    if values.dtype.kind not in "iuf":
+        return False
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        return True
+    fractions = values.dtype.kind == "f" and bool((values != np.rint(values)).any())
+    return fractions or float(values.max()) - min(0.0, float(values.min())) > _HIGHEST
+
+
+def stretched_levels(values: npt.NDArray[np.number], path: Path) -> tuple[Levels, str]:
+    """Measured values (height, width) of any range as levels of 16 bits, and how, in words.
+
+    Linear, and fine enough for the noise: what is too bright for that saturates. Values
+    that are not finite become the median. Raises InputError if there is nothing to see.
+    """
+    finite = np.isfinite(values)
+    if not finite.any():
+        raise InputError("holds no finite pixel", file=path)
+    seen = values[finite].astype(np.float64)
+    median = float(np.median(seen))
+    steps = np.abs(np.diff(np.where(finite, values, median).astype(np.float64), axis=1))
+    sigma = _MAD * float(np.median(steps)) / np.sqrt(2.0) if steps.size else 0.0
+    low = float(seen.min())
+    if sigma > 0:
+        low = max(low, median - _DARKEST_SIGMAS * sigma)
+    step = (float(seen.max()) - low) / _HIGHEST
+    if sigma > 0:
+        step = min(step, sigma / _STEPS_PER_SIGMA)
+    if step <= 0:
+        step = 1.0
+    levels = np.where(finite, values, median).astype(np.float64)
+    levels = np.clip(np.rint((levels - low) / step), 0.0, _HIGHEST).astype(np.uint16)
+    words = f"values from {low:.6g} in steps of {step:.6g}"
+    gaps = int(finite.size - finite.sum())
+    return levels, words + (f", {gaps} that are not finite shown as the median" if gaps else "")

@@ -25,13 +25,20 @@ class Mosaic:
     gigabyte of them is kept.
 
     Levels stay as they are, except that signed images with levels below zero are
-    shifted by one constant for all tiles, ``shift``, which makes the lowest zero.
+    shifted by one constant for all tiles, ``shift``, which makes the lowest zero. With
+    ``stretch``, a single image of fractions, gaps or more than 16 bits is brought to
+    levels of 16 bits; ``stretched`` says how.
 
     Raises InputError if a file cannot be read, tiles differ, the last row is not full,
     or the levels do not fit 16 bits.
     """
 
-    def __init__(self, paths: Sequence[Path], columns: int | None = None) -> None:
+    def __init__(
+        self, paths: Sequence[Path], columns: int | None = None, *, stretch: bool = False
+    ) -> None:
+        # Tiles would each be stretched by their own noise, and no longer fit together.
+        self._stretch = stretch and len(paths) == 1
+        self.stretched = ""
         self.paths = tuple(paths)
         self.columns = len(paths) if columns is None else columns
         if not paths:
@@ -97,7 +104,7 @@ class Mosaic:
         first: Picture | None = None
         lows, highs, colour = [], [], False
         for index, path in enumerate(self.paths):
-            picture = read_picture(path)
+            picture = read_picture(path, stretch=self._stretch)
             first = first or picture
             if (picture.levels.shape, picture.pixel_type) != (first.levels.shape, first.pixel_type):
                 problem = f"is {_say(picture)}, but {self.paths[0].name} is {_say(first)}"
@@ -110,6 +117,7 @@ class Mosaic:
         self._tile_shape: tuple[int, int] = (first.levels.shape[0], first.levels.shape[1])
         self._stored_type = first.pixel_type
         self._colour = colour
+        self.stretched = first.stretched
         self.shift = max(0, -min(lows))
         self.highest = max(highs) + self.shift
         if self.highest >= 2**16:
@@ -121,7 +129,7 @@ class Mosaic:
         if index in self._kept:
             self._kept.move_to_end(index)
             return self._kept[index]
-        picture = read_picture(self.paths[index])
+        picture = read_picture(self.paths[index], stretch=self._stretch)
         if picture.levels.shape != self._tile_shape or picture.pixel_type != self._stored_type:
             raise InputError("changed while it was read", file=self.paths[index])
         self._keep(index, picture.levels)

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.drivers.images.levels import Levels, Picture, whole_levels
+from darkscan.drivers.images.levels import Levels, Picture, as_picture, whole_levels
 from darkscan.pipeline.errors import InputError
 
 Colours = npt.NDArray[np.integer[Any] | np.floating[Any]]
@@ -22,7 +22,7 @@ _DAMAGED_JPEG = ("Premature end of JPEG", "Corrupt JPEG")
 _GREY_FROM = {3: cv2.COLOR_BGR2GRAY, 4: cv2.COLOR_BGRA2GRAY}
 
 
-def read_raster(path: Path) -> Picture:
+def read_raster(path: Path, *, stretch: bool) -> Picture:
     """Reads an image with OpenCV, as it is stored: no rotation, no change of depth.
 
     Raises InputError.
@@ -43,10 +43,9 @@ def read_raster(path: Path) -> Picture:
     if any(word in said for word in _DAMAGED_JPEG):
         # libjpeg fills in grey where data lack, and gives the picture as if all were well.
         raise InputError("is damaged: part of its pixels is not there", file=path)
-    pixel_type = pixels.dtype.name
     if pixels.ndim == _GREY:
-        return Picture(whole_levels(pixels, path), pixel_type)
-    return Picture(_luminance(pixels, path), pixel_type, colour=True)
+        return as_picture(pixels, path, stretch=stretch)
+    return Picture(_luminance(pixels, path), pixels.dtype.name, colour=True)
 
 
 def _decode(path: Path) -> tuple[int, Colours | None, str]:

@@ -172,3 +172,45 @@ def test_image_beyond_the_decoders_limit_is_explained(tmp_path: Path) -> None:
     )
     assert run.stderr == ""
     assert run.stdout.startswith(f"{path}: is larger than OpenCV reads")
+
+
+def measured(scale: float) -> Array:
+    rng = np.random.default_rng(4)
+    values = rng.normal(3.0, 1.0, (60, 80)).astype(np.float32)
+    values[20] += 4.0
+    return values * np.float32(scale)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 3e5], ids=["tiny", "about one", "huge"])
+@pytest.mark.parametrize("name", ["a.fits", "a.tif"])
+def test_measured_values_are_stretched_when_asked(tmp_path: Path, name: str, scale: float) -> None:
+    values = measured(scale)
+    values[5, 5] = 1e4 * scale  # a hot pixel must not take the range from the noise
+    picture = read_picture(write_image(tmp_path / name, values), stretch=True)
+    levels = picture.levels.astype(np.float64)
+    noise = levels[30:].std()
+    assert 7 < noise < 10
+    assert (levels[20].mean() - np.median(levels)) / noise == pytest.approx(4.0, abs=0.3)
+    assert levels.max() == 65535 or levels[5, 5] == levels.max()
+    assert "in steps of" in picture.stretched
+
+
+def test_gaps_in_measured_values_are_counted_and_shown_as_the_median(tmp_path: Path) -> None:
+    values = measured(1.0)
+    values[2, 3:6] = np.nan
+    picture = read_picture(write_image(tmp_path / "a.fits", values), stretch=True)
+    assert "3 that are not finite" in picture.stretched
+    assert abs(int(picture.levels[2, 4]) - float(np.median(picture.levels))) <= 1
+
+
+def test_levels_stay_as_they_are_though_stretching_is_allowed(tmp_path: Path) -> None:
+    pixels = noise(30, 40, 900)
+    picture = read_picture(write_image(tmp_path / "a.fits", pixels), stretch=True)
+    np.testing.assert_array_equal(picture.levels, pixels)
+    assert not picture.stretched
+
+
+def test_an_image_without_a_finite_pixel_is_refused(tmp_path: Path) -> None:
+    path = write_image(tmp_path / "a.fits", np.full((30, 40), np.nan, np.float32))
+    with pytest.raises(InputError, match="holds no finite pixel"):
+        read_picture(path, stretch=True)
