@@ -1,0 +1,26 @@
+"""Looking inside a network: what in a window made it say scratch.
+
+``grad_cam`` asks the gradients, ``attention`` reads the attention modules' own weights,
+``explain`` does both, ``figure`` draws them as the paper's Fig. 7 does, and
+``defect_windows`` finds the windows of a defect map's defect.
+"""
+
+from darkscan.network.explaining.attention import Attention, attention
+from darkscan.network.explaining.defect_windows import WindowPlace, defect_windows, spread_out
+from darkscan.network.explaining.explanation import Explanation, Panel, explain, scores_of
+from darkscan.network.explaining.figure import draw
+from darkscan.network.explaining.grad_cam import grad_cam
+
+__all__ = [
+    "Attention",
+    "Explanation",
+    "Panel",
+    "WindowPlace",
+    "attention",
+    "defect_windows",
+    "draw",
+    "explain",
+    "grad_cam",
+    "scores_of",
+    "spread_out",
+]

@@ -1,0 +1,61 @@
+"""The attention modules' own weights, as a network gives them to windows."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from darkscan.network.explaining.hooks import listening
+from darkscan.network.line_head import LineHead
+from darkscan.network.modules import ChannelAttention, ScaleAttention
+
+
+@dataclass(frozen=True)
+class Attention:
+    """What a network's modules weighted; None or empty for modules that it has not."""
+
+    places: Tensor | None
+    """sigma_s of channel attention (eq. 7): (N, h, w) in 0..1."""
+    channels: Tensor | None
+    """sigma_c of channel attention (eq. 6): (N, C) in 0..1."""
+    scales: tuple[Tensor, ...]
+    """Of each scale attention (eq. 4), how strongly its four groups, from the one without
+    atrous convolution to the farthest reaching, answer: (N, 4, h, w) each, their channels'
+    mean magnitude."""
+    lines: Tensor | None
+    """Of the line head, that a scratch runs through a cell: (N, 32, 32) in 0..1."""
+
+
+@torch.no_grad()
+def attention(network: nn.Module, windows: Tensor, full_scale: float = 255.0) -> Attention:
+    """The weights that ``network``, in evaluation mode, gives to windows.
+
+    ``windows`` (N, 256, 256) float32 grey levels.
+    """
+    places: list[Tensor] = []
+    channels: list[Tensor] = []
+    scales: list[Tensor] = []
+    lines: list[Tensor] = []
+    fusing = {module.fuse for module in network.modules() if isinstance(module, ScaleAttention)}
+
+    def read(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        if isinstance(module, ChannelAttention):
+            (features,) = inputs
+            squeezed = features.mean((2, 3), keepdim=True)
+            places.append(torch.sigmoid(module.place(features)).squeeze(1))
+            channels.append(torch.sigmoid(module.excite(squeezed)).flatten(1))
+        elif isinstance(module, LineHead):
+            lines.append(torch.sigmoid(output[1]))
+        elif module in fusing:
+            groups = inputs[0].chunk(4, dim=1)
+            scales.append(torch.stack([group.abs().mean(1) for group in groups], dim=1))
+
+    with listening(network, read):
+        network.classify(windows, full_scale)  # type: ignore[operator]
+    return Attention(
+        places=places[-1] if places else None,
+        channels=channels[-1] if channels else None,
+        scales=tuple(scales),
+        lines=lines[-1] if lines else None,
+    )

@@ -1,0 +1,85 @@
+"""Quantises a model file, and keeps the result only if it is as good."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import onnx
+
+from darkscan.network.quantising.comparison import Comparison, compare
+from darkscan.network.quantising.model import Target, add_metadata, load_model, quantise
+from darkscan.network.quantising.windows import StatedWindows, Tick, silent
+from darkscan.pipeline.errors import DarkscanError, InputError
+from darkscan.pipeline.storage import write_atomically
+
+ALLOWED_LOSS = 0.005
+"""Of F1, at the model's own threshold."""
+
+_INPUTS = {"frame", "origins", "gains", "offsets", "full_scale"}
+
+
+def read_model(file: Path) -> tuple[bytes, float]:
+    """A model file's content and its threshold. Raises InputError if it is no float model."""
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", file=file) from error
+    model = load_model(content, file)
+    names = {node.name for node in model.graph.input}
+    if names != _INPUTS:
+        problem = f"has inputs {', '.join(sorted(names))}; expected {', '.join(sorted(_INPUTS))}"
+        raise InputError(problem, file=file)
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    try:
+        threshold = float(metadata["darkscan.threshold"])
+    except (KeyError, ValueError) as error:
+        problem = "is no darkscan model: it states no threshold"
+        raise InputError(problem, file=file, field="darkscan.threshold") from error
+    return content, threshold
+
+
+def quantise_file(
+    file: Path,
+    out: Path,
+    target: Target,
+    *,
+    calibration: StatedWindows,
+    test: StatedWindows,
+    allow: float = ALLOWED_LOSS,
+    tick: Tick = silent,
+    on_comparison: Callable[[Comparison], object] = lambda _: None,
+) -> Comparison:
+    """Writes ``file``'s model in eight bits to ``out``, if its F1 falls by ``allow`` at most.
+
+    F1 is that of ``test`` at the threshold that the file states: the thresholds stay what
+    they are, so that the two files can stand in for each other. ``on_comparison`` hears
+    of the figures before they are judged. Each calibration window ticks once, each test
+    window twice. Raises InputError if ``file`` is no float model, DarkscanError if too
+    much is lost, StorageError if ``out`` cannot be written; then nothing is.
+    """
+    content, threshold = read_model(file)
+    model = quantise(content, target, calibration, file=file, tick=tick)
+    comparison = compare(content, _bytes_of(model), test, threshold, tick=tick)
+    on_comparison(comparison)
+    if not comparison.loss <= allow:
+        raise DarkscanError(
+            f"{file}: eight bits lose {comparison.loss:.4f} of F1 on {len(test)} windows, "
+            f"more than the {allow:g} allowed; nothing is written"
+        )
+    stated = {
+        "judged_on": test.description,
+        "judged_on_seed": str(test.seed),
+        "judged_on_windows": str(len(test)),
+        "f1_before": f"{comparison.before.kept.f1:.4f}",
+        "f1_after": f"{comparison.after.kept.f1:.4f}",
+        "f1_rechosen_before": f"{comparison.before.rechosen.f1:.4f}",
+        "f1_rechosen_after": f"{comparison.after.rechosen.f1:.4f}",
+        "threshold_rechosen": repr(comparison.after.rechosen.threshold),
+    }
+    add_metadata(model, {f"darkscan.{key}": value for key, value in stated.items()})
+    write_atomically(out, _bytes_of(model))
+    return comparison
+
+
+def _bytes_of(model: onnx.ModelProto) -> bytes:
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content

@@ -1,0 +1,83 @@
+"""The windows that a model is calibrated or judged on, and what they are, in words."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from darkscan.drivers.simulation.windows import training_batch
+from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.frames import Pixels
+
+_BATCH = 16
+
+Tick = Callable[[int], object]
+"""Told how many more windows are done."""
+
+
+def silent(_: int) -> None:
+    """Shows nobody how far it is."""
+
+
+@dataclass(frozen=True)
+class StatedWindows:
+    """Windows with labels, and all that is needed to have them again."""
+
+    windows: Pixels
+    """(N, 256, 256) uint8 or uint16."""
+    labels: npt.NDArray[np.int8]
+    """(N,), 1 for a scratch."""
+    full_scale: float
+    seed: int
+    description: str
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+
+def simulated_windows(count: int, *, seed: int, tick: Tick = silent) -> StatedWindows:
+    """``count`` simulated windows at full difficulty, scratched or clean, none grazed."""
+    images, labels = [], []
+    for index, first in enumerate(range(0, count, _BATCH)):
+        size = min(_BATCH, count - first)
+        batch = training_batch(seed, index, size, 1.0, "mixed", grazed=0.0)
+        images.append(batch.images)
+        labels.append(batch.labels)
+        tick(size)
+    return StatedWindows(
+        windows=np.concatenate(images),
+        labels=(np.concatenate(labels) > 0).astype(np.int8),
+        full_scale=255.0,
+        seed=seed,
+        description="simulated windows, preset mixed, contrast 1, none grazed",
+    )
+
+
+def data_set_windows(
+    file: Path, split: str, count: int, *, seed: int, tick: Tick = silent
+) -> StatedWindows:
+    """At most ``count`` windows of a split of a data set, drawn without repetition.
+
+    Raises InputError if the file is no data set, or the split lacks a class.
+    """
+    from darkscan.network.datasets import Dataset
+
+    data = Dataset.open(file)
+    stored = data.split(split)
+    chosen = np.arange(len(stored))
+    if count < len(stored):
+        chosen = np.sort(np.random.default_rng(seed).choice(chosen, count, replace=False))
+    labels = np.asarray(stored.labels)[chosen].astype(np.int8)
+    if not len(chosen) or labels.min() == labels.max():
+        raise InputError("needs windows with a scratch and without", file=file, field=split)
+    images = stored.images(chosen)
+    tick(count)
+    return StatedWindows(
+        windows=images,
+        labels=labels,
+        full_scale=float(stored.full_scale),
+        seed=seed,
+        description=f"split {split} of the data set {data.hash}",
+    )
