@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def _inspect(truth: ElementTruth, model: ModelInfo, score: Scorer) -> tuple[Comparison, float]:
-    """The map of an element against its truth, and processor time for a frame's centre lines, ms."""
+    """An element's map against its truth, and processor time for a frame's centre lines, ms."""
     scan = SimulatedScan(truth)
     results, spent = [], 0.0
     for index, meta in enumerate(scan.frames):

@@ -65,16 +65,22 @@ def _make_room(out: Path) -> None:
 
 
 def _table(comparison: Comparison) -> str:
-    lines = ["", "true scratch    length mm  brightness  in the map  as"]
+    lines = ["", "true scratch    length mm  brightness  in the map     traced  looks um  as"]
     for scratch in comparison.scratches:
         name = f"{scratch.trace.id:>3} {scratch.trace.kind}"
         found = f"{scratch.covered:>6.0%}" if scratch.found else f"{scratch.covered:>6.0%} MISSED"
         ids = ", ".join(scratch.defects) or "-"
+        width = "-" if scratch.width_um is None else f"{scratch.width_um:.0f}"
         lines.append(
-            f"{name:<16}{scratch.length_mm:>8.2f}  {scratch.amplitude:>10.1f}  {found:<13} {ids}"
+            f"{name:<16}{scratch.length_mm:>8.2f}  {scratch.amplitude:>10.1f}  {found:<13} "
+            f"{scratch.traced:>7.0%}  {width:>8}  {ids}"
         )
     found_count = sum(scratch.found for scratch in comparison.scratches)
     lines.append(f"found {found_count} of {len(comparison.scratches)} true scratches")
+    lines.append(
+        f"centre lines of {comparison.length_mm:.2f} mm in all, {comparison.false_mm:.2f} mm of "
+        f"them on none; the true scratches within defects measure {comparison.covered_mm:.2f} mm"
+    )
     for defect in comparison.unexplained:
         x, y = defect.centroid_mm
         lines.append(

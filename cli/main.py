@@ -9,7 +9,24 @@ from importlib.metadata import version
 
 import structlog
 
-from darkscan.cli import demo, import_images, info, profile, replay, simulate, stage
+from darkscan.cli import (
+    compare,
+    dataset,
+    demo,
+    evaluate,
+    explain,
+    export,
+    import_images,
+    info,
+    network,
+    profile,
+    quantise,
+    replay,
+    score,
+    simulate,
+    stage,
+    train,
+)
 from darkscan.pipeline.errors import DarkscanError, ExitCode
 
 _EPILOG = """\
@@ -28,7 +45,24 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"darkscan {version('darkscan')}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in (replay, import_images, info, profile, simulate, demo, stage):
+    for command in (
+        replay,
+        import_images,
+        info,
+        dataset,
+        score,
+        evaluate,
+        compare,
+        explain,
+        network,
+        train,
+        export,
+        quantise,
+        profile,
+        simulate,
+        demo,
+        stage,
+    ):
         command.add_parser(commands)
     return parser
 

@@ -1,30 +1,101 @@
-"""Training windows by step: simulated, turned and mirrored, rendered beside the training.
+"""Training windows by step, drawn and turned beside the training in processes of their own.
 
-Every batch depends on the options and its step alone, so a resumed training sees
-exactly the windows that an uninterrupted one would have seen.
+Every window depends on the options, its step and its place in the batch alone, so a resumed
+training sees exactly the windows that an uninterrupted one would have seen, and several
+processes that share a batch see together what one alone would.
 """
 
-import hashlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader, Dataset
 
-Windows = npt.NDArray[np.uint8]
-Labels = npt.NDArray[np.int64]
-BatchSource = Callable[[int, int, int, float], tuple[Windows, Labels]]
-"""``(seed, index, size, contrast)`` to windows (size, 256, 256) and labels (size,).
+from darkscan.drivers.simulation.windows import TrainingBatch
+from darkscan.network.augmentation import ORIENTATIONS, depth_of, relit, turned, turned_box
 
-A function of a module, and of its arguments alone: it is called in another process.
+Windows = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+Labels = npt.NDArray[np.float32]
+BatchSource = Callable[[int, int, int, float], TrainingBatch]
+"""``(seed, index, size, contrast)`` to ``size`` labelled windows of 8 bits.
+
+A function of a module, and of its arguments alone: it is called in other processes.
 Contrast runs from 0, bright scratches among little clutter, to 1, as hard as they come.
 """
 
 _PREFETCHED_BATCHES = 4
+_VALIDATION_BATCH = 64
+_AUGMENTING = 7  # sets the generators of augmentation apart from those that draw windows
+
+
+class Drawn(NamedTuple):
+    """N windows of a source; the fields are those of the simulator's ``TrainingBatch``."""
+
+    images: Windows
+    labels: Labels
+    lines: npt.NDArray[np.uint8]
+    boxes: npt.NDArray[np.float32]
+
+
+class Source(Protocol):
+    """Where windows come from. It is sent to other processes: keep it small."""
+
+    @property
+    def full_scale(self) -> float:
+        """The largest grey level that its windows can have."""
+
+    @property
+    def repeats(self) -> bool:
+        """Whether its windows come again and again, and should not look the same each time."""
+
+    @property
+    def description(self) -> str:
+        """What it is, in a few words."""
+
+    def fingerprint(self, seed: int) -> str:
+        """A SHA-256 that tells whether it still gives the windows that it gave."""
+
+    def draw(self, seed: int, step: int, size: int, share: range, contrast: float) -> Drawn:
+        """The windows at the places ``share`` of the batch of ``size`` for ``step``."""
+
+    def validation(self, seed: int, count: int) -> tuple[Windows, Labels]:
+        """About ``count`` windows and labels 0 or 1, always the same, never trained on."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a network is trained on in one step.
+
+    ``windows`` (N, 256, 256) uint8, or int32 for deeper cameras, in grey levels of a camera
+    that gives at most ``full_scale`` (N, 1, 1); ``labels`` (N,) from 0 for clean to 1 for
+    scratched; ``lines`` (N, 32, 32) 1 in cells of 8 px that a scratch crosses; ``boxes``
+    (N, 4) the x0, y0, x1, y1 in pixels around the scratch, zeros without one.
+    """
+
+    windows: Tensor
+    labels: Tensor
+    lines: Tensor
+    boxes: Tensor
+    full_scale: Tensor
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All fields in their order."""
+        return tuple(getattr(self, field.name) for field in fields(self))
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on a device; from pinned memory without waiting for it."""
+        return Batch(*(tensor.to(device, non_blocking=True) for tensor in self.tensors()))
+
+    def pin_memory(self) -> "Batch":
+        """The same batch where a GPU can fetch it by itself."""
+        return Batch(*(tensor.pin_memory() for tensor in self.tensors()))
 
 
 @dataclass(frozen=True)
@@ -38,69 +109,112 @@ class Curriculum:
         return min(1.0, step / self.ramp) if self.ramp else 1.0
 
 
-def turned(windows: Windows, rng: np.random.Generator) -> Windows:
-    """Each window in one of its eight orientations, drawn from ``rng``."""
-    turns = rng.integers(0, 8, len(windows))
-    return np.stack(
-        [
-            np.rot90(window if turn < 4 else window.T, int(turn) % 4)  # noqa: PLR2004
-            for window, turn in zip(windows, turns, strict=True)
-        ]
+def augmented(
+    drawn: Drawn,
+    rngs: Sequence[np.random.Generator],
+    *,
+    full_scale: float,
+    repeated: bool,
+) -> Batch:
+    """Each window in one of its eight orientations, for a camera of some depth.
+
+    One generator for each window. ``repeated`` windows, which come again every epoch, are
+    relit too; the simulator draws light, gain and noise afresh by itself.
+    """
+    images, lines, boxes, scales = [], [], [], []
+    for image, cells, box, rng in zip(drawn.images, drawn.lines, drawn.boxes, rngs, strict=True):
+        turn = int(rng.integers(ORIENTATIONS))
+        scales.append(full_scale * depth_of(rng))
+        images.append(turned(relit(image, full_scale, rng) if repeated else image, turn))
+        lines.append(turned(cells, turn))
+        boxes.append(turned_box(box, turn))
+    windows = np.stack(images)
+    if windows.dtype == np.uint16:
+        windows = windows.astype(np.int32)  # torch computes with no uint16
+    return Batch(
+        windows=torch.from_numpy(windows),
+        labels=torch.from_numpy(drawn.labels.astype(np.float32)),
+        lines=torch.from_numpy(np.stack(lines).astype(np.float32)),
+        boxes=torch.from_numpy(np.stack(boxes).astype(np.float32)),
+        full_scale=torch.tensor(scales, dtype=torch.float32)[:, None, None],
     )
 
 
 if TYPE_CHECKING:
-    _Dataset = IterableDataset[tuple[Tensor, Tensor]]
+    _Batches = Dataset[Batch]
 else:
-    _Dataset = IterableDataset
+    _Batches = Dataset
 
 
-class Batches(_Dataset):
-    """The batches of steps ``first`` to ``last`` - 1: uint8 windows, float32 labels."""
+@dataclass(frozen=True)
+class Batches(_Batches):
+    """The batches of steps ``first`` to ``last`` - 1; of each, the windows of ``share``."""
 
-    def __init__(
-        self,
-        source: BatchSource,
-        *,
-        seed: int,
-        size: int,
-        curriculum: Curriculum,
-        first: int,
-        last: int,
-    ) -> None:
-        self.source = source
-        self.seed = seed
-        self.size = size
-        self.curriculum = curriculum
-        self.steps = range(first, last)
+    source: Source
+    seed: int
+    size: int
+    curriculum: Curriculum
+    first: int
+    last: int
+    share: range
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        for step in self.steps:
-            contrast = self.curriculum.contrast(step)
-            windows, labels = self.source(self.seed, step, self.size, contrast)
-            windows = turned(windows, np.random.default_rng((self.seed, step)))
-            yield torch.from_numpy(windows), torch.from_numpy(labels.astype(np.float32))
+    def __len__(self) -> int:
+        return self.last - self.first
+
+    def __getitem__(self, index: int) -> Batch:
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        step = self.first + index
+        drawn = self.source.draw(
+            self.seed, step, self.size, self.share, self.curriculum.contrast(step)
+        )
+        return augmented(
+            drawn,
+            [np.random.default_rng((self.seed, step, p, _AUGMENTING)) for p in self.share],
+            full_scale=self.source.full_scale,
+            repeated=self.source.repeats,
+        )
 
 
-def in_background(batches: Batches) -> DataLoader[tuple[Tensor, Tensor]]:
-    """The same batches, rendered ahead in one process of their own."""
-    return DataLoader(
+def in_background(batches: Batches, workers: int = 1, *, pinned: bool = False) -> Iterator[Batch]:
+    """The same batches in their order, drawn ahead in ``workers`` processes; 0: in this one.
+
+    ``pinned`` puts them where a GPU can fetch them while it computes.
+    """
+    loader: DataLoader[Batch] = DataLoader(
         batches,
         batch_size=None,
-        num_workers=1,
-        prefetch_factor=_PREFETCHED_BATCHES,
-        multiprocessing_context="spawn",
+        num_workers=workers,
+        prefetch_factor=_PREFETCHED_BATCHES if workers else None,
+        multiprocessing_context="spawn" if workers else None,
+        pin_memory=pinned,
     )
+    with _interrupts_ignored_by_children():
+        return iter(loader)
+
+
+@contextmanager
+def _interrupts_ignored_by_children() -> Iterator[None]:
+    """Ctrl-C reaches every process of a terminal; the one that trains ends the others."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def validation_windows(source: BatchSource, seed: int, count: int) -> tuple[Windows, Labels]:
-    """At least ``count`` windows and labels at contrast 1, always the same for a seed."""
-    size = 64
+    """About ``count`` windows and labels at contrast 1, always the same for a seed.
+
+    Windows that a scratch only grazes judge nothing, and are left out.
+    """
+    size = _VALIDATION_BATCH
     parts = [source(seed, index, size, 1.0) for index in range(-(-count // size))]
-    return np.concatenate([w for w, _ in parts]), np.concatenate([y for _, y in parts])
-
-
-def fingerprint(source: BatchSource, seed: int) -> str:
-    """A SHA-256 that tells whether a source still renders the windows it did."""
-    windows, labels = source(seed, 0, 32, 1.0)
-    return hashlib.sha256(windows.tobytes() + labels.astype("<i8").tobytes()).hexdigest()
+    labels = np.concatenate([part.labels for part in parts])
+    judged = (labels == 0) | (labels == 1)
+    return np.concatenate([part.images for part in parts])[judged], labels[judged]

@@ -22,17 +22,19 @@ import torch
 from torch import Tensor
 
 from darkscan.drivers.simulation.windows import training_batch
+from darkscan.network.attention_fusion import AttentionFusionNetwork
 from darkscan.network.batches import BatchSource
 from darkscan.network.frame_model import WINDOW, FrameModel
-from darkscan.network.modules import AttentionFusionNetwork
 from darkscan.network.operating_point import OperatingPoint, choose_operating_point
+from darkscan.network.sources import SimulatedWindows
 from darkscan.network.training import Checkpoint
-from darkscan.pipeline.errors import DarkscanError, StorageError
+from darkscan.pipeline.errors import DarkscanError, InputError
+from darkscan.pipeline.storage import write_atomically
 
 FORMAT_VERSION = 1
 OPSET = 18
 STRIDE = 128
-TOLERANCE = 1e-4  # of a logit, between torch and ONNX Runtime
+TOLERANCE = 1e-4  # between torch and ONNX Runtime: of a logit, or relative to a larger one
 
 INPUT_NAMES = ("frame", "origins", "gains", "offsets", "full_scale")
 OUTPUT_NAMES = ("logits", "scores")
@@ -49,7 +51,7 @@ class ModelConventions:
     training_seed: int
     training_steps: int
 
-    def metadata(self, width: float) -> dict[str, str]:
+    def metadata(self, network: AttentionFusionNetwork) -> dict[str, str]:
         """Keys and values as they are written to the file, in their order."""
         values = {
             "format": FORMAT_VERSION,
@@ -60,7 +62,9 @@ class ModelConventions:
             "flat_window": "gain = 0, offset = 0",
             "threshold": repr(float(self.threshold)),
             "grow_threshold": repr(float(self.grow_threshold)),
-            "width": repr(float(width)),
+            "network": network.name,
+            "width": repr(float(network.width)),
+            **{part: str(there).lower() for part, there in network.parts.items()},
             "training_data": self.training_data,
             "training_data_hash": self.training_data_hash,
             "training_seed": self.training_seed,
@@ -76,40 +80,42 @@ def export(network: AttentionFusionNetwork, file: Path, conventions: ModelConven
     The network's weights are not changed. Raises DarkscanError if ONNX Runtime does not
     give torch's logits, StorageError if the file cannot be written.
     """
-    partial = file.with_name(file.name + ".partial")
-    try:
-        with partial.open("wb") as stream:
-            stream.write(_checked_model(network, conventions))
-        partial.replace(file)
-    except OSError as error:
-        raise StorageError(file, error) from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
+    write_atomically(file, _checked_model(network, conventions))
 
 
-def export_checkpoint(checkpoint: Path, file: Path) -> OperatingPoint:
+def export_checkpoint(
+    checkpoint: Path, file: Path, *, weights: Path | None = None, windows: int = 4000
+) -> OperatingPoint:
     """Chooses the threshold of a training's network and writes its model file.
 
-    Raises InputError if ``checkpoint`` is none, and what ``export`` raises.
+    The thresholds are chosen on ``windows`` simulated windows of each look that neither
+    training nor validation saw. ``weights``, if given, gets a checkpoint of the averaged
+    weights alone. Raises InputError if ``checkpoint`` is none, or of a network that has no
+    frame model (the paper's peers), and what ``export`` raises.
     """
     training = Checkpoint.load(checkpoint)
     network = training.averaged_network()
+    if not isinstance(network, AttentionFusionNetwork):
+        problem = f"holds {training.options.network}, and only Attention Fusion Networks and "
+        raise InputError(problem + "their ablations are exported", file=checkpoint, field="network")
     sources: dict[str, BatchSource] = {
         "optic": functools.partial(training_batch, preset="optic"),
         "wide": functools.partial(training_batch, preset="wide"),
     }
     seed = training.options.validation_seed + 1
-    point = choose_operating_point(network, sources, seed=seed)
+    point = choose_operating_point(network, sources, seed=seed, count=windows)
     conventions = ModelConventions(
         threshold=point.threshold,
         grow_threshold=point.grow_threshold,
-        training_data="windows of darkscan.drivers.simulation.windows, preset mixed",
-        training_data_hash=f"sha256:{training.data_hash}",
+        training_data=training.data or SimulatedWindows.description,
+        training_data_hash=f"sha256:{training.data_hash.removeprefix('sha256:')}",
         training_seed=training.options.seed,
         training_steps=training.step,
     )
-    export(network, file, conventions)
+    content = _checked_model(network, conventions)
+    if weights is not None:
+        training.weights_only().save(weights)
+    write_atomically(file, content)
     return point
 
 
@@ -136,10 +142,8 @@ def example_inputs(
 
 
 def _checked_model(network: AttentionFusionNetwork, conventions: ModelConventions) -> bytes:
-    folded = AttentionFusionNetwork(network.width)
-    folded.load_state_dict(network.state_dict())
-    proto = _to_onnx(FrameModel(folded.fold()).eval())
-    for key, value in conventions.metadata(network.width).items():
+    proto = _to_onnx(FrameModel(network.twin().fold()).eval())
+    for key, value in conventions.metadata(network).items():
         proto.metadata_props.add(key=key, value=value)
     content: bytes = proto.SerializeToString(deterministic=True)
     _require_agreement(FrameModel(network).eval(), content)
@@ -193,7 +197,8 @@ def _require_agreement(model: FrameModel, content: bytes) -> None:
         logits = session.run(["logits"], inputs)[0]
         with torch.inference_mode():
             expected = model(*_tensors(inputs))[0].numpy()
-        difference = float(np.abs(logits - expected).max())
+        scale = np.maximum(1.0, np.abs(expected))
+        difference = float((np.abs(logits - expected) / scale).max())
         if not difference <= TOLERANCE:
             raise DarkscanError(
                 f"the exported model's logits differ from the network's by {difference:.2g}"

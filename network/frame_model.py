@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from darkscan.network.modules import AttentionFusionNetwork
+from darkscan.network.attention_fusion import AttentionFusionNetwork
 
 WINDOW = 256
 """The side of a window, pixels."""

@@ -1,4 +1,4 @@
-"""The Attention Fusion Network: ResNet18 with brightness, scale and channel attention.
+"""What the Attention Fusion Network is built of: the paper's modules, one class each.
 
 The equations are those of Tao et al., "Weak Scratch Detection of Optical Components
 Using Attention Fusion Network"; where the paper is silent, docs/decisions/0003 says
@@ -12,11 +12,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 GREY_RANGE = 255.0
 """The range that brightness adjustment stretches every window to, whatever the camera."""
 
-_STAGE_CHANNELS = (64, 128, 256, 512)
 _ATROUS_RATES = (1, 3, 5)
-# Channel counts are multiples of this, so that scale attention's groups have four channels
-# or more: on groups of two, oneDNN's channels-last gradients end the process.
-_UNIT = 16
 
 
 class ConvNorm(nn.Sequential):
@@ -70,15 +66,10 @@ class BrightnessAdjustment(nn.Module):
         gains = torch.where(flat, 0.0, GREY_RANGE / torch.where(flat, 1.0, high - low))
         return gains, -gains * low
 
-    def forward(
-        self, windows: Tensor, gains: Tensor, offsets: Tensor, full_scale: Tensor
-    ) -> Tensor:
-        """The trunk's input (N, 2, H, W): raw in parts of full scale, adjusted in 0..1.
-
-        ``windows`` (N, H, W) and ``full_scale`` () are in the camera's grey levels.
-        """
+    def forward(self, windows: Tensor, gains: Tensor, offsets: Tensor) -> Tensor:
+        """Windows (N, H, W) in grey levels, adjusted: (N, H, W) in 0..1."""
         adjusted = windows * gains[:, None, None] + offsets[:, None, None]
-        return torch.stack((windows / full_scale, adjusted / GREY_RANGE), dim=1)
+        return adjusted / GREY_RANGE
 
 
 class ScaleAttention(nn.Module):
@@ -135,66 +126,3 @@ class ResidualBlock(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(N, inputs, H, W) to (N, outputs, H / stride, W / stride)."""
         return torch.relu(self.shortcut(features) + self.second(self.first(features)))
-
-
-class AttentionFusionNetwork(nn.Module):
-    """Windows to one logit each: positive means scratch.
-
-    ``width`` multiplies every channel count; 1.0 is the paper's ResNet18 (12.5 M
-    parameters, 2.6 GMAC a 256x256 window), and cost falls with its square.
-    """
-
-    def __init__(self, width: float = 1.0) -> None:
-        super().__init__()
-        channels = [max(1, round(width * count / _UNIT)) * _UNIT for count in _STAGE_CHANNELS]
-        self.width = width
-        self.adjust = BrightnessAdjustment()
-        self.stem = ConvNorm(2, channels[0], 7, stride=2)
-        self.pool = nn.MaxPool2d(3, stride=2, padding=1)
-        stages: list[nn.Module] = []
-        inputs = channels[0]
-        for index, outputs in enumerate(channels):
-            stages += [
-                ResidualBlock(inputs, outputs, stride=1 if index == 0 else 2),
-                ResidualBlock(outputs, outputs, stride=1),
-                ScaleAttention(outputs),
-            ]
-            inputs = outputs
-        self.stages = nn.Sequential(*stages)
-        self.attend = ChannelAttention(inputs)
-        self.head = nn.Linear(inputs, 1)
-        self._initialise()
-
-    def forward(
-        self, windows: Tensor, gains: Tensor, offsets: Tensor, full_scale: Tensor
-    ) -> Tensor:
-        """Logits (N,) of windows (N, H, W) in grey levels with their brightness adjustment."""
-        channels = self.adjust(windows, gains, offsets, full_scale)
-        features = self.attend(self.stages(self.pool(self.stem(channels))))
-        logits: Tensor = self.head(features.mean((2, 3)))
-        return logits.squeeze(1)
-
-    def classify(self, windows: Tensor, full_scale: float = GREY_RANGE) -> Tensor:
-        """Logits (N,) of windows (N, H, W) in grey levels, which it adjusts itself."""
-        gains, offsets = self.adjust.coefficients(windows)
-        logits: Tensor = self(windows, gains, offsets, windows.new_tensor(full_scale))
-        return logits
-
-    def fold(self) -> "AttentionFusionNetwork":
-        """Merges every batch norm into its convolution, in place, for evaluation."""
-        self.eval()
-        for module in self.modules():
-            if isinstance(module, ConvNorm):
-                module.fold()
-        return self
-
-    def _initialise(self) -> None:
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        with torch.no_grad():
-            # Filters without a mean look past the background's level, which varies far
-            # more than a weak scratch does; training may give them one.
-            weight = self.stem[0].weight
-            assert isinstance(weight, Tensor)
-            weight -= weight.mean((2, 3), keepdim=True)

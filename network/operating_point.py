@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.network.batches import BatchSource, validation_windows
-from darkscan.network.modules import AttentionFusionNetwork
+from darkscan.network.attention_fusion import AttentionFusionNetwork
+from darkscan.network.batches import BatchSource, Labels, validation_windows
 from darkscan.network.training import score
 from darkscan.network.validation import (
     Figures,
@@ -56,7 +56,7 @@ def choose_operating_point(
     ``count`` windows of each source are drawn with ``seed``, which must be neither the
     training's nor its validation's.
     """
-    scored: dict[str, tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]] = {}
+    scored: dict[str, tuple[npt.NDArray[np.float64], Labels]] = {}
     for kind, source in sources.items():
         windows, labels = validation_windows(source, seed, count)
         logits = score(network, windows).astype(np.float64)

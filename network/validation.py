@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 Scores = npt.NDArray[np.floating]
-Labels = npt.NDArray[np.integer | np.bool_]
+Labels = npt.NDArray[np.integer | np.floating | np.bool_]  # 1 scratch, 0 background
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,28 @@ def area_under_curve(scores: Scores, labels: Labels) -> float:
     below = np.searchsorted(backgrounds, scratches, side="left")
     not_above = np.searchsorted(backgrounds, scratches, side="right")
     return float((below + not_above).mean() / (2 * len(backgrounds)))
+
+
+def cross_entropy(logits: Scores, labels: Labels) -> float:
+    """The mean binary cross entropy of logits (N,), natural logarithm."""
+    logits = np.asarray(logits, dtype=np.float64)
+    return float((np.logaddexp(0, logits) - logits * labels).mean())
+
+
+def precision_and_recall(
+    scores: Scores, labels: Labels
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Precision and recall (K,) at each of K different scores as threshold, highest first.
+
+    Empty where there is no score; recall is NaN without a scratch.
+    """
+    order = np.argsort(-scores, kind="stable")
+    ranked, truth = scores[order], np.asarray(labels, dtype=bool)[order]
+    last_of_ties = np.append(ranked[1:] != ranked[:-1], True)[: len(ranked)]
+    hits = np.cumsum(truth)
+    precision = hits / np.arange(1, len(truth) + 1)
+    scratches = hits[-1] if len(hits) and hits[-1] else np.nan
+    return precision[last_of_ties], (hits / scratches)[last_of_ties]
 
 
 def figures(scores: Scores, labels: Labels, threshold: float) -> Figures:

@@ -15,7 +15,7 @@ from darkscan.pipeline.results import LedgerSums
 from darkscan.pipeline.units import Finite, Positive
 
 FORMAT: Literal["darkscan-defect-map"] = "darkscan-defect-map"
-VERSION: Literal[1] = 1
+VERSION: Literal[2] = 2
 
 COORDINATES = (
     "millimetres from the element's top left corner, seen from the inspected side; "
@@ -23,7 +23,7 @@ COORDINATES = (
 )
 
 Fraction = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1)]
-Area = Annotated[float, Field(allow_inf_nan=False, ge=0)]
+NotNegative = Annotated[float, Field(allow_inf_nan=False, ge=0)]
 Point = tuple[Finite, Finite]
 Ring = Annotated[tuple[Point, ...], Field(min_length=4)]
 Rings = Annotated[tuple[Ring, ...], Field(min_length=1)]
@@ -86,10 +86,28 @@ class MappedModel(MapRecord):
     )
 
 
+class Scratch(MapRecord):
+    """A line of light within a defect: a scratch, or what is left of it after bridging gaps."""
+
+    centreline: Annotated[tuple[Point, ...], Field(min_length=2)] = Field(
+        description="[x_mm, y_mm] from end to end along its middle; gaps are crossed straight"
+    )
+    length_mm: Positive = Field(description="of the centre line, bridged gaps included, mm")
+    width_um: NotNegative = Field(
+        description="apparent width: full width at half maximum of the mean cross-section as the "
+        "camera saw it, micrometres. The optics' blur is in it: a scratch narrower than a pixel "
+        "looks wider than it is"
+    )
+    contrast: Finite = Field(
+        description="mean brightness above the background, in standard deviations of its noise"
+    )
+    frames: Frames = Field(min_length=1, description="frames it was traced in, ascending")
+
+
 class Defect(MapRecord):
     """Windows over the threshold that overlap or touch, joined across frames.
 
-    Its outline is that of its windows: the scratch lies within, and is narrower.
+    Its outline is that of its windows: its scratches lie within, and are narrower.
     """
 
     id: str = Field(pattern=r"^D\d{4,}$", description="D0001, D0002... from the top down")
@@ -102,7 +120,16 @@ class Defect(MapRecord):
         ge=0, lt=180, description="of the long side, turned from x towards y, degrees"
     )
     centroid_mm: Point = Field(description="[x, y] of the centre of its area, mm")
-    area_mm2: Area = Field(description="area within the contour, mm2: of windows, not of scratch")
+    area_mm2: NotNegative = Field(
+        description="area within the contour, mm2: of windows, not of scratch"
+    )
+    scratches: tuple[Scratch, ...] = Field(
+        description="lines traced within its windows, the longest first; none where no line "
+        "stands out from its surroundings"
+    )
+    length_mm: NotNegative = Field(
+        description="of all its scratches, mm; places seen twice count once"
+    )
     score_max: Fraction = Field(description="highest score of its windows")
     score_mean: Fraction = Field(description="mean score of its windows")
     windows: int = Field(
@@ -133,7 +160,7 @@ class NotInspectedArea(MapRecord):
     reason: str = Field(min_length=1, description="why, in words")
     contour: Rings = Field(description=_RINGS)
     box_mm: Box = Field(description=_BOX)
-    area_mm2: Area = Field(description="mm2")
+    area_mm2: NotNegative = Field(description="mm2")
     frames: Frames = Field(description="the frames that would have shown it, ascending")
 
 
@@ -150,9 +177,9 @@ class Coverage(MapRecord):
     """What was inspected, what was not, and why: every part of the element is one of the two."""
 
     complete: bool = Field(description="nothing within the region was left uninspected")
-    element_area_mm2: Area = Field(description="the whole element, mm2")
-    region_area_mm2: Area = Field(description="the part of the region on the element, mm2")
-    inspected_area_mm2: Area = Field(description="of the region, mm2")
+    element_area_mm2: NotNegative = Field(description="the whole element, mm2")
+    region_area_mm2: NotNegative = Field(description="the part of the region on the element, mm2")
+    inspected_area_mm2: NotNegative = Field(description="of the region, mm2")
     inspected_fraction: Fraction = Field(description="of the region; 1 exactly if complete")
     inspected_element_fraction: Fraction = Field(description="of the whole element")
     cell_mm: Positive = Field(
@@ -167,12 +194,13 @@ class DefectMap(MapRecord):
     """The defects of one side of an element, and what of it was inspected."""
 
     format: Literal["darkscan-defect-map"] = Field(description="names this kind of document")
-    version: Literal[1] = Field(description="of this schema")
+    version: Literal[2] = Field(description="of this schema")
     element: MappedElement
     scan: MappedScan
     recipe: MappedRecipe
     model: MappedModel
     defects: tuple[Defect, ...] = Field(description="from the top down, then from the left")
+    scratch_length_mm: NotNegative = Field(description="of the scratches of all defects, mm")
     coverage: Coverage
     ledger: LedgerSums = Field(
         description="frames: captured = mapped + quarantined + lost + in_flight"

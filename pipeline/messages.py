@@ -22,7 +22,7 @@ from darkscan.pipeline.results import (
 from darkscan.pipeline.scan import FrameMeta
 from darkscan.pipeline.units import FrameId
 
-WIRE_VERSION = 1
+WIRE_VERSION = 2
 MAX_MESSAGE_BYTES = 64 * 2**20
 _MAX_ITEMS = 65_536
 _LONGEST_REASON = 300

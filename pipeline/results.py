@@ -1,10 +1,17 @@
 """What merging knows of each frame, and everything a defect map is made from."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    model_validator,
+)
 
 from darkscan.pipeline.recipe import Inspection
 from darkscan.pipeline.scan import FrameMeta, ScanInfo
@@ -61,6 +68,49 @@ class Stamp(Record):
     finished_ns: Nanoseconds
 
 
+MOST_LINES, MOST_POINTS = 4096, 65_536
+"""Of one frame's centre lines."""
+
+
+class Centrelines(Record):
+    """The pieces of scratches within a frame's positive windows, L lines of P points in all."""
+
+    points: Array = Field(description="(P, 2) float32, x and y in the frame's pixels, line by line")
+    counts: Array = Field(description="(L,) int32, how many points each line has, 2 or more")
+    widths: Array = Field(description="(L,) float32, apparent width at half maximum, pixels")
+    contrasts: Array = Field(description="(L,) float32, brightness in sigmas of the noise")
+
+    @classmethod
+    def none(cls) -> Self:
+        """No line."""
+        nothing = np.empty(0, np.float32)
+        counts = np.empty(0, np.int32)
+        return cls(
+            points=np.empty((0, 2), np.float32), counts=counts, widths=nothing, contrasts=nothing
+        )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        lines, points = self.counts.size, len(self.points) if self.points.ndim else 0
+        if lines > MOST_LINES or points > MOST_POINTS:
+            raise ValueError(f"{lines} lines of {points} points are more than a frame may have")
+        shapes = {
+            "points": (np.float32, (points, 2)),
+            "counts": (np.int32, (lines,)),
+            "widths": (np.float32, (lines,)),
+            "contrasts": (np.float32, (lines,)),
+        }
+        for name, (dtype, shape) in shapes.items():
+            array = getattr(self, name)
+            if array.dtype != dtype or array.shape != shape or not np.isfinite(array).all():
+                raise ValueError(f"{name} must be finite {np.dtype(dtype)} of shape {shape}")
+        if (self.counts < 2).any() or self.counts.sum() != points:  # noqa: PLR2004 - a line's ends
+            raise ValueError("counts must be 2 or more and add up to the points")
+        if (self.widths < 0).any():
+            raise ValueError("widths must not be negative")
+        return self
+
+
 class FrameResult(Record):
     """An inspected frame: the score of each of its windows."""
 
@@ -68,6 +118,7 @@ class FrameResult(Record):
     origins: Array = Field(description="(N, 2) int32, first pixel (y, x) of each window")
     scores: Array = Field(description="(N,) float32, probability of scratch")
     thumbnail: Array = Field(description="(h, w) of the camera's dtype, area-averaged frame")
+    centrelines: Centrelines = Field(default_factory=Centrelines.none)
     stamps: tuple[Stamp, ...] = ()
 
 

@@ -1,4 +1,4 @@
-"""Classification: gives each window of a frame its score."""
+"""Classification: gives each window of a frame its score, and traces the scratches found."""
 
 import time
 from pathlib import Path
@@ -11,18 +11,20 @@ from darkscan.pipeline.results import FrameResult, Stamp
 from darkscan.pipeline.ring import FrameRing, Role, StaleReferenceError
 from darkscan.pipeline.run import RING_NAME, RunSpec
 from darkscan.pipeline.station import Station
+from darkscan.stages.centrelines import find_centrelines
 from darkscan.stages.inference import Backend
 
 _log = structlog.get_logger(__name__)
 
 
 class Classification:
-    """One worker: takes a frame, scores its windows, asks for the next."""
+    """One worker: takes a frame, scores its windows, traces scratches, asks for the next."""
 
     def __init__(self, run_dir: Path, spec: RunSpec, backend: Backend, station: Station) -> None:
         self._station = station
         self._backend = backend
         self._full_scale = spec.scan.full_scale
+        self._model = spec.model
         self._ring = FrameRing.attach(run_dir / RING_NAME)
         self._desk = DeskClient(run_dir, station.index)
         self._to_merging = Outbox(run_dir, "merging")
@@ -52,14 +54,17 @@ class Classification:
             if not self._ring.hold(ref, Role.CLASSIFICATION):
                 return
             started = time.monotonic_ns()
+            pixels = self._ring.view(ref)
             scores = self._backend.scores(
-                self._ring.view(ref),
+                pixels,
                 prepared.origins,
                 prepared.gains,
                 prepared.offsets,
                 self._full_scale,
                 between_batches=self._beat,
             )
+            positive = prepared.origins[scores >= self._model.grow_threshold]
+            centrelines = find_centrelines(pixels, positive, self._model.window)
             if not self._ring.still_holds(ref):
                 return  # somebody else was faster and the pixels have changed under us
         except StaleReferenceError:
@@ -91,6 +96,7 @@ class Classification:
                 origins=prepared.origins,
                 scores=scores,
                 thumbnail=prepared.thumbnail,
+                centrelines=centrelines,
                 stamps=(*prepared.stamps, stamp),
             )
         )

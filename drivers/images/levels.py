@@ -92,8 +92,8 @@ def stretched_levels(values: npt.NDArray[np.number], path: Path) -> tuple[Levels
         step = min(step, sigma / _STEPS_PER_SIGMA)
     if step <= 0:
         step = 1.0
-    levels = np.where(finite, values, median).astype(np.float64)
-    levels = np.clip(np.rint((levels - low) / step), 0.0, _HIGHEST).astype(np.uint16)
+    shown = np.where(finite, values, median).astype(np.float64)
+    levels: Levels = np.clip(np.rint((shown - low) / step), 0.0, _HIGHEST).astype(np.uint16)
     words = f"values from {low:.6g} in steps of {step:.6g}"
     gaps = int(finite.size - finite.sum())
     return levels, words + (f", {gaps} that are not finite shown as the median" if gaps else "")

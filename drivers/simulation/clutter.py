@@ -10,6 +10,8 @@ from darkscan.drivers.simulation.looks import WINDOW_PX, Look
 from darkscan.drivers.simulation.strokes import FloatArray, Image, Strokes, add_line, add_spots
 
 LONGEST_TRACK_PX = {False: 30.0, True: 38.0}  # of the optic and the wide look
+_LONG_TRACK_PX = (38.0, 280.0)  # of the few that graze the sensor
+_SHARPEST_OPTICS_PX = 0.5  # sigma: light through a lens is never sharper, charge may be
 _BLINDING = 150.0  # grey levels: brighter glows are small, not to hide a scratch
 _SIZE = (float(WINDOW_PX), float(WINDOW_PX))
 
@@ -35,22 +37,42 @@ def add_clutter(image: Image, canvas: Image, look: Look, rng: np.random.Generato
         if chance(rng, 0.35 * look.crowd):
             add_spots(image, _star_cloud(rng, look))
             names.append("star cloud")
+        if chance(rng, 0.3 * look.crowd):
+            add_spots(image, _giant_star(rng, look))
+            names.append("giant star")
+        if chance(rng, 0.25 * look.crowd):
+            add_spots(image, _spindles(rng, look))
+            names.append("spindle")
     tracks = _tracks(rng, look)
     if len(tracks):
         add_spots(image, tracks)
         names.append("tracks")
+    if look.wide and chance(rng, 0.2 * look.crowd):
+        add_spots(image, _long_tracks(rng, look))
+        names.append("long track")
     for _ in range(int(rng.poisson(look.crowd * (0.35 if look.wide else 1.1)))):
         add_line(image, draw_hair(rng, look.sigma), canvas)
         names.append("hair")
     for _ in range(int(rng.poisson(look.crowd * 0.6))):
         add_spots(image, _blob(rng, look))
         names.append("blob")
+    return names + _add_sensor_faults(image, look, rng)
+
+
+def _add_sensor_faults(image: Image, look: Look, rng: np.random.Generator) -> list[str]:
+    names = []
     if chance(rng, look.crowd * (0.1 if look.wide else 0.04)):
         _cut(image, rng)
         names.append("dead rows")
     if chance(rng, look.crowd * 0.15):
         image *= _stripes(rng)
         names.append("stripes")
+    if look.wide and chance(rng, look.crowd * 0.12):
+        _add_row_noise(image, look, rng)
+        names.append("row noise")
+    if look.wide and chance(rng, look.crowd * 0.05):
+        _add_bleeding(image, look, rng)
+        names.append("bleeding")
     return names
 
 
@@ -96,6 +118,16 @@ def _tracks(rng: np.random.Generator, look: Look) -> Strokes:
     return Strokes.spots(centres, peak, sigma, length[:, None] * _directions(rng, count))
 
 
+def _long_tracks(rng: np.random.Generator, look: Look) -> Strokes:
+    """Cosmic rays along the sensor: as long as scratches, but sharper than any lens draws."""
+    count = int(rng.integers(1, 3))
+    length = log_uniforms(rng, *_LONG_TRACK_PX, count)
+    peak = look.sigma * log_uniforms(rng, 10, 150, count)
+    sigma = rng.uniform(0.25, _SHARPEST_OPTICS_PX, count)
+    centres = rng.uniform(0, WINDOW_PX, (count, 2))
+    return Strokes.spots(centres, peak, sigma, length[:, None] * _directions(rng, count))
+
+
 def _stars(rng: np.random.Generator, look: Look) -> Strokes:
     """Stars: a core, a halo and faint wings, some with short diffraction spikes."""
     count = int(rng.poisson(log_uniform(rng, 0.5, 20.0) * look.crowd))
@@ -106,7 +138,7 @@ def _stars(rng: np.random.Generator, look: Look) -> Strokes:
     bright = np.flatnonzero(peak > 60 * look.sigma)
     turn = float(rng.uniform(0, np.pi / 2))
     arms = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
-    spike = np.repeat(arms, len(bright), axis=0) * rng.uniform(8, 30)
+    spike = np.repeat(arms, len(bright), axis=0) * log_uniform(rng, 8, 70)
     parts = [
         Strokes.spots(centres, peak, sigma),
         Strokes.spots(centres, 0.15 * peak, 2.5 * sigma),
@@ -119,6 +151,45 @@ def _stars(rng: np.random.Generator, look: Look) -> Strokes:
         ),
     ]
     return _together(parts)
+
+
+def _giant_star(rng: np.random.Generator, look: Look) -> Strokes:
+    """A saturated star within its halo, with long diffraction spikes; it may lie outside."""
+    centre = rng.uniform(-60, WINDOW_PX + 60, 2)
+    peak = look.sigma * log_uniform(rng, 100, 3000)
+    sigma = log_uniform(rng, 1.2, 4.0)
+    arms = int(rng.choice([4, 4, 4, 6]))
+    angle = float(rng.uniform(0, np.pi)) + 2 * np.pi * np.arange(arms) / arms
+    length = log_uniform(rng, 25, 160) * rng.uniform(0.7, 1.2, arms)
+    tips = centre + length[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    glow = peak * rng.uniform(0.005, 0.08, arms)
+    spikes = Strokes(
+        np.repeat(centre[None], arms, axis=0),
+        tips,
+        np.stack([glow, 0.05 * glow], axis=1),
+        np.full(arms, log_uniform(rng, 0.7, 2.0)),
+    )
+    disc = Strokes.spots(
+        np.repeat(centre[None], 3, axis=0),
+        peak * np.array([1.0, 0.05, 0.003]),
+        sigma * np.array([1.0, 2.5, 7.0]),
+    )
+    return _together([disc, spikes])
+
+
+def _spindles(rng: np.random.Generator, look: Look) -> Strokes:
+    """Smudges drawn out to a spindle, as galaxies on edge are: broad, soft, short."""
+    count = int(rng.integers(1, 4))
+    sigma = rng.uniform(1.8, 6.0, count)
+    stretch = (sigma * rng.uniform(1.5, 6.0, count))[:, None] * _directions(rng, count)
+    peak = look.sigma * log_uniforms(rng, 0.8, 15, count)
+    centres = rng.uniform(0, WINDOW_PX, (count, 2))
+    return _together(
+        [
+            Strokes.spots(centres, peak, sigma, stretch),
+            Strokes.spots(centres, peak, 0.6 * sigma, 0.4 * stretch),
+        ]
+    )
 
 
 def _star_cloud(rng: np.random.Generator, look: Look) -> Strokes:
@@ -190,6 +261,23 @@ def _stripes(rng: np.random.Generator) -> Image:
     smooth = cv2.GaussianBlur(gains, (0, 0), sigmaX=float(rng.uniform(0.3, 2.0)), sigmaY=0.01)
     stripes = np.asarray(1.0 + smooth, dtype=np.float32)
     return stripes if chance(rng, 0.5) else stripes.T
+
+
+def _add_row_noise(image: Image, look: Look, rng: np.random.Generator) -> None:
+    """An offset of each row or column of its own, as the readout of some sensors adds it."""
+    offsets = rng.standard_normal((WINDOW_PX, 1)) * look.sigma * rng.uniform(0.1, 0.5)
+    view = image if chance(rng, 0.5) else image.T
+    view += offsets.astype(np.float32)
+
+
+def _add_bleeding(image: Image, look: Look, rng: np.random.Generator) -> None:
+    """A hot column, or one that a saturated spot fills up: one pixel wide, along the sensor."""
+    view = image if chance(rng, 0.5) else image.T
+    first, last = sorted(rng.integers(0, WINDOW_PX, 2))
+    if chance(rng, 0.5):
+        first = 0
+    column = int(rng.integers(0, WINDOW_PX))
+    view[first:last, column] += np.float32(look.sigma * log_uniform(rng, 3, 60))
 
 
 def _together(parts: list[Strokes]) -> Strokes:

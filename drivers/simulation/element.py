@@ -38,20 +38,24 @@ class ElementPreset:
     tracks: float
     digs: float
     dust_per_10k_px: tuple[float, float]
+    bright: float = 0.25  # of the scratches; the others are weak
+    certain: bool = True  # with the three scratches that make a demonstration
 
 
 PRESETS = {
     "optic": ElementPreset(3.0, 4.0, 6.0, 3.0, (1.0, 12.0)),
     "clean": ElementPreset(0.4, 1.0, 1.0, 0.5, (1.0, 2.0)),
     "dirty": ElementPreset(6.0, 15.0, 20.0, 12.0, (30.0, 50.0)),
+    "weak": ElementPreset(10.0, 8.0, 8.0, 6.0, (3.0, 30.0), bright=0.12, certain=False),
 }
 
 
 def simulate_element(size_px: tuple[int, int], seed: int, preset: str = "optic") -> ElementTruth:
     """Draws the ground truth of an element of (width, height) pixels.
 
-    The same arguments give the same truth. Every element has a bright straight scratch
-    across most of it, a weak curved and a weak discontinuous one. Raises InputError.
+    The same arguments give the same truth. Every element but a "weak" one has a bright
+    straight scratch across most of it, a weak curved and a weak discontinuous one.
+    Raises InputError.
     """
     if preset not in PRESETS:
         known = ", ".join(PRESETS)
@@ -62,7 +66,7 @@ def simulate_element(size_px: tuple[int, int], seed: int, preset: str = "optic")
     amounts = PRESETS[preset]
     squares = size_px[0] * size_px[1] / _SQUARE_PX
     shapes = [
-        *_draw_scratches(rng, size_px, max(3, int(rng.poisson(amounts.scratches * squares)))),
+        *_draw_scratches(rng, size_px, amounts, int(rng.poisson(amounts.scratches * squares))),
         *_draw_hairs(rng, size_px, int(rng.poisson(amounts.hairs * squares))),
         *_draw_tracks(rng, size_px, int(rng.poisson(amounts.tracks * squares))),
     ]
@@ -79,14 +83,16 @@ def simulate_element(size_px: tuple[int, int], seed: int, preset: str = "optic")
 _Shape = tuple[ScratchKind | HairKind, FloatArray, FloatArray, float]
 
 
-def _draw_scratches(rng: np.random.Generator, size_px: tuple[int, int], count: int) -> list[_Shape]:
-    shapes = _draw_certain_scratches(rng, size_px)
+def _draw_scratches(
+    rng: np.random.Generator, size_px: tuple[int, int], amounts: ElementPreset, count: int
+) -> list[_Shape]:
+    shapes = _draw_certain_scratches(rng, size_px) if amounts.certain else []
     kinds = list(_SHARES)
     shares = np.array(list(_SHARES.values()))
     for _ in range(count - len(shapes)):
         kind = kinds[int(rng.choice(len(kinds), p=shares))]
         place, heading = _place(rng, size_px), float(rng.uniform(0, 2 * np.pi))
-        bright = chance(rng, 0.25)
+        bright = chance(rng, amounts.bright)
         for _ in range(int(rng.integers(3, 8)) if kind == "swirl" else 1):
             near = (place[0] + rng.normal(0, 40), place[1] + rng.normal(0, 40))
             turned = heading + float(rng.normal(0, 0.15))

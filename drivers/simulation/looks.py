@@ -38,7 +38,7 @@ def draw_look(rng: np.random.Generator, contrast: float, preset: WindowPreset) -
     if not wide:
         background = draw_background(rng, (WINDOW_PX, WINDOW_PX), unevenness=0.15, shortest_px=300)
         return Look(wide, background.level, background, Noise(), crowd)
-    level = log_uniform(rng, 2.0, 80.0)
+    level = log_uniform(rng, 2.0, 120.0)
     background = draw_background(
         rng,
         (WINDOW_PX, WINDOW_PX),
@@ -46,12 +46,12 @@ def draw_look(rng: np.random.Generator, contrast: float, preset: WindowPreset) -
         unevenness=float(rng.uniform(0.05, 0.6)),
         shortest_px=120,
     )
-    sigma = min(log_uniform(rng, 1.3, 13.0), 1.3 + 0.45 * level)
+    sigma = min(log_uniform(rng, 0.8, 14.0), 1.3 + 0.45 * level)
     gain = float(rng.uniform(0.0, 1.0)) * min(1.0, sigma**2 / level)
     noise = Noise(
         gain=gain,
         offset=sigma**2 - gain * level,
         floor=0.5 * sigma,
-        kernel=(float(rng.uniform(0, 0.25)), float(rng.uniform(0, 0.08))),
+        kernel=(float(rng.uniform(0, 0.35)), float(rng.uniform(0, 0.12))),
     )
     return Look(wide, level, background, noise, crowd)

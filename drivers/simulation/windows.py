@@ -1,10 +1,14 @@
 """Training windows with labels: scratched or clean, from easy to as hard as they come.
 
-A window is positive when at least 40 px of a scratch show within it less a rim of
-12 px, negative when no scratch touches it at all; nothing in between is drawn.
+A window is scratched (label 1) when at least 40 px of a scratch show within it less a
+rim of 12 px, clean (0) when no scratch touches it at all. In between lie windows that a
+scratch grazes, be it with the flank of a broad one, and scratches shorter than that: they
+are labelled by the root of the part of 40 px that shows, train the network to rank them
+between the two, and judge nothing.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -14,14 +18,22 @@ from darkscan.drivers.simulation.clutter import add_clutter, add_surroundings
 from darkscan.drivers.simulation.curves import beads, curve, lit_length, texture
 from darkscan.drivers.simulation.draws import chance, log_normal, log_uniform
 from darkscan.drivers.simulation.looks import WINDOW_PX, Look, WindowPreset, draw_look
-from darkscan.drivers.simulation.sensor import quantise
+from darkscan.drivers.simulation.sensor import Noise, quantise
 from darkscan.drivers.simulation.strokes import FloatArray, Image, Strokes, add_line
 
 RIM_PX = 12.0
 VISIBLE_PX = 40.0
+CELL_PX = 8
+GRAZED = 0.3
+"""The share of windows with a scratch that it only grazes, unless asked otherwise."""
+SHORTEST_GRAZE_PX = 6.0
 
 _BRIGHTEST_LEVEL = 100.0  # of a stretched background: scratches must stay below white
+_WHOLE = (0.0, 0.0, float(WINDOW_PX), float(WINDOW_PX))
 _INSIDE = (RIM_PX, RIM_PX, WINDOW_PX - RIM_PX, WINDOW_PX - RIM_PX)
+_CELLS = WINDOW_PX // CELL_PX
+_FRACTION_BITS = 4  # lines are drawn to a sixteenth of a pixel
+_FRACTIONS = 2**_FRACTION_BITS
 _KINDS = {  # the shares of each kind of scratch in the optic and in the wide look
     False: {"straight": 30, "curved": 25, "gappy": 17, "discontinuous": 13, "swirl": 15},
     True: {"straight": 40, "streak": 30, "curved": 12, "gappy": 8, "discontinuous": 5, "swirl": 5},
@@ -32,79 +44,176 @@ _KINDS = {  # the shares of each kind of scratch in the optic and in the wide lo
 class TrainingWindow:
     """A window as the camera gives it, before brightness adjustment.
 
-    ``image`` is (256, 256) uint8; ``label`` 1 for scratched, 0 for clean; ``cnr`` the
-    strongest scratch's amplitude over the noise (0 if clean); ``kind`` the scratch's
-    shape, or the rarest thing in a clean window.
+    ``image`` is (256, 256) uint8; ``label`` 1 for scratched, 0 for clean, between them
+    for grazed; ``cnr`` the strongest scratch's amplitude over the noise (0 if clean);
+    ``kind`` the scratch's shape, or the rarest thing in a clean window; ``snr`` the
+    matched filter's signal-to-noise for all scratches' light in the window (0 if clean);
+    ``lines`` (32, 32) uint8 is 1 in the cells of 8 px that a centre line crosses; ``box``
+    x0, y0, x1, y1 around them in pixels (zeros if clean).
     """
 
     image: npt.NDArray[np.uint8]
-    label: int
+    label: float
     cnr: float
     kind: str
+    snr: float
+    lines: npt.NDArray[np.uint8]
+    box: tuple[float, float, float, float]
+
+
+class TrainingBatch(NamedTuple):
+    """N training windows, field by field; see ``TrainingWindow``."""
+
+    images: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.float32]
+    lines: npt.NDArray[np.uint8]
+    boxes: npt.NDArray[np.float32]
 
 
 def training_batch(
-    seed: int, index: int, size: int, contrast: float = 1.0, preset: WindowPreset = "mixed"
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Batch ``index`` of a training run: images (size, 256, 256) and labels (size,).
+    seed: int,
+    index: int,
+    size: int,
+    contrast: float = 1.0,
+    preset: WindowPreset = "mixed",
+    grazed: float = GRAZED,
+) -> TrainingBatch:
+    """Batch ``index`` of a training run: ``size`` windows with their labels.
 
-    The same seed, index, size, contrast and preset give the same bytes.
+    The same arguments give the same bytes.
     """
     rng = np.random.default_rng([seed, index])
-    images = np.empty((size, WINDOW_PX, WINDOW_PX), dtype=np.uint8)
-    labels = np.empty(size, dtype=np.int64)
-    for place in range(size):
-        window = training_window(rng, contrast, preset)
-        images[place], labels[place] = window.image, window.label
-    return images, labels
+    windows = [training_window(rng, contrast, preset, grazed) for _ in range(size)]
+    return TrainingBatch(
+        images=np.stack([window.image for window in windows]),
+        labels=np.array([window.label for window in windows], np.float32),
+        lines=np.stack([window.lines for window in windows]),
+        boxes=np.array([window.box for window in windows], np.float32),
+    )
 
 
 def training_window(
-    rng: np.random.Generator, contrast: float = 1.0, preset: WindowPreset = "mixed"
+    rng: np.random.Generator,
+    contrast: float = 1.0,
+    preset: WindowPreset = "mixed",
+    grazed: float = 0.0,
 ) -> TrainingWindow:
-    """Draws one window; scratched ones are as frequent as clean ones.
+    """Draws one window; those with a scratch are as frequent as clean ones.
 
     ``contrast`` in [0, 1] is the curriculum: 0 shows bright long scratches among little
-    clutter, 1 mostly weak ones among all of it.
+    clutter, 1 mostly weak ones among all of it. ``grazed`` is the share of windows with
+    a scratch that it only grazes, or that show a short one.
     """
     look = draw_look(rng, contrast, preset)
     light = look.background.render(0, 0, WINDOW_PX, WINDOW_PX)
     canvas = np.zeros_like(light)
-    label, cnr = int(chance(rng, 0.5)), 0.0
-    scratch_kind = ""
     names = add_surroundings(light, look, rng)
-    if label:
-        scratch_kind, cnr = _add_scratches(light, canvas, look, contrast, rng)
+    without = light.copy()
+    drawn = _Drawn("", 0.0, [])
+    if chance(rng, 0.5):
+        drawn = _add_scratches(light, canvas, look, contrast, chance(rng, grazed), rng)
+    snr = _signal_to_noise(light - without, look.noise, without) if drawn.lines else 0.0
     names += add_clutter(light, canvas, look, rng)
     image = _finish(look.noise.add(light, rng), look, rng)
-    return TrainingWindow(image, label, cnr, scratch_kind or names[-1])
+    lines = _crossed_cells(drawn.lines)
+    return TrainingWindow(
+        image=image,
+        label=_label(drawn.lines),
+        cnr=drawn.cnr,
+        kind=drawn.kind or names[-1],
+        snr=snr,
+        lines=lines,
+        box=_box(lines),
+    )
+
+
+class _Line(NamedTuple):
+    vertices: FloatArray
+    lit: FloatArray  # (K,) 0 where the scratch pauses
+    fwhm: float
+
+    def inside_px(self) -> float:
+        """The lit length within the window less its rim."""
+        return lit_length(self.vertices, self.lit, _INSIDE)
+
+    def showing_px(self) -> float:
+        """The lit length of which the window shows the centre or a flank."""
+        reach = self.fwhm / 2.0
+        seen = (-reach, -reach, WINDOW_PX + reach, WINDOW_PX + reach)
+        return lit_length(self.vertices, self.lit, seen)
+
+
+class _Drawn(NamedTuple):
+    kind: str
+    cnr: float
+    lines: list[_Line]
+
+
+def _label(lines: list[_Line]) -> float:
+    """1 if a line counts as a scratch, else the root of the part of ``VISIBLE_PX`` that shows.
+
+    The root, since the eye is sure of half of them already.
+    """
+    if any(line.inside_px() >= VISIBLE_PX for line in lines):
+        return 1.0
+    showing = max((line.showing_px() for line in lines), default=0.0)
+    return min(float(np.sqrt(showing / VISIBLE_PX)), 0.99)
+
+
+def _signal_to_noise(trace: Image, noise: Noise, background: Image) -> float:
+    """The matched filter's, in white noise: the root of the sum of (trace / sigma)^2."""
+    variance = np.maximum(noise.gain * background + noise.offset, noise.floor**2)
+    return float(np.sqrt((trace.astype(np.float64) ** 2 / variance).sum()))
+
+
+def _crossed_cells(lines: list[_Line]) -> npt.NDArray[np.uint8]:
+    cells = np.zeros((_CELLS, _CELLS), np.uint8)
+    for line in lines:
+        points = np.rint((line.vertices - 0.5) * _FRACTIONS).astype(np.int32)
+        crossed = np.zeros((WINDOW_PX, WINDOW_PX), np.uint8)
+        cv2.polylines(crossed, [points], isClosed=False, color=1, shift=_FRACTION_BITS)
+        cells |= crossed.reshape(_CELLS, CELL_PX, _CELLS, CELL_PX).max(axis=(1, 3))
+    return cells
+
+
+def _box(cells: npt.NDArray[np.uint8]) -> tuple[float, float, float, float]:
+    rows, columns = np.nonzero(cells)
+    if not len(rows):
+        return 0.0, 0.0, 0.0, 0.0
+    low, high = (columns.min(), rows.min()), (columns.max() + 1, rows.max() + 1)
+    return (*(float(CELL_PX * v) for v in low), *(float(CELL_PX * v) for v in high))  # type: ignore[return-value]
 
 
 def _add_scratches(
-    light: Image, canvas: Image, look: Look, contrast: float, rng: np.random.Generator
-) -> tuple[str, float]:
+    light: Image,
+    canvas: Image,
+    look: Look,
+    contrast: float,
+    grazing: bool,  # noqa: FBT001
+    rng: np.random.Generator,
+) -> _Drawn:
     shares = _KINDS[look.wide]
     kind = str(rng.choice(list(shares), p=np.array(list(shares.values())) / sum(shares.values())))
-    count = 1 + int(chance(rng, 0.1))
+    if look.wide and grazing and chance(rng, 0.4):
+        kind = "streak"  # in a corner it is a bright wedge, and looks least like a line
+    count = 1 + int(chance(rng, 0.1) and not grazing)
     heading = float(rng.uniform(0, 2 * np.pi))
-    if kind == "swirl":
+    if kind == "swirl" and not grazing:
         count = int(rng.integers(2, 6))
-    strongest = 0.0
+    strongest, lines = 0.0, []
     for number in range(count):
         cnr = _draw_cnr(rng, look, contrast)
         if kind != "swirl":
             heading = float(rng.uniform(0, 2 * np.pi))
         strongest = max(strongest, cnr)
         if kind == "streak" and not number:
-            _add_streak(light, canvas, cnr * look.sigma, contrast, rng)
+            lines.append(_add_streak(light, canvas, cnr * look.sigma, contrast, grazing, rng))
             continue
         shape = "straight" if kind == "streak" else kind
-        vertices, run = _visible_scratch(shape, look, contrast, heading, rng)
-        fwhm = log_normal(rng, 2.25, 0.25, 1.6, 3.3)
-        if look.wide:
-            fwhm = log_uniform(rng, 1.6, 6.0)
-        add_line(light, Strokes.along(vertices, run * cnr * look.sigma, fwhm), canvas)
-    return kind, strongest
+        line, run = _visible_scratch(shape, look, contrast, heading, rng, grazing=grazing)
+        add_line(light, Strokes.along(line.vertices, run * cnr * look.sigma, line.fwhm), canvas)
+        lines.append(line)
+    return _Drawn(kind, strongest, lines)
 
 
 def _draw_cnr(rng: np.random.Generator, look: Look, contrast: float) -> float:
@@ -117,17 +226,28 @@ def _draw_cnr(rng: np.random.Generator, look: Look, contrast: float) -> float:
 
 
 def _visible_scratch(
-    kind: str, look: Look, contrast: float, heading: float, rng: np.random.Generator
-) -> tuple[FloatArray, FloatArray]:
-    """Vertices (K, 2) and relative brightness (K,) of a scratch that counts."""
+    kind: str,
+    look: Look,
+    contrast: float,
+    heading: float,
+    rng: np.random.Generator,
+    *,
+    grazing: bool = False,
+) -> tuple[_Line, FloatArray]:
+    """The line of a scratch that counts, or of one that grazes, and its relative brightness."""
     longest = 160.0 if kind == "swirl" else np.inf  # arcs, not circles
+    fwhm = log_uniform(rng, 1.4, 7.0) if look.wide else log_normal(rng, 2.25, 0.25, 1.6, 3.3)
     while True:
-        through = (float(rng.uniform(*_INSIDE[::2])), float(rng.uniform(*_INSIDE[::2])))
+        area = _WHOLE if grazing else _INSIDE
+        through = (float(rng.uniform(*area[::2])), float(rng.uniform(*area[::2])))
+        length = _draw_length(rng, look, contrast)
+        if grazing and chance(rng, 0.3):
+            length = log_uniform(rng, 18.0, VISIBLE_PX)
         step = 1.5 if kind == "discontinuous" else 4.0
         vertices = curve(
             rng,
             through,
-            min(_draw_length(rng, look, contrast), longest),
+            min(length, longest),
             step,
             heading=heading + (0.25 * float(rng.standard_normal()) if kind == "swirl" else 0.0),
             curvature=_draw_curvature(rng, kind),
@@ -135,10 +255,18 @@ def _visible_scratch(
             anchor=float(rng.random()),
         )
         run = _draw_run(rng, kind, len(vertices), step, contrast)
-        whole = np.ones(len(vertices))
-        lit = whole if kind == "discontinuous" else run
-        if lit_length(vertices, lit, _INSIDE) >= VISIBLE_PX:
-            return vertices, run
+        lit = np.ones(len(vertices)) if kind == "discontinuous" else run
+        if _shows(line := _Line(vertices, lit, fwhm), VISIBLE_PX, grazing=grazing):
+            return line, run
+        if grazing:
+            heading = float(rng.uniform(0, 2 * np.pi))
+
+
+def _shows(line: _Line, least_px: float, *, grazing: bool) -> bool:
+    inside = line.inside_px() >= least_px
+    if not grazing:
+        return inside
+    return not inside and line.showing_px() > SHORTEST_GRAZE_PX
 
 
 def _draw_length(rng: np.random.Generator, look: Look, contrast: float) -> float:
@@ -174,48 +302,57 @@ def _draw_run(
 
 
 def _add_streak(
-    light: Image, canvas: Image, amplitude: float, contrast: float, rng: np.random.Generator
-) -> None:
+    light: Image,
+    canvas: Image,
+    amplitude: float,
+    contrast: float,
+    grazing: bool,  # noqa: FBT001
+    rng: np.random.Generator,
+) -> _Line:
     """A broad streak, Gaussian or flat on top, with a halo: scattered or trailed light."""
-    fwhm = log_uniform(rng, 3.0, 30.0)
+    fwhm = log_uniform(rng, 3.0, 40.0)
     step = max(6.0, 1.5 * fwhm)
+    reach = fwhm / 2.0 if grazing else 0.0
+    far = WINDOW_PX + reach
     while True:
         vertices = curve(
             rng,
-            (float(rng.uniform(0, WINDOW_PX)), float(rng.uniform(0, WINDOW_PX))),
+            (float(rng.uniform(-reach, far)), float(rng.uniform(-reach, far))),
             900.0 if chance(rng, 0.8) else float(rng.uniform(150, 400)),
             step,
             heading=float(rng.uniform(0, 2 * np.pi)),
             curvature=float(rng.normal(0, 1 / 6000)),
             anchor=float(rng.random()),
         )
-        if lit_length(vertices, np.ones(len(vertices)), _INSIDE) >= 2 * VISIBLE_PX:
+        line = _Line(vertices, np.ones(len(vertices)), fwhm)
+        if _shows(line, 2 * VISIBLE_PX, grazing=grazing):
             break
     run = texture(rng, len(vertices), step, variation=float(rng.uniform(0.0, 0.2 * contrast)))
     power = float(rng.choice([2.0, 2.0, 3.0, 5.0, 8.0]))
     add_line(light, Strokes.along(vertices, run * amplitude, fwhm), canvas, power=power)
     halo = amplitude * float(rng.uniform(0.0, 0.06))
     add_line(light, Strokes.along(vertices, run * halo, 3.5 * fwhm), canvas)
+    return line
 
 
 def _finish(image: Image, look: Look, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
     """From noisy light to stored grey levels: blur, stretch, gamma, depth, compression."""
-    if chance(rng, 0.12):
-        sigma = float(rng.uniform(0.4, 0.9))
+    if chance(rng, 0.2 if look.wide else 0.12):
+        sigma = log_uniform(rng, 0.4, 1.5 if look.wide else 0.9)
         image = np.asarray(cv2.GaussianBlur(image, (0, 0), sigmaX=sigma), dtype=np.float32)
     if look.wide and chance(rng, 0.35):
-        black = look.level - look.sigma * rng.uniform(0.5, 3.0)
-        image = (image - np.float32(black)) * np.float32(log_uniform(rng, 0.7, 3.0))
+        black = look.level - look.sigma * rng.uniform(0.5, 6.0)
+        image = (image - np.float32(black)) * np.float32(log_uniform(rng, 0.5, 4.0))
     elif chance(rng, 0.2):
         # A deeper camera's window brought to eight bits: finer steps of the same light.
         gain = log_uniform(rng, 1.0, max(1.0, min(6.0, _BRIGHTEST_LEVEL / look.level)))
         image = np.rint(image * np.float32(16)) * np.float32(gain / 16)
     if look.wide and chance(rng, 0.25):
-        gamma = np.float32(rng.uniform(0.7, 1.3))
+        gamma = np.float32(rng.uniform(0.6, 1.4))
         image = np.float32(255) * np.clip(image / np.float32(255), 0, 1) ** gamma
     stored = quantise(image).astype(np.uint8, copy=False)
-    if chance(rng, 0.2):
-        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(60, 96))]
+    if chance(rng, 0.35 if look.wide else 0.2):
+        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(55 if look.wide else 65, 96))]
         _, packed = cv2.imencode(".jpg", stored, quality)
         stored = np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
     return stored

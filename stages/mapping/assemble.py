@@ -11,6 +11,7 @@ from darkscan.pipeline.defect_map import (
     MappedScan,
 )
 from darkscan.pipeline.results import Inspected
+from darkscan.stages.mapping.contours import total_mm
 from darkscan.stages.mapping.coverage import account, blind_cells, inspected_cells
 from darkscan.stages.mapping.defects import find_defects
 from darkscan.stages.mapping.raster import Raster
@@ -23,6 +24,8 @@ def build_map(inspected: Inspected) -> DefectMap:
     missing = sorted(inspected.not_inspected, key=lambda item: item.meta.frame)
     raster = Raster.of(scan, inspection)
     seen = inspected_cells(raster, results, scan, inspection)
+    blind = blind_cells(raster, seen)
+    defects = find_defects(raster, results, inspection, inspected.model, blind)
     return DefectMap(
         format=FORMAT,
         version=VERSION,
@@ -46,9 +49,8 @@ def build_map(inspected: Inspected) -> DefectMap:
             threshold=inspected.model.threshold,
             grow_threshold=inspected.model.grow_threshold,
         ),
-        defects=find_defects(
-            raster, results, inspection, inspected.model, blind_cells(raster, seen)
-        ),
+        defects=defects,
+        scratch_length_mm=total_mm(defect.length_mm for defect in defects),
         coverage=account(raster, seen, results, missing, scan, inspection),
         ledger=inspected.sums,
     )

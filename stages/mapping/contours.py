@@ -1,5 +1,6 @@
 """From cells of a raster to connected regions and their outlines in millimetres."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -91,6 +92,11 @@ def box_mm(region: Region, raster: Raster) -> tuple[float, float, float, float]:
 def rounded(values: Iterable[float]) -> list[float]:
     """Plain floats of the map's precision; zero has no sign."""
     return [round(float(value), DECIMALS) + 0.0 for value in values]
+
+
+def total_mm(lengths: Iterable[float]) -> float:
+    """The sum of lengths, of the map's precision, whatever their order."""
+    return round(math.fsum(lengths), DECIMALS)
 
 
 def _corners(points: Corners) -> Corners:

@@ -13,12 +13,21 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from darkscan.pipeline.defect_map import Defect
+from darkscan.pipeline.defect_map import Defect, Scratch
 from darkscan.pipeline.geometry import FloatArray
 from darkscan.pipeline.recipe import Inspection
 from darkscan.pipeline.results import FrameResult, ModelInfo
-from darkscan.stages.mapping.contours import Region, box_mm, connected_regions, rings, rounded
+from darkscan.stages.mapping.contours import (
+    Region,
+    box_mm,
+    connected_regions,
+    rings,
+    rounded,
+    total_mm,
+)
+from darkscan.stages.mapping.pieces import find_pieces
 from darkscan.stages.mapping.raster import BoolArray, Footprint, Raster
+from darkscan.stages.mapping.scratches import join
 
 _SCORE_DECIMALS = 4
 _EXTENT_DECIMALS = 3
@@ -64,7 +73,18 @@ def find_defects(
     windows = defaultdict(list)
     for positive in positives:
         windows[int(positive.footprint.of(labels)[0])].append(positive)
-    found = [_describe(region, raster, windows[region.label], not_inspected) for region in regions]
+    pixel_mm = math.sqrt(raster.pixel_to_stage.pixel_area_mm2)
+    pieces = find_pieces(raster, results, labels, pixel_mm)
+    found = [
+        _describe(
+            region,
+            raster,
+            windows[region.label],
+            join(pieces.get(region.label, []), pixel_mm),
+            not_inspected,
+        )
+        for region in regions
+    ]
     found.sort(key=lambda defect: (defect.box_mm[1], defect.box_mm[0], defect.contour))
     return tuple(
         defect.model_copy(update={"id": f"D{number:04d}"})
@@ -87,7 +107,11 @@ def _candidates(
 
 
 def _describe(
-    region: Region, raster: Raster, windows: list[Positive], not_inspected: BoolArray
+    region: Region,
+    raster: Raster,
+    windows: list[Positive],
+    scratches: tuple[Scratch, ...],
+    not_inspected: BoolArray,
 ) -> Defect:
     contour = rings(region, raster)
     extent, orientation = _turned_box(np.array(contour[0]))
@@ -100,6 +124,8 @@ def _describe(
         orientation_deg=orientation,
         centroid_mm=_centroid(region, raster),
         area_mm2=rounded([raster.area_mm2(region.mask, region.rows, region.columns)])[0],
+        scratches=scratches,
+        length_mm=total_mm(scratch.length_mm for scratch in scratches),
         score_max=round(max(scores), _SCORE_DECIMALS),
         score_mean=round(math.fsum(scores) / len(scores), _SCORE_DECIMALS),
         windows=len(scores),

@@ -3,7 +3,7 @@
 import xml.etree.ElementTree as ET
 
 from darkscan.pipeline.defect_map import DefectMap, NotInspectedKind, Rings
-from darkscan.stages.mapping.style import COLOURS, DEFECT_COLOUR, scale_bar_mm
+from darkscan.stages.mapping.style import COLOURS, DEFECT_COLOUR, SCRATCH_COLOUR, scale_bar_mm
 
 _MARGIN = 0.04
 _OUTLINE, _REGION_COLOUR = "#333333", "#1f6f8b"
@@ -45,6 +45,7 @@ def to_svg(document: DefectMap) -> str:
     )
     _add(svg, "rect", region | {"id": "region"} | _rectangle(*document.element.region_mm))
     _defects(svg, document, line, text)
+    _scratches(svg, document, line)
     _footer(svg, document, margin, line)
     ET.indent(svg, " ")
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(svg, encoding="unicode") + "\n"
@@ -86,10 +87,31 @@ def _defects(svg: ET.Element, document: DefectMap, line: float, text: float) -> 
     for defect in document.defects:
         path = _path(group, defect.contour, style | {"id": defect.id, "fill-opacity": "0.2"})
         x, y = defect.contour[0][0]
-        title = f"{defect.id}: score {defect.score_max:g}, {defect.area_mm2:g} mm\u00b2 of windows"
+        title = (
+            f"{defect.id}: score {defect.score_max:g}, {defect.length_mm:g} mm of scratch, "
+            f"{defect.area_mm2:g} mm\u00b2 of windows"
+        )
         _add(path, "title", text=title)
         place = {"x": f"{x:.4f}", "y": f"{y - text * 0.3:.4f}"}
         _add(group, "text", place | {"fill": DEFECT_COLOUR}, text=defect.id)
+
+
+def _scratches(svg: ET.Element, document: DefectMap, line: float) -> None:
+    """Centre lines, dark-rimmed by a wider stroke below: they show on any ground."""
+    style = {"fill": "none", "stroke-linejoin": "round", "stroke-linecap": "round"}
+    group = _add(svg, "g", {"id": "scratches"} | style)
+    for defect in document.defects:
+        for scratch in defect.scratches:
+            points = {"points": " ".join(f"{x},{y}" for x, y in scratch.centreline)}
+            rim = {"stroke": _OUTLINE, "stroke-width": f"{1.6 * line:.4f}"}
+            _add(group, "polyline", points | rim)
+            bright = {"stroke": SCRATCH_COLOUR, "stroke-width": f"{0.8 * line:.4f}"}
+            drawn = _add(group, "polyline", points | bright)
+            title = (
+                f"{defect.id}: {scratch.length_mm:g} mm long, "
+                f"looks {scratch.width_um:g} \u00b5m wide"
+            )
+            _add(drawn, "title", text=title)
 
 
 def _footer(svg: ET.Element, document: DefectMap, margin: float, line: float) -> None:
@@ -101,7 +123,8 @@ def _footer(svg: ET.Element, document: DefectMap, margin: float, line: float) ->
     coverage = document.coverage
     facts = (
         f"{length:g} mm; {document.element.name}, {document.element.side}; "
-        f"defects: {len(document.defects)}; inspected: {100 * coverage.inspected_fraction:.6g} % "
+        f"defects: {len(document.defects)}, {document.scratch_length_mm:g} mm of scratch; "
+        f"inspected: {100 * coverage.inspected_fraction:.6g} % "
         f"of the region"
     )
     _add(svg, "text", {"x": "0", "y": f"{height + margin * 0.8:.4f}"}, text=facts)

@@ -13,7 +13,7 @@ from darkscan.pipeline.geometry import FloatArray, rectangle
 from darkscan.pipeline.results import FrameResult, Inspected
 from darkscan.pipeline.scan import ScanInfo
 from darkscan.pipeline.thumbnail import thumbnail_scale
-from darkscan.stages.mapping.style import COLOURS, DEFECT_COLOUR, bgr, scale_bar_mm
+from darkscan.stages.mapping.style import COLOURS, DEFECT_COLOUR, SCRATCH_COLOUR, bgr, scale_bar_mm
 
 Colour = npt.NDArray[np.uint8]
 """(height, width, 3), in the order of OpenCV: blue, green, red."""
@@ -46,6 +46,7 @@ def to_png(inspected: Inspected, document: DefectMap, picture_px: int) -> bytes:
     for area in document.coverage.not_inspected:
         _hatch(canvas, area.contour, bgr(COLOURS[area.kind]), mm_per_px)
     _outline_defects(canvas, document, mm_per_px)
+    _draw_scratches(canvas, document, mm_per_px)
     _scale_bar(canvas, document.element.size_mm[0], mm_per_px)
     done, png = cv2.imencode(".png", canvas)
     if not done:
@@ -146,6 +147,15 @@ def _outline_defects(canvas: Colour, document: DefectMap, mm_per_px: float) -> N
         if not taken[text.block].any():
             taken[text.block] = True
             text.write(canvas, colour)
+
+
+def _draw_scratches(canvas: Colour, document: DefectMap, mm_per_px: float) -> None:
+    """Draws the centre lines, one pixel wide: the scratch itself is no wider."""
+    for defect in document.defects:
+        points = [_pixels(scratch.centreline, mm_per_px) for scratch in defect.scratches]
+        cv2.polylines(
+            canvas, points, isClosed=False, color=bgr(SCRATCH_COLOUR), thickness=1, shift=_SHIFT
+        )
 
 
 def _scale_bar(canvas: Colour, width_mm: float, mm_per_px: float) -> None:

@@ -5,6 +5,8 @@ import math
 from darkscan.pipeline.defect_map import NotInspectedKind
 
 DEFECT_COLOUR = "#e8452c"
+SCRATCH_COLOUR = "#ffe600"
+"""Of centre lines: bright, thin, and told from the outline around them."""
 
 COLOURS: dict[NotInspectedKind, str] = {
     "lost": "#8e44ad",

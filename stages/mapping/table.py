@@ -19,6 +19,10 @@ COLUMNS = (
     "extent_short_mm",
     "orientation_deg",
     "area_mm2",
+    "scratches",
+    "length_mm",
+    "longest_mm",
+    "width_um",
     "windows",
     "frames",
     "touches_region_border",
@@ -45,8 +49,18 @@ def _row(defect: Defect) -> tuple[object, ...]:
         *defect.extent_mm,
         defect.orientation_deg,
         defect.area_mm2,
+        len(defect.scratches),
+        defect.length_mm,
+        *_longest(defect),
         defect.windows,
         " ".join(str(frame) for frame in defect.frames),
         "yes" if defect.touches_region_border else "no",
         "yes" if defect.touches_not_inspected else "no",
     )
+
+
+def _longest(defect: Defect) -> tuple[object, object]:
+    """Length (mm) and apparent width (um) of the longest scratch; empty without one."""
+    if not defect.scratches:
+        return "", ""
+    return defect.scratches[0].length_mm, defect.scratches[0].width_um

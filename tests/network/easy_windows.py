@@ -1,22 +1,28 @@
 """Windows with a bright line or without: a few steps tell them apart."""
 
 import numpy as np
-import numpy.typing as npt
+
+from darkscan.drivers.simulation.windows import TrainingBatch
 
 
-def easy_windows(
-    seed: int, index: int, size: int, contrast: float
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+def easy_windows(seed: int, index: int, size: int, contrast: float) -> TrainingBatch:
     rng = np.random.default_rng((seed, index))
     images = rng.normal(20, 1.5, (size, 256, 256))
     labels = rng.integers(0, 2, size)
-    for image, label in zip(images, labels, strict=True):
-        place = rng.integers(20, 230)
-        image[place : place + 3] += 30 * label
-    return images.round().astype(np.uint8), labels
+    lines = np.zeros((size, 32, 32), np.uint8)
+    boxes = np.zeros((size, 4), np.float32)
+    for number, label in enumerate(labels):
+        row = 8 * int(rng.integers(2, 30)) + 2
+        if label:
+            images[number, row : row + 3] += 30
+            lines[number, row // 8] = 1
+            boxes[number] = (0, row, 256, row + 3)
+    return TrainingBatch(images.round().astype(np.uint8), labels.astype(np.float32), lines, boxes)
 
 
-def other_windows(
-    seed: int, index: int, size: int, contrast: float
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+def other_windows(seed: int, index: int, size: int, contrast: float) -> TrainingBatch:
     return easy_windows(seed + 1, index, size, contrast)
+
+
+def one_class(seed: int, index: int, size: int, contrast: float) -> TrainingBatch:
+    return easy_windows(seed, index, size, contrast)._replace(labels=np.zeros(size, np.float32))

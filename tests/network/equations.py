@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
+from darkscan.network.line_head import LineHead
 from darkscan.network.modules import ConvNorm
 
 Features = npt.NDArray[np.float64]
@@ -53,3 +54,52 @@ def array(tensor: object) -> Features:
 
 def sigmoid(x: Features) -> Features:
     return 1 / (1 + np.exp(-x))
+
+
+def sigma_clipping(window: npt.NDArray[np.generic]) -> Features:
+    """A window (H, W) less its background, over its noise, over four: about -1 to 2."""
+    grey = window.astype(np.float64)
+    few = grey[::4, ::4]
+    middle, spread = few.mean(), few.std(ddof=1)
+    for _ in range(3):
+        clipped = np.clip(few, middle - 3 * spread, middle + 3 * spread)
+        middle, spread = clipped.mean(), clipped.std(ddof=1)
+    clipped = np.clip(few, middle - 3 * spread, middle + 3 * spread)
+    height, width = clipped.shape
+    cells = clipped.reshape(height // 8, 8, width // 8, 8).mean(axis=(1, 3))
+    rest = few - enlarged(cells, 8)
+    noise = np.clip(rest, -3 * spread, 3 * spread)
+    reach = 3 * np.sqrt((noise**2).mean())
+    noise = np.clip(rest, -reach, reach)
+    sigma = max(np.sqrt((noise**2).mean()), 0.29)
+    view = np.clip((grey - enlarged(cells, 32)) / sigma, -4, 8) / 4
+    return np.asarray(view, dtype=np.float64)
+
+
+def enlarged(cells: Features, factor: int) -> Features:
+    """(h, w) to (h * factor, w * factor), linear between the cells' middles."""
+    for axis in (0, 1):
+        count = cells.shape[axis]
+        places = (np.arange(count * factor) + 0.5) / factor - 0.5
+        lower = np.clip(np.floor(places), 0, count - 1).astype(int)
+        upper = np.minimum(lower + 1, count - 1)
+        part = np.clip(places - lower, 0, 1)
+        shape = (-1, 1) if axis == 0 else (1, -1)
+        below, above = cells.take(lower, axis), cells.take(upper, axis)
+        cells = below + (above - below) * part.reshape(shape)
+    return cells
+
+
+def line_head(module: LineHead, stages: list[Features]) -> tuple[Features, Features]:
+    """Hidden features (C, h, w) and line logits (h, w) of features at three strides."""
+    joined: Features | None = None
+    for lateral, features in list(zip(module.lateral, stages, strict=True))[::-1]:
+        own = conv_norm(lateral, features)
+        joined = own if joined is None else own + joined.repeat(2, axis=1).repeat(2, axis=2)
+    assert joined is not None
+    hidden = conv_norm(module.join, np.maximum(joined, 0))
+    assert module.lines.bias is not None
+    lines = (
+        convolution(hidden, array(module.lines.weight)) + array(module.lines.bias)[:, None, None]
+    )
+    return hidden, lines[0]

@@ -7,10 +7,17 @@ import pytest
 import torch
 
 from darkscan.network import export as exporting
-from darkscan.network.export import ModelConventions, example_inputs, export
+from darkscan.network.attention_fusion import AttentionFusionNetwork
+from darkscan.network.export import (
+    ModelConventions,
+    example_inputs,
+    export,
+    export_checkpoint,
+)
 from darkscan.network.frame_model import FrameModel
-from darkscan.network.modules import AttentionFusionNetwork
-from darkscan.pipeline.errors import DarkscanError, StorageError
+from darkscan.network.training import Checkpoint, TrainingOptions
+from darkscan.network.variants import build
+from darkscan.pipeline.errors import DarkscanError, InputError, StorageError
 
 CONVENTIONS = ModelConventions(
     threshold=0.75,
@@ -22,10 +29,12 @@ CONVENTIONS = ModelConventions(
 )
 
 
-@pytest.fixture(scope="module")
-def network() -> AttentionFusionNetwork:
+@pytest.fixture(scope="module", params=["afn", "darkscan"])
+def network(request: pytest.FixtureRequest) -> AttentionFusionNetwork:
     torch.manual_seed(11)
-    return AttentionFusionNetwork(0.125).eval()
+    network = build(request.param, 0.125).eval()
+    assert isinstance(network, AttentionFusionNetwork)
+    return network
 
 
 @pytest.fixture(scope="module")
@@ -53,16 +62,21 @@ def test_one_file_serves_every_depth_and_number_of_windows(
     with torch.inference_mode():
         tensors = [torch.from_numpy(inputs[i.name]) for i in session.get_inputs()]
         expected = FrameModel(network)(*tensors)
-    np.testing.assert_allclose(logits, expected[0], atol=1e-5)
-    np.testing.assert_allclose(scores, expected[1], atol=1e-5)
+    np.testing.assert_allclose(logits, expected[0], atol=exporting.TOLERANCE)
+    np.testing.assert_allclose(scores, expected[1], atol=exporting.TOLERANCE)
 
 
-def test_the_file_says_how_it_is_to_be_used(session: onnxruntime.InferenceSession) -> None:
+def test_the_file_says_how_it_is_to_be_used(
+    session: onnxruntime.InferenceSession, network: AttentionFusionNetwork
+) -> None:
     metadata = session.get_modelmeta().custom_metadata_map
     said = {key: metadata[f"darkscan.{key}"] for key in ("format", "window", "stride", "threshold")}
     assert said == {"format": "1", "window": "256", "stride": "128", "threshold": "0.75"}
     assert metadata["darkscan.training_data_hash"] == "sha256:0123"
     assert metadata["darkscan.width"] == "0.125"
+    assert metadata["darkscan.network"] == network.name
+    ours = str(network.name == "darkscan").lower()
+    assert (metadata["darkscan.clip"], metadata["darkscan.lines"]) == (ours, ours)
     assert all(key.startswith("darkscan.") for key in metadata)
 
 
@@ -86,8 +100,46 @@ def test_a_model_that_disagrees_with_the_network_is_not_written(
 
 
 def test_a_place_that_cannot_be_written_is_named(
-    network: AttentionFusionNetwork, tmp_path: Path
+    network: AttentionFusionNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = tmp_path / "missing" / "model.onnx"
-    with pytest.raises(StorageError, match=r"missing/model\.onnx: cannot be written"):
+    monkeypatch.setattr(exporting, "_checked_model", lambda *_: b"a model")
+    (tmp_path / "taken").write_text("")
+    file = tmp_path / "taken" / "model.onnx"
+    with pytest.raises(StorageError, match=r"taken: cannot be written"):
         export(network, file, CONVENTIONS)
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    """Of a network that nobody trained."""
+    return saved(tmp_path / "checkpoint.pt", "darkscan")
+
+
+def saved(file: Path, name: str) -> Path:
+    weights = build(name, 0.125).state_dict()
+    options = TrainingOptions(network=name, width=0.125)
+    Checkpoint(options, 20, "0123", weights, weights, {}, {}, data="noise").save(file)
+    return file
+
+
+def test_a_checkpoint_becomes_a_model_and_a_small_checkpoint(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    file, weights = tmp_path / "model.onnx", tmp_path / "model.pt"
+    point = export_checkpoint(checkpoint, file, weights=weights, windows=64)
+    assert set(point.figures) == {"optic", "wide"}
+    metadata = {entry.key: entry.value for entry in onnx.load(file).metadata_props}
+    assert float(metadata["darkscan.threshold"]) == point.threshold
+    assert metadata["darkscan.training_data"] == "noise"
+    assert metadata["darkscan.training_data_hash"] == "sha256:0123"
+    loaded = Checkpoint.load(weights)
+    assert loaded.options.network == "darkscan"
+    assert not loaded.network
+    assert isinstance(loaded.averaged_network(), AttentionFusionNetwork)
+
+
+def test_a_peer_of_the_papers_is_not_exported(tmp_path: Path) -> None:
+    file = tmp_path / "model.onnx"
+    with pytest.raises(InputError, match=r"peer\.pt: network: holds xception, and only"):
+        export_checkpoint(saved(tmp_path / "peer.pt", "xception"), file)
+    assert not file.exists()

@@ -5,8 +5,8 @@ import numpy.typing as npt
 import pytest
 import torch
 
+from darkscan.network.attention_fusion import AttentionFusionNetwork
 from darkscan.network.frame_model import WINDOW, FrameModel
-from darkscan.network.modules import AttentionFusionNetwork
 from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
 from darkscan.pipeline.grid import window_origins
 

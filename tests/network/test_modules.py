@@ -3,19 +3,23 @@ import pytest
 import torch
 from torch import nn
 
+from darkscan.network.attention_fusion import AttentionFusionNetwork
+from darkscan.network.line_head import LineHead
 from darkscan.network.modules import (
-    AttentionFusionNetwork,
     BrightnessAdjustment,
     ChannelAttention,
     ConvNorm,
     ResidualBlock,
     ScaleAttention,
 )
+from darkscan.network.sigma_clipping import SigmaClipping
 from tests.network.equations import (
     array,
     brightness_adjustment,
     conv_norm,
     convolution,
+    line_head,
+    sigma_clipping,
     sigmoid,
 )
 
@@ -38,6 +42,15 @@ def features(channels: int, size: int = 12) -> torch.Tensor:
     return torch.randn(1, channels, size, size, generator=torch.Generator().manual_seed(3))
 
 
+def speckled(seed: int) -> np.ndarray:
+    """A noisy window (256, 256) on a slope, with bright specks; float32 grey levels."""
+    rng = np.random.default_rng(seed)
+    window = rng.normal(30, 2, (256, 256)) + np.linspace(0, 12, 256)[:, None]
+    for y, x in rng.integers(0, 250, (20, 2)):
+        window[y : y + 5, x : x + 5] += 120
+    return window.round().astype(np.float32)
+
+
 def run(module: nn.Module, inputs: torch.Tensor) -> np.ndarray:
     with torch.inference_mode():
         return array(module(inputs)[0])
@@ -50,11 +63,10 @@ def test_brightness_adjustment_is_equations_1_to_3() -> None:
     gains, offsets = BrightnessAdjustment.coefficients(batch)
     assert gains.tolist() == pytest.approx([gain])
     assert offsets.tolist() == pytest.approx([offset])
-    channels = BrightnessAdjustment()(batch, gains, offsets, torch.tensor(4095.0))[0].numpy()
-    np.testing.assert_allclose(channels[0], window / 4095, rtol=1e-6)
-    np.testing.assert_allclose(channels[1] * 255, adjusted, atol=1e-3)
-    assert channels[1].min() == 0
-    assert channels[1].max() == pytest.approx(1, abs=1e-6)
+    channel = BrightnessAdjustment()(batch, gains, offsets)[0].numpy()
+    np.testing.assert_allclose(channel * 255, adjusted, atol=1e-3)
+    assert channel.min() == 0
+    assert channel.max() == pytest.approx(1, abs=1e-6)
 
 
 @pytest.mark.parametrize("level", [0, 19, 255], ids=["black", "grey", "saturated"])
@@ -62,9 +74,52 @@ def test_a_flat_window_has_no_gain_and_a_black_adjusted_channel(level: int) -> N
     flat = torch.full((1, 256, 256), float(level))
     gains, offsets = BrightnessAdjustment.coefficients(flat)
     assert (gains.item(), offsets.item()) == (0, 0)
-    channels = BrightnessAdjustment()(flat, gains, offsets, torch.tensor(255.0))
-    assert channels[0, 1].abs().max() == 0
-    assert channels[0, 0].mean().item() == pytest.approx(level / 255)
+    assert BrightnessAdjustment()(flat, gains, offsets).abs().max() == 0
+
+
+def test_the_trunk_sees_the_raw_channel_before_the_adjusted_and_the_clipped_one() -> None:
+    network = AttentionFusionNetwork(0.125, clip=True)
+    window = torch.from_numpy(speckled(3)[None])
+    gains, offsets = BrightnessAdjustment.coefficients(window)
+    channels = network._channels(window, gains, offsets, torch.tensor(4095.0))
+    assert channels.shape == (1, 3, 256, 256)
+    np.testing.assert_allclose(channels[0, 0], window[0] / 4095, rtol=1e-6)
+    np.testing.assert_allclose(
+        channels[0, 1] * 255, brightness_adjustment(window[0].numpy())[2], atol=1e-2
+    )
+    np.testing.assert_allclose(channels[0, 2], SigmaClipping()(window)[0])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_sigma_clipping_is_its_plain_statement(seed: int) -> None:
+    window = speckled(seed)
+    found = SigmaClipping()(torch.from_numpy(window[None]))[0].numpy()
+    np.testing.assert_allclose(found, sigma_clipping(window), atol=2e-3)
+
+
+def test_sigma_clipping_shows_a_weak_line_alike_beside_any_speck_and_in_any_camera() -> None:
+    window = np.random.default_rng(4).normal(20, 1.5, (256, 256)).astype(np.float32)
+    window[128] += 4.5
+    specked = window.copy()
+    specked[40:44, 40:44] = 255
+    module = SigmaClipping()
+    views = [module(torch.from_numpy(image[None]))[0] for image in (window, specked, 16 * window)]
+    for view in views:
+        assert view[128].mean() == pytest.approx(3 / 4, rel=0.15)  # sigmas over four
+    np.testing.assert_allclose(views[2], views[0], atol=1e-3)
+    np.testing.assert_allclose(views[1][100:], views[0][100:], atol=0.15)
+
+
+def test_a_line_head_joins_three_stages_from_the_coarsest() -> None:
+    torch.manual_seed(2)
+    module = lived_in(LineHead((4, 6, 8)))
+    assert isinstance(module, LineHead)
+    stages = [features(count, size)[:, :, :size, :size] for count, size in ((4, 8), (6, 4), (8, 2))]
+    with torch.inference_mode():
+        hidden, lines = module(stages)
+    expected_hidden, expected_lines = line_head(module, [array(stage[0]) for stage in stages])
+    np.testing.assert_allclose(hidden[0], expected_hidden, atol=1e-5)
+    np.testing.assert_allclose(lines[0], expected_lines, atol=1e-5)
 
 
 def test_scale_attention_is_equation_4_beside_a_shortcut() -> None:
@@ -116,24 +171,9 @@ def test_a_residual_block_adds_two_convolutions_to_its_shortcut(inputs: int, str
     np.testing.assert_allclose(run(module, x), np.maximum(shortcut + inner, 0), atol=1e-5)
 
 
-def test_at_width_1_the_network_has_the_size_of_the_papers() -> None:
-    with torch.device("meta"):
-        network = AttentionFusionNetwork(1.0)
-    parameters = sum(p.numel() for p in network.parameters())
-    assert parameters == pytest.approx(12.5e6, rel=0.005)
-    attention = [m for m in network.stages if isinstance(m, ScaleAttention)]
-    assert len(attention) == 4
-
-
-def test_width_scales_the_parameters_with_its_square() -> None:
-    def count(width: float) -> int:
-        return sum(p.numel() for p in AttentionFusionNetwork(width).parameters())
-
-    assert count(0.5) / count(0.25) == pytest.approx(4, rel=0.02)
-
-
-def test_folding_batch_norm_changes_no_logit() -> None:
-    network = lived_in(AttentionFusionNetwork(0.125))
+@pytest.mark.parametrize("ours", [False, True], ids=["the paper's", "ours"])
+def test_folding_batch_norm_changes_no_logit(ours: bool) -> None:
+    network = lived_in(AttentionFusionNetwork(0.125, clip=ours, lines=ours))
     assert isinstance(network, AttentionFusionNetwork)
     windows = torch.rand(2, 256, 256, generator=torch.Generator().manual_seed(5)) * 30
     with torch.inference_mode():

@@ -1,20 +1,22 @@
 import functools
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 
+from darkscan.drivers.simulation.windows import TrainingBatch
+from darkscan.network.attention_fusion import AttentionFusionNetwork
 from darkscan.network.batches import BatchSource
-from darkscan.network.modules import AttentionFusionNetwork
 from darkscan.network.operating_point import choose_operating_point
 from tests.network.easy_windows import easy_windows
 
 
-def flat_windows(
-    seed: int, index: int, size: int, contrast: float, level: int
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    return np.full((size, 256, 256), level, np.uint8), np.arange(size) % 2
+def flat_windows(seed: int, index: int, size: int, contrast: float, level: int) -> TrainingBatch:
+    images = np.full((size, 256, 256), level, np.uint8)
+    labels = (np.arange(size) % 2).astype(np.float32)
+    return TrainingBatch(
+        images, labels, np.zeros((size, 32, 32), np.uint8), np.zeros((size, 4), np.float32)
+    )
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.1])

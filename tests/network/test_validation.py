@@ -5,7 +5,9 @@ import pytest
 
 from darkscan.network.validation import (
     area_under_curve,
+    cross_entropy,
     figures,
+    precision_and_recall,
     threshold_for_false_positives,
     threshold_for_precision,
 )
@@ -72,3 +74,22 @@ def test_threshold_for_false_positives_keeps_the_rate(rate: float) -> None:
     lower = backgrounds[backgrounds < threshold].max(initial=-1)
     if lower >= 0:
         assert figures(scores, labels, lower).false_positive_rate > rate
+
+
+def test_cross_entropy_is_its_definition_and_survives_certainty() -> None:
+    logits, labels = np.array([0.3, -2.0, 1.0]), np.array([1, 0, 0])
+    scores = 1 / (1 + np.exp(-logits))
+    expected = -np.mean(labels * np.log(scores) + (1 - labels) * np.log(1 - scores))
+    assert cross_entropy(logits, labels) == pytest.approx(expected)
+    assert cross_entropy(np.array([-800.0, 800.0]), np.array([1, 1])) == pytest.approx(400)
+
+
+def test_the_curve_passes_through_the_figures_of_every_threshold() -> None:
+    precision, recall = precision_and_recall(SCORES, LABELS)
+    expected = [figures(SCORES, LABELS, one) for one in sorted(set(SCORES), reverse=True)]
+    assert precision == pytest.approx([one.precision for one in expected])
+    assert recall == pytest.approx([one.recall for one in expected])
+
+
+def test_the_curve_of_no_scores_is_empty() -> None:
+    assert [len(one) for one in precision_and_recall(np.zeros(0), np.zeros(0, int))] == [0, 0]

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from darkscan.pipeline.messages import (
+    WIRE_VERSION,
     Acknowledged,
     Captured,
     FrameRef,
@@ -16,7 +17,7 @@ from darkscan.pipeline.messages import (
     describe,
     encode,
 )
-from darkscan.pipeline.results import FrameResult, Stamp
+from darkscan.pipeline.results import MOST_LINES, Centrelines, FrameResult, Stamp
 from tests.builders import frame_meta, frame_result
 
 REF = FrameRef(session=1, frame=9, slot=2, generation=4, attempt=1)
@@ -41,13 +42,74 @@ def test_a_prepared_frame_arrives_as_it_was() -> None:
         assert getattr(got, field).dtype == getattr(sent, field).dtype
 
 
+LINES = Centrelines(
+    points=np.array([[3.5, 4.0], [60.0, 4.5], [1.0, 2.0], [1.0, 90.25]], np.float32),
+    counts=np.array([2, 2], np.int32),
+    widths=np.array([2.5, 3.0], np.float32),
+    contrasts=np.array([4.0, 9.5], np.float32),
+)
+
+
+def test_centre_lines_travel_with_their_frame_in_equal_bytes() -> None:
+    sent = frame_result(9).model_copy(update={"centrelines": LINES})
+    got = decode(encode(sent))
+    assert isinstance(got, FrameResult)
+    for field in Centrelines.model_fields:
+        np.testing.assert_array_equal(
+            getattr(got.centrelines, field), getattr(LINES, field), strict=True
+        )
+    assert encode(got) == encode(sent)
+
+
+def _lines(**changes: object) -> dict[str, object]:
+    return LINES.model_dump() | changes
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        pytest.param(_lines(counts=np.array([2, 3], np.int32)), "add up", id="too few points"),
+        pytest.param(
+            _lines(counts=np.array([3, 1], np.int32)), "2 or more", id="a line of a point"
+        ),
+        pytest.param(
+            _lines(counts=np.array([5, -1], np.int32)), "2 or more", id="a negative count"
+        ),
+        pytest.param(_lines(counts=np.array([2, 2], np.uint8)), "counts", id="another type"),
+        pytest.param(_lines(widths=np.ones(3, np.float32)), "widths", id="a width too many"),
+        pytest.param(_lines(widths=-np.ones(2, np.float32)), "negative", id="a negative width"),
+        pytest.param(
+            _lines(points=np.full((4, 2), np.nan, np.float32)), "points", id="a place that is none"
+        ),
+        pytest.param(_lines(points=np.ones((2, 4), np.float32)), "points", id="points of four"),
+        pytest.param(_lines(points=np.array(1, np.float32)), "points", id="a lone number"),
+        pytest.param(
+            _lines(counts=np.full(MOST_LINES + 1, 2, np.int32)), "more than", id="too many lines"
+        ),
+    ],
+)
+def test_refuses_centre_lines_that_are_none(lines: dict[str, object], reason: str) -> None:
+    arrays = {
+        name: [str(value.dtype), list(value.shape), value.tobytes()]
+        if isinstance(value, np.ndarray)
+        else value
+        for name, value in lines.items()
+    }
+    with pytest.raises(WireError, match=reason):
+        decode(_result_with("centrelines", arrays))
+
+
 def test_a_captured_frame_carries_no_pixels() -> None:
     message = encode(Captured(ref=REF, meta=frame_meta(9), stamps=(STAMP,)))
     assert len(message) < 400
 
 
 def _envelope(**changes: object) -> bytes:
-    envelope = {"v": 1, "kind": "Acknowledged", "body": {"frame": 1, "outcome": "mapped"}}
+    envelope = {
+        "v": WIRE_VERSION,
+        "kind": "Acknowledged",
+        "body": {"frame": 1, "outcome": "mapped"},
+    }
     packed: bytes = msgpack.packb(envelope | changes)
     return packed
 
@@ -64,7 +126,7 @@ def _result_with(field: str, value: object) -> bytes:
         pytest.param(b"\xc1\x00\xff", "not msgpack", id="noise"),
         pytest.param(_envelope()[:-3], "not msgpack", id="cut off"),
         pytest.param(msgpack.packb([1, 2]), "not a darkscan message", id="a list"),
-        pytest.param(_envelope(v=2), "wire version 2", id="another version"),
+        pytest.param(_envelope(v=1), "wire version 1", id="another version"),
         pytest.param(_envelope(kind="Launch"), "unknown kind", id="an unknown kind"),
         pytest.param(_envelope(body={"frame": 1}), "Acknowledged.outcome", id="a missing field"),
         pytest.param(

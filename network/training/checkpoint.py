@@ -1,0 +1,91 @@
+"""What is kept of a training, in a file that is replaced in one go."""
+
+import dataclasses
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from darkscan.network.training.options import TrainingOptions
+from darkscan.network.variants import build
+from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.storage import write_atomically
+
+_FORMAT = 2
+# Options of the first format that said where it ran, not what was trained.
+_MACHINE_OPTIONS = ("threads", "save_seconds")
+
+Row = dict[str, float]
+Weights = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Enough to go on with a training, or, without ``network``, to use what it made.
+
+    ``network`` and ``averaged`` are state dicts, ``optimizer`` that of the optimiser;
+    ``figures`` are those of the latest validation, ``history`` of all.
+    """
+
+    options: TrainingOptions
+    step: int
+    data_hash: str
+    network: Weights
+    averaged: Weights
+    optimizer: dict[str, Any]
+    figures: Row
+    history: list[Row] = field(default_factory=list)
+    data: str = ""  # the source of windows, in words
+    file: Path | None = None  # that it was loaded from
+
+    def save(self, file: Path) -> None:
+        """Replaces ``file`` in one go. Raises StorageError if it cannot be written."""
+        content = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        del content["file"]
+        content |= {"format": _FORMAT, "options": dataclasses.asdict(self.options)}
+        stream = io.BytesIO()
+        torch.save(content, stream)
+        write_atomically(file, stream.getvalue())
+
+    @classmethod
+    def load(cls, file: Path) -> "Checkpoint":
+        """Reads what ``save`` wrote. Raises InputError if it is no checkpoint, or too old."""
+        try:
+            content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+            version = content.pop("format", 1)
+            options = dict(content.pop("options"))
+        except FileNotFoundError as error:
+            raise InputError("there is no such checkpoint", file=file) from error
+        except Exception as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise InputError(f"is not a training checkpoint ({reason})", file=file) from error
+        if version not in {1, _FORMAT} or "network" not in options:
+            problem = "is of another version of darkscan, which trained other networks"
+            raise InputError(problem, file=file, field="format")
+        if version == 1:
+            options = {k: v for k, v in options.items() if k not in _MACHINE_OPTIONS}
+        try:
+            return cls(options=TrainingOptions(**options), **content, file=file)
+        except (TypeError, InputError) as error:
+            raise InputError(f"is not a training checkpoint ({error})", file=file) from error
+
+    def weights_only(self) -> "Checkpoint":
+        """The same without what only going on needs: a sixth of the size."""
+        return dataclasses.replace(self, network={}, optimizer={}, history=[])
+
+    def averaged_network(self) -> nn.Module:
+        """The network to use: averaged weights, in evaluation mode.
+
+        Raises InputError if the weights are not those of the network that it names.
+        """
+        network = build(self.options.network, self.options.width)
+        try:
+            network.load_state_dict(self.averaged)
+        except RuntimeError as error:
+            named = f"{self.options.network} at width {self.options.width:g}"
+            problem = f"its weights are not those of this version's {named}"
+            raise InputError(problem, file=self.file, field="network") from error
+        return network.eval()

@@ -1,0 +1,56 @@
+"""Asks a network, and says how good its answers are."""
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from darkscan.network.batches import Labels, Windows
+from darkscan.network.modules import GREY_RANGE
+from darkscan.network.validation import (
+    area_under_curve,
+    cross_entropy,
+    figures,
+    threshold_for_precision,
+)
+
+Logits = npt.NDArray[np.float32]
+
+
+class ValidationWindows(NamedTuple):
+    """Windows (N, 256, 256) in grey levels up to ``full_scale``, and labels (N,) 0 or 1."""
+
+    windows: Windows
+    labels: Labels
+    full_scale: float
+
+
+@torch.inference_mode()
+def score(
+    network: nn.Module, windows: Windows, batch: int = 64, full_scale: float = GREY_RANGE
+) -> Logits:
+    """Logits (N,) of windows (N, 256, 256) in grey levels, where the network is.
+
+    The network is to be in evaluation mode.
+    """
+    device = next(network.parameters()).device
+    parts = []
+    for first in range(0, len(windows), batch):
+        some = windows[first : first + batch].astype(np.float32)
+        logits = network.classify(torch.from_numpy(some).to(device), full_scale)  # type: ignore[operator]
+        parts.append(logits.float().cpu())
+    return torch.cat(parts).numpy() if parts else np.zeros(0, np.float32)
+
+
+def validate(
+    network: nn.Module, judged: ValidationWindows, precision: float
+) -> tuple[dict[str, float], Logits]:
+    """The figures of a network at the lowest threshold of that precision, and its logits."""
+    logits = score(network, judged.windows, full_scale=judged.full_scale)
+    threshold = threshold_for_precision(logits, judged.labels, precision)
+    found = dataclasses.asdict(figures(logits, judged.labels, threshold))
+    loss = cross_entropy(logits, judged.labels)
+    return {"validation_loss": loss, "auc": area_under_curve(logits, judged.labels)} | found, logits

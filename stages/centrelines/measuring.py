@@ -1,0 +1,147 @@
+"""Where along a chain the scratch begins and ends, how wide and how bright it is."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from darkscan.pipeline.geometry import FloatArray
+from darkscan.stages.centrelines.straightening import OFFSETS, Image, Strip
+
+SHORTEST_PX = 30.0
+_CORE = np.abs(OFFSETS) <= 1.0
+_BESIDE = [np.abs(OFFSETS - middle) <= 1.0 for middle in (-8.0, -6.5, -5.0, 5.0, 6.5, 8.0)]
+_OFF_CREST_PX = 2.0  # a line is this close to its crest
+_CUT = 3.0  # sigmas: a speck counts no more than that
+_LIT = 1.0  # sigmas of a lit piece, on average
+_PIECE_PX = 5
+_OF_TYPICAL, _LEVELS = 0.4, (0.3, 0.8)  # contrast that tells lit from not, and its bounds
+_LEAST_SUM = 20.0  # sigmas times pixels of length: fainter lines are not looked at
+_CHOICES = 2.0  # places aside among which a chain has chosen the brightest, at each piece
+_BY_NOISE = 0.15  # share of pieces that noise alone lights on a chain, chosen so
+_LEAST_EVIDENCE = 10.0  # nats
+_BEND_PX = 20
+_SHORT_PX = 60  # smoothing makes pieces shorter than this look straighter than they are
+_SHARPEST_PX, _SHARPEST_TENTH_PX = 95.0, 45.0
+"""Mean radius that no scratch falls below, but hairs do, and that of its most bent tenth."""
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """A piece of a scratch in a frame."""
+
+    points: FloatArray
+    """(K, 2) x, y in the frame's pixels."""
+
+    width_px: float
+    """Apparent full width at half maximum of the averaged cross-section."""
+
+    contrast: float
+    """Mean brightness above the background, in standard deviations of the noise."""
+
+
+def measure(strip: Strip) -> Iterator[Line]:
+    """The scratches along a strip; several if the chain ran on from one to another."""
+    light = strip.light / np.float32(strip.noise)
+    contrast = _contrast(light, _CORE)
+    for first, end in _lit_parts(contrast):
+        points, part = strip.points[first:end], slice(first, end)
+        if not _is_bent(points) and _evidence(light[part]) >= _LEAST_EVIDENCE:
+            width = _width(strip.light[part], contrast[part])
+            yield Line(_simplified(points), width, float(light[part][:, _CORE].mean()))
+
+
+def _contrast(light: Image, columns: npt.NDArray[np.bool_]) -> FloatArray:
+    """(N,) mean brightness of some columns of a strip (N, M), without the excess of specks."""
+    means = light[:, columns].mean(axis=1, dtype=np.float64)
+    return np.asarray(np.minimum(means, _CUT), np.float64)
+
+
+def _lit_parts(contrast: FloatArray) -> Iterator[tuple[int, int]]:
+    """First and end of the stretches in which a line is lit rather than not.
+
+    A stretch maximizes the sum of contrast less a part of what is typical: were it half, that
+    is where the ends of an even line in white noise most likely are. It is less, within
+    bounds, for scratches fade.
+    """
+    todo = [(0, len(contrast))]
+    while todo:
+        first, end = todo.pop()
+        if end - first < SHORTEST_PX:
+            continue
+        part = contrast[first:end]
+        level = float(np.clip(_OF_TYPICAL * part.mean(), *_LEVELS))
+        sums = np.concatenate([[0.0], np.cumsum(part - level)])
+        stop = int((sums - np.minimum.accumulate(sums)).argmax())
+        start = int(sums[: stop + 1].argmin())
+        if stop - start < SHORTEST_PX or sums[stop] - sums[start] < _LEAST_SUM:
+            continue
+        yield first + start, first + stop
+        todo += [(first, first + start), (first + stop, end)]
+
+
+def _evidence(light: Image) -> float:
+    """How unlikely so many lit pieces would be by chance, in nats: -ln of the probability.
+
+    Desolneux, Moisan and Morel, "Meaningful alignments" (IJCV 40(1), 2000): specks line up
+    by chance, the sooner the more there are. How many there are is seen beside the line. The
+    probability is bounded after Chernoff (Hoeffding).
+    """
+    pieces = max(1, len(light) // _PIECE_PX)
+    lit = _lit_share(light, _CORE, pieces)
+    beside = float(np.mean([_lit_share(light, columns, pieces) for columns in _BESIDE]))
+    chance = min(_CHOICES * beside + _BY_NOISE, 0.95)
+    if lit <= chance:
+        return 0.0
+    dark = (1 - lit) * math.log((1 - lit) / (1 - chance)) if lit < 1 else 0.0
+    return pieces * (lit * math.log(lit / chance) + dark)
+
+
+def _lit_share(light: Image, columns: npt.NDArray[np.bool_], pieces: int) -> float:
+    contrast = light[:, columns].mean(axis=1)
+    edges = np.linspace(0, len(contrast), pieces + 1).astype(int)
+    means = np.add.reduceat(contrast, edges[:-1]) / np.diff(edges)
+    return float((means > _LIT).mean())
+
+
+def _is_bent(points: FloatArray) -> bool:
+    """Whether a polyline (N, 2) of points a pixel apart is bent as a hair is."""
+    step = min(_BEND_PX, len(points) // 3)
+    middle = points[step:-step]
+    before, behind = middle - points[: -2 * step], points[2 * step :] - middle
+    cross = before[:, 0] * behind[:, 1] - before[:, 1] * behind[:, 0]
+    turn = np.abs(np.arctan2(cross, (before * behind).sum(axis=1))) / step  # radians a pixel
+    sharpest = float(np.percentile(turn, 90))
+    mean_radius = max(_SHARPEST_PX, _SHARPEST_PX * _SHORT_PX / len(points))
+    return float(turn.mean()) > 1 / mean_radius or sharpest > 1 / _SHARPEST_TENTH_PX
+
+
+def _width(light: Image, contrast: FloatArray) -> float:
+    """The full width at half maximum of the mean cross-section, pixels."""
+    usable = contrast <= np.percentile(contrast, 95)
+    profile = light[usable].mean(axis=0).astype(np.float64)
+    middle = int(np.argmax(np.where(np.abs(OFFSETS) <= _OFF_CREST_PX, profile, -np.inf)))
+    half = profile[middle] / 2
+    sides = []
+    for values, distance in (
+        (profile[middle:], OFFSETS[middle:]),
+        (profile[middle::-1], -OFFSETS[middle::-1]),
+    ):
+        under = np.flatnonzero(values < half)
+        if not len(under):
+            sides.append(float(distance[-1]))
+            continue
+        k = int(under[0])
+        part = (values[k - 1] - half) / (values[k - 1] - values[k])
+        sides.append(float(distance[k - 1] + part * (distance[k] - distance[k - 1])))
+    return sum(sides)
+
+
+def _simplified(points: FloatArray) -> FloatArray:
+    """The polyline with as few points as keep it within a third of a pixel."""
+    origin = points.min(axis=0)
+    kept = cv2.approxPolyDP((points - origin).astype(np.float32)[:, None], 0.3, closed=False)
+    return np.asarray(kept[:, 0].astype(np.float64) + origin, dtype=np.float64)

@@ -1,0 +1,171 @@
+"""Where a bright line may run: the response of oriented line filters.
+
+The second derivative of a Gaussian across the line, steered from three separable filters
+(Freeman and Adelson, "The design and use of steerable filters", IEEE PAMI 13(9), 1991),
+is added up at places along the line: far enough that points strung along a line add up to
+one, and for less than a bank of long kernels costs.
+
+All of it works on frames halved in size: a scratch still has more than a pixel, the noise
+is halved, and so is what the filters must reach.
+"""
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from darkscan.pipeline.frames import Pixels
+
+Image = npt.NDArray[np.float32]
+
+HALVED = 2
+"""Pixels of the frame, across and down, in one of the halved frame."""
+
+ORIENTATIONS = 16
+_SIGMA = 1.1  # of the filter, pixels of the halved frame
+_REACH = 4  # of its kernels
+_PLACES = (-9, -6, -3, 3, 6, 9)  # along the line beside its own at which it is added up
+_STRIP = 128  # rows that are looked at together
+_MARGIN = _REACH + max(_PLACES)
+_BLOCK = 8  # the background is the median of 5 x 5 blocks of so many pixels
+_DARKEST, _BRIGHTEST = -4.0, 6.0  # sigmas at which single specks are cut off
+_LEAST_SIGMA = 0.15  # grey levels: the noise of rounding alone, halved
+_WEAKEST = 3.25  # sigmas of the response that a line goes on with
+
+
+@dataclass(frozen=True, eq=False)
+class Ridges:
+    """Crests of the line filters' response: N pixels of the halved frame."""
+
+    rows: npt.NDArray[np.intp]
+    columns: npt.NDArray[np.intp]
+    strength: Image
+    """(N,) in standard deviations of the response to background."""
+
+    angle: Image
+    """(N,) direction of the line, radians from x towards y, 0 to pi."""
+
+    @classmethod
+    def none(cls) -> "Ridges":
+        """No pixel at all."""
+        nothing = np.empty(0, np.intp)
+        return cls(nothing, nothing, np.empty(0, np.float32), np.empty(0, np.float32))
+
+
+def find_ridges(frame: Pixels, mask: npt.NDArray[np.uint8]) -> Ridges:
+    """The crests within ``mask`` (h, w), nonzero where the halved ``frame`` is searched.
+
+    frame: (H, W) uint8 or uint16, with h = H // 2 and w = W // 2.
+    """
+    height, width = mask.shape
+    strongest = np.zeros((height, width), np.float32)
+    direction = np.zeros((height, width), np.uint8)
+    samples = []
+    for top in range(0, height, _STRIP):
+        bottom = min(top + _STRIP, height)
+        for left, right in _runs(cv2.reduce(mask[top:bottom], 0, cv2.REDUCE_MAX)[0] > 0):
+            patch = _flattened(frame, top, bottom, left, right)
+            response, which, background = _filtered(patch)
+            area = (slice(top, bottom), slice(left, right))
+            strongest[area], direction[area] = response, which
+            samples.append(background)
+    if not samples:
+        return Ridges.none()
+    sigma = _spread(np.concatenate(samples))
+    return _crests(strongest / np.float32(max(sigma, 1e-6)), direction, mask)
+
+
+def _runs(columns: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """First and end of each run of True."""
+    edges = np.flatnonzero(np.diff(columns.astype(np.int8), prepend=0, append=0))
+    return [(int(first), int(end)) for first, end in edges.reshape(-1, 2)]
+
+
+def _flattened(frame: Pixels, top: int, bottom: int, left: int, right: int) -> Image:
+    """A rectangle of the halved frame and the filters' margin: noise of unit sigma around 0."""
+    height, width = frame.shape[0] // HALVED, frame.shape[1] // HALVED
+    y0, y1 = max(top - _MARGIN, 0), min(bottom + _MARGIN, height)
+    x0, x1 = max(left - _MARGIN, 0), min(right + _MARGIN, width)
+    pixels = frame[HALVED * y0 : HALVED * y1, HALVED * x0 : HALVED * x1].astype(np.float32)
+    size = (x1 - x0, y1 - y0)
+    halved = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    blocks = (math.ceil(size[0] / _BLOCK), math.ceil(size[1] / _BLOCK))
+    coarse = cv2.medianBlur(cv2.resize(halved, blocks, interpolation=cv2.INTER_AREA), 5)
+    flat: Image = np.subtract(
+        halved, cv2.resize(coarse, size, interpolation=cv2.INTER_LINEAR), dtype=np.float32
+    )
+    flat /= np.float32(max(_spread(flat), _LEAST_SIGMA))
+    np.clip(flat, _DARKEST, _BRIGHTEST, out=flat)
+    above, below = _MARGIN - (top - y0), _MARGIN - (y1 - bottom)
+    before, behind = _MARGIN - (left - x0), _MARGIN - (x1 - right)
+    return np.asarray(
+        cv2.copyMakeBorder(flat, above, below, before, behind, cv2.BORDER_REFLECT_101),
+        dtype=np.float32,
+    )
+
+
+def _filtered(patch: Image) -> tuple[Image, npt.NDArray[np.uint8], Image]:
+    """The best response of a patch less its margin, its orientation, and a sample of one."""
+    rows, columns = patch.shape[0] - 2 * _MARGIN, patch.shape[1] - 2 * _MARGIN
+    xx, xy, yy = (cv2.sepFilter2D(patch, cv2.CV_32F, *kernels) for kernels in _DERIVATIVES)
+    best = np.full((rows, columns), -np.inf, np.float32)
+    which = np.zeros((rows, columns), np.uint8)
+    total = np.empty_like(best)
+    sample = total[:0, 0]
+    for number in range(ORIENTATIONS):
+        cos, sin = _direction(number)
+        across = cv2.addWeighted(xx, -sin * sin, yy, -cos * cos, 0.0)
+        across = cv2.scaleAdd(xy, 2 * sin * cos, across)
+        np.copyto(total, across[_MARGIN : _MARGIN + rows, _MARGIN : _MARGIN + columns])
+        for place in _PLACES:
+            y, x = _MARGIN + round(place * sin), _MARGIN + round(place * cos)
+            cv2.add(total, across[y : y + rows, x : x + columns], dst=total)
+        if number == 0:
+            sample = total[::4, ::4].ravel()
+        better = cv2.compare(total, best, cv2.CMP_GT)
+        cv2.max(best, total, dst=best)
+        cv2.copyTo(np.full_like(which, number), better, dst=which)
+    return best, which, sample
+
+
+def _direction(number: int) -> tuple[float, float]:
+    angle = math.pi * number / ORIENTATIONS
+    return math.cos(angle), math.sin(angle)
+
+
+def _derivatives() -> list[tuple[Image, Image]]:
+    """Kernels along x and y of the second derivatives xx, xy and yy of a Gaussian."""
+    x = np.arange(-_REACH, _REACH + 1) / _SIGMA
+    smooth = np.exp(-0.5 * x**2)
+    smooth /= smooth.sum()
+    first, second = -x * smooth, (x**2 - 1) * smooth
+    second -= second.mean()  # an even glow is no line
+    pairs = ((second, smooth), (first, first), (smooth, second))
+    return [(along.astype(np.float32), down.astype(np.float32)) for along, down in pairs]
+
+
+_DERIVATIVES = _derivatives()
+
+
+def _crests(
+    strength: Image, direction: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8]
+) -> Ridges:
+    """Pixels of the mask that no neighbour across their line surpasses."""
+    rows, columns = np.nonzero((strength >= _WEAKEST) & mask.astype(np.bool_))
+    angle = direction[rows, columns] * np.float32(math.pi / ORIENTATIONS)
+    down, across = np.rint(np.cos(angle)).astype(int), np.rint(-np.sin(angle)).astype(int)
+    padded = np.pad(strength, 1)
+    own = strength[rows, columns]
+    # Of two equal neighbours one stays, whichever side it is on.
+    crest = (own > padded[rows + 1 + down, columns + 1 + across]) & (
+        own >= padded[rows + 1 - down, columns + 1 - across]
+    )
+    return Ridges(rows[crest], columns[crest], own[crest], angle[crest])
+
+
+def _spread(values: Image) -> float:
+    """The standard deviation of the bulk, from the median of the absolute values."""
+    some = np.abs(values.reshape(-1)[:: max(1, values.size // 20_000)])
+    return float(np.median(some)) / 0.6745
