@@ -5,13 +5,15 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO_OUT ?= out/demo
 
-.PHONY: help demo test check figures schema clean
+.PHONY: help demo test check figures tables schema clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo      simulate a scan, inspect it, compare with the truth (base install)"
 	@echo "make test      lint, types, architecture and the whole test suite"
 	@echo "make figures   the benchmarks; prints what docs/benchmarks.md quotes"
+	@echo "make tables    the paper's Tables II and III, every row trained (hours on two cores)"
+	@echo "make schema    writes docs/defect-map.schema.json anew"
 	@echo "make clean     remove what the above made"
 
 # The base install: enough to import, simulate, replay and inspect on the CPU.
@@ -45,6 +47,14 @@ figures: $(VENV)/dev
 	$(BIN)/python benchmarks/replay.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/mapping.py
+	$(BIN)/python benchmarks/lengths.py
+
+tables: $(VENV)/dev
+	$(BIN)/python benchmarks/tables.py --out out/tables
+
+schema: $(VENV)/base
+	$(BIN)/python -c 'import json; from darkscan.pipeline.defect_map import json_schema; \
+	    print(json.dumps(json_schema(), indent=2))' > docs/defect-map.schema.json
 
 clean:
 	rm -rf $(VENV) out build .mypy_cache .ruff_cache .pytest_cache .hypothesis
