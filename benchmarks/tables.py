@@ -3,7 +3,7 @@
     python benchmarks/tables.py --out out/tables            (reduced: an hour or two on a CPU core)
     python benchmarks/tables.py --out out/tables --full     (the paper's protocol, for a GPU)
 
-Reduced, every row gets the same simulated windows in the same order: 400 batches of 32
+Reduced, every row gets the same simulated windows in the same order: 600 batches of 16
 of the look "optic", from bright to weak, at a width that makes a window cost about
 0.2 GMAC. Full, every row is trained at width 1 by the paper's protocol on a data set of
 the paper's size, cut out of 112 simulated elements. Both are measured on windows of
@@ -49,7 +49,7 @@ def main() -> int:
     )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--full", action="store_true", help="the paper's protocol at width 1")
-    parser.add_argument("--steps", type=int, default=400, help="reduced: batches of 32 a row")
+    parser.add_argument("--steps", type=int, default=600, help="reduced: batches of 16 a row")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rows", nargs="*", default=list(WIDTHS), choices=list(WIDTHS))
@@ -80,9 +80,10 @@ def train(name: str, arguments: argparse.Namespace) -> None:
         network=name,
         width=WIDTHS[name],
         steps=arguments.steps,
-        learning_rate=1e-3,
-        warm_up=40,
-        ramp=0.5,
+        batch=16,
+        learning_rate=1.5e-3,
+        warm_up=60,
+        ramp=1.0,
         validation_windows=256,
         validate_every=max(1, arguments.steps // 2),
         seed=arguments.seed,

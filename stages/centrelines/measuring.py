@@ -1,6 +1,5 @@
 """Where along a chain the scratch begins and ends, how wide and how bright it is."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,13 +15,12 @@ _CORE = np.abs(OFFSETS) <= 1.0
 _BESIDE = [np.abs(OFFSETS - middle) <= 1.0 for middle in (-8.0, -6.5, -5.0, 5.0, 6.5, 8.0)]
 _OFF_CREST_PX = 2.0  # a line is this close to its crest
 _CUT = 3.0  # sigmas: a speck counts no more than that
-_LIT = 1.0  # sigmas of a lit piece, on average
 _PIECE_PX = 5
 _OF_TYPICAL, _LEVELS = 0.4, (0.3, 0.8)  # contrast that tells lit from not, and its bounds
 _LEAST_SUM = 20.0  # sigmas times pixels of length: fainter lines are not looked at
-_CHOICES = 2.0  # places aside among which a chain has chosen the brightest, at each piece
-_BY_NOISE = 0.15  # share of pieces that noise alone lights on a chain, chosen so
-_LEAST_EVIDENCE = 10.0  # nats
+_CHOICE = 0.75  # standard deviations that a piece gains as the chain chose its place
+_LEAST_EVIDENCE = 15.0  # nats
+_TILTS = np.array([0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0])  # for each sigma
 _BEND_PX = 20
 _SHORT_PX = 60  # smoothing makes pieces shorter than this look straighter than they are
 _SHARPEST_PX, _SHARPEST_TENTH_PX = 95.0, 45.0
@@ -84,27 +82,27 @@ def _lit_parts(contrast: FloatArray) -> Iterator[tuple[int, int]]:
 
 
 def _evidence(light: Image) -> float:
-    """How unlikely so many lit pieces would be by chance, in nats: -ln of the probability.
+    """How unlikely so much light would be by chance, in nats: -ln of the probability.
 
-    Desolneux, Moisan and Morel, "Meaningful alignments" (IJCV 40(1), 2000): specks line up
-    by chance, the sooner the more there are. How many there are is seen beside the line. The
-    probability is bounded after Chernoff (Hoeffding).
+    Specks line up by chance, the sooner the more there are (Desolneux, Moisan and Morel,
+    "Meaningful alignments", IJCV 40(1), 2000). How bright the pieces of a line by chance are
+    is seen beside it; the probability that they sum up to those on it is bounded after Chernoff
+    (Ann. Math. Stat. 23(4), 1952). One more piece, as bright as one can be, stands for
+    those that so few have not shown.
     """
     pieces = max(1, len(light) // _PIECE_PX)
-    lit = _lit_share(light, _CORE, pieces)
-    beside = float(np.mean([_lit_share(light, columns, pieces) for columns in _BESIDE]))
-    chance = min(_CHOICES * beside + _BY_NOISE, 0.95)
-    if lit <= chance:
-        return 0.0
-    dark = (1 - lit) * math.log((1 - lit) / (1 - chance)) if lit < 1 else 0.0
-    return pieces * (lit * math.log(lit / chance) + dark)
+    own = _pieces(light, _CORE, pieces)
+    beside = np.concatenate([_pieces(light, columns, pieces) for columns in _BESIDE])
+    beside += _CHOICE * beside.std()
+    moments = np.exp(_TILTS[:, None] * np.append(beside, _CUT)).mean(axis=1)
+    return float((_TILTS * own.sum() - pieces * np.log(moments)).max())
 
 
-def _lit_share(light: Image, columns: npt.NDArray[np.bool_], pieces: int) -> float:
-    contrast = light[:, columns].mean(axis=1)
-    edges = np.linspace(0, len(contrast), pieces + 1).astype(int)
-    means = np.add.reduceat(contrast, edges[:-1]) / np.diff(edges)
-    return float((means > _LIT).mean())
+def _pieces(light: Image, columns: npt.NDArray[np.bool_], pieces: int) -> FloatArray:
+    """The mean contrast of each of some equal pieces of a strip, along some of its columns."""
+    edges = np.linspace(0, len(light), pieces + 1).astype(int)
+    sums = np.add.reduceat(_contrast(light, columns), edges[:-1])
+    return np.asarray(sums / np.diff(edges), np.float64)
 
 
 def _is_bent(points: FloatArray) -> bool:

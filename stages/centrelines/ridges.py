@@ -2,8 +2,9 @@
 
 The second derivative of a Gaussian across the line, steered from three separable filters
 (Freeman and Adelson, "The design and use of steerable filters", IEEE PAMI 13(9), 1991),
-is added up at places along the line: far enough that points strung along a line add up to
-one, and for less than a bank of long kernels costs.
+is added up at nine places along the line: far enough that points strung along a line add up
+to one, and for less than a bank of long kernels costs. What one place adds is cut off: a
+speck of dust, however bright, makes no line of its own.
 
 All of it works on frames halved in size: a scratch still has more than a pixel, the noise
 is halved, and so is what the filters must reach.
@@ -26,12 +27,13 @@ HALVED = 2
 ORIENTATIONS = 16
 _SIGMA = 1.1  # of the filter, pixels of the halved frame
 _REACH = 4  # of its kernels
-_PLACES = (-9, -6, -3, 3, 6, 9)  # along the line beside its own at which it is added up
+_STEP = 3  # between the nine places along the line at which it is added up
 _STRIP = 128  # rows that are looked at together
-_MARGIN = _REACH + max(_PLACES)
+_MARGIN = _REACH + 4 * _STEP
 _BLOCK = 8  # the background is the median of 5 x 5 blocks of so many pixels
 _DARKEST, _BRIGHTEST = -4.0, 6.0  # sigmas at which single specks are cut off
 _LEAST_SIGMA = 0.15  # grey levels: the noise of rounding alone, halved
+_MOST_OF_A_PLACE = 4.5  # sigmas of the filter in white noise
 _WEAKEST = 3.25  # sigmas of the response that a line goes on with
 
 
@@ -112,22 +114,35 @@ def _filtered(patch: Image) -> tuple[Image, npt.NDArray[np.uint8], Image]:
     xx, xy, yy = (cv2.sepFilter2D(patch, cv2.CV_32F, *kernels) for kernels in _DERIVATIVES)
     best = np.full((rows, columns), -np.inf, np.float32)
     which = np.zeros((rows, columns), np.uint8)
-    total = np.empty_like(best)
-    sample = total[:0, 0]
+    sample = best[:0, 0]
     for number in range(ORIENTATIONS):
         cos, sin = _direction(number)
-        across = cv2.addWeighted(xx, -sin * sin, yy, -cos * cos, 0.0)
-        across = cv2.scaleAdd(xy, 2 * sin * cos, across)
-        np.copyto(total, across[_MARGIN : _MARGIN + rows, _MARGIN : _MARGIN + columns])
-        for place in _PLACES:
-            y, x = _MARGIN + round(place * sin), _MARGIN + round(place * cos)
-            cv2.add(total, across[y : y + rows, x : x + columns], dst=total)
+        along = cv2.addWeighted(xx, -sin * sin, yy, -cos * cos, 0.0)
+        across: Image = np.asarray(cv2.scaleAdd(xy, 2 * sin * cos, along), np.float32)
+        cv2.threshold(across, _MOST, 0.0, cv2.THRESH_TRUNC, dst=across)
+        for step in (_STEP, 3 * _STEP):
+            across = _three(across, round(step * cos), round(step * sin))
+        top, left = (
+            (size - rest) // 2 for size, rest in zip(across.shape, best.shape, strict=True)
+        )
+        total = across[top : top + rows, left : left + columns]
         if number == 0:
             sample = total[::4, ::4].ravel()
         better = cv2.compare(total, best, cv2.CMP_GT)
         cv2.max(best, total, dst=best)
         cv2.copyTo(np.full_like(which, number), better, dst=which)
     return best, which, sample
+
+
+def _three(image: Image, right: int, down: int) -> Image:
+    """The sum of three places in a row around each pixel of an image that has them all."""
+    across, up = abs(right), abs(down)
+    rows, columns = image.shape[0] - 2 * up, image.shape[1] - 2 * across
+    before, own, behind = (
+        image[up + k * down :][:rows, across + k * right :][:, :columns] for k in (-1, 0, 1)
+    )
+    total = cv2.add(before, behind)
+    return np.asarray(cv2.add(total, own, dst=total), np.float32)
 
 
 def _direction(number: int) -> tuple[float, float]:
@@ -147,6 +162,7 @@ def _derivatives() -> list[tuple[Image, Image]]:
 
 
 _DERIVATIVES = _derivatives()
+_MOST = _MOST_OF_A_PLACE * math.prod(float(np.hypot.reduce(kernel)) for kernel in _DERIVATIVES[0])
 
 
 def _crests(

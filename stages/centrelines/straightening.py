@@ -19,7 +19,7 @@ OFFSETS = np.arange(-REACH_PX, REACH_PX + _STEP_PX / 2, _STEP_PX, dtype=np.float
 _SIDES = np.abs(OFFSETS) >= 5.0  # noqa: PLR2004
 _SMOOTH_PX = 6.0
 _FURTHEST_PX = 2.5  # a chain is this close to the line
-_MOST_ROWS = 16_384  # cv2.remap takes maps of less than 32 768 rows
+_ROWS_AT_ONCE = 256  # the shorter, the less of the frame lies in the box around them
 _LEAST_NOISE = 0.3  # grey levels: that of rounding
 _SPECK = 3.0  # sigmas beside the line above which a speck begins
 _ROUGHLY_PX = 8.0  # smoothing of a chain of whole pixels
@@ -61,17 +61,16 @@ def _cut(frame: Pixels, points: FloatArray) -> tuple[Image, float]:
     normals = _normals(points)
     # OpenCV counts from the middle of the first pixel, we from its corner.
     places = (points - 0.5)[:, None, :] + OFFSETS[None, :, None] * normals[:, None, :]
-    low = np.maximum(np.floor(places.min(axis=(0, 1))).astype(int) - 3, 0)
-    high = np.ceil(places.max(axis=(0, 1))).astype(int) + 4
-    patch = frame[low[1] : high[1], low[0] : high[0]].astype(np.float32)
-    maps = (places - low).astype(np.float32)
-    light = np.empty(maps.shape[:2], np.float32)
-    for first in range(0, len(maps), _MOST_ROWS):
-        some = slice(first, first + _MOST_ROWS)
+    light = np.empty(places.shape[:2], np.float32)
+    for first in range(0, len(points), _ROWS_AT_ONCE):
+        some = slice(first, first + _ROWS_AT_ONCE)
+        low = np.maximum(np.floor(points[some].min(axis=0) - REACH_PX).astype(int) - 3, 0)
+        high = np.ceil(points[some].max(axis=0) + REACH_PX).astype(int) + 4
+        maps = (places[some] - low).astype(np.float32)
         light[some] = cv2.remap(
-            patch,
-            np.ascontiguousarray(maps[some, :, 0]),
-            np.ascontiguousarray(maps[some, :, 1]),
+            frame[low[1] : high[1], low[0] : high[0]].astype(np.float32),
+            np.ascontiguousarray(maps[..., 0]),
+            np.ascontiguousarray(maps[..., 1]),
             cv2.INTER_CUBIC,
             borderMode=cv2.BORDER_REPLICATE,
         )

@@ -7,34 +7,50 @@ further ahead: gaps, beads and crossing lines do not end a scratch.
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
+import cv2
 import numpy as np
-import numpy.typing as npt
 
+from darkscan.pipeline.geometry import FloatArray
 from darkscan.stages.centrelines.ridges import Ridges
 
-Chain = npt.NDArray[np.float64]
-"""(K, 2) pixels (x, y) of the halved frame, along a line."""
 
-_STRONG = 5.0  # sigmas a chain starts with
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """Crests along a line."""
+
+    points: FloatArray
+    """(K, 2) pixels (x, y) of the halved frame."""
+
+    excess: float
+    """What the crests' strengths, each less that of a crest by chance, sum up to."""
+
+
+_STRONG = 4.5  # sigmas a chain starts with
+_BY_CHANCE = 3.0  # sigmas of a crest where there is no line: few have more
+_LEAST_EXCESS = 10.0  # of touching crests among which a chain starts
 _LONGEST_GAP = 15  # pixels of the halved frame
 _TURN = 0.25  # of the way to the crest's own direction that the heading turns at each step
 _WIDEST_TURN = math.radians(32)  # between heading and the next crest's direction
 _SLANT = 0.25  # pixels aside for one ahead
 _SHORTEST = 6  # pixels
+_HEADINGS = 180  # as finely as it matters for the place of a crest
 
 
 def trace(ridges: Ridges) -> list[Chain]:
     """The chains of crests, strongest start first; no crest is in two."""
+    promising = _promising(ridges)
     strength, angle = ridges.strength.tolist(), ridges.angle.tolist()
     places = list(zip(ridges.columns.tolist(), ridges.rows.tolist(), strict=True))
-    free = {place: number for number, place in enumerate(places)}
+    number_at = {place: number for number, place in enumerate(places)}
+    free = dict(number_at)
     order = np.lexsort((ridges.columns, ridges.rows, -ridges.strength)).tolist()
     chains = []
     for start in order:
         if strength[start] < _STRONG:
             break
-        if places[start] not in free:
+        if not promising[start] or places[start] not in free:
             continue
         _take(free, angle, places[start], angle[start])
         back, ahead = (
@@ -43,8 +59,22 @@ def trace(ridges: Ridges) -> list[Chain]:
         )
         chain = [*reversed(back), places[start], *ahead]
         if len(chain) >= _SHORTEST:
-            chains.append(np.array(chain, np.float64))
+            excess = sum(strength[number_at[place]] - _BY_CHANCE for place in chain)
+            chains.append(Chain(np.array(chain, np.float64), excess))
     return chains
+
+
+def _promising(ridges: Ridges) -> list[bool]:
+    """Which of the N crests touch others so strong that there may be a line."""
+    if not len(ridges.rows):
+        return []
+    image = np.zeros((ridges.rows.max() + 1, ridges.columns.max() + 1), np.uint8)
+    image[ridges.rows, ridges.columns] = 1
+    _, labels = cv2.connectedComponents(image)
+    group = labels[ridges.rows, ridges.columns]
+    excess = np.bincount(group, ridges.strength - _BY_CHANCE)
+    promising: list[bool] = (excess[group] >= _LEAST_EXCESS).tolist()
+    return promising
 
 
 def _walk(
@@ -73,22 +103,39 @@ def _next(
     heading: float,
 ) -> tuple[tuple[int, int], float] | None:
     """The nearest crest ahead that runs the same way, the strongest of equally near ones."""
-    cos, sin = math.cos(heading), math.sin(heading)
-    for ahead in range(1, _LONGEST_GAP + 1):
+    x, y = place
+    for steps in _AHEAD[round(heading * _HEADINGS / math.tau) % _HEADINGS]:
         best, best_strength = None, 0.0
-        aside = 1 + int(_SLANT * ahead)
-        for off in range(-aside, aside + 1):
-            x = round(place[0] + ahead * cos - off * sin)
-            y = round(place[1] + ahead * sin + off * cos)
-            number = free.get((x, y))
+        for right, down in steps:
+            there = (x + right, y + down)
+            number = free.get(there)
             if number is None or strength[number] <= best_strength:
                 continue
             turn = _turn(heading, angle[number])
             if abs(turn) <= _WIDEST_TURN:
-                best, best_strength = ((x, y), turn), strength[number]
+                best, best_strength = (there, turn), strength[number]
         if best is not None:
             return best
     return None
+
+
+def _steps_ahead(heading: float) -> list[list[tuple[int, int]]]:
+    """For each distance ahead the pixels (x, y) to look at, none twice."""
+    cos, sin = math.cos(heading), math.sin(heading)
+    seen: set[tuple[int, int]] = set()
+    steps = []
+    for ahead in range(1, _LONGEST_GAP + 1):
+        aside = 1 + int(_SLANT * ahead)
+        fan = (
+            (round(ahead * cos - off * sin), round(ahead * sin + off * cos))
+            for off in range(-aside, aside + 1)
+        )
+        steps.append([step for step in dict.fromkeys(fan) if step not in seen])
+        seen.update(steps[-1])
+    return steps
+
+
+_AHEAD = [_steps_ahead(math.tau * number / _HEADINGS) for number in range(_HEADINGS)]
 
 
 def _take(

@@ -33,6 +33,11 @@ def gaps(vertices: Points, every_px: int, dark_px: int) -> np.ndarray:
     return np.where((np.arange(len(vertices)) + every_px // 2) % every_px < dark_px, 0.0, 8.0)
 
 
+def runs(vertices: Points, every_px: int, dark_px: int) -> np.ndarray:
+    """Runs of light along a line whose vertices are a pixel apart."""
+    return np.where(np.arange(len(vertices)) % every_px < every_px - dark_px, 8.0, 0.0)
+
+
 STRAIGHT = straight((80.3, 120.7), (690.2, 500.4))
 
 
@@ -54,6 +59,12 @@ def test_a_scratch_is_one_line_of_its_length(truth: Points, amplitude: float | n
     (line,) = lines_of(find(frame((truth, amplitude, 2.3))))
     assert aside(line, truth) < 1.0
     assert length(line) == pytest.approx(length(truth), rel=0.02, abs=8)
+
+
+def test_runs_in_line_are_one_scratch_gaps_included() -> None:
+    (line,) = lines_of(find(frame((STRAIGHT, runs(STRAIGHT, 110, 50), 2.3))))
+    assert aside(line, STRAIGHT) < 5.0  # in the dark nothing guides it
+    assert length(line) == pytest.approx(length(STRAIGHT), rel=0.04)
 
 
 @pytest.mark.parametrize("fwhm_px", [2.0, 3.0, 4.5])
