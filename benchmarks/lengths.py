@@ -33,7 +33,7 @@ from darkscan.pipeline.recipe import Inspection
 from darkscan.pipeline.results import FrameResult, Inspected, LedgerSums, ModelInfo
 from darkscan.pipeline.scan import FrameMeta
 from darkscan.stages.centrelines import find_centrelines
-from darkscan.stages.inference import OnnxRuntimeBackend, read_conventions
+from darkscan.stages.inference import OnnxRuntimeBackend, read_conventions, scores_in_context
 from darkscan.stages.mapping import build_map
 
 WINDOW, STRIDE = 256, 128
@@ -115,7 +115,7 @@ def _model(file: Path | None) -> tuple[ModelInfo, Scorer]:
     def score(truth: ElementTruth, meta: FrameMeta, pixels: Pixels) -> Scores:
         del truth, meta
         adjustment = gains_and_offsets(*window_extrema(pixels, ORIGINS, WINDOW))
-        return backend.scores(pixels, ORIGINS, *adjustment, 255)
+        return scores_in_context(backend.see(pixels, ORIGINS, *adjustment, 255), ORIGINS, WINDOW)
 
     return model, score
 

@@ -78,7 +78,7 @@ def _bare(recording: Path, threads: int) -> float:
     source.close()
     start = time.perf_counter()
     for pixels, gains, offsets in frames:
-        backend.scores(pixels, origins, gains, offsets, full_scale)
+        backend.see(pixels, origins, gains, offsets, full_scale)
     return len(frames) / (time.perf_counter() - start)
 
 

@@ -25,6 +25,7 @@ from darkscan.pipeline.storage import write_atomically
 
 if TYPE_CHECKING:
     from darkscan.drivers.images import Mosaic
+    from darkscan.stages.inference import Seen
 
 _BATCH = 32
 _LARGEST_LEVEL = 2**16 - 1
@@ -104,9 +105,19 @@ class ModelScorer:
     def frame(
         self, pixels: Pixels, origins: npt.NDArray[np.int32], full_scale: float
     ) -> npt.NDArray[np.float32]:
-        """Probabilities (N,) of the windows of a frame (H, W) whose first pixels are given."""
+        """Probabilities (N,) of the windows of a frame (H, W) whose first pixels are given.
+
+        Windows that overlap know of each other, as in a scan.
+        """
+        from darkscan.stages.inference import scores_in_context
+
+        seen = self.alone(pixels, origins, full_scale)
+        return scores_in_context(seen, origins, self.info.window)
+
+    def alone(self, pixels: Pixels, origins: npt.NDArray[np.int32], full_scale: float) -> "Seen":
+        """What the model sees in each of the windows by itself."""
         gains, offsets = gains_and_offsets(*window_extrema(pixels, origins, self.info.window))
-        return self._backend.scores(pixels, origins, gains, offsets, round(full_scale))
+        return self._backend.see(pixels, origins, gains, offsets, round(full_scale))
 
     def __call__(self, windows: Pixels, full_scale: float) -> npt.NDArray[np.float32]:
         """Probabilities (N,) of windows (N, side, side): one below the other, a frame."""
@@ -126,9 +137,12 @@ def score_image(
     """Origins (N, 2), y and x, and scores (N,) of all windows of an image.
 
     Row of windows by row of windows, so that of a large image only a band is in the
-    network's hands. A side shorter than a window is padded by reflection at its end.
+    network's hands; then each window learns what those it overlaps saw. A side shorter
+    than a window is padded by reflection at its end.
     ``show`` is told the rows that are done, and how many there are.
     """
+    from darkscan.stages.inference import Seen, scores_in_context
+
     height, width = mosaic.shape
     window, stride = scorer.info.window, scorer.info.stride
     padding = (max(0, window - height), max(0, window - width))
@@ -140,9 +154,12 @@ def score_image(
         mosaic.read_into(y, 0, band)
         padded = cast("Pixels", np.pad(band, ((0, padding[0]), (0, padding[1])), mode="reflect"))
         within = origins[origins[:, 0] == y] - np.array([y, 0], np.int32)
-        parts.append(scorer.frame(padded, within, full_scale))
+        parts.append(scorer.alone(padded, within, full_scale))
         show(done, len(rows))
-    return origins.astype(np.int64), np.concatenate(parts)
+    scores, lines = zip(*parts, strict=True)
+    known = [part for part in lines if part is not None]
+    seen = Seen(np.concatenate(scores), np.concatenate(known) if known else None)
+    return origins.astype(np.int64), scores_in_context(seen, origins, scorer.info.window)
 
 
 @contextmanager

@@ -82,7 +82,7 @@ class AttentionFusionNetwork(nn.Module):
 
         ``full_scale``, () or (N, 1, 1), is the largest grey level the camera can give.
         """
-        return self._logits_and_lines(windows, gains, offsets, full_scale)[0]
+        return self.logits_and_lines(windows, gains, offsets, full_scale)[0]
 
     def classify(self, windows: Tensor, full_scale: float = GREY_RANGE) -> Tensor:
         """Logits (N,) of windows (N, H, W) in grey levels, which it adjusts itself."""
@@ -94,7 +94,7 @@ class AttentionFusionNetwork(nn.Module):
         """Binary cross entropy of the windows and, with a line head, of its cells."""
         windows = batch.windows.float()
         gains, offsets = BrightnessAdjustment.coefficients(windows)
-        logits, lines = self._logits_and_lines(windows, gains, offsets, batch.full_scale)
+        logits, lines = self.logits_and_lines(windows, gains, offsets, batch.full_scale)
         entropy = nn.functional.binary_cross_entropy_with_logits
         loss = entropy(logits, batch.labels)
         if lines is not None:
@@ -116,9 +116,10 @@ class AttentionFusionNetwork(nn.Module):
         twin.load_state_dict(self.state_dict())
         return twin
 
-    def _logits_and_lines(
+    def logits_and_lines(
         self, windows: Tensor, gains: Tensor, offsets: Tensor, full_scale: Tensor
     ) -> tuple[Tensor, Tensor | None]:
+        """As ``forward``; and the logits (N, h, w) of cells of 8 px, if it has a line head."""
         features = self.pool(self.stem(self._channels(windows, gains, offsets, full_scale)))
         reached = []
         for stage in self.stages:

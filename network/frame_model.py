@@ -23,8 +23,11 @@ class FrameModel(nn.Module):
 
     def forward(
         self, frame: Tensor, origins: Tensor, gains: Tensor, offsets: Tensor, full_scale: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, ...]:
         """Logits and scores, (N,) float32 each; a score is the probability of a scratch.
+
+        A network with a line head also gives lines (N, 32, 32), the probability of each
+        cell of 8 px that a scratch crosses it.
 
         ``frame`` (H, W, B) uint8: the little-endian bytes of each pixel, B = 1 or 2.
         ``origins`` (N, 2) int64: the first pixel (y, x) of each window, which must lie
@@ -33,8 +36,9 @@ class FrameModel(nn.Module):
         largest grey level that it can give, 255 or 4095 for instance.
         """
         windows = self._gather(frame, origins)
-        logits: Tensor = self.network(windows, gains, offsets, full_scale)
-        return logits, torch.sigmoid(logits)
+        logits, lines = self.network.logits_and_lines(windows, gains, offsets, full_scale)
+        outputs = (logits, torch.sigmoid(logits))
+        return outputs if lines is None else (*outputs, torch.sigmoid(lines))
 
     def _gather(self, frame: Tensor, origins: Tensor) -> Tensor:
         """The windows (N, window, window) of a frame (H, W, B), float32 grey levels."""

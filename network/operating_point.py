@@ -18,6 +18,19 @@ from darkscan.network.validation import (
 
 
 @dataclass(frozen=True)
+class Look:
+    """One kind of window, and how many false ones of it a threshold may let pass.
+
+    ``grow_rate`` is that of the lower threshold, whose windows only continue a scratch
+    that they overlap.
+    """
+
+    source: BatchSource
+    false_positive_rate: float
+    grow_rate: float
+
+
+@dataclass(frozen=True)
 class OperatingPoint:
     """Thresholds of the score, and what the first gives on each kind of window."""
 
@@ -42,28 +55,27 @@ class OperatingPoint:
 
 def choose_operating_point(
     network: AttentionFusionNetwork,
-    sources: Mapping[str, BatchSource],
+    looks: Mapping[str, Look],
     *,
     seed: int,
     count: int = 4000,
-    false_positive_rate: float = 2e-3,
-    grow_rate: float = 2e-2,
 ) -> OperatingPoint:
     """The lowest thresholds whose false positive rates are met on every kind of window.
 
-    Windows over the threshold are scratches; those over the lower one, met by
-    ``grow_rate`` of the background, only continue a scratch that they overlap.
-    ``count`` windows of each source are drawn with ``seed``, which must be neither the
+    ``count`` windows of each look are drawn with ``seed``, which must be neither the
     training's nor its validation's.
     """
     scored: dict[str, tuple[npt.NDArray[np.float64], Labels]] = {}
-    for kind, source in sources.items():
-        windows, labels = validation_windows(source, seed, count)
+    for kind, look in looks.items():
+        windows, labels = validation_windows(look.source, seed, count)
         logits = score(network, windows).astype(np.float64)
         scored[kind] = (1 / (1 + np.exp(-logits)), labels)
     threshold, grow_threshold = (
-        max(threshold_for_false_positives(*pair, rate) for pair in scored.values())
-        for rate in (false_positive_rate, grow_rate)
+        max(
+            threshold_for_false_positives(*scored[kind], getattr(look, rate))
+            for kind, look in looks.items()
+        )
+        for rate in ("false_positive_rate", "grow_rate")
     )
     return OperatingPoint(
         threshold=threshold,

@@ -12,7 +12,7 @@ from darkscan.pipeline.ring import FrameRing, Role, StaleReferenceError
 from darkscan.pipeline.run import RING_NAME, RunSpec
 from darkscan.pipeline.station import Station
 from darkscan.stages.centrelines import find_centrelines
-from darkscan.stages.inference import Backend
+from darkscan.stages.inference import Backend, scores_in_context
 
 _log = structlog.get_logger(__name__)
 
@@ -55,7 +55,7 @@ class Classification:
                 return
             started = time.monotonic_ns()
             pixels = self._ring.view(ref)
-            scores = self._backend.scores(
+            seen = self._backend.see(
                 pixels,
                 prepared.origins,
                 prepared.gains,
@@ -63,6 +63,7 @@ class Classification:
                 self._full_scale,
                 between_batches=self._beat,
             )
+            scores = scores_in_context(seen, prepared.origins, self._model.window)
             positive = prepared.origins[scores >= self._model.grow_threshold]
             centrelines = find_centrelines(pixels, positive, self._model.window)
             if not self._ring.still_holds(ref):

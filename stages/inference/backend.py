@@ -1,7 +1,7 @@
 """What classification asks of whatever runs the model."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +11,21 @@ from darkscan.pipeline.frames import Pixels
 FloatArray = npt.NDArray[np.float32]
 
 
+class Seen(NamedTuple):
+    """What a model sees in N windows, each for itself.
+
+    ``scores`` (N,) float32 probability of scratch; ``lines`` (N, cells, cells) float32
+    probability that a scratch crosses a cell, None if the model has no line map.
+    """
+
+    scores: FloatArray
+    lines: FloatArray | None
+
+
 class Backend(Protocol):
     """Runs one model on one device."""
 
-    def scores(
+    def see(
         self,
         frame: Pixels,
         origins: npt.NDArray[np.int32],
@@ -23,8 +34,8 @@ class Backend(Protocol):
         full_scale: int,
         *,
         between_batches: Callable[[], Any] = lambda: None,
-    ) -> FloatArray:
-        """Scores windows of a frame: (N,) float32, probability of scratch.
+    ) -> Seen:
+        """Scores N windows of a frame.
 
         frame: (H, W) uint8 or uint16; origins: (N, 2), first pixel (y, x) of each window;
         gains, offsets: (N,), the brightness adjustment; full_scale: the camera's largest

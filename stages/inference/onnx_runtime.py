@@ -10,7 +10,7 @@ import onnxruntime
 
 from darkscan.pipeline.errors import InputError
 from darkscan.pipeline.frames import Pixels
-from darkscan.stages.inference.backend import FloatArray
+from darkscan.stages.inference.backend import FloatArray, Seen
 from darkscan.stages.inference.conventions import INPUTS, Conventions
 
 _ERROR = 3  # ONNX Runtime's severity; its warnings are about graphs, not about runs
@@ -22,8 +22,10 @@ class OnnxRuntimeBackend:
     def __init__(self, model: Path, *, threads: int, batch: int) -> None:
         self._session = _open(model, threads)
         self._batch = batch
+        outputs = {node.name for node in self._session.get_outputs()}
+        self._wanted = ["scores", *({"lines"} & outputs)]
 
-    def scores(
+    def see(
         self,
         frame: Pixels,
         origins: npt.NDArray[np.int32],
@@ -32,8 +34,8 @@ class OnnxRuntimeBackend:
         full_scale: int,
         *,
         between_batches: Callable[[], Any] = lambda: None,
-    ) -> FloatArray:
-        """See Backend.scores."""
+    ) -> Seen:
+        """See Backend.see."""
         height, width = frame.shape
         constant = {
             "frame": frame.view(np.uint8).reshape(height, width, frame.itemsize),
@@ -48,9 +50,13 @@ class OnnxRuntimeBackend:
                 "gains": gains[part],
                 "offsets": offsets[part],
             }
-            parts.append(self._session.run(["scores"], feed)[0])
+            parts.append(self._session.run(self._wanted, feed))
             between_batches()
-        return np.concatenate(parts).astype(np.float32)
+        scores, *lines = (
+            np.concatenate(columns).astype(np.float32, copy=False)
+            for columns in zip(*parts, strict=True)
+        )
+        return Seen(scores, lines[0] if lines else None)
 
 
 def read_conventions(model: Path) -> Conventions:

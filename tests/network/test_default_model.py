@@ -74,16 +74,20 @@ def test_threads_change_no_bit_of_a_score(session: onnxruntime.InferenceSession)
         np.testing.assert_array_equal(scores(open_model(threads), frame, origins), alone)
 
 
-@pytest.mark.parametrize("preset", ["optic", "wide"])
+@pytest.mark.parametrize(("preset", "recall", "rate"), [("optic", 0.85, 0.01), ("wide", 0.7, 0.08)])
 def test_it_tells_simulated_scratches_from_background(
-    session: onnxruntime.InferenceSession, threshold: float, preset: WindowPreset
+    session: onnxruntime.InferenceSession,
+    threshold: float,
+    preset: WindowPreset,
+    recall: float,
+    rate: float,
 ) -> None:
     drawn = training_batch(78, 0, 256, 1.0, preset)
     judged = (drawn.labels == 0) | (drawn.labels == 1)  # a scratch that grazes is neither
     windows, labels = drawn.images[judged], drawn.labels[judged]
     found = figures(scores(session, *windows_as_a_frame(windows)), labels, threshold)
-    assert found.recall >= 0.7
-    assert found.false_positive_rate <= 0.02
+    assert found.recall >= recall
+    assert found.false_positive_rate <= rate
 
 
 @pytest.mark.parametrize("level", [0, 20, 255], ids=["black", "grey", "saturated"])
@@ -112,7 +116,7 @@ def test_it_sees_a_streak_in_an_image_that_nobody_here_made(
     grow_threshold = float(session.get_modelmeta().custom_metadata_map["darkscan.grow_threshold"])
     assert (of_streak >= threshold).mean() >= 0.75
     assert (of_streak >= grow_threshold).mean() >= 0.9
-    assert (scores(session, grey, empty) >= threshold).mean() <= 0.01
+    assert (scores(session, grey, empty) >= threshold).mean() <= 0.02
 
 
 def _extent(mask: npt.NDArray[np.bool_]) -> int:

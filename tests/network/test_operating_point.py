@@ -6,8 +6,7 @@ import torch
 
 from darkscan.drivers.simulation.windows import TrainingBatch
 from darkscan.network.attention_fusion import AttentionFusionNetwork
-from darkscan.network.batches import BatchSource
-from darkscan.network.operating_point import choose_operating_point
+from darkscan.network.operating_point import Look, choose_operating_point
 from tests.network.easy_windows import easy_windows
 
 
@@ -23,12 +22,13 @@ def flat_windows(seed: int, index: int, size: int, contrast: float, level: int) 
 def test_the_threshold_keeps_false_windows_rare_on_every_kind(rate: float) -> None:
     torch.manual_seed(1)
     network = AttentionFusionNetwork(0.125).eval()
-    sources: dict[str, BatchSource] = {
-        "lines": easy_windows,
-        "flat": functools.partial(flat_windows, level=20),
+    looks = {
+        "lines": Look(easy_windows, rate, 0.5),
+        "flat": Look(functools.partial(flat_windows, level=20), rate, 1.0),
     }
-    point = choose_operating_point(network, sources, seed=5, count=64, false_positive_rate=rate)
-    assert point.figures.keys() == sources.keys()
+    point = choose_operating_point(network, looks, seed=5, count=64)
+    assert point.figures.keys() == looks.keys()
     assert max(f.false_positive_rate for f in point.figures.values()) <= rate
+    assert point.grow_threshold <= point.threshold
     assert point.area_under_curve["flat"] == 0.5
     assert point.table().count("\n") == 3

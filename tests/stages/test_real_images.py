@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from darkscan.network.classical import methods
+from darkscan.network.validation import area_under_curve
 from darkscan.pipeline.defect_map import Defect, DefectMap
 from darkscan.pipeline.grid import axis_starts, tile_starts
 from tests.stages.running import darkscan
@@ -35,6 +37,26 @@ def test_a_streak_comes_out_as_one_defect(real_images: Path, tmp_path: Path, nam
     # Outlines are right to half a cell, 8 of 256 pixels, where frames are off the grid.
     covered = [main[window].mean() > 0.96 for window in windows_of(streak)]
     assert np.mean(covered) >= 0.9
+
+
+@pytest.mark.parametrize("name", ["ib1f31e9q_flc.fits", "id8m11g4q_flc.fits"])
+def test_scores_rank_a_streaks_windows_better_than_the_line_bank(
+    real_images: Path, tmp_path: Path, name: str
+) -> None:
+    """Over all windows: those that show a single pixel of the streak, and those that show none."""
+    image = real_images / f"{name}.jpg"
+    darkscan("score", image, "--out", tmp_path / "scores.npz")
+    with np.load(tmp_path / "scores.npz") as content:
+        origins, scores = content["origins"], content["scores"]
+    mask = cv2.imread(str(real_images / f"{name}_all_objects.png"), cv2.IMREAD_GRAYSCALE)
+    frame = cv2.imread(str(image), cv2.IMREAD_GRAYSCALE)
+    assert mask is not None
+    assert frame is not None
+    touched = np.array([mask[y : y + WINDOW, x : x + WINDOW].any() for y, x in origins])
+    bank = methods()["line-bank"].window_scores(frame.astype(np.uint8), origins)
+    ours, theirs = (area_under_curve(s, touched) for s in (scores, bank))
+    assert ours > 0.99
+    assert ours > theirs
 
 
 def area_of(defect: Defect, shape: tuple[int, ...]) -> BoolArray:
