@@ -5,6 +5,8 @@ it out. Two parts go past the paper, off unless asked for: sigma clipping beside
 brightness adjustment, and a line head beside the global pooling (docs/decisions/0011).
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -101,6 +103,15 @@ class AttentionFusionNetwork(nn.Module):
             weight = lines.new_tensor(_LINE_CELLS_WEIGHT)
             loss = loss + _LINE_LOSS * entropy(lines, batch.lines, pos_weight=weight)
         return loss
+
+    @staticmethod
+    def line_probabilities(lines: Tensor) -> Tensor:
+        """The probability of each cell that a scratch crosses it, from its logit.
+
+        Training weighs cells on scratches, which are rare, and so raises their odds by
+        that weight; here it is taken off again.
+        """
+        return torch.sigmoid(lines - math.log(_LINE_CELLS_WEIGHT))
 
     def fold(self) -> "AttentionFusionNetwork":
         """Merges every batch norm into its convolution, in place, for evaluation."""

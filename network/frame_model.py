@@ -38,7 +38,7 @@ class FrameModel(nn.Module):
         windows = self._gather(frame, origins)
         logits, lines = self.network.logits_and_lines(windows, gains, offsets, full_scale)
         outputs = (logits, torch.sigmoid(logits))
-        return outputs if lines is None else (*outputs, torch.sigmoid(lines))
+        return outputs if lines is None else (*outputs, self.network.line_probabilities(lines))
 
     def _gather(self, frame: Tensor, origins: Tensor) -> Tensor:
         """The windows (N, window, window) of a frame (H, W, B), float32 grey levels."""

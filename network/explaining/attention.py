@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from darkscan.network.attention_fusion import AttentionFusionNetwork
 from darkscan.network.explaining.hooks import listening
 from darkscan.network.line_head import LineHead
 from darkscan.network.modules import ChannelAttention, ScaleAttention
@@ -46,7 +47,7 @@ def attention(network: nn.Module, windows: Tensor, full_scale: float = 255.0) ->
             places.append(torch.sigmoid(module.place(features)).squeeze(1))
             channels.append(torch.sigmoid(module.excite(squeezed)).flatten(1))
         elif isinstance(module, LineHead):
-            lines.append(torch.sigmoid(output[1]))
+            lines.append(AttentionFusionNetwork.line_probabilities(output[1]))
         elif module in fusing:
             groups = inputs[0].chunk(4, dim=1)
             scales.append(torch.stack([group.abs().mean(1) for group in groups], dim=1))
