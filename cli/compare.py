@@ -86,7 +86,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="a model file, or default for the shipped one; may be repeated",
     )
     parser.add_argument(
-        "--checkpoint", nargs="+", default=[], metavar="NAME=FILE", help="trained networks"
+        "--checkpoint",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME=FILE",
+        help="trained networks",
     )
     parser.add_argument("--threads", type=int, help="of the networks (default: all cores)")
     parser.add_argument("--out", type=Path, required=True, help="the folder to write into")

@@ -89,6 +89,25 @@ def test_a_checkpoint_is_one_more_method_under_its_name(
     assert (row["method"], float(row["threshold"]), float(row["touched_auc"])) == ("bright", 0.5, 1)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--checkpoint", "one=a.pt", "two=b.pt"],
+        ["--checkpoint", "one=a.pt", "--checkpoint", "two=b.pt"],
+    ],
+    ids=["in one option", "in two"],
+)
+def test_several_checkpoints_are_several_methods(
+    plate: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    scorer = "darkscan.network.evaluation.scoring.NetworkScorer"
+    monkeypatch.setattr(scorer, _BrightnessScorer)
+    out = tmp_path / "out"
+    arguments = [plate[0], "--mask", plate[1], "--methods", "", "--out", out]
+    assert main(["compare", *map(str, arguments), *options]) == 0
+    assert {row["method"] for row in _table(out).values()} == {"one", "two"}
+
+
 def _small_scan(truth: object) -> object:
     from darkscan.drivers.simulation.source import SimulatedScan
 
