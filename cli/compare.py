@@ -69,7 +69,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("frames", metavar="FRAME", type=Path, nargs="*", help="an image file")
     parser.add_argument(
-        "--mask", type=Path, nargs="+", default=[], help="the mask of each FRAME, in their order"
+        "--mask",
+        type=Path,
+        nargs="+",
+        action="extend",
+        default=[],
+        help="the mask of each FRAME, in their order",
     )
     parser.add_argument(
         "--simulated", type=int, metavar="N", help="N simulated frames instead of FRAMEs"
@@ -207,7 +212,7 @@ def _methods(arguments: argparse.Namespace) -> "list[FrameMethod]":
 def _model(given: str, threads: int) -> "FrameMethod":
     from darkscan.network.classical import NetworkMethod
 
-    with model_file(None if given == "default" else Path(given)) as file:
+    with model_file(Path(given)) as file:
         scorer = ModelScorer(file, threads=threads)
         return NetworkMethod(file.name, scorer.info.threshold, scorer.frame)
 
@@ -216,11 +221,6 @@ def _checkpoint(text: str, threads: int) -> "FrameMethod":
     name, equals, file = text.partition("=")
     if not (name and equals and file):
         raise InputError(f"must be like NAME=FILE, is {text!r}", field="--checkpoint")
-    try:
-        import torch as _  # noqa: F401 - to tell what is missing
-    except ModuleNotFoundError as error:
-        problem = f"needs {error.name}: pip install 'darkscan[learning]'"
-        raise InputError(problem, field="--checkpoint") from error
     from darkscan.network.classical import WINDOW_PX, NetworkMethod
     from darkscan.network.evaluation.scoring import NetworkScorer
 
@@ -261,7 +261,7 @@ def _read(file: Path, mask: Path | None) -> _Frame:
     from darkscan.drivers.images import Mosaic, read_picture
     from darkscan.network.classical import WINDOW_PX
 
-    image = Mosaic([file])
+    image = Mosaic([file], stretch=True)
     height, width = image.shape
     if min(height, width) < WINDOW_PX:
         problem = f"{width}x{height} pixels are less than a window of {WINDOW_PX}"

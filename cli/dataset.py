@@ -2,17 +2,13 @@
 
 import argparse
 import shlex
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from darkscan.cli.dataset_options import add_build_options, read_options, read_sources
 from darkscan.cli.output import say
+from darkscan.cli.score import progress_bar
 from darkscan.pipeline.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
@@ -96,8 +92,9 @@ def _build(arguments: argparse.Namespace) -> int:
 
     options = read_options(arguments)
     sources = read_sources(arguments)
-    with _progress(len(sources)) as on_image:
-        reports = build_dataset(sources, out, options, on_image)
+    with progress_bar("sampling", "images") as show:
+        show(0, len(sources))
+        reports = build_dataset(sources, out, options, lambda done: show(done, len(sources)))
     for name, report in reports.items():
         wanted, found = report.wanted, report.found
         for kind, number, target in (
@@ -155,22 +152,6 @@ def _sheet(arguments: argparse.Namespace) -> int:
     save_sheet(sheet, arguments.out)
     say(f"{arguments.out}: {sheet.shape[1]}x{sheet.shape[0]} pixels")
     return ExitCode.OK
-
-
-@contextmanager
-def _progress(images: int) -> Iterator[Callable[[int], None]]:
-    """A bar with the time left on a terminal, nothing elsewhere."""
-    console = Console(file=sys.stderr)
-    columns = (
-        TextColumn("sampling"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("images"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("sampling", total=images)
-        yield lambda done: progress.update(task, completed=done)
 
 
 def _check_replaceable(out: Path, *, force: bool) -> None:

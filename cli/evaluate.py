@@ -155,8 +155,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _detectors(arguments: argparse.Namespace, threads: int) -> Iterator[_Detector]:
     if arguments.model is not None:
-        given = None if str(arguments.model) == "default" else arguments.model
-        with model_file(given) as file:
+        with model_file(arguments.model) as file:
             model = ModelScorer(file, threads=threads)
             about = {"model": model.info.name, "hash": model.info.hash}
             yield _Detector(file.name, model, about, model.info)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from darkscan.cli.output import say
+from darkscan.cli.score import require_writable
 from darkscan.pipeline.configuration import check
 from darkscan.pipeline.defect_map import DefectMap
 from darkscan.pipeline.errors import ExitCode, InputError
@@ -88,6 +89,9 @@ def run(arguments: argparse.Namespace) -> int:
     out: Path = arguments.out
     if out.exists() and not (arguments.force and out.is_file()):
         raise InputError("exists already; --force overwrites files", file=out, field="--out")
+    if out.suffix.lower() != ".png":
+        raise InputError("must end in .png", file=out, field="--out")
+    require_writable(out)
     panels = _panels(arguments.show)
     of_defect = _wants_defect(arguments)
     # Torch takes seconds to load: what is wrong with the command is told before.
@@ -156,7 +160,7 @@ def _of_image(path: Path, wanted: list[str]) -> _Chosen:
     from darkscan.drivers.images import Mosaic
 
     places = [_place(text) for text in wanted]
-    image = Mosaic([path])
+    image = Mosaic([path], stretch=True)
     height, width = image.shape
     windows = np.empty((len(places), _WINDOW, _WINDOW), image.pixel_type)
     for (y, x), out in zip(places, windows, strict=True):

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from darkscan.cli.output import say
+from darkscan.cli.score import require_writable
 from darkscan.pipeline.errors import ExitCode, InputError
 
 _LEAST_WINDOWS = 64
@@ -43,13 +44,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    try:
-        import torch
+    import torch
 
-        from darkscan.network.export import export_checkpoint
-    except ModuleNotFoundError as error:
-        problem = f"needs {error.name}: pip install 'darkscan[learning]'"
-        raise InputError(problem, field="export") from error
+    from darkscan.network.export import export_checkpoint
+
     if arguments.windows < _LEAST_WINDOWS:
         problem = f"must be {_LEAST_WINDOWS} or more, is {arguments.windows}"
         raise InputError(problem, field="--windows")
@@ -61,6 +59,9 @@ def run(arguments: argparse.Namespace) -> int:
     paths = [path.resolve() for path in given if path is not None]
     if len(set(paths)) < len(paths):
         raise InputError("is given twice", file=arguments.out, field="--out")
+    for path in (arguments.out, arguments.weights):
+        if path is not None:  # told before minutes of work
+            require_writable(path)
     point = export_checkpoint(
         arguments.checkpoint,
         arguments.out,

@@ -82,6 +82,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except DarkscanError as error:
         print(f"darkscan: error: {error}", file=sys.stderr)
         return error.exit_code
+    except ModuleNotFoundError as error:
+        # Torch and its like come with an extra, and commands that need them load them late.
+        if (error.name or "darkscan").partition(".")[0] == "darkscan":
+            raise
+        needed = f"needs {error.name}: pip install 'darkscan[learning]'"
+        print(f"darkscan: error: {arguments.command} {needed}", file=sys.stderr)
+        return ExitCode.BAD_INPUT
     except OSError as error:
         # A fault of the machine that no closer place could name better: memory, disk, limits.
         print(f"darkscan: error: {error}", file=sys.stderr)

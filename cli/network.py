@@ -33,13 +33,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    try:
-        from darkscan.network.complexity import measure
-        from darkscan.network.variants import NAMES, build
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"needs {error.name}: pip install 'darkscan[learning]'", field="network"
-        ) from error
+    from darkscan.network.complexity import measure
+    from darkscan.network.variants import NAMES, build
+
     names = list(dict.fromkeys(arguments.names)) or list(NAMES)
     for name in names:
         if name not in NAMES:

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from darkscan.cli.output import say
-from darkscan.pipeline.errors import DarkscanError, ExitCode, InputError
+from darkscan.cli.score import require_writable
+from darkscan.pipeline.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
     from darkscan.network.quantising import Comparison, StatedWindows
@@ -75,8 +76,9 @@ def run(arguments: argparse.Namespace) -> int:
             raise InputError(f"must be from {_FEWEST} to {_MOST}, is {value}", field=field)
     if not 0 <= arguments.allow <= 1:
         raise InputError(f"must be from 0 to 1, is {arguments.allow}", field="--allow")
-    with _onnx_at_hand():
-        from darkscan.network.quantising import Target, quantise_file, read_model
+    require_writable(out)
+
+    from darkscan.network.quantising import Target, quantise_file, read_model
 
     read_model(model)  # what is wrong with it is told before minutes of work
     windows = arguments.calibrate * 2 + arguments.judge * 3
@@ -110,15 +112,6 @@ def _windows(
 def _report(comparison: "Comparison") -> None:
     say(comparison.table())
     say(f"{comparison.agreement:.2%} of the windows stay on their side of the threshold")
-
-
-@contextlib.contextmanager
-def _onnx_at_hand() -> Iterator[None]:
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        problem = f"needs the module {error.name}: install darkscan[learning]"
-        raise DarkscanError(problem) from error
 
 
 @contextlib.contextmanager

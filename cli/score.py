@@ -31,6 +31,7 @@ _BATCH = 32
 _LARGEST_LEVEL = 2**16 - 1
 _MOST_THREADS = 1024
 _SUFFIX = ".npz"
+_SHIPPED = Path("default")  # stands for the shipped model file
 
 _EPILOG = """\
 examples:
@@ -164,9 +165,9 @@ def score_image(
 
 @contextmanager
 def model_file(given: Path | None) -> Iterator[Path]:
-    """The model file that was given, or the shipped one."""
+    """The model file that was given, or the shipped one for none and for ``default``."""
     shipped = files("darkscan") / "models" / "default.onnx"
-    with as_file(shipped) if given is None else nullcontext(given) as path:
+    with as_file(shipped) if given in {None, _SHIPPED} else nullcontext(given) as path:
         yield path
 
 

@@ -75,7 +75,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--out", type=Path, required=True, help="the folder to keep it in")
     parser.add_argument("--data", type=Path, help="a data set (default: the simulator)")
-    parser.add_argument("--preset", choices=("small", "paper"), default="small")
+    parser.add_argument(
+        "--preset", choices=("small", "paper"), default="small", help="see below (default: small)"
+    )
     parser.add_argument("--init", type=Path, help="a checkpoint whose weights to start from")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--steps", type=int, help="how many batches")
@@ -87,7 +89,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     machine = parser.add_argument_group("the machine")
     machine.add_argument("--threads", type=int, help="of the network (default: all cores)")
     machine.add_argument("--workers", type=int, help="processes that draw windows ahead")
-    machine.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    machine.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda"),
+        default="auto",
+        help="auto: a GPU where there is one (default: auto)",
+    )
     machine.add_argument(
         "--compile",
         action=argparse.BooleanOptionalAction,
@@ -101,12 +108,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    try:
-        from darkscan.network.sources import DatasetWindows, SimulatedWindows
-        from darkscan.network.training import fit
-    except ModuleNotFoundError as error:
-        problem = f"needs {error.name}: pip install 'darkscan[learning]'"
-        raise InputError(problem, field="train") from error
+    from darkscan.network.sources import DatasetWindows, SimulatedWindows
+    from darkscan.network.training import fit
+
     source: Source
     if arguments.data is None:
         source = SimulatedWindows()

@@ -27,7 +27,7 @@ from darkscan.pipeline.grid import window_origins
 METHODS = ("gaussian", "uniform", "random")
 STRIDE_PX = 128
 _CLASSES = (SCRATCH, BACKGROUND)
-_BATCHES = 24  # of draws without enough yield before a method gives up
+_BATCHES = 24  # of draws before a method gives up
 _LEAST_DRAWN = 64
 
 
@@ -147,8 +147,9 @@ class _Drawing:
         if method == "gaussian" and not self._truth.scratches:
             return
         furthest = np.array(shape) - WINDOW_PX
+        places = int(np.prod(furthest + 1))
         for _ in range(_BATCHES):
-            size = max(count, _LEAST_DRAWN)
+            size = max(min(count, places), _LEAST_DRAWN)
             if method == "random":
                 yield self._rng.integers(0, furthest + 1, (size, 2))
             else:

@@ -136,8 +136,8 @@ def _budget(evaluation: Evaluation) -> str:
     width, parameters = about.get("width", "?"), about.get("parameters")
     count = "?" if parameters is None else f"{parameters / 1e6:.2f} M"
     planned = about.get("steps_planned", steps)
-    unfinished = "" if steps == planned else f" (stopped, of {planned} steps)"
-    return f"{steps} x {batch}{unfinished}, width {width}, {count}"
+    of_planned = "" if steps == planned else f" (step {steps} of {planned})"
+    return f"{steps} x {batch}{of_planned}, width {width}, {count}"
 
 
 def _trained_on(evaluations: Sequence[Evaluation]) -> list[str]:

@@ -59,9 +59,10 @@ class Checkpoint:
             options = dict(content.pop("options"))
         except FileNotFoundError as error:
             raise InputError("there is no such checkpoint", file=file) from error
-        except Exception as error:
-            reason = (str(error) or type(error).__name__).splitlines()[0]
-            raise InputError(f"is not a training checkpoint ({reason})", file=file) from error
+        except OSError as error:
+            raise InputError(f"cannot be read: {error.strerror}", file=file) from error
+        except Exception as error:  # torch's own reasons advise to read the file unsafely
+            raise InputError("is not a training checkpoint", file=file) from error
         if version not in {1, _FORMAT} or "network" not in options:
             problem = "is of another version of darkscan, which trained other networks"
             raise InputError(problem, file=file, field="format")

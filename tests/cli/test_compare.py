@@ -148,3 +148,25 @@ def test_bad_input_is_one_line_and_writes_nothing(
     assert problem in printed.err
     assert len(printed.err.splitlines()) == 1
     assert not out.exists()
+
+
+def test_measured_values_are_compared_as_they_are_scored(tmp_path: Path) -> None:
+    levels = with_line(noise((300, 300)), (20, 60), (280, 90), amplitude=80.0)
+    plate, out = tmp_path / "plate.tif", tmp_path / "out"
+    assert cv2.imwrite(str(plate), levels.astype(np.float32) / 100 - 0.5)
+    assert main(["compare", str(plate), "--methods", "line-bank", "--out", str(out)]) == 0
+    assert (out / "comparison.png").is_file()
+
+
+def test_masks_may_be_named_in_one_option_or_several(
+    plate: tuple[Path, Path], tmp_path: Path
+) -> None:
+    again = tmp_path / "again.png"
+    again.write_bytes(plate[0].read_bytes())
+    words = [plate[0], again, "--mask", plate[1], "--mask", plate[1], "--methods", "otsu"]
+    assert main(["compare", *map(str, words), "--out", str(tmp_path / "out")]) == 0
+    assert {frame for frame, _ in _table(tmp_path / "out")} == {
+        "plate.png",
+        "again.png",
+        "all frames",
+    }

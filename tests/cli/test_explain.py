@@ -12,7 +12,7 @@ from darkscan.cli import explain as command
 from darkscan.drivers.recording import save_recording
 from darkscan.network.training import Checkpoint
 from darkscan.pipeline.defect_map import to_json
-from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.errors import InputError, StorageError
 from darkscan.pipeline.frames import Pixels
 from darkscan.pipeline.scan import FrameMeta, ScanInfo
 from darkscan.stages.mapping import build_map
@@ -172,11 +172,12 @@ def test_a_defects_strongest_windows_are_found_in_the_scan(
             "other.h5: --scan: is of element other",
         ),
         (["plate.png", "--window", "0,0", "--windows", "0"], "--windows?: from 1 to 16"),
+        (["plate.png", "--window", "0,0", "--out", "figure.jpg"], "figure.jpg: --out: must end in"),
     ],
     ids=[
         "no window", "half a place", "a negative place", "beyond the border", "no such image",
         "an image and a map", "no such panel", "a map without its scan", "no such defect",
-        "no map", "another element's scan", "no windows",
+        "no map", "another element's scan", "no windows", "a picture of another kind",
     ],
 )  # fmt: skip
 @pytest.mark.usefixtures("image", "scan", "defect_map")
@@ -193,8 +194,8 @@ def test_bad_input_is_one_line_and_leaves_nothing(
         source.info = source.info.model_copy(update={"element": "other"})
         save_recording(Path("other.h5"), source)
     with pytest.raises(InputError, match=problem):
-        darkscan(*words, "--checkpoint", checkpoint, "--out", "figure.png")
-    assert not Path("figure.png").exists()
+        darkscan("--checkpoint", checkpoint, "--out", "figure.png", *words)
+    assert not list(Path().glob("figure.*"))
 
 
 def test_a_missing_checkpoint_is_named(tmp_path: Path, image: Path) -> None:
@@ -221,3 +222,19 @@ def test_a_figure_is_overwritten_only_by_force(
     assert out.read_text() == "precious"
     assert darkscan(image, *words, "--force") == 0
     assert cv2.imread(str(out)) is not None
+
+
+def test_measured_values_are_shown_too(tmp_path: Path, checkpoint: Path) -> None:
+    path, out = tmp_path / "plate.tif", tmp_path / "figure.png"
+    levels = np.random.default_rng(1).normal(0, 1, (300, 300)).astype(np.float32)
+    assert cv2.imwrite(str(path), levels)
+    assert darkscan(path, "--window", "0,0", "--checkpoint", checkpoint, "--out", out) == 0
+    assert cv2.imread(str(out)) is not None
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_work(
+    tmp_path: Path, image: Path
+) -> None:
+    with pytest.raises(StorageError, match="is not a directory"):
+        darkscan(image, "--window", "0,0", "--checkpoint", "absent.pt", "--out", image / "a.png")
+    assert sorted(tmp_path.iterdir()) == [image]

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from darkscan.cli.main import main
@@ -42,3 +45,17 @@ def test_bad_input_is_refused_in_one_line(
     assert printed.out == ""
     (line,) = printed.err.splitlines()
     assert told in line
+
+
+def test_a_missing_extra_is_named_with_its_remedy() -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None; from darkscan.cli.main import main; "
+        "sys.exit(main(['network']))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True
+    )
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        "darkscan: error: network needs torch: pip install 'darkscan[learning]'\n"
+    )

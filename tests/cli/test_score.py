@@ -126,6 +126,15 @@ def test_a_small_image_is_padded_by_reflection(
     np.testing.assert_allclose(content["scores"], frame, atol=1e-6)
 
 
+def test_default_stands_for_the_shipped_model(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "plate.png"), plate(256, 256))
+    for name, words in (("a", []), ("b", ["--model", "default"])):
+        out = str(tmp_path / f"{name}.npz")
+        assert main(["score", str(tmp_path / "plate.png"), "--out", out, *words]) == 0
+    one, other = (np.load(tmp_path / f"{name}.npz")["scores"] for name in "ab")
+    np.testing.assert_array_equal(one, other)
+
+
 def test_several_images_go_to_a_folder(tmp_path: Path) -> None:
     images = [tmp_path / "one.png", tmp_path / "two.png"]
     for seed, image in enumerate(images):

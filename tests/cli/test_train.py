@@ -179,3 +179,5 @@ def test_what_cannot_be_exported_is_refused(
     assert message in one_line("export", file, "--out", out, *words)
     assert not out.exists()
     assert "is given twice" in one_line("export", file, "--out", file)
+    assert "is not a directory" in one_line("export", file, "--out", file / "model.onnx")
+    assert "is not a directory" in one_line("export", file, "--out", out, "--weights", file / "w")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from darkscan.network.datasets.rule import Judge
+from darkscan.network.datasets.rule import Judge, Labels, Origins
 from darkscan.network.datasets.sampling import Sampling, Shares, draw_windows
 from darkscan.network.datasets.splits import TABLE_I, Counts, scaled_counts, split_images
 from darkscan.network.datasets.truth import ImageTruth, polyline_scratch
@@ -74,6 +74,21 @@ def test_random_windows_supplement_what_the_grid_cannot_give() -> None:
     assert sample.count(0) == 200
     assert sample.methods.count("random") >= 200 - 81
     assert sample.left_out > 0
+
+
+def test_more_windows_than_places_are_not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    judged: list[int] = []
+    label = Judge.label
+
+    def counting(judge: Judge, origins: Origins) -> Labels:
+        judged.append(len(origins))
+        return label(judge, origins)
+
+    monkeypatch.setattr(Judge, "label", counting)
+    clean = ImageTruth((), np.zeros((260, 260), bool))
+    sample = draw_windows(np.random.default_rng(1), clean, 0, 1_000_000, Sampling())
+    assert 20 <= sample.count(0) <= 25
+    assert sum(judged) < 5000
 
 
 def test_an_image_too_small_for_more_gives_what_it_has() -> None:

@@ -25,7 +25,7 @@ from darkscan.network.quantising import (
     trunk_nodes,
 )
 from darkscan.network.quantising.stem import bias_behind_pooling
-from darkscan.pipeline.errors import DarkscanError, InputError
+from darkscan.pipeline.errors import DarkscanError, InputError, StorageError
 from darkscan.stages.inference import read_conventions
 
 MODEL = Path(__file__).parents[2] / "models" / "default.onnx"
@@ -344,3 +344,10 @@ def test_a_model_without_a_threshold_is_refused(tmp_path: Path, in_float: bytes)
     bare.write_bytes(model.SerializeToString())
     with pytest.raises(InputError, match=r"bare\.onnx: darkscan\.threshold: is no darkscan model"):
         read_model(bare)
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_work(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("no folder")
+    with pytest.raises(StorageError, match="is not a directory"):
+        darkscan("absent.onnx", "--out", file / "int8.onnx")

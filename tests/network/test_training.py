@@ -227,7 +227,8 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     ("write", "message"),
     [
         (lambda _: None, "there is no such checkpoint"),
-        (lambda file: file.write_bytes(b"not torch's"), "is not a training checkpoint"),
+        (lambda file: file.write_bytes(b"not torch's"), "is not a training checkpoint$"),
+        (lambda file: file.mkdir(), "cannot be read: Is a directory"),
         (lambda file: torch.save({"step": 3}, file), "is not a training checkpoint"),
         (
             lambda file: torch.save({"options": {"width": 0.25}, "step": 3}, file),
@@ -238,7 +239,14 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
             "format: is of another version",
         ),
     ],
-    ids=["missing", "garbage", "some other torch file", "the first kind", "of the future"],
+    ids=[
+        "missing",
+        "garbage",
+        "a folder",
+        "some other torch file",
+        "the first kind",
+        "of the future",
+    ],
 )
 def test_a_file_that_is_no_checkpoint_is_named(
     tmp_path: Path, write: Callable[[Path], object], message: str
