@@ -1,6 +1,6 @@
 """The paper's Tables II and III: its figures, and ours beside them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -140,10 +140,18 @@ def _budget(evaluation: Evaluation) -> str:
     return f"{steps} x {batch}{of_planned}, width {width}, {count}"
 
 
+def _windows_seen(about: Mapping[str, object]) -> tuple[object, object]:
+    return about.get("steps_planned", about.get("steps")), about.get("batch")
+
+
 def _trained_on(evaluations: Sequence[Evaluation]) -> list[str]:
     hashes = sorted({str(e.about.get("training_data", "unknown")) for e in evaluations})
-    budgets = {(e.about.get("samples"), e.about.get("width")) for e in evaluations}
+    # Of a training whose best step is measured, the whole was spent.
+    budgets = {_windows_seen(e.about) for e in evaluations}
+    widths = {e.about.get("width") for e in evaluations}
     lines = [f"Trained on data of hash {', '.join(hashes)}."]
     if len(hashes) > 1 or len(budgets) > 1:
         lines.append("The rows do NOT share one budget and one set of data: see each row.")
+    elif len(widths) > 1:
+        lines.append("Every row saw as many windows; their widths, and so their costs, differ.")
     return [*lines, ""]

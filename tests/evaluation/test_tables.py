@@ -12,14 +12,14 @@ from tests.evaluation.fakes import scored
 DATA = DataSummary("data.h5", "sha256:f4ce", {"test": (2, 2)})
 
 
-def evaluated(network: str, found: int, seed: int = 1) -> Evaluation:
+def evaluated(network: str, found: int, seed: int = 1, **changes: object) -> Evaluation:
     """An evaluation that finds ``found`` of four scratches."""
     test = scored([0.9] * found + [0.1] * (8 - found), [1] * 4 + [0] * 4)
     about = {
         "network": network, "seed": seed, "steps": 1000, "batch": 32, "samples": 32000,
         "width": 0.25, "parameters": 790_000, "training_data": "sha256:0b",
     }  # fmt: skip
-    return evaluate(network, test, None, Rule("fixed", 0.5), about=about)
+    return evaluate(network, test, None, Rule("fixed", 0.5), about=about | changes)
 
 
 @pytest.mark.parametrize("number", [2, 3])
@@ -55,6 +55,24 @@ def test_the_table_says_what_was_trained_and_what_was_not() -> None:
     content = json.loads(json.dumps(to_json(2, rows, DATA), allow_nan=False))
     assert [row["trained"] for row in content["rows"]] == [True, False, False, False, True]
     assert content["rows"][0]["paper"]["recall"] == 0.5285
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, ""),
+        ({"steps": 700, "steps_planned": 1000}, ""),
+        ({"width": 0.5}, "widths, and so their costs, differ"),
+        ({"steps": 2000}, "do NOT share one budget"),
+        ({"training_data": "sha256:77"}, "do NOT share one budget"),
+    ],
+    ids=["alike", "its best step", "another width", "longer", "other windows"],
+)
+def test_rows_that_are_not_alike_are_told(changes: dict[str, object], said: str) -> None:
+    rows = lay_out(3, [evaluated("afn", 3), evaluated("resnet18", 3, **changes)])
+    text = to_markdown(3, rows, DATA)
+    phrases = ("widths, and so their costs, differ", "do NOT share one budget")
+    assert [phrase for phrase in phrases if phrase in text] == [said] * bool(said)
 
 
 def test_an_order_other_than_the_papers_is_told() -> None:
