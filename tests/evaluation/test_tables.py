@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.evaluation.fakes import scored
 DATA = DataSummary("data.h5", "sha256:f4ce", {"test": (2, 2)})
 
 
-def evaluated(network: str, found: int, seed: int = 1, **changes: object) -> Evaluation:
+def evaluated(network: str, found: int, seed: int = 1, **changes: Any) -> Evaluation:
     """An evaluation that finds ``found`` of four scratches."""
     test = scored([0.9] * found + [0.1] * (8 - found), [1] * 4 + [0] * 4)
     about = {
@@ -68,7 +69,7 @@ def test_the_table_says_what_was_trained_and_what_was_not() -> None:
     ],
     ids=["alike", "its best step", "another width", "longer", "other windows"],
 )
-def test_rows_that_are_not_alike_are_told(changes: dict[str, object], said: str) -> None:
+def test_rows_that_are_not_alike_are_told(changes: dict[str, Any], said: str) -> None:
     rows = lay_out(3, [evaluated("afn", 3), evaluated("resnet18", 3, **changes)])
     text = to_markdown(3, rows, DATA)
     phrases = ("widths, and so their costs, differ", "do NOT share one budget")
