@@ -52,6 +52,7 @@ from darkscan.network.datasets.facts import CELL_PX
 from darkscan.network.datasets.masks import MaskFile, check_stems
 from darkscan.network.evaluation import degradations as physics
 from darkscan.network.evaluation.degradations import CONDITIONS, PITCHES, Condition, Grey
+from darkscan.network.pictures import png
 from darkscan.network.validation import area_under_curve
 from darkscan.pipeline.errors import ExitCode, InputError, StorageError
 from darkscan.pipeline.frames import Pixels
@@ -318,9 +319,7 @@ def figure(rows: Sequence[Row]) -> bytes:
     panels[0].invert_yaxis()
     handles = panels[0].get_legend_handles_labels()
     drawing.legend(*handles, loc="outside lower center", ncols=2)
-    content = io.BytesIO()
-    drawing.savefig(content, format="png")
-    return content.getvalue()
+    return png(drawing)
 
 
 def stacked(windows: Sequence[Pixels]) -> Pixels:

@@ -1,6 +1,5 @@
 """Draws the comparison as the paper's Fig. 8: a column for each frame, a row for each method."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -11,6 +10,7 @@ import numpy.typing as npt
 
 from darkscan.network.classical.levels import eight_bit
 from darkscan.network.classical.method import Marks
+from darkscan.network.pictures import png
 from darkscan.pipeline.frames import Pixels
 
 _T = TypeVar("_T", np.uint8, np.float32)
@@ -105,9 +105,7 @@ def draw(labels: Sequence[str], columns: Sequence[Column]) -> bytes:
         grid[row, 0].set_ylabel(
             label, rotation=0, ha="right", va="center", fontsize=8, parse_math=False
         )
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", metadata={"Software": None})
-    return picture.getvalue()
+    return png(figure)
 
 
 def _equalised(frame: Pixels) -> npt.NDArray[np.uint8]:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from darkscan.network.datasets.reader import Dataset, WindowSet
 from darkscan.network.datasets.rule import BACKGROUND, SCRATCH, WINDOW_PX
+from darkscan.network.pictures import equalised
 from darkscan.pipeline.storage import write_atomically
 
 Picture = npt.NDArray[np.uint8]
@@ -41,14 +42,6 @@ def save_sheet(sheet: Picture, path: Path) -> None:
     """Writes a sheet as PNG. Raises StorageError."""
     _, packed = cv2.imencode(".png", sheet)
     write_atomically(path, packed.tobytes())
-
-
-def equalised(window: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> Picture:
-    """A window's histogram spread over 256 grey levels, whatever its depth."""
-    _, place, counts = np.unique(window, return_inverse=True, return_counts=True)
-    before = np.cumsum(counts) - counts[0]
-    level = np.rint(255.0 * before / max(int(before[-1]), 1)).astype(np.uint8)
-    return np.asarray(level[place].reshape(window.shape))
 
 
 def _row(windows: WindowSet, chosen: npt.NDArray[np.intp], title: str, columns: int) -> Picture:

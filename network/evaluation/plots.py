@@ -1,11 +1,11 @@
 """The figures of an evaluation, as PNG: precision over recall, recall over signal-to-noise."""
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from darkscan.network.evaluation.breakdown import SNR_EDGES, band_names
 from darkscan.network.evaluation.evaluation import Evaluation
+from darkscan.network.pictures import png
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,7 +28,7 @@ def precision_recall(evaluations: Sequence[Evaluation]) -> bytes:
     axes.set_ylim(max(0.0, lowest - 0.05), 1.01)
     axes.grid(alpha=0.3)
     axes.legend(loc="lower left")
-    return _png(figure)
+    return png(figure)
 
 
 def recall_over_snr(evaluations: Sequence[Evaluation]) -> bytes | None:
@@ -72,16 +72,10 @@ def recall_over_snr(evaluations: Sequence[Evaluation]) -> bytes | None:
     axes.set_xlim(-0.5, len(names) - 0.5)
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
-    return _png(figure)
+    return png(figure)
 
 
 def _figure() -> "Figure":
     from matplotlib.figure import Figure
 
     return Figure(figsize=_SIZE_IN, dpi=_DPI, layout="constrained")
-
-
-def _png(figure: "Figure") -> bytes:
-    content = io.BytesIO()
-    figure.savefig(content, format="png")
-    return content.getvalue()

@@ -1,6 +1,5 @@
 """Draws explanations as the paper's Fig. 7: a column for each window, a row for each view."""
 
-import io
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -8,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from darkscan.network.explaining.explanation import Explanation, FloatArray, Panel
-from darkscan.network.explaining.views import Grey, equalised_view, mosaic, overlay, raw_view
+from darkscan.network.explaining.views import Grey, mosaic, overlay, raw_view
+from darkscan.network.pictures import equalised, png
 from darkscan.pipeline.frames import Pixels
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def draw(
     # matplotlib takes a second to load, and nothing else here needs it.
     from matplotlib.figure import Figure
 
-    views = [equalised_view(window) for window in windows]
+    views = [equalised(window) for window in windows]
     rows = [
         _Row("raw", lambda axes, column: _show(axes, raw_view(windows[column], full_scale))),
         _Row("equalised", lambda axes, column: _show(axes, views[column])),
@@ -71,9 +71,7 @@ def draw(
         )  # fmt: skip
     for axes, title in zip(grid[0], titles, strict=True):
         axes.set_title(title, fontsize=_SMALL + 1)
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", metadata={"Software": None})
-    return stream.getvalue()
+    return png(figure)
 
 
 def _rows_of(

@@ -20,21 +20,6 @@ def raw_view(window: Pixels, full_scale: float) -> Grey:
     return view
 
 
-def equalised_view(window: Pixels) -> Grey:
-    """The window (H, W) with a flat histogram, for weak scratches to be seen.
-
-    On 8 bits it is ``cv2.equalizeHist``; deeper windows keep all their levels until they
-    are spread out. A flat window stays black.
-    """
-    levels, ranks, counts = np.unique(window, return_inverse=True, return_counts=True)
-    if len(levels) == 1:
-        return np.zeros(window.shape, np.uint8)
-    above = np.cumsum(counts) - counts[0]
-    lookup = np.rint(above * (255.0 / above[-1])).astype(np.uint8)
-    spread: Grey = lookup[ranks].reshape(window.shape)
-    return spread
-
-
 def overlay(view: Grey, heat: npt.NDArray[Any], low: float, high: float) -> Colour:
     """A view (H, W) under a heat map (h, w), as RGB (H, W, 3); low is dark, high is light.
 

@@ -1,15 +1,10 @@
 """The course of a training and its latest precision and recall, as PNG (with matplotlib)."""
 
-import io
-from typing import TYPE_CHECKING
-
 from darkscan.network.batches import Labels
+from darkscan.network.pictures import png
 from darkscan.network.training.checkpoint import Row
 from darkscan.network.training.scoring import Logits
 from darkscan.network.validation import precision_and_recall
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _INCHES = (6.4, 4.8)
 _DOTS_PER_INCH = 100
@@ -36,7 +31,7 @@ def draw_log(history: list[Row]) -> bytes:
     losses.set_yscale("log")
     found.set_ylabel("on validation windows")
     found.set_xlabel("step")
-    return _png(figure)
+    return png(figure)
 
 
 def draw_precision_and_recall(logits: Logits, labels: Labels, row: Row) -> bytes:
@@ -57,10 +52,4 @@ def draw_precision_and_recall(logits: Logits, labels: Labels, row: Row) -> bytes
     )
     axes.grid(alpha=0.3)
     axes.legend(loc="lower left")
-    return _png(figure)
-
-
-def _png(figure: "Figure") -> bytes:
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", metadata={"Software": None})
-    return stream.getvalue()
+    return png(figure)

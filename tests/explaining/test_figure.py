@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from darkscan.network.explaining import Panel, draw, explain
-from darkscan.network.explaining.views import equalised_view, mosaic, overlay, raw_view
+from darkscan.network.explaining.views import mosaic, overlay, raw_view
+from darkscan.network.pictures import equalised
 from darkscan.network.variants import build
 from tests.explaining.small_networks import ByHand
 
@@ -17,20 +18,20 @@ def window(seed: int = 1) -> np.ndarray:
 
 
 def test_equalising_eight_bits_is_opencvs() -> None:
-    np.testing.assert_array_equal(equalised_view(window()), cv2.equalizeHist(window()))
+    np.testing.assert_array_equal(equalised(window()), cv2.equalizeHist(window()))
 
 
 def test_equalising_keeps_the_low_bits_of_deep_windows() -> None:
     deep = np.full((256, 256), 300, np.uint16)
     deep[:, 128:] = 301
     deep[0, 0] = 65535
-    view = equalised_view(deep)
+    view = equalised(deep)
     assert view[5, 200] - view[5, 5] > 100
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_a_flat_window_is_black(dtype: type) -> None:
-    assert not equalised_view(np.full((256, 256), 7, dtype)).any()
+    assert not equalised(np.full((256, 256), 7, dtype)).any()
 
 
 def test_the_raw_view_runs_from_black_to_full_scale() -> None:
