@@ -30,13 +30,9 @@ from figures import machine
 from matplotlib.figure import Figure
 from quick_bank import QuickBank
 
-from darkscan.cli.score import (
-    ModelScorer,
-    checked_threads,
-    model_file,
-    progress_bar,
-    require_writable,
-)
+from darkscan.cli.options import checked_threads, require_writable
+from darkscan.cli.progress_bar import progress_bar
+from darkscan.cli.scoring import ModelScorer, model_file
 from darkscan.drivers.images import Mosaic
 from darkscan.network.classical import (
     STRIDE_PX,

@@ -10,14 +10,10 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import numpy.typing as npt
 
+from darkscan.cli.options import checked_threads, require_writable
 from darkscan.cli.output import say
-from darkscan.cli.score import (
-    ModelScorer,
-    checked_threads,
-    model_file,
-    progress_bar,
-    require_writable,
-)
+from darkscan.cli.progress_bar import progress_bar
+from darkscan.cli.scoring import ModelScorer, model_file
 from darkscan.pipeline.errors import ExitCode, InputError
 from darkscan.pipeline.frames import Pixels
 from darkscan.pipeline.grid import window_origins

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from darkscan.cli.dataset_options import add_build_options, read_options, read_sources
 from darkscan.cli.output import say
-from darkscan.cli.score import progress_bar
+from darkscan.cli.progress_bar import progress_bar
 from darkscan.pipeline.errors import ExitCode, InputError
 
 if TYPE_CHECKING:

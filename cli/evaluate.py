@@ -9,14 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from darkscan.cli.options import checked_threads, require_writable
 from darkscan.cli.output import say
-from darkscan.cli.score import (
-    ModelScorer,
-    checked_threads,
-    model_file,
-    progress_bar,
-    require_writable,
-)
+from darkscan.cli.progress_bar import progress_bar
+from darkscan.cli.scoring import ModelScorer, model_file
 from darkscan.pipeline.errors import ExitCode, InputError
 from darkscan.pipeline.recipe import Inspection
 from darkscan.pipeline.results import ModelInfo

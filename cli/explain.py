@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from darkscan.cli.options import require_writable
 from darkscan.cli.output import say
-from darkscan.cli.score import require_writable
 from darkscan.pipeline.configuration import check
 from darkscan.pipeline.defect_map import DefectMap
 from darkscan.pipeline.errors import ExitCode, InputError

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
+from darkscan.cli.options import require_writable
 from darkscan.cli.output import say
-from darkscan.cli.score import require_writable
 from darkscan.pipeline.errors import ExitCode, InputError
 
 _LEAST_WINDOWS = 64

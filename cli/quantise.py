@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from darkscan.cli.options import require_writable
 from darkscan.cli.output import say
-from darkscan.cli.score import require_writable
 from darkscan.pipeline.errors import ExitCode, InputError
 
 if TYPE_CHECKING:

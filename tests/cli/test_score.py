@@ -13,7 +13,7 @@ import pytest
 from astropy.io import fits
 
 from darkscan.cli.main import main
-from darkscan.cli.score import ModelScorer, model_file
+from darkscan.cli.scoring import ModelScorer, model_file
 
 Array = npt.NDArray[Any]
 
