@@ -4,7 +4,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
+import numpy.typing as npt
 
+from darkscan.cli.scoring import ModelScorer
 from darkscan.pipeline.frames import FrameSource, Pixels
 from darkscan.pipeline.grid import window_origins
 from darkscan.pipeline.recipe import Inspection
@@ -50,7 +52,9 @@ def inspect(
 ) -> "DefectMap":
     """The defect map of a scan whose windows ``scorer`` scores.
 
-    The map is made as merging makes it; only the processes are left out.
+    The map is made as merging makes it, and a model file's scores are those that
+    classification gives, with what neighbours saw; only the processes and the centre lines
+    are left out. A checkpoint's windows stand alone.
     """
     from darkscan.stages.mapping import build_map
 
@@ -61,17 +65,11 @@ def inspect(
     results = []
     for index, meta in enumerate(source.frames):
         source.read_into(index, pixels)
-        side = (model.window, model.window)
-        windows = cast("Pixels", np.lib.stride_tricks.sliding_window_view(pixels, side))
-        parts = [
-            scorer(windows[some[:, 0], some[:, 1]], scan.full_scale)
-            for some in np.array_split(origins, -(-len(origins) // _BATCH))
-        ]
         results.append(
             FrameResult(
                 meta=meta,
                 origins=origins,
-                scores=np.concatenate(parts).astype(np.float32),
+                scores=_scores(scorer, pixels, origins, model.window, scan.full_scale),
                 thumbnail=make_thumbnail(pixels, scale),
             )
         )
@@ -89,3 +87,20 @@ def inspect(
             sums=LedgerSums(captured=count, mapped=count, quarantined=0, lost=0, in_flight=0),
         )
     )
+
+
+def _scores(
+    scorer: "Scorer",
+    pixels: Pixels,
+    origins: npt.NDArray[np.int32],
+    window: int,
+    full_scale: float,
+) -> npt.NDArray[np.float32]:
+    if isinstance(scorer, ModelScorer):
+        return scorer.frame(pixels, origins, full_scale)
+    windows = cast("Pixels", np.lib.stride_tricks.sliding_window_view(pixels, (window, window)))
+    parts = [
+        scorer(windows[some[:, 0], some[:, 1]], full_scale)
+        for some in np.array_split(origins, -(-len(origins) // _BATCH))
+    ]
+    return np.concatenate(parts).astype(np.float32)

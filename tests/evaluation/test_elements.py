@@ -2,6 +2,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from darkscan.cli.scoring import ModelScorer, model_file
 from darkscan.cli.simulated_elements import inspect
 from darkscan.drivers.simulation import SimulatedScan, simulate_element
 from darkscan.drivers.simulation.render import Scene
@@ -62,3 +63,15 @@ def test_contrast_is_brightness_over_the_noise_of_the_sensor() -> None:
     once, twice = contrast_to_noise(scene, trace), contrast_to_noise(scene, doubled)
     assert twice == pytest.approx(2 * once)
     assert 1.3 < np.percentile(trace.amplitude, 90) / once < 4  # a sigma of grey levels
+
+
+def test_a_model_files_windows_know_their_neighbours_as_in_a_scan() -> None:
+    with model_file(None) as file:
+        scorer = ModelScorer(file, threads=1)
+
+    def alone(windows: Pixels, full_scale: float) -> npt.NDArray[np.float32]:
+        return scorer(windows, full_scale)
+
+    in_frames, single = (inspect(SCAN, how, scorer.info, lambda _: None) for how in (scorer, alone))
+    marked = [sum(d.windows for d in found.defects) for found in (in_frames, single)]
+    assert marked[0] > marked[1] > 0
