@@ -70,6 +70,40 @@ class PixelToStage(BaseModel):
         return points @ self.matrix.T + np.asarray(position_mm[:2], dtype=np.float64)
 
 
+class StageToElement(BaseModel):
+    """Where pixel corner (0, 0) of a frame lies on the element for a position of the axes.
+
+    ``element_mm = matrix @ (stage_x, stage_y) + (x, y)``. The matrix holds the axes' signs,
+    scales and skew; a calibration measures it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    xx: Finite = Field(description="element x for each mm of the x axis")
+    xy: Finite = Field(description="element x for each mm of the y axis")
+    yx: Finite = Field(description="element y for each mm of the x axis")
+    yy: Finite = Field(description="element y for each mm of the y axis")
+    x: Finite = Field(description="element x where both axes stand at zero, mm")
+    y: Finite = Field(description="element y where both axes stand at zero, mm")
+
+    @property
+    def matrix(self) -> FloatArray:
+        """(2, 2) float64."""
+        return np.array([[self.xx, self.xy], [self.yx, self.yy]])
+
+    def element_at(self, stage_mm: npt.ArrayLike) -> FloatArray:
+        """Element places (..., 2), mm, for positions (..., 2) of the x and y axes."""
+        stage = np.asarray(stage_mm, dtype=np.float64)
+        places: FloatArray = stage @ self.matrix.T + np.array([self.x, self.y])
+        return places
+
+    def stage_for(self, element_mm: npt.ArrayLike) -> FloatArray:
+        """Positions (..., 2) of the x and y axes that lead to places (..., 2), mm."""
+        element = np.asarray(element_mm, dtype=np.float64)
+        offsets: FloatArray = element - np.array([self.x, self.y])
+        return offsets @ np.linalg.inv(self.matrix).T
+
+
 def rectangle(x: float, y: float, width: float, height: float) -> FloatArray:
     """The four corners (4, 2) of a rectangle, in the order of a clock's hand."""
     return np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]])

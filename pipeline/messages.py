@@ -4,7 +4,7 @@ A message is a msgpack map ``{"v": version, "kind": name, "body": fields}``, che
 arrival. Pixels are not in it: a FrameRef says where in the shared-memory ring they lie.
 """
 
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import msgpack
 from pydantic import Field, ValidationError
@@ -20,9 +20,9 @@ from darkscan.pipeline.results import (
     Stamp,
 )
 from darkscan.pipeline.scan import FrameMeta
-from darkscan.pipeline.units import FrameId
+from darkscan.pipeline.units import FiniteMm, FrameId
 
-WIRE_VERSION = 2
+WIRE_VERSION = 3
 MAX_MESSAGE_BYTES = 64 * 2**20
 _MAX_ITEMS = 65_536
 _LONGEST_REASON = 300
@@ -104,6 +104,101 @@ class StopScan(Record):
     give_up: bool = Field(description="whether the frames under way are set aside as well")
 
 
+class Recorded(Record):
+    """recording -> acquisition: the frame is in the file; its slot is not needed for that."""
+
+    frame: FrameId = Field(ge=0)
+
+
+class RecordingEnded(Record):
+    """recording -> acquisition: nothing more can be recorded; inspect on."""
+
+    reason: str
+
+
+class Pause(Record):
+    """supervisor -> acquisition: hold before the next step or strip, or go on."""
+
+    hold: bool
+
+
+Axis = Literal["x", "y"]
+Place = tuple[FiniteMm, FiniteMm, FiniteMm]
+"""Positions of the x, y and z axes, mm."""
+
+
+class Compare(Record):
+    """Where the compare output triggers the camera along a sweep."""
+
+    first_mm: FiniteMm
+    step_mm: FiniteMm = Field(description="signed, along the sweep")
+    count: int = Field(ge=1)
+
+
+class Move(Record):
+    """acquisition -> motion: go there and settle."""
+
+    order: int = Field(ge=0, description="answers name it; a new order replaces the last")
+    target_mm: Place
+
+
+class Sweep(Record):
+    """acquisition -> motion: move along one axis at constant speed, from where the axes stand."""
+
+    order: int = Field(ge=0)
+    axis: Axis
+    end_mm: FiniteMm
+    velocity_mm_s: float = Field(gt=0, allow_inf_nan=False)
+    compare: Compare | None = None
+
+
+class Halt(Record):
+    """acquisition -> motion: stop all axes now."""
+
+    reason: str
+
+
+class MotionReady(Record):
+    """motion -> acquisition: the axes answer, are homed and stand still.
+
+    Sent at the start, and again when a motion unit that was gone is back.
+    """
+
+    position_mm: Place
+    low_mm: Place = Field(description="soft limits")
+    high_mm: Place
+
+
+class Arrived(Record):
+    """motion -> acquisition: the order is carried out, the axes stand still."""
+
+    order: int = Field(ge=0)
+    position_mm: Place
+    uncertainty_um: float = Field(ge=0, allow_inf_nan=False)
+
+
+class MotionStopped(Record):
+    """motion -> acquisition: the axes were stopped, or their motion unit is gone."""
+
+    reason: str
+    gone: bool = Field(description="no answer; MotionReady follows when it is back")
+
+
+class Track(Record):
+    """motion -> acquisition: where the axes were, by the records' own time stamps."""
+
+    times_ns: Array = Field(description="(N,) int64, Unix time")
+    positions_mm: Array = Field(description="(N, 3) float64")
+
+
+class Latched(Record):
+    """motion -> acquisition: positions that the compare output latched since the sweep began."""
+
+    order: int = Field(ge=0)
+    first: int = Field(ge=0, description="the first one's number within the sweep")
+    positions_mm: Array = Field(description="(N, 3) float64")
+
+
 class Status(Record):
     """a stage -> supervisor: alive, and what was done so far."""
 
@@ -130,6 +225,17 @@ Message = (
     | Failed
     | StageDied
     | StopScan
+    | Recorded
+    | RecordingEnded
+    | Pause
+    | Move
+    | Sweep
+    | Halt
+    | MotionReady
+    | Arrived
+    | MotionStopped
+    | Track
+    | Latched
     | Status
 )
 

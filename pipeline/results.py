@@ -17,7 +17,7 @@ from darkscan.pipeline.recipe import Inspection
 from darkscan.pipeline.scan import FrameMeta, ScanInfo
 from darkscan.pipeline.units import Nanoseconds
 
-_ARRAY_DTYPES = frozenset({"uint8", "uint16", "int32", "float32"})
+_ARRAY_DTYPES = frozenset({"uint8", "uint16", "int32", "int64", "float32", "float64"})
 
 
 def _decode(value: object) -> object:

@@ -16,6 +16,9 @@ from darkscan.pipeline.units import (
     PitchUm,
 )
 
+LONGEST_NOTE = 120
+"""Characters of a frame's note."""
+
 PixelType = Literal["uint8", "uint16"]
 
 
@@ -80,6 +83,8 @@ class FrameFlag(IntFlag):
     INCOMPLETE = 2  # delivered with missing lines or packets
     UNPLACED = 4  # its position could not be measured
     MISSING = 8  # lost because the recording was interrupted before it; LOST is set, too
+    NOT_TAKEN = 16  # the scan ended before it; LOST is set, too
+    NO_ROOM = 32  # the camera delivered it when no slot was free; LOST is set, too
 
 
 class FrameMeta(BaseModel):
@@ -94,6 +99,12 @@ class FrameMeta(BaseModel):
     )
     exposure_ns: Nanoseconds = Field(ge=0, description="start of exposure on the camera's clock")
     flags: int = Field(default=0, ge=0, description="FrameFlag bits")
+    uncertainty_um: float = Field(
+        default=0.0, ge=0, allow_inf_nan=False, description="of x and y, one standard deviation"
+    )
+    note: OneLine = Field(
+        default="", max_length=LONGEST_NOTE, description="why it is not usable, if more is known"
+    )
 
     @property
     def usable(self) -> bool:
