@@ -21,13 +21,17 @@ from darkscan.cli import (
     network,
     profile,
     quantise,
+    record,
     replay,
+    run,
     score,
     simulate,
     stage,
     train,
 )
 from darkscan.pipeline.errors import DarkscanError, ExitCode
+
+_RIG_MODULES = {"harvesters", "genicam", "aioca", "epicscorelibs", "caproto"}
 
 _EPILOG = """\
 exit codes: 0 done, everything inspected; 1 a fault of darkscan or of the machine;
@@ -46,6 +50,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"darkscan {version('darkscan')}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for command in (
+        run,
+        record,
         replay,
         import_images,
         info,
@@ -83,10 +89,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"darkscan: error: {error}", file=sys.stderr)
         return error.exit_code
     except ModuleNotFoundError as error:
-        # Torch and its like come with an extra, and commands that need them load them late.
-        if (error.name or "darkscan").partition(".")[0] == "darkscan":
+        # Torch, harvesters and their like come with an extra; what needs them loads them late.
+        module = (error.name or "darkscan").partition(".")[0]
+        if module == "darkscan":
             raise
-        needed = f"needs {error.name}: pip install 'darkscan[learning]'"
+        extra = "rig" if module in _RIG_MODULES else "learning"
+        needed = f"needs {module}: pip install 'darkscan[{extra}]'"
         print(f"darkscan: error: {arguments.command} {needed}", file=sys.stderr)
         return ExitCode.BAD_INPUT
     except OSError as error:

@@ -3,16 +3,19 @@
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Self, TextIO
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from darkscan.pipeline.supervisor import Progress
 
 _LINE_EVERY_S = 5.0
 _RATE_OVER_S = 30.0
+_HIGHEST_PICTURE = 40
 
 
 class _QuietConsole(Console):
@@ -25,8 +28,23 @@ class _QuietConsole(Console):
 class ProgressView:
     """Frames, windows/s, queues, losses and the time left, as the supervisor hears of them."""
 
-    def __init__(self, frames: int, stream: TextIO = sys.stderr) -> None:
+    def __init__(
+        self,
+        frames: int,
+        stream: TextIO = sys.stderr,
+        *,
+        inspects: bool = True,
+        picture: Callable[[int, int], Text] | None = None,
+        hint: str = "",
+    ) -> None:
+        """``picture``: drawn below the figures for so many columns and rows of a terminal.
+
+        ``inspects``: whether windows are counted; ``hint``: on the keys, below all else.
+        """
         self._frames = frames
+        self._inspects = inspects
+        self._picture = picture
+        self._hint = hint
         self._console = _QuietConsole(file=stream)
         self._live: Live | None = None
         self._next_line = 0.0
@@ -50,13 +68,25 @@ class ProgressView:
         now = time.monotonic()
         cells = self._cells(progress, now)
         if self._live is not None:
-            self._live.update(_table(cells))
+            self._live.update(self._view(cells))
             return
         self._cells_shown = cells
         if now >= self._next_line:
             self._next_line = now + _LINE_EVERY_S
             self._print(cells)
             self._cells_shown = None
+
+    def _view(self, cells: dict[str, str]) -> RenderableType:
+        doing = cells.pop("scan", "")
+        parts: list[RenderableType] = [_table(cells)]
+        if doing:
+            parts.append(Text(doing))
+        if self._picture is not None:
+            size = self._console.size
+            parts.append(self._picture(size.width - 2, min(size.height - 6, _HIGHEST_PICTURE)))
+        if self._hint:
+            parts.append(Text(self._hint, style="dim"))
+        return Group(*parts)
 
     def _print(self, cells: dict[str, str]) -> None:
         line = ", ".join(f"{name} {value}" for name, value in cells.items())
@@ -81,11 +111,19 @@ class ProgressView:
             "quarantined": str(sums.quarantined if sums else 0),
             "left": _duration(left / per_s) if per_s else "-",
         }
+        if not self._inspects:
+            for name in ("windows/s", "queued", "positive windows", "quarantined"):
+                del cells[name]
         restarts = sum(progress.restarts.values())
         if restarts:
             cells["restarts"] = str(restarts)
         if progress.stopping:
             cells["state"] = "draining"
+        for stage, reason in progress.ended.items():
+            cells[f"{stage} ended"] = reason
+        doing = next((s.doing for s in statuses if s.doing), "")
+        if doing:
+            cells["scan"] = doing
         return cells
 
     def _rates(self, now: float, settled: int, windows: int) -> tuple[float, float]:

@@ -1,6 +1,8 @@
 """``darkscan replay``: inspects a recorded scan and writes its defect map."""
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import get_args
@@ -13,7 +15,7 @@ from darkscan.pipeline.recipe import Recipe, load_recipe
 from darkscan.pipeline.results_folder import MAP_NAME
 from darkscan.pipeline.run import Speed
 from darkscan.stages.replaying import prepare
-from darkscan.stages.replaying import replay as run_replay
+from darkscan.stages.running import run_to_map
 
 _EPILOG = """\
 examples:
@@ -70,16 +72,22 @@ def exit_code(defect_map: DefectMap) -> ExitCode:
     return ExitCode.OK if whole else ExitCode.INCOMPLETE
 
 
+@contextmanager
+def model_of(recipe: Recipe) -> Iterator[Path]:
+    """The recipe's model as a file; the embedded one may have to be unpacked."""
+    if recipe.inspection.model == "default":
+        with as_file(files("darkscan") / "models" / "default.onnx") as path:
+            yield path
+    else:
+        yield Path(recipe.inspection.model)
+
+
 def replay(recording: Path, out_dir: Path, recipe: Recipe, speed: Speed) -> DefectMap:
     """Inspects a recording, showing how far it is. Raises DarkscanError."""
-    if recipe.inspection.model == "default":
-        model = files("darkscan") / "models" / "default.onnx"
-    else:
-        model = Path(recipe.inspection.model)
-    with as_file(model) as model_path:
+    with model_of(recipe) as model_path:
         spec = prepare(recording, out_dir, recipe, speed, model_path)
         with ProgressView(spec.scan.frames_planned) as view:
-            return run_replay(spec, view.show)
+            return run_to_map(spec, view.show)
 
 
 def summary(defect_map: DefectMap, out_dir: Path) -> str:

@@ -153,7 +153,7 @@ class Sweep(Record):
 
 
 class Halt(Record):
-    """acquisition -> motion: stop all axes now."""
+    """acquisition, supervisor -> motion: stop all axes now; MotionReady follows when they stand."""
 
     reason: str
 
@@ -161,7 +161,7 @@ class Halt(Record):
 class MotionReady(Record):
     """motion -> acquisition: the axes answer, are homed and stand still.
 
-    Sent at the start, and again when a motion unit that was gone is back.
+    Sent at the start, after a Halt, and when a motion unit that was gone is back.
     """
 
     position_mm: Place
@@ -210,6 +210,7 @@ class Status(Record):
     queue: int = Field(default=0, ge=0, description="frames waiting in this process")
     sums: LedgerSums | None = Field(default=None, description="acquisition's account")
     positives: int | None = Field(default=None, description="windows over threshold (merging)")
+    doing: str = Field(default="", description="what the scan is at, for the operator")
     fatal: str | None = Field(default=None, description="why this process gives up the run")
     exit_code: int = Field(default=ExitCode.FAILED, description="of the run, if fatal")
 

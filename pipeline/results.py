@@ -57,6 +57,9 @@ class Record(BaseModel):
 STAGES = ("acquisition", "preprocessing", "classification", "merging")
 """The stages a frame passes, in their order."""
 
+RIG_STAGES = ("motion", "recording")
+"""The stages beside them when a rig is scanned."""
+
 
 class Stamp(Record):
     """When a stage had a frame, on this computer's monotonic clock (ns)."""

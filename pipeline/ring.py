@@ -163,6 +163,17 @@ class FrameRing:
         pixels.flags.writeable = False
         return pixels
 
+    def peek(self, ref: FrameRef) -> Pixels:
+        """As ``view``, whichever sending of the frame is the latest: for who only copies it.
+
+        Raises StaleReferenceError; ask ``still_holds`` after reading.
+        """
+        if not self.still_holds(ref):
+            raise StaleReferenceError(f"frame {ref.frame}: slot {ref.slot} has moved on")
+        pixels = self._pixels[ref.slot].view()
+        pixels.flags.writeable = False
+        return pixels
+
     def check(self, ref: FrameRef) -> None:
         """Raises StaleReferenceError unless the slot still holds what ``ref`` means."""
         if ref.slot >= self.slots or ref != self._ref(ref.slot):

@@ -37,8 +37,17 @@ class RunSpec(Settings):
     out_dir: Path
     """Where the map goes."""
 
-    recording: Path
-    """The recording that is replayed."""
+    recording: Path | None
+    """The recording that is replayed; None: a rig is scanned, see the scan's own description."""
+
+    record: Path | None = None
+    """Where the scan of a rig is recorded."""
+
+    inspects: bool = True
+    """Whether frames are inspected, or only recorded."""
+
+    rescans: int = Field(default=0, ge=0)
+    """How often lost frames of a rig's scan are taken again."""
 
     speed: Speed
     """As fast as can be, or with the recorded times between frames."""

@@ -87,6 +87,14 @@ class FrameFlag(IntFlag):
     NO_ROOM = 32  # the camera delivered it when no slot was free; LOST is set, too
 
 
+_REASONS = {
+    FrameFlag.INCOMPLETE: "the camera delivered it with missing lines",
+    FrameFlag.UNPLACED: "its position was not measured",
+    FrameFlag.NOT_TAKEN: "not taken: the scan ended before it",
+    FrameFlag.NO_ROOM: "no room was left in memory when it came",
+}
+
+
 class FrameMeta(BaseModel):
     """One frame without its pixels."""
 
@@ -110,3 +118,19 @@ class FrameMeta(BaseModel):
     def usable(self) -> bool:
         """Whether the frame has whole pixels and a place."""
         return self.flags == FrameFlag.GOOD
+
+    @property
+    def problem(self) -> str:
+        """Why the frame is not usable, in words; empty if it is.
+
+        It stands in the map: a scan and its recording say the same.
+        """
+        flags = FrameFlag(self.flags)
+        if FrameFlag.MISSING in flags:
+            return "the recording was interrupted before it"
+        reasons = [reason for flag, reason in _REASONS.items() if flag in flags]
+        if not reasons and FrameFlag.LOST in flags:
+            reasons = ["the camera lost it"]
+        if self.flags and not reasons:
+            reasons = [f"flags {self.flags}"]
+        return "; ".join(reasons) + (f" ({self.note})" if self.note and reasons else "")

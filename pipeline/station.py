@@ -67,9 +67,12 @@ class Station:
         self.stopping = True
 
 
-def die_with(parent: int) -> None:
-    """Makes the kernel end this process when its parent is gone, however that went."""
+def die_with(parent: int, end: signal.Signals = signal.SIGKILL) -> None:
+    """Makes the kernel end this process when its parent is gone, however that went.
+
+    ``end``: the signal it is sent; SIGTERM lets it stop what would go on without it.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    libc.prctl(_PR_SET_PDEATHSIG, end)
     if os.getppid() != parent:  # it was gone before
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), end)

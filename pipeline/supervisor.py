@@ -16,7 +16,7 @@ import zmq
 
 from darkscan.pipeline.errors import DarkscanError, ExitCode
 from darkscan.pipeline.links import Inbox, Outbox
-from darkscan.pipeline.messages import StageDied, Status, StopScan
+from darkscan.pipeline.messages import Halt, Pause, StageDied, Status, StopScan
 from darkscan.pipeline.station import SUPERVISOR
 
 _log = structlog.get_logger(__name__)
@@ -24,8 +24,14 @@ _TICK_S = 0.5
 _GRACE_S = 5.0
 _STDERR_TAIL = 2000
 
-# Without these two a run cannot account for its frames; the others can be given up.
-_ESSENTIAL = {"acquisition", "merging"}
+# Without these a run cannot take or account for its frames; the others can be given up.
+_ESSENTIAL = {"acquisition", "merging", "motion"}
+
+# The run is over when these have ended well.
+_FINISHERS = {"merging", "recording"}
+
+# A recording that broke off stays as it is: it is not begun anew.
+_NEVER_RESTARTED = {"recording"}
 
 StageKey = tuple[str, int]
 
@@ -53,6 +59,9 @@ class Progress:
     statuses: dict[StageKey, Status] = field(default_factory=dict)
     restarts: Counter[str] = field(default_factory=Counter)
     stopping: bool = False
+    held: bool = False
+    ended: dict[str, str] = field(default_factory=dict)
+    """Stages that ended early and are not started again, and why."""
 
 
 class Supervisor:
@@ -69,6 +78,9 @@ class Supervisor:
     ) -> None:
         self._run_dir = run_dir
         self._stages = stages
+        names = {name for name, _ in stages}
+        self._has_motion = "motion" in names
+        self._unfinished = _FINISHERS & names
         self._restarts = restarts
         self._timeout = stage_timeout_s
         self._on_progress = on_progress
@@ -78,18 +90,20 @@ class Supervisor:
         self._windows_before: Counter[StageKey] = Counter()  # by processes that are gone
         self._stop: StopScan | None = None
         self._interrupts = 0
-        self._finished = False
+        self._hold_wanted = False
         self.progress = Progress()
 
     def run(self) -> None:
         """Returns once the map is written; leaves no process behind, whatever happens.
 
         SIGINT, SIGTERM and SIGHUP drain the run: what is under way is finished and mapped, the
-        rest is listed as not inspected. A second signal aborts.
+        rest is listed as not inspected. A second signal aborts. SIGUSR1 holds a rig's scan, or
+        lets it go on.
         Raises DarkscanError when the run cannot be finished.
         """
         inbox = Inbox(self._run_dir, SUPERVISOR)
         self._to_acquisition = Outbox(self._run_dir, "acquisition")
+        self._to_motion = Outbox(self._run_dir, "motion")
         poller = zmq.Poller()
         poller.register(inbox.socket, zmq.POLLIN)
         previous = {
@@ -97,10 +111,11 @@ class Supervisor:
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
             if signal.getsignal(number) is not signal.SIG_IGN  # as nohup wants it
         }
+        previous[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, self._on_hold)
         try:
             for key in self._stages:
                 self._start(key, poller)
-            while not self._finished:
+            while self._unfinished:
                 poller.poll(int(_TICK_S * 1000))
                 for message in inbox.messages():
                     if isinstance(message, Status):
@@ -108,6 +123,7 @@ class Supervisor:
                 self._bury(poller)
                 self._kill_silent()
                 self._drain_if_asked()
+                self._hold_if_asked()
                 self._on_progress(self.progress)
         finally:
             self._stop_all()
@@ -115,6 +131,7 @@ class Supervisor:
                 signal.signal(number, handler)
             inbox.close()
             self._to_acquisition.close()
+            self._to_motion.close()
 
     def _start(self, key: StageKey, poller: zmq.Poller) -> None:
         stage, index = key
@@ -160,10 +177,10 @@ class Supervisor:
             poller.unregister(child.pidfd)
             os.close(child.pidfd)
             del self._children[key]
-            if key[0] == "merging" and code == ExitCode.OK:
-                self._finished = True
-                return
-            self._replace(key, child, code, poller)
+            if key[0] in _FINISHERS and code == ExitCode.OK:
+                self._unfinished.discard(key[0])
+            else:
+                self._replace(key, child, code, poller)
 
     def _replace(self, key: StageKey, child: _Child, code: int, poller: zmq.Poller) -> None:
         stage, index = key
@@ -174,7 +191,15 @@ class Supervisor:
         self._deaths[key] += 1
         if child.status is not None:
             self._windows_before[key] += child.status.windows
-        if self._deaths[key] > self._restarts:
+        if stage == "acquisition" and self._has_motion:
+            self._to_motion.send(Halt(reason="acquisition died"))
+        if stage in _NEVER_RESTARTED:
+            self._unfinished.discard(stage)
+            reason = "; ".join(_exceptions(last_words)[-1:]) or f"exit {code}"
+            self.progress.ended[stage] = reason
+            if not _FINISHERS & {name for name, _ in self._stages} - {stage}:
+                raise DarkscanError(f"{stage} ended early: {reason}")
+        elif self._deaths[key] > self._restarts:
             self._give_up(stage, last_words)
         else:
             self.progress.restarts[stage] += 1
@@ -183,6 +208,8 @@ class Supervisor:
         self._to_acquisition.send(StageDied(stage=stage, index=index, pid=child.process.pid))
         if stage == "acquisition" and self._stop is not None:
             self._to_acquisition.send(self._stop)  # the one that knew is gone
+        if stage == "acquisition" and self.progress.held:
+            self._to_acquisition.send(Pause(hold=True))
 
     def _give_up(self, stage: str, last_words: str) -> None:
         reason = f"{stage} died {self._restarts + 1} times in a row"
@@ -210,6 +237,14 @@ class Supervisor:
             self.progress.stopping = True
             _log.info("draining")
             self._tell_to_stop(StopScan(reason="stopped by the operator", give_up=False))
+
+    def _on_hold(self, _signal: int, _frame: object) -> None:
+        self._hold_wanted = not self._hold_wanted
+
+    def _hold_if_asked(self) -> None:
+        if self._hold_wanted != self.progress.held:
+            self.progress.held = self._hold_wanted
+            self._to_acquisition.send(Pause(hold=self._hold_wanted))
 
     def _tell_to_stop(self, stop: StopScan) -> None:
         if self._stop is None or stop.give_up:
@@ -243,7 +278,16 @@ def _exceptions(stderr: str) -> list[str]:
     ]
 
 
-def stage_list(workers: int) -> list[StageKey]:
+def stage_list(
+    workers: int, *, inspects: bool = True, rig: bool = False, records: bool = False
+) -> list[StageKey]:
     """The processes of a run: the consumers first, so that nothing waits for them."""
-    classification: list[StageKey] = [("classification", index) for index in range(workers)]
-    return [("merging", 0), ("preprocessing", 0), *classification, ("acquisition", 0)]
+    stages: list[StageKey] = []
+    if inspects:
+        classification: list[StageKey] = [("classification", index) for index in range(workers)]
+        stages += [("merging", 0), ("preprocessing", 0), *classification]
+    if records:
+        stages.append(("recording", 0))
+    if rig:
+        stages.append(("motion", 0))
+    return [*stages, ("acquisition", 0)]

@@ -1,13 +1,14 @@
 """Runs one stage of a run in this process."""
 
+import signal
 import sys
 from pathlib import Path
 
 import structlog
 
-from darkscan.pipeline.errors import DarkscanError, ExitCode, InputError
+from darkscan.pipeline.errors import DarkscanError, ExitCode, InputError, StorageError
 from darkscan.pipeline.logs import LOG_NAME, log_to_file
-from darkscan.pipeline.results import STAGES
+from darkscan.pipeline.results import RIG_STAGES, STAGES
 from darkscan.pipeline.run import RunSpec
 from darkscan.pipeline.station import Station, die_with
 
@@ -21,7 +22,8 @@ def run_stage(stage: str, run_dir: Path, index: int, parent: int | None) -> None
     Raises DarkscanError for what no restart can mend, after telling the supervisor.
     """
     if parent is not None:
-        die_with(parent)
+        # Whoever moves the axes stops them before it goes.
+        die_with(parent, signal.SIGTERM if stage == "motion" else signal.SIGKILL)
     spec = RunSpec.read(run_dir)
     log_to_file(spec.out_dir / LOG_NAME, spec.recipe.logging.level, stage=stage, index=index)
     station = Station(run_dir, stage, index)
@@ -41,11 +43,20 @@ def run_stage(stage: str, run_dir: Path, index: int, parent: int | None) -> None
 def _work(stage: str, run_dir: Path, spec: RunSpec, station: Station) -> None:
     # Each stage's imports are its own: no model runtime where no model runs.
     match stage:
-        case "acquisition":
+        case "acquisition" if spec.recording is not None:
             from darkscan.drivers.recording import Recording
-            from darkscan.stages.acquisition import Acquisition
+            from darkscan.stages.acquisition.replay import ReplayAcquisition
 
-            Acquisition(run_dir, spec, Recording(spec.recording), station).run()
+            ReplayAcquisition(run_dir, spec, Recording(spec.recording), station).run()
+        case "acquisition":
+            _take_frames(run_dir, spec, station)
+        case "motion":
+            from darkscan.drivers.planning import LiveScan
+            from darkscan.stages.motion import Motion
+
+            Motion(run_dir, LiveScan.read(run_dir).rig.motion, station).run()
+        case "recording":
+            _record(run_dir, spec, station)
         case "preprocessing":
             from darkscan.stages.preprocessing import Preprocessing
 
@@ -65,4 +76,42 @@ def _work(stage: str, run_dir: Path, spec: RunSpec, station: Station) -> None:
             if not Merging(run_dir, spec, station).run():
                 sys.exit(ExitCode.FAILED)  # no map: the supervisor must not think so
         case _:
-            raise InputError(f"no such stage; there are {', '.join(STAGES)}", field=stage)
+            raise InputError(
+                f"no such stage; there are {', '.join(STAGES + RIG_STAGES)}", field=stage
+            )
+
+
+def _take_frames(run_dir: Path, spec: RunSpec, station: Station) -> None:
+    from darkscan.drivers.calibration import load_flat
+    from darkscan.drivers.camera.camera import Camera
+    from darkscan.drivers.planning import LiveScan
+    from darkscan.stages.acquisition.live import LiveAcquisition
+
+    scan = LiveScan.read(run_dir)
+    flat = load_flat(scan.rig, force=scan.forced) if scan.corrects else None
+    camera = Camera(
+        scan.rig.camera,
+        scan.plan.mode,
+        file=scan.rig_file,
+        lines_per_trigger=scan.plan.encoder_divider or 1,
+    )
+    LiveAcquisition(run_dir, spec, scan, camera, flat, station).run()
+
+
+def _record(run_dir: Path, spec: RunSpec, station: Station) -> None:
+    from darkscan.drivers.planning import LiveScan
+    from darkscan.drivers.recording import RecordingWriter
+    from darkscan.stages.recording import RecordingStage
+
+    assert spec.record is not None, "this stage is started for a recording"
+    plan = [planned.meta for planned in LiveScan.read(run_dir).plan.frames]
+    writer = RecordingWriter(spec.record, spec.scan, plan)
+    try:
+        ended = RecordingStage(run_dir, writer, station).run()
+    except StorageError as error:
+        # Not the end of the run: acquisition knows, and inspection goes on.
+        _log.warning("recording ended early", reason=str(error))
+        print(f"darkscan: error: {error}", file=sys.stderr)  # noqa: T201 - the supervisor reads it
+        sys.exit(ExitCode.FAILED)
+    if not ended:
+        sys.exit(ExitCode.FAILED)  # not finished: the supervisor must not think so

@@ -1,5 +1,16 @@
 """Planning: which frames a scan takes, and where the axes stand for each."""
 
+from darkscan.drivers.planning.live_scan import LiveScan
+from darkscan.drivers.planning.passes import check_limits, passes
 from darkscan.drivers.planning.plan import Pass, PlannedFrame, ScanPlan
+from darkscan.drivers.planning.planner import plan_scan
 
-__all__ = ["Pass", "PlannedFrame", "ScanPlan"]
+__all__ = [
+    "LiveScan",
+    "Pass",
+    "PlannedFrame",
+    "ScanPlan",
+    "check_limits",
+    "passes",
+    "plan_scan",
+]

@@ -7,7 +7,10 @@ from pydantic import Field
 from darkscan.pipeline.configuration import Settings
 from darkscan.pipeline.messages import Axis, Compare, Place
 from darkscan.pipeline.scan import FrameMeta, ScanInfo
-from darkscan.pipeline.units import FiniteMm, FrameId
+from darkscan.pipeline.units import Finite, FiniteMm, FrameId
+
+AXES: dict[Axis, int] = {"x": 0, "y": 1}
+"""Where an axis stands in a Place."""
 
 
 class PlannedFrame(Settings):
@@ -18,6 +21,10 @@ class PlannedFrame(Settings):
 
     stage_mm: Place
     """Where the axes stand when it is taken; for line scan when its row 0 is."""
+
+    strip_row: int = Field(default=0, ge=0)
+    """Line scan: its row 0 among the strip's rows, which are counted in the direction in which
+    rows ascend on the element; else 0."""
 
 
 class ScanPlan(Settings):
@@ -31,24 +38,42 @@ class ScanPlan(Settings):
     frames: tuple[PlannedFrame, ...]
     """By number, which is the order in which they are taken."""
 
-    line_step_mm: float = Field(ge=0)
+    line_step_mm: Finite = 0.0
     """Line scan: how far the axis moves from row to row of a frame, signed; else 0."""
+
+    encoder_divider: int = Field(default=0, ge=0)
+    """Line scan: how many encoder counts make a line; else 0."""
+
+    frame_step_mm: float = Field(gt=0)
+    """From frame to frame along a strip: how far the axis moves."""
 
     rows: int = Field(ge=1)
     """Rows of a frame."""
 
     velocity_mm_s: float
-    """Along a strip."""
+    """Along a strip; step and stare: between places."""
+
+    velocity_set_by: str = "motion.velocity_mm_s"
+    """The field of the rig file that keeps the velocity from being higher."""
 
     run_up_mm: float
     """Over-scan at each end of a strip: acceleration and settling."""
 
+    overlap_px: tuple[int, int]
+    """Of neighbouring frames within a strip, and of neighbouring strips."""
+
+    focused: bool = False
+    """Whether z follows the element's plane; else the z axis is to stay where it stands."""
+
     seconds: float
-    """How long the scan takes if it never waits."""
+    """How long the scan takes from its first place on if it never waits."""
 
     strips: int
     strip_bytes: int
     """Pixels of the largest strip."""
+
+    strip_seconds: float
+    """How long the frames of the largest strip take to come."""
 
 
 class Pass(Settings):
@@ -58,13 +83,23 @@ class Pass(Settings):
     frames: tuple[FrameId, ...]
     """In the order in which they come."""
 
+    axis: Axis
+    direction: Literal[1, -1]
+    """Whether the axis moves up or down."""
+
     start_mm: Place
     """Where the sweep begins, over-scan included; step and stare: the first frame's place."""
 
     end_mm: FiniteMm
     """Where it ends along the axis."""
 
-    compare: Compare | None
+    reach_mm: tuple[Place, Place]
+    """The lowest and the highest positions of the axes on the way."""
+
+    focused: bool
+    """Whether z is part of the way; else the z axis is to stay where it stands."""
+
+    compare: Compare | None = None
     """On the fly: the triggers, one for each frame of the range from the first of ``frames`` to
     the last, those in between that are not wanted included; ``trigger_frames`` names them."""
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from darkscan.pipeline.configuration import check
 from darkscan.pipeline.errors import InputError
-from darkscan.pipeline.scan import FrameMeta, ScanInfo
+from darkscan.pipeline.scan import LONGEST_NOTE, FrameMeta, ScanInfo
 
 FORMAT = "darkscan recording"
 VERSION = 1
@@ -22,6 +22,8 @@ SCAN = "/scan"
 
 # Recordings are written for readers of HDF5 1.10 and later, the first with SWMR.
 LIBVER = ("v110", "v110")
+
+TEXT = f"S{4 * LONGEST_NOTE}"  # UTF-8 takes four bytes a character at most
 
 UNWRITTEN = -1
 """What stands in an integer column where no frame was recorded; NaN in the positions."""
@@ -36,6 +38,8 @@ class Column:
     units: str
     meaning: str
     width: int = 1
+    optional: bool = False
+    """Recordings from before there was this column are read without it."""
 
     @property
     def field(self) -> str:
@@ -43,22 +47,26 @@ class Column:
         return self.name.rpartition("/")[2]
 
     @property
-    def unwritten(self) -> float:
+    def unwritten(self) -> float | bytes:
         """What stands in a row that was not written."""
+        if self.dtype == TEXT:
+            return b""
         return np.nan if self.dtype == "f8" else UNWRITTEN
 
     def shape(self, rows: int) -> tuple[int, ...]:
         """The dataset's shape for that many rows."""
         return (rows,) if self.width == 1 else (rows, self.width)
 
-    def value(self, meta: FrameMeta) -> int | tuple[float, float, float]:
+    def value(self, meta: FrameMeta) -> int | float | bytes | tuple[float, float, float]:
         """What a frame's row holds."""
-        values: dict[str, int | tuple[float, float, float]] = {
+        values: dict[str, int | float | bytes | tuple[float, float, float]] = {
             "id": meta.frame,
             "strip": meta.strip,
             "position_mm": meta.position_mm,
             "exposure_ns": meta.exposure_ns,
             "flags": meta.flags,
+            "uncertainty_um": meta.uncertainty_um,
+            "note": meta.note.encode(),
         }
         return values[self.field]
 
@@ -72,7 +80,15 @@ FRAME_COLUMNS = (
     Column("/frames/strip", "i4", "strip number", "pass of the stage that took the frame"),
     Column("/frames/position_mm", "f8", "mm", "measured x, y, z of pixel corner (0, 0)", width=3),
     Column("/frames/exposure_ns", "i8", "ns", "start of exposure on the camera's clock"),
-    Column("/frames/flags", "i4", "bits", "0 good, 1 lost, 2 incomplete, 4 unplaced"),
+    Column("/frames/flags", "i4", "bits", "0 good, 1 lost, 2 incomplete, 4 unplaced, see docs"),
+    Column(
+        "/frames/uncertainty_um",
+        "f8",
+        "um",
+        "of the measured x and y, one standard deviation",
+        optional=True,
+    ),
+    Column("/frames/note", TEXT, "text", "why the frame is not usable", optional=True),
     Column("/frames/id", "i8", "frame number", "frames in these rows; -1 where none was recorded"),
 )
 

@@ -2,16 +2,19 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.drivers.recording.layout import FRAME_COLUMNS, PIXELS, PLAN_COLUMNS, Column
+from darkscan.drivers.recording.layout import FRAME_COLUMNS, PIXELS, PLAN_COLUMNS, TEXT, Column
 from darkscan.pipeline.errors import InputError
 from darkscan.pipeline.scan import FrameMeta, ScanInfo
 
-Values = npt.NDArray[np.int64] | npt.NDArray[np.float64]
+Values = npt.NDArray[Any]
+"""int64, float64 or, for text, bytes."""
+
 Table = dict[str, Values]
 
 
@@ -39,7 +42,8 @@ def read_frames(
     if not complete:
         whole = np.ones(len(rows), dtype=bool)
         for column in FRAME_COLUMNS:
-            whole &= _written(table[column.field][rows])
+            if column.field in table:
+                whole &= _written(table[column.field][rows])
         rows = rows[whole]
     table = {field: values[rows] for field, values in table.items()}
     _check_rows(table, FRAME_COLUMNS, path)
@@ -82,20 +86,26 @@ def rows_in_file(pixels: h5py.Dataset, file_size: int) -> npt.NDArray[np.bool_]:
 
 
 def _read(file: h5py.File, path: Path, columns: Iterable[Column]) -> Table:
-    table = {column.field: _read_column(file, path, column) for column in columns}
+    table = {
+        column.field: _read_column(file, path, column)
+        for column in columns
+        if not column.optional or column.name in file
+    }
     rows = min(len(values) for values in table.values())
     return {field: values[:rows] for field, values in table.items()}
 
 
 def _read_column(file: h5py.File, path: Path, column: Column) -> Values:
     dataset = _dataset(file, path, column.name)
-    wanted = "f" if column.dtype == "f8" else "iu"
+    wanted = {"f8": "f", TEXT: "S"}.get(column.dtype, "iu")
     if dataset.dtype.kind not in wanted:
         problem = f"holds {dataset.dtype}, wanted is {np.dtype(column.dtype)}"
         raise InputError(problem, file=path, field=column.name)
     if dataset.ndim == 0 or dataset.shape != column.shape(len(dataset)):
         problem = f"has shape {dataset.shape}, wanted is {column.shape(0)} with a row a frame"
         raise InputError(problem, file=path, field=column.name)
+    if wanted == "S":
+        return np.asarray(dataset[()])
     values: Values = dataset.astype(np.float64 if wanted == "f" else np.int64)[()]
     return values
 
@@ -108,6 +118,8 @@ def _dataset(file: h5py.File, path: Path, name: str) -> h5py.Dataset:
 
 
 def _written(values: Values) -> npt.NDArray[np.bool_]:
+    if values.dtype.kind == "S":
+        return np.ones(len(values), dtype=bool)
     good = np.isfinite(values) if values.dtype.kind == "f" else values >= 0
     return np.asarray(good.reshape(len(good), -1).all(axis=1))
 
@@ -135,4 +147,6 @@ def _meta(table: Table, row: int) -> FrameMeta:
         position_mm=(x, y, z),
         exposure_ns=int(table["exposure_ns"][row]) if "exposure_ns" in table else 0,
         flags=int(table["flags"][row]) if "flags" in table else 0,
+        uncertainty_um=float(table["uncertainty_um"][row]) if "uncertainty_um" in table else 0.0,
+        note=table["note"][row].decode(errors="replace") if "note" in table else "",
     )

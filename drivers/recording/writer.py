@@ -17,6 +17,7 @@ from darkscan.drivers.recording.layout import (
     PIXELS,
     PLAN_COLUMNS,
     SCAN,
+    UNWRITTEN,
     VERSION,
     Column,
     write_scan,
@@ -62,20 +63,23 @@ class RecordingWriter:
             self._claim(len(plan) * _ROW_BYTES)
             self._lay_out(plan)
         except (OSError, RuntimeError) as error:
-            self._abandon()
+            self.abandon()
             path.unlink(missing_ok=True)
             raise _storage_error(path, error) from error
 
     def write(self, meta: FrameMeta, pixels: Pixels | None) -> None:
         """Records a frame with its pixels (height, width), or a lost one without (None).
 
-        Raises InputError if the pixels are not of the scan's size and type, StorageError
-        if there is no room, ValueError if the frame is not planned, was written before, or
-        comes with pixels though it is flagged lost (or the other way round).
+        A frame that is taken again replaces what was written of it. Raises InputError if the
+        pixels are not of the scan's size and type, StorageError if there is no room, ValueError
+        if the frame is not planned, or comes with pixels though it is flagged lost (or the
+        other way round).
         """
         row = self._row(meta, pixels)
         try:
             self._claim(0 if pixels is None else self.info.frame_bytes)
+            if meta.frame in self._written:  # until it is whole again, it is not there
+                self._columns[-1][row] = UNWRITTEN
             if pixels is not None:
                 # Straight to the file: it is there before any column says so.
                 self._pixels.write_direct_chunk((row, 0, 0), np.ascontiguousarray(pixels))
@@ -94,8 +98,14 @@ class RecordingWriter:
             self._file.attrs.modify("complete", np.uint8(1))
             self._finish()
         except (OSError, RuntimeError) as error:
-            self._abandon()
+            self.abandon()
             raise _storage_error(self.path, error) from error
+
+    def abandon(self) -> None:
+        """Closes it without the mark of completeness, unless it is closed; never raises."""
+        if self._open:
+            with contextlib.suppress(OSError, RuntimeError):
+                self._finish()
 
     def __enter__(self) -> Self:
         return self
@@ -109,7 +119,7 @@ class RecordingWriter:
         if error is None:
             self.close()
         else:
-            self._abandon()
+            self.abandon()
 
     def _lay_out(self, plan: Sequence[FrameMeta]) -> None:
         height, width = self.info.frame_shape
@@ -147,8 +157,6 @@ class RecordingWriter:
     def _row(self, meta: FrameMeta, pixels: Pixels | None) -> int:
         if meta.frame not in self._rows:
             raise ValueError(f"frame {meta.frame} is not planned")
-        if meta.frame in self._written:
-            raise ValueError(f"frame {meta.frame} was written before")
         if bool(meta.flags & FrameFlag.LOST) != (pixels is None):
             raise ValueError(f"frame {meta.frame}: lost frames have no pixels, all others have")
         if meta.flags >> _MOST_BITS_OF_A_FLAG:
@@ -171,11 +179,6 @@ class RecordingWriter:
         finally:
             os.close(self._claims)
             self._open = False
-
-    def _abandon(self) -> None:
-        if self._open:
-            with contextlib.suppress(OSError, RuntimeError):
-                self._finish()
 
 
 def _say(shape: tuple[int, ...]) -> str:

@@ -65,10 +65,10 @@ class MotionSettings(Written):
     acceleration to the first trigger (on the fly and line scan)."""
 
     positions: Positions
-    """readback: the record's, at rest (step and stare alone). latch: the compare output's
-    latches. encoder: the camera's chunks, zeroed by the record at rest before each strip.
-    timestamps: the camera's time stamps on the records' own, interpolated: both clocks must be
-    synchronized (PTP)."""
+    """readback: the record's, at rest (step and stare). latch: the compare output's latches (on
+    the fly). timestamps: the camera's time stamps on the records' own, interpolated (on the
+    fly); both clocks must be synchronized (PTP). encoder: each line's count, zeroed by the
+    record at rest before a strip (line scan)."""
 
     uncertainty_um: Positive = 1.0
     """Of a measured position, one standard deviation, micrometres."""

@@ -159,8 +159,11 @@ class Rig(Written):
                 f'motion.positions "{positions}" does not go with scan.mode "{mode}": a record is '
                 "read back at rest, in step and stare, and only there"
             )
-        if mode == "line" and positions not in {"encoder", "timestamps"}:
-            raise ValueError(f'motion.positions "{positions}" does not go with a line scan')
+        if (mode == "line") != (positions == "encoder"):
+            raise ValueError(
+                f'motion.positions "{positions}" does not go with scan.mode "{mode}": a line scan, '
+                "and only that, is placed by its lines' encoder counts"
+            )
         if mode == "fly" and self.motion.compare is None:
             raise ValueError('scan.mode "fly" needs motion.compare: it triggers the camera')
         if (self.camera.producer == SIMULATED) != self.simulated:

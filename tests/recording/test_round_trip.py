@@ -71,6 +71,44 @@ def test_lost_frames_keep_their_row_but_have_no_pixels(tmp_path: Path) -> None:
             recording.read_into(2, np.empty(FRAME_SHAPE, np.uint8))
 
 
+def test_a_frame_taken_again_replaces_the_first(tmp_path: Path) -> None:
+    path, plan = tmp_path / "scan.h5", small_plan()
+    with RecordingWriter(path, small_scan(), plan) as writer:
+        writer.write(plan[3].model_copy(update={"flags": int(FrameFlag.LOST)}), None)
+        for meta in plan:
+            writer.write(plan[meta.frame], picture(5))
+        for meta in plan:
+            writer.write(measured(meta), picture(meta.frame))
+    out = np.empty(FRAME_SHAPE, np.uint8)
+    with Recording(path) as recording:
+        for index, meta in enumerate(recording.frames):
+            recording.read_into(index, out)
+            np.testing.assert_array_equal(out, picture(index))
+            assert meta == measured(plan[index])
+
+
+def test_what_is_known_of_a_lost_frame_is_kept(tmp_path: Path) -> None:
+    path, plan = tmp_path / "scan.h5", small_plan()
+    lost = plan[1].model_copy(
+        update={
+            "flags": int(FrameFlag.LOST | FrameFlag.NOT_TAKEN),
+            "note": "the operator’s will",
+            "uncertainty_um": 0.5,
+        }
+    )
+    with RecordingWriter(path, small_scan(), plan) as writer:
+        writer.write(lost, None)
+    with Recording(path) as recording:
+        assert recording.frames[1] == lost
+
+
+def test_recordings_without_uncertainty_and_notes_are_read_too(recording_path: Path) -> None:
+    with h5py.File(recording_path, "r+") as file:
+        del file["frames/uncertainty_um"], file["frames/note"]
+    with Recording(recording_path) as recording:
+        assert recording.frames[0] == measured(small_plan()[0])
+
+
 def test_frames_may_be_recorded_in_any_order(tmp_path: Path) -> None:
     path, plan = tmp_path / "scan.h5", small_plan()
     with RecordingWriter(path, small_scan(), plan) as writer:

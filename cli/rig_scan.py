@@ -1,0 +1,69 @@
+"""What the commands that scan with a rig share: its simulation, its keys."""
+
+import os
+import signal
+import sys
+import termios
+import threading
+import tty
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from darkscan.cli.progress_bar import progress_bar
+from darkscan.drivers.rig import Rig
+from darkscan.pipeline.run import RunFolder
+
+KEYS = "p holds the scan and lets it go on, q ends it; twice: at once, without a map"
+
+_SIGNALS = {b"p": signal.SIGUSR1, b" ": signal.SIGUSR1, b"q": signal.SIGINT}
+
+
+@contextmanager
+def rig_at_work(rig: Rig) -> Iterator[None]:
+    """Starts what stands in for a simulated rig; a real one is there by itself."""
+    if not rig.simulated:
+        yield
+        return
+    from darkscan.drivers.simulated_rig import SimulatedRig
+
+    with RunFolder() as folder:
+        with progress_bar("simulating the element", "tiles") as show:
+            simulated = SimulatedRig(rig, folder.path, on_progress=show).__enter__()
+        try:
+            yield
+        finally:
+            simulated.__exit__(None, None, None)
+
+
+@contextmanager
+def keys() -> Iterator[None]:
+    """Lets the operator hold and end the scan by single keys, where there is a terminal."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        yield
+        return
+    terminal = sys.stdin.fileno()
+    before = termios.tcgetattr(terminal)
+    stop, wake = os.pipe()
+    reader = threading.Thread(target=_read_keys, args=(terminal, stop), daemon=True)
+    try:
+        tty.setcbreak(terminal)  # Ctrl-C stays what it is
+        reader.start()
+        yield
+    finally:
+        os.close(wake)
+        reader.join()
+        os.close(stop)
+        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+
+
+def _read_keys(terminal: int, stop: int) -> None:
+    """Turns keys into the signals that say the same, until ``stop`` is closed."""
+    import select
+
+    while True:
+        ready, _, _ = select.select([terminal, stop], [], [])
+        if stop in ready:
+            return
+        number = _SIGNALS.get(os.read(terminal, 1).lower())
+        if number is not None:
+            os.kill(os.getpid(), number)

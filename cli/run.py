@@ -1,0 +1,137 @@
+"""``darkscan run``: scans an element with the rig, and inspects it as the frames come."""
+
+import argparse
+from pathlib import Path
+from typing import Self
+
+from rich.text import Text
+
+from darkscan.cli.element_picture import ElementPicture
+from darkscan.cli.journal_follower import JournalFollower
+from darkscan.cli.output import say
+from darkscan.cli.progress import ProgressView
+from darkscan.cli.replay import exit_code, model_of, summary
+from darkscan.cli.rig_scan import KEYS, keys, rig_at_work
+from darkscan.drivers.rig import load_rig
+from darkscan.pipeline.errors import ExitCode, InputError
+from darkscan.pipeline.journal import JOURNAL_NAME
+from darkscan.pipeline.recipe import Recipe, load_recipe
+from darkscan.pipeline.results import FrameResult
+from darkscan.pipeline.run import RunSpec
+from darkscan.pipeline.supervisor import Progress
+from darkscan.stages.running import run_to_map
+from darkscan.stages.scanning import PreparedScan, prepare_scan
+
+_MOST_RESCANS = 10
+
+_EPILOG = """\
+examples:
+  darkscan run --rig configs/rig-area-simulated.toml --out results/
+  darkscan run --rig rig.toml --out results/ --record scan.h5 --side back --rescan 2
+
+OUT then holds what `darkscan replay` leaves there, and scan.json: what the scan went through.
+A recording made with --record, replayed, gives the same map, byte for byte.
+On a terminal p holds the scan before its next step or strip, p again lets it go on; q or
+Ctrl-C ends it: the axes stop, frames already taken are inspected, the rest is listed as not
+inspected. q or Ctrl-C again aborts. Without a terminal: SIGUSR1 holds and lets go on, SIGINT
+or SIGTERM end.
+exit codes: 0 every frame was inspected; 3 the map or the recording is incomplete; 2 bad input;
+1 failed.
+"""
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command."""
+    parser = commands.add_parser(
+        "run",
+        help="scan an element with the rig and inspect it meanwhile",
+        description="Moves the element past the camera as the rig file says, inspects each frame "
+        "as it comes, and writes the defect map. A simulated rig is started with it.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--rig", type=Path, required=True, help="the rig file")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the results")
+    parser.add_argument("--record", type=Path, help="record the scan to this HDF5 file, too")
+    parser.add_argument("--side", default="front", help="the inspected side (default: front)")
+    parser.add_argument("--recipe", type=Path, help="a recipe file (default: the embedded one)")
+    parser.add_argument(
+        "--rescan",
+        type=int,
+        default=1,
+        metavar="N",
+        help="take frames that were lost again at the end, up to N times (default: 1)",
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="use calibrations that expired or are another rig's"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    if not 0 <= arguments.rescan <= _MOST_RESCANS:
+        raise InputError(f"must be from 0 to {_MOST_RESCANS}", field="--rescan")
+    rig = load_rig(arguments.rig)
+    recipe = Recipe() if arguments.recipe is None else load_recipe(arguments.recipe)
+    with model_of(recipe) as model:
+        scan = prepare_scan(
+            rig,
+            arguments.rig,
+            recipe,
+            model,
+            side=arguments.side,
+            out_dir=arguments.out,
+            record=arguments.record,
+            rescans=arguments.rescan,
+            force=arguments.force,
+        )
+        for line in scan.preflight.warnings:
+            say(line)
+        with rig_at_work(rig), LiveView(scan.spec) as view, keys():
+            defect_map = run_to_map(scan.spec, view.show, describe=scan.live.write)
+    say(summary(defect_map, arguments.out))
+    return _finish(scan, view, exit_code(defect_map))
+
+
+def _finish(scan: PreparedScan, view: "LiveView", code: ExitCode) -> int:
+    record = scan.spec.record
+    if record is None:
+        return code
+    reason = view.ended.get("recording")
+    if reason is None:
+        say(f"recording: {record}")
+        return code
+    say(f"recording ended early, and is readable up to there: {reason}")
+    return code or ExitCode.INCOMPLETE
+
+
+class LiveView:
+    """The figures of a run and the picture of the element, filling in."""
+
+    def __init__(self, spec: RunSpec) -> None:
+        self._picture = ElementPicture(spec.scan, spec.model.threshold)
+        self._journal = JournalFollower(spec.out_dir / JOURNAL_NAME)
+        self._progress = ProgressView(spec.scan.frames_planned, picture=self._draw, hint=KEYS)
+        self.ended: dict[str, str] = {}
+        """Stages that ended early, and why."""
+
+    def __enter__(self) -> Self:
+        self._progress.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.__exit__(None, None, None)
+
+    def show(self, progress: Progress) -> None:
+        """Takes note of the run's state and shows it if it is time to."""
+        self.ended = progress.ended
+        self._progress.show(progress)
+
+    def _draw(self, columns: int, rows: int) -> Text:
+        for record in self._journal.new_records():
+            if isinstance(record, FrameResult):
+                self._picture.add(record)
+            else:
+                self._picture.lose(record)
+        return self._picture.render(columns, rows)

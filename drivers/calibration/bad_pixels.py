@@ -1,0 +1,100 @@
+"""Pixels that are wrong wherever the element stands, and what is shown in their place."""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.frames import Pixels
+
+Image = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+
+NEIGHBOURS = 8
+"""Good neighbours whose median replaces a bad pixel of an area camera."""
+
+NEIGHBOURS_IN_A_LINE = 4
+
+_STANDS_OUT_SIGMAS = 4.0
+_NORMAL_MAD = 1.4826  # from a median absolute deviation to a standard deviation
+_COARSE = 4
+_SPARSE = 4
+_REACH = 4
+
+
+def surroundings(image: Image) -> Image:
+    """The level around each pixel, without what is narrower than about 8 pixels.
+
+    ``image`` is (h, w) float32 grey levels; h may be 1.
+    """
+    height, width = image.shape
+    small = (max(1, width // _COARSE), max(1, height // _COARSE))
+    coarse = cv2.medianBlur(cv2.resize(image, small, interpolation=cv2.INTER_AREA), 5)
+    return np.asarray(cv2.resize(coarse, (width, height)), dtype=np.float32)
+
+
+def stand_out(image: Image, around: Image, least: float) -> Mask:
+    """Pixels far above their surroundings, (h, w): by 4 sigma, and by ``least`` grey levels."""
+    excess = image - around
+    some = excess[:, ::_SPARSE] if len(excess) == 1 else excess[::_SPARSE, ::_SPARSE]
+    middle = float(np.median(some))
+    sigma = _NORMAL_MAD * float(np.median(np.abs(some - middle)))
+    return excess > middle + max(_STANDS_OUT_SIGMAS * sigma, least)
+
+
+class BadPixels:
+    """Bad pixels of frames (h, w), or bad columns of lines.
+
+    ``places`` is (N, 2) int32, (y, x); of a line camera y is 0. Raises InputError if a bad
+    pixel has no good one near it.
+    """
+
+    def __init__(self, places: npt.NDArray[np.int32], shape: tuple[int, int]) -> None:
+        self.places = places
+        self._in_a_line = shape[0] == 1
+        self._neighbours = _good_neighbours(places, shape)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def replace(self, pixels: Pixels | Image) -> None:
+        """Puts the median of good neighbours in place of bad pixels of (h, w), in place."""
+        if not len(self):
+            return
+        x, near_x = self.places[:, 1], self._neighbours[..., 1]
+        if self._in_a_line:
+            values = np.median(pixels[:, near_x], axis=-1)
+            pixels[:, x] = _as(values, pixels)
+        else:
+            values = np.median(pixels[self._neighbours[..., 0], near_x], axis=-1)
+            pixels[self.places[:, 0], x] = _as(values, pixels)
+
+
+def _as(values: npt.NDArray[np.float64], pixels: Pixels | Image) -> npt.NDArray[np.float64]:
+    return values if pixels.dtype.kind == "f" else np.rint(values)
+
+
+def _good_neighbours(
+    places: npt.NDArray[np.int32], shape: tuple[int, int]
+) -> npt.NDArray[np.int32]:
+    """The nearest good pixels of each bad one, (N, neighbours, 2)."""
+    in_a_line = shape[0] == 1
+    wanted = NEIGHBOURS_IN_A_LINE if in_a_line else NEIGHBOURS
+    down = [0] if in_a_line else range(-_REACH, _REACH + 1)
+    across = range(-_REACH * (2 if in_a_line else 1), _REACH * (2 if in_a_line else 1) + 1)
+    offsets = np.array([(y, x) for y in down for x in across], dtype=np.int32)
+    offsets = offsets[np.argsort((offsets**2).sum(axis=1), kind="stable")]
+    bad = np.zeros(shape, dtype=bool)
+    bad[places[:, 0], places[:, 1]] = True
+    near = places[:, None] + offsets
+    inside = ((near >= 0) & (near < shape)).all(axis=-1)
+    clipped = np.clip(near, 0, np.array(shape) - 1)
+    good = inside & ~bad[clipped[..., 0], clipped[..., 1]]
+    if len(places) and not good.any(axis=1).all():
+        y, x = places[np.flatnonzero(~good.any(axis=1))[0]]
+        raise InputError(f"pixel x {x}, y {y} has only bad pixels around it")
+    nearest = np.argsort(~good, axis=1, kind="stable")[:, :wanted]
+    # Where there are fewer good ones the nearest of all stands in for the rest.
+    there = np.take_along_axis(good, nearest, axis=1)
+    nearest = np.where(there, nearest, nearest[:, :1])
+    return np.take_along_axis(near, nearest[..., None], axis=1)

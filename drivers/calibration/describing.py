@@ -1,0 +1,75 @@
+"""Calibrations in words."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from darkscan.drivers.calibration.flat_measuring import FlatQuality
+from darkscan.drivers.calibration.geometry_file import GeometryCalibration
+from darkscan.drivers.rig import GeometrySettings
+from darkscan.pipeline.geometry import FloatArray
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """How two directions on the element differ from what was stated."""
+
+    scale_x: float
+    """Length along the first one over the stated length, less 1."""
+
+    scale_y: float
+    rotation_mrad: float
+    """By which the first one is turned, from x towards y."""
+
+    skew_mrad: float
+    """By which the second one leans towards the first, beyond what was stated."""
+
+
+def deviation(found: FloatArray, stated: FloatArray) -> Deviation:
+    """Compares matrices (2, 2) whose columns are places on the element."""
+    difference = found @ np.linalg.inv(stated)
+    if np.abs(stated[0, 0]) < np.abs(stated[1, 0]):
+        first, second = stated[:, 1], stated[:, 0]  # transposed: the first runs along y
+    else:
+        first, second = stated[:, 0], stated[:, 1]
+    scales, turns = [], []
+    for direction in (first, second):
+        before, after = complex(*direction), complex(*(difference @ direction))
+        scales.append(abs(after) / abs(before) - 1)
+        turns.append(1000 * float(np.angle(after / before)))
+    return Deviation(scales[0], scales[1], turns[0], turns[0] - turns[1])
+
+
+def describe_geometry(calibration: GeometryCalibration) -> list[str]:
+    """What a geometry calibration found, in lines for people."""
+    drawn: GeometrySettings = calibration.setup.geometry
+    pixel, quality = calibration.pixel_to_stage.matrix, calibration.quality
+    camera = deviation(pixel, drawn.pixel_to_stage().matrix)
+    axes = deviation(calibration.stage_to_element.matrix, drawn.stage_to_element().matrix)
+    pitch_x, pitch_y = 1000 * np.linalg.norm(pixel, axis=0)
+    turn, lean = camera.rotation_mrad, axes.rotation_mrad
+    rms = f"{quality.rms_um:.2f} um rms ({quality.rms_x_um:.2f} in x, {quality.rms_y_um:.2f} in y)"
+    return [
+        f"pixels   {pitch_x:.4f} um across, {pitch_y:.4f} um down; drawn {drawn.pitch_um:g} um",
+        f"camera   turned by {turn:+.3f} mrad from x towards y, {camera.skew_mrad:+.3f} mrad off square",
+        f"x axis   {_scaled(axes.scale_x)}, turned by {lean:+.3f} mrad",
+        f"y axis   {_scaled(axes.scale_y)}, leans by {axes.skew_mrad:+.3f} mrad towards x",
+        f"dots     {quality.dots} in {quality.frames} frames, {quality.set_aside} set aside",
+        f"off by   {rms}, {quality.largest_um:.2f} um at most",
+    ]
+
+
+def describe_flat(quality: FlatQuality, *, line: bool) -> list[str]:
+    """What a flat field found, in lines for people."""
+    pixels = "columns" if line else "pixels"
+    darkest, detail = 100 * quality.darkest, 100 * quality.detail
+    return [
+        f"frames   {quality.light_frames} lit, {quality.dark_frames} dark",
+        f"light    {quality.level:.1f} grey levels, {darkest:.1f} % of that where it is weakest",
+        f"detail   {detail:.0f} % of what single {pixels} differ by is theirs, the rest is noise",
+        f"masked   {quality.bright} bright and {quality.dead} dead {pixels}",
+    ]
+
+
+def _scaled(scale: float) -> str:
+    return f"moves {1e6 * abs(scale):.0f} ppm {'more' if scale >= 0 else 'less'} than it says"

@@ -1,0 +1,159 @@
+"""The nodes of a camera: found by name, checked against what it allows, then set.
+
+Names are those of the Standard Features Naming Convention; the rig file's ``camera.names`` says
+what this camera calls them. An empty name there means that it has no such thing: the node is
+left alone.
+"""
+
+import difflib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from genicam import genapi
+from genicam.genapi import EAccessMode, EIncMode, EInterfaceType
+
+from darkscan.drivers.camera.wanted import Wanted
+from darkscan.drivers.rig.camera import NodeValue
+from darkscan.pipeline.errors import InputError
+
+_READABLE = {EAccessMode.RO, EAccessMode.RW}
+_WRITABLE = {EAccessMode.WO, EAccessMode.RW}
+
+
+class Nodes:
+    """A camera's node map, by SFNC names."""
+
+    def __init__(self, node_map: Any, names: Mapping[str, str], file: Path | None) -> None:
+        self._map = node_map
+        self._names = names
+        self._file = file
+
+    def find(self, name: str) -> Any:
+        """The node of that SFNC name, or None where this camera has none to offer now."""
+        node = self.named(name)
+        return node if node is not None and _access(node) > EAccessMode.NA else None
+
+    def named(self, name: str) -> Any:
+        """The node of that SFNC name, available now or not; None where there is none."""
+        own_name = self._names.get(name, name)
+        return self._named(own_name) if own_name else None
+
+    def offered(self, name: str) -> list[str]:
+        """The entries of an enumeration; none where there is no such node."""
+        node = self.find(name)
+        return [] if node is None else _entries(node)
+
+    def apply(self, wanted: Wanted) -> None:
+        """Sets a node.
+
+        Raises InputError with the rig file's field: the camera has no such node, the node
+        cannot be written, or the value is none that it allows.
+        """
+        name = self._names.get(wanted.node, wanted.node) if wanted.sfnc else wanted.node
+        if not name:
+            return
+        node = self._named(name)
+        if node is None or _access(node) <= EAccessMode.NA:
+            if not wanted.optional:
+                raise self._error(wanted, self._why_not(name, exists=node is not None))
+            return
+        if problem := _set(node, name, wanted.value):
+            raise self._error(wanted, problem)
+
+    def largest(self, name: str) -> float | None:
+        """The most that a number's node allows now; None where there is no such node."""
+        node = self.find(name)
+        return None if node is None else float(node.max)
+
+    def is_alive(self) -> bool:
+        """Whether the camera answers when its width is read from it."""
+        node = self.find("Width")
+        try:
+            node.get_value(ignore_cache=True)
+        except (genapi.GenericException, RuntimeError, AttributeError):
+            return False
+        return True
+
+    def _named(self, name: str) -> Any:
+        try:
+            return self._map.get_node(name)
+        except genapi.GenericException:
+            return None
+
+    def _why_not(self, name: str, *, exists: bool) -> str:
+        if exists:
+            return f"{name} is not available on this camera as it is set"
+        known = [node.node.name for node in self._map.nodes if node.node.is_feature()]
+        close = difflib.get_close_matches(name, known, n=3)
+        hint = f"; did you mean {' or '.join(close)}?" if close else ""
+        return f"this camera has no node {name}{hint}"
+
+    def _error(self, wanted: Wanted, problem: str) -> InputError:
+        return InputError(problem, file=self._file, field=wanted.field)
+
+
+def _access(node: Any) -> EAccessMode:
+    return EAccessMode(node.node.get_access_mode())
+
+
+def _entries(enumeration: Any) -> list[str]:
+    return [entry.symbolic for entry in enumeration.entries if _access(entry) > EAccessMode.NA]
+
+
+def _set(node: Any, name: str, value: NodeValue) -> str:
+    """Sets a node that is there. Gives what is wrong, or nothing."""
+    kind = EInterfaceType(node.node.principal_interface_type)
+    if problem := _mismatch(node, kind, name, value):
+        return problem
+    if _access(node) not in _WRITABLE:
+        if _access(node) in _READABLE and node.value == value:
+            return ""
+        return f"{name} cannot be written on this camera as it is set"
+    try:
+        if kind is EInterfaceType.intfICommand:
+            node.execute()
+        else:
+            node.value = value
+    except genapi.GenericException as error:
+        return f"the camera refuses {name} = {_shown(value)}: {str(error).splitlines()[0]}"
+    return ""
+
+
+def _mismatch(node: Any, kind: EInterfaceType, name: str, value: NodeValue) -> str:
+    """Why a node cannot have a value, or nothing."""
+    if kind in {EInterfaceType.intfIInteger, EInterfaceType.intfIFloat}:
+        return _out_of_range(node, kind, name, value)
+    if kind is EInterfaceType.intfIEnumeration:
+        offered = _entries(node)
+        problem = f"{_shown(value)} is no {name} of this camera; it has {', '.join(offered)}"
+        return "" if value in offered else problem
+    fits, otherwise = {
+        EInterfaceType.intfIBoolean: (isinstance(value, bool), "is true or false"),
+        EInterfaceType.intfICommand: (value is True, "is a command: set it to true"),
+        EInterfaceType.intfIString: (isinstance(value, str), "is a text"),
+    }.get(kind, (False, "is nothing that can be set"))
+    return "" if fits else f"{name} {otherwise}, not {_shown(value)}"
+
+
+def _out_of_range(node: Any, kind: EInterfaceType, name: str, value: NodeValue) -> str:
+    whole = kind is EInterfaceType.intfIInteger
+    if isinstance(value, (bool, str)) or (whole and isinstance(value, float)):
+        return f"{name} is a {'whole number' if whole else 'number'}, {_shown(value)} is none"
+    low, high = node.min, node.max
+    step = node.inc if whole or node.inc_mode == EIncMode.fixedIncrement else 0
+    if low <= value <= high and not (whole and step > 1 and (value - low) % step):
+        return ""
+    steps = f" in steps of {_shown(step)}" if step and step != 1 else ""
+    return (
+        f"{name} = {_shown(value)} is not what this camera allows: "
+        f"{_shown(low)} to {_shown(high)}{steps}"
+    )
+
+
+def _shown(value: NodeValue) -> str:
+    """As it stands in a rig file."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.12g}" if isinstance(value, float) else json.dumps(value)

@@ -1,0 +1,133 @@
+"""The process that serves the simulated motion unit's records."""
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from darkscan.drivers.simulated_rig.unit_settings import READY, MotionUnitSettings
+from darkscan.pipeline.errors import DarkscanError
+
+_MODULE = "darkscan.drivers.simulated_rig.motion_unit"
+_LOOPBACK = "127.0.0.1"
+_START_S = 60.0
+_END_S = 5.0
+_ATTEMPTS = 3
+_LONGEST_WORD = 200
+
+
+class MotionUnitProcess:
+    """Starts the records on free ports of this computer, for it alone, and ends them.
+
+    ``environment`` is what a client needs to find them. It stays the same over a restart.
+    """
+
+    def __init__(self, settings: MotionUnitSettings, folder: Path) -> None:
+        """Starts and waits until the records can be reached. Raises DarkscanError."""
+        self._file = folder / "motion-unit.json"
+        self._log = folder / "motion-unit.log"
+        settings.write(self._file)
+        for attempt in range(_ATTEMPTS):
+            # Between being found free and being used a port may be taken.
+            self.environment = _environment(_free_port(), _free_port())
+            try:
+                self.start()
+            except DarkscanError:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+            else:
+                return
+
+    def start(self) -> None:
+        """Starts the process, at first or once more. Raises DarkscanError."""
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", _MODULE, str(self._file)],
+                env={**os.environ, **self.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for the scan, which stops the axes first
+            )
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.kill()
+            raise
+
+    def stop(self) -> None:
+        """Ends the process and waits for it."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Ends the process as a power cut would."""
+        self._end(signal.SIGKILL)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        self._file.unlink(missing_ok=True)
+        self._log.unlink(missing_ok=True)
+
+    def _wait_until_ready(self) -> None:
+        assert self.process.stdout is not None
+        output, said = self.process.stdout.fileno(), b""
+        deadline = time.monotonic() + _START_S
+        while READY not in said:
+            ready, _, _ = select.select([output], [], [], max(0.0, deadline - time.monotonic()))
+            if not ready:
+                raise self._failure(f"is not ready after {_START_S:g} s")
+            if not (part := os.read(output, 4096)):
+                raise self._failure(f"ended with {self.process.wait(_END_S)}")
+            said += part
+
+    def _failure(self, problem: str) -> DarkscanError:
+        words = self._log.read_text(encoding="utf-8", errors="replace").split("\n")
+        last = next((word for word in reversed(words) if word.strip()), "it said nothing")
+        return DarkscanError(f"the simulated motion unit {problem}: {last.strip()[:_LONGEST_WORD]}")
+
+    def _end(self, how: signal.Signals) -> None:
+        self.process.send_signal(how)
+        try:
+            self.process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+
+def _environment(server: int, repeater: int) -> dict[str, str]:
+    return {
+        "EPICS_CA_ADDR_LIST": _LOOPBACK,
+        "EPICS_CA_AUTO_ADDR_LIST": "NO",
+        "EPICS_CA_SERVER_PORT": str(server),
+        "EPICS_CA_REPEATER_PORT": str(repeater),
+        "EPICS_CAS_SERVER_PORT": str(server),
+        "EPICS_CAS_INTF_ADDR_LIST": _LOOPBACK,
+        "EPICS_CAS_AUTO_BEACON_ADDR_LIST": "NO",
+        "EPICS_CAS_BEACON_ADDR_LIST": _LOOPBACK,
+        "EPICS_CAS_BEACON_PORT": str(repeater),
+    }
+
+
+def _free_port() -> int:
+    """A port that is free for both TCP and UDP, as Channel Access needs it."""
+    while True:
+        with (
+            socket.socket(type=socket.SOCK_STREAM) as stream,
+            socket.socket(type=socket.SOCK_DGRAM) as datagrams,
+        ):
+            stream.bind((_LOOPBACK, 0))
+            port = int(stream.getsockname()[1])
+            with suppress(OSError):
+                datagrams.bind((_LOOPBACK, port))
+                return port

@@ -1,0 +1,134 @@
+"""Acquisition from a rig: the camera's loop, with the conductor beside it."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import structlog
+
+from darkscan.drivers.camera.camera import Camera, CameraGone
+from darkscan.drivers.planning import LiveScan
+from darkscan.pipeline.links import Outbox
+from darkscan.pipeline.run import RunSpec
+from darkscan.pipeline.station import Station
+from darkscan.pipeline.storage import write_atomically
+from darkscan.stages.acquisition.account import Account
+from darkscan.stages.acquisition.conductor import Conductor, Interrupted, ScanEnded
+from darkscan.stages.acquisition.darkroom import Correction, Darkroom
+
+_log = structlog.get_logger(__name__)
+REPORT_NAME = "scan.json"
+_FETCH_S = 0.02
+_IDLE_S = 0.02
+
+
+class LiveAcquisition:
+    """Takes the frames of a rig's scan while the conductor moves the axes.
+
+    One thread does it all: GenTL keeps Python's lock while it waits for a buffer, so a
+    second one would not run.
+    """
+
+    def __init__(
+        self,
+        run_dir: Path,
+        spec: RunSpec,
+        scan: LiveScan,
+        camera: Camera,
+        correction: Correction | None,
+        station: Station,
+    ) -> None:
+        self._station = station
+        self._spec = spec
+        self._scan = scan
+        self._camera = camera
+        self._account = Account(run_dir, spec, station)
+        darkroom = Darkroom(self._account, scan.plan, scan.geometry, correction)
+        to_motion = Outbox(run_dir, "motion")
+        self._conductor = Conductor(
+            scan, camera, self._account, darkroom, to_motion.send, rescans=spec.rescans
+        )
+        self._script = self._conductor.script()
+        self._waits_for: Callable[[], bool] | None = lambda: True
+
+    def run(self) -> None:
+        """Works until it is told to stop; the end of the run is not this stage's to say."""
+        try:
+            while not self._station.stopping:
+                self._hear()
+                self._account.resend_overdue()
+                self._take()
+                self._go_on()
+                sums = self._account.sums
+                self._station.beat(sums.captured, sums=sums, doing=self._conductor.doing)
+        finally:
+            self._script.close()
+            self._camera.close()
+
+    def _hear(self) -> None:
+        for message in self._account.messages():
+            try:
+                self._conductor.hear(message)
+            except (Interrupted, ScanEnded) as news:
+                self._interrupt(news)
+        if self._account.stop is not None and self._waits_for is not None:
+            self._interrupt(ScanEnded(self._account.stop.reason))
+
+    def _take(self) -> None:
+        """Fetches what the camera has, or waits for messages while it is not at work."""
+        if not self._conductor.armed:
+            self._station.wait(_IDLE_S if self._waits_for is not None else None)
+            return
+        try:
+            with self._camera.fetch(_FETCH_S) as buffer:
+                if buffer is not None and self._conductor.intake is not None:
+                    self._conductor.intake.take(buffer)
+        except CameraGone as gone:
+            self._interrupt(Interrupted(str(gone), camera=True))
+
+    def _go_on(self) -> None:
+        if self._waits_for is None:
+            self._account.end_if_settled()
+        elif self._waits_for():
+            self._resume(lambda: next(self._script))
+
+    def _interrupt(self, news: Interrupted | ScanEnded) -> None:
+        if self._waits_for is not None:
+            self._resume(lambda: self._script.throw(news))
+
+    def _resume(self, step: Callable[[], Callable[[], bool]]) -> None:
+        """Lets the script do its next step, which may be its last."""
+        try:
+            self._waits_for = step()
+        except StopIteration:
+            self._end("")
+        except (ScanEnded, Interrupted) as end:
+            _log.warning("scan ended early", reason=str(end))
+            self._end(str(end))
+
+    def _end(self, reason: str) -> None:
+        self._waits_for = None
+        self._conductor.give_up_rest(reason)
+        self._report()
+
+    def _report(self) -> None:
+        """Leaves what the scan went through beside the map."""
+        conductor = self._conductor
+        content = {
+            "rig": self._scan.rig.name,
+            "camera": self._camera.name,
+            "camera_counts": asdict(self._camera.counts),
+            "interruptions": conductor.interruptions,
+            "lost_at_first": [
+                {
+                    "frame": frame,
+                    "reason": " ".join(filter(None, (str(loss.flags.name), loss.note))),
+                    "taken_again": frame not in conductor.given_up,
+                }
+                for frame, loss in sorted(conductor.losses.items())
+            ],
+        }
+        write_atomically(
+            self._spec.out_dir / REPORT_NAME, json.dumps(content, indent=2).encode() + b"\n"
+        )

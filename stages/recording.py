@@ -1,0 +1,76 @@
+"""Recording: copies every frame from the ring to a file while the scan goes on."""
+
+from pathlib import Path
+
+import structlog
+
+from darkscan.drivers.recording import RecordingWriter
+from darkscan.pipeline.errors import StorageError
+from darkscan.pipeline.links import Inbox, Outbox
+from darkscan.pipeline.messages import Captured, EndOfScan, Message, Recorded, RecordingEnded
+from darkscan.pipeline.results import NotInspected
+from darkscan.pipeline.ring import FrameRing, StaleReferenceError
+from darkscan.pipeline.run import RING_NAME
+from darkscan.pipeline.scan import FrameMeta
+from darkscan.pipeline.station import Station
+
+_log = structlog.get_logger(__name__)
+
+
+class RecordingStage:
+    """Writes frames as they were captured; the file is readable at every moment.
+
+    When the disk is full, recording ends and says so: inspection goes on without it.
+    """
+
+    def __init__(self, run_dir: Path, writer: RecordingWriter, station: Station) -> None:
+        self._station = station
+        self._writer = writer
+        self._ring = FrameRing.attach(run_dir / RING_NAME)
+        self._inbox = Inbox(run_dir, "recording")
+        self._to_acquisition = Outbox(run_dir, "acquisition")
+        self._frames = 0
+        station.listen_to(self._inbox.socket)
+
+    def run(self) -> bool:
+        """Works until the scan ends; False if it was told to stop before.
+
+        Raises StorageError when nothing more can be written, after saying so.
+        """
+        try:
+            while not self._station.stopping:
+                message = self._inbox.next()
+                if message is None:
+                    self._station.wait()
+                elif isinstance(message, EndOfScan):
+                    self._writer.close()
+                    return True
+                else:
+                    self._record(message)
+                self._station.beat(self._frames)
+        except StorageError as error:
+            self._to_acquisition.send(RecordingEnded(reason=str(error)))
+            self._to_acquisition.close(linger_ms=1000)
+            raise
+        finally:
+            self._writer.abandon()
+        return False
+
+    def _record(self, message: Message) -> None:
+        match message:
+            case Captured(ref=ref, meta=meta):
+                try:
+                    self._writer.write(meta, self._ring.peek(ref))
+                except StaleReferenceError:
+                    return  # acquisition was restarted and takes it again
+                if self._ring.still_holds(ref):
+                    self._confirm(meta)
+            case NotInspected(meta=meta):
+                self._writer.write(meta, None)
+                self._confirm(meta)
+            case _:
+                _log.warning("unexpected message", kind=type(message).__name__)
+
+    def _confirm(self, meta: FrameMeta) -> None:
+        self._frames += 1
+        self._to_acquisition.send(Recorded(frame=meta.frame))

@@ -1,0 +1,160 @@
+"""Runs the stages of a scan: what is made before, and what is left after."""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import structlog
+
+from darkscan.pipeline.defect_map import DefectMap
+from darkscan.pipeline.logs import LOG_NAME, log_to_file
+from darkscan.pipeline.recipe import Recipe, inspection_hash
+from darkscan.pipeline.results_folder import MAP_NAME, ResultsFolder
+from darkscan.pipeline.ring import FrameRing
+from darkscan.pipeline.run import RING_NAME, RunFolder, RunSpec, Speed
+from darkscan.pipeline.scan import ScanInfo
+from darkscan.pipeline.storage import write_atomically
+from darkscan.pipeline.supervisor import Progress, Supervisor, stage_list
+from darkscan.pipeline.thumbnail import thumbnail_scale
+from darkscan.stages.inference import read_conventions
+
+_log = structlog.get_logger(__name__)
+_REPORT_NAME = "run.json"
+
+
+def _nothing_more(_run_dir: Path) -> None:
+    """A replay's stages need nothing but the run's own description."""
+
+
+def specify(
+    scan: ScanInfo,
+    out_dir: Path,
+    recipe: Recipe,
+    model: Path,
+    *,
+    speed: Speed = "max",
+    recording: Path | None = None,
+    record: Path | None = None,
+    inspects: bool = True,
+    rescans: int = 0,
+) -> RunSpec:
+    """The run of a scan. Raises InputError if the model does not fit the recipe."""
+    inspection, processes = recipe.inspection, recipe.processes
+    info = read_conventions(model).fit(inspection, file=model)
+    cores = len(os.sched_getaffinity(0))
+    return RunSpec(
+        out_dir=out_dir.resolve(),
+        recording=recording,
+        record=record,
+        inspects=inspects,
+        rescans=rescans,
+        speed=speed,
+        recipe=recipe,
+        recipe_hash=inspection_hash(
+            inspection,
+            model_hash=info.hash,
+            threshold=info.threshold,
+            grow_threshold=info.grow_threshold,
+        ),
+        model_path=model.resolve(),
+        model=info,
+        scan=scan,
+        thumbnail_scale=thumbnail_scale(scan, recipe.output.picture_px),
+        workers=processes.workers,
+        threads=processes.threads or max(1, cores // processes.workers),
+    )
+
+
+def run_to_map(
+    spec: RunSpec,
+    on_progress: Callable[[Progress], None],
+    *,
+    describe: Callable[[Path], None] = _nothing_more,
+) -> DefectMap:
+    """Runs the stages until the map is written; the results are then in ``spec.out_dir``.
+
+    ``describe`` leaves in the run's folder what its stages need besides. Raises DarkscanError
+    when the run fails; it leaves nothing in ``spec.out_dir`` but its log.
+    """
+    results = ResultsFolder(spec.out_dir)
+    with RunFolder() as folder:  # first of all sweeps what killed runs left
+        ring = _lay_out(folder.path, spec, describe)
+        results.claim()
+        try:
+            log_to_file(spec.out_dir / LOG_NAME, spec.recipe.logging.level, stage="supervisor")
+            report = _supervise(folder.path, spec, on_progress)
+        except BaseException as error:
+            _log.error("run failed", reason=str(error) or type(error).__name__)
+            results.clear()
+            raise
+        finally:
+            ring.close()
+    results.tidy()
+    write_atomically(spec.out_dir / _REPORT_NAME, json.dumps(report, indent=2).encode() + b"\n")
+    return DefectMap.model_validate_json((spec.out_dir / MAP_NAME).read_bytes())
+
+
+def run_without_map(
+    spec: RunSpec,
+    on_progress: Callable[[Progress], None],
+    *,
+    describe: Callable[[Path], None],
+) -> None:
+    """Runs the stages of a scan that is only recorded; nothing is written to ``spec.out_dir``.
+
+    Raises DarkscanError when the run fails.
+    """
+    with RunFolder() as folder:
+        spec = spec.model_copy(update={"out_dir": folder.path})
+        ring = _lay_out(folder.path, spec, describe)
+        try:
+            log_to_file(folder.path / LOG_NAME, spec.recipe.logging.level, stage="supervisor")
+            _supervise(folder.path, spec, on_progress)
+        finally:
+            ring.close()
+
+
+def _lay_out(run_dir: Path, spec: RunSpec, describe: Callable[[Path], None]) -> FrameRing:
+    slots, shape = spec.recipe.processes.ring_slots, spec.scan.frame_shape
+    ring = FrameRing.create(run_dir / RING_NAME, slots, shape, spec.scan.dtype)
+    spec.write(run_dir)
+    describe(run_dir)
+    return ring
+
+
+def _supervise(
+    run_dir: Path, spec: RunSpec, on_progress: Callable[[Progress], None]
+) -> dict[str, object]:
+    """Starts, watches and stops the stages; gives what a reader of the run may ask for."""
+    processes = spec.recipe.processes
+    started, clock = datetime.now(UTC), time.monotonic()
+    supervisor = Supervisor(
+        run_dir,
+        stage_list(
+            spec.workers,
+            inspects=spec.inspects,
+            rig=spec.recording is None,
+            records=spec.record is not None,
+        ),
+        restarts=processes.restarts,
+        stage_timeout_s=processes.stage_timeout_s,
+        on_progress=on_progress,
+    )
+    supervisor.run()
+    return {
+        "darkscan_version": version("darkscan"),
+        "recording": None if spec.recording is None else str(spec.recording),
+        "recorded_to": None if spec.record is None else str(spec.record),
+        "recipe": spec.recipe.model_dump(mode="json"),
+        "started": started.isoformat(),
+        "seconds": round(time.monotonic() - clock, 3),
+        "workers": spec.workers,
+        "threads": spec.threads,
+        "restarts": dict(supervisor.progress.restarts),
+        "interrupted": supervisor.progress.stopping,
+        "ended_early": supervisor.progress.ended,
+    }
