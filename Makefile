@@ -43,7 +43,9 @@ $(VENV)/dev: $(VENV)/rig
 	$(PIP) install -q -c constraints.txt -e '.[learning,rig]' --group dev
 	@mkdir -p $(SIMU)
 	@$(PIP) download -q --no-deps --only-binary :all: -d $(SIMU) genicam==1.5.0 && \
-	    $(BIN)/python -m zipfile -e $(SIMU)/genicam-1.5.0*.whl $(SIMU) || \
+	    $(BIN)/python -m zipfile -e $(SIMU)/genicam-1.5.0*.whl $(SIMU)/wheel && \
+	    cp $(SIMU)/wheel/*/purelib/genicam/TLSimu.cti $(SIMU)/wheel/*/purelib/genicam/libVirtualFG.so $(SIMU) && \
+	    rm -r $(SIMU)/wheel $(SIMU)/*.whl || \
 	    echo "no TLSimu producer: its tests will be skipped"
 	@touch $@
 

@@ -18,7 +18,7 @@ _SHADES = 24
 
 _UPPER_HALF = "\N{UPPER HALF BLOCK}"
 _HATCH = "\N{BOX DRAWINGS LIGHT DIAGONAL UPPER RIGHT TO LOWER LEFT}"
-_PLAIN_SHADES = " .:-=+*%"
+_PLAIN_SHADES = ".:-=+*%@"
 _PLAIN = {
     State.UNSEEN: " ",
     State.LOST: "/",
@@ -56,7 +56,7 @@ class ElementPicture:
         """The element as large as fits into a terminal's ``columns`` and ``rows``.
 
         Without ``colour`` plain characters say what colours would: darker to brighter
-        places are `` .:-=+*%``, scratches ``#`` within positive windows ``o``, lost frames ``/``
+        places are ``.:-=+*%@``, scratches ``#`` within positive windows ``o``, lost frames ``/``
         and quarantined ones ``?``.
         """
         columns, rows = self._cells(columns, rows)

@@ -92,7 +92,7 @@ class ElementRaster:
         size = (columns, rows)
         seen = cv2.resize(self._seen, size, interpolation=cv2.INTER_AREA)
         grey = cv2.resize(self._levels, size, interpolation=cv2.INTER_AREA)
-        grey /= np.maximum(seen, np.float32(1e-6))
+        grey = grey / np.maximum(seen, np.float32(1e-6))
         states = np.full((rows, columns), State.UNSEEN, np.uint8)
         for state, mask in self._missing.items():
             share = cv2.resize(mask * (1.0 - self._seen), size, interpolation=cv2.INTER_AREA)

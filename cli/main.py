@@ -10,6 +10,7 @@ from importlib.metadata import version
 import structlog
 
 from darkscan.cli import (
+    calibrate,
     compare,
     dataset,
     demo,
@@ -19,6 +20,7 @@ from darkscan.cli import (
     import_images,
     info,
     network,
+    plan,
     profile,
     quantise,
     record,
@@ -50,6 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"darkscan {version('darkscan')}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for command in (
+        plan,
         run,
         record,
         replay,
@@ -65,6 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
         export,
         quantise,
         profile,
+        calibrate,
         simulate,
         demo,
         stage,

@@ -1,6 +1,8 @@
 """``darkscan run``: scans an element with the rig, and inspects it as the frames come."""
 
 import argparse
+import re
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 
@@ -26,7 +28,7 @@ _MOST_RESCANS = 10
 
 _EPILOG = """\
 examples:
-  darkscan run --rig configs/rig-area-simulated.toml --out results/
+  darkscan run --rig configs/rig-area-simulated.toml
   darkscan run --rig rig.toml --out results/ --record scan.h5 --side back --rescan 2
 
 OUT then holds what `darkscan replay` leaves there, and scan.json: what the scan went through.
@@ -51,7 +53,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--rig", type=Path, required=True, help="the rig file")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the results")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="folder for the results (default: results/ELEMENT-SIDE-DATE-TIME)",
+    )
     parser.add_argument("--record", type=Path, help="record the scan to this HDF5 file, too")
     parser.add_argument("--side", default="front", help="the inspected side (default: front)")
     parser.add_argument("--recipe", type=Path, help="a recipe file (default: the embedded one)")
@@ -73,6 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not 0 <= arguments.rescan <= _MOST_RESCANS:
         raise InputError(f"must be from 0 to {_MOST_RESCANS}", field="--rescan")
     rig = load_rig(arguments.rig)
+    out: Path = arguments.out or _new_folder(rig.element.name, arguments.side)
     recipe = Recipe() if arguments.recipe is None else load_recipe(arguments.recipe)
     with model_of(recipe) as model:
         scan = prepare_scan(
@@ -81,17 +88,24 @@ def run(arguments: argparse.Namespace) -> int:
             recipe,
             model,
             side=arguments.side,
-            out_dir=arguments.out,
+            out_dir=out,
             record=arguments.record,
             rescans=arguments.rescan,
             force=arguments.force,
         )
-        for line in scan.preflight.warnings:
-            say(line)
+        for finding in scan.preflight.findings:
+            if finding.verdict == "waits":
+                say(f"{finding.name}: {finding.figures}")
         with rig_at_work(rig), LiveView(scan.spec) as view, keys():
             defect_map = run_to_map(scan.spec, view.show, describe=scan.live.write)
-    say(summary(defect_map, arguments.out))
+    say(summary(defect_map, out))
     return _finish(scan, view, exit_code(defect_map))
+
+
+def _new_folder(element: str, side: str) -> Path:
+    """A folder whose name says what was scanned, and when by this computer's clock."""
+    words = re.sub(r"[^\w.-]+", "-", f"{element}-{side}")
+    return Path("results") / f"{words}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
 
 
 def _finish(scan: PreparedScan, view: "LiveView", code: ExitCode) -> int:

@@ -4,11 +4,11 @@ import asyncio
 import signal
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import structlog
-import zmq
 
 from darkscan.drivers.motion.errors import MotionError, MotionGoneError
 from darkscan.drivers.motion.history import FloatArray, Times
@@ -65,7 +65,7 @@ class Motion:
         self._order = 0
         self._orders = 0
         self._ready = False
-        self._failure: DarkscanError | None = None
+        self._failure: Exception | None = None
 
     def run(self) -> None:
         """Works until it is told to stop. Raises InputError for axes that cannot be used."""
@@ -103,19 +103,29 @@ class Motion:
         self._end.set()
 
     async def _stop_for_good(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
+        under_way = {self._task} if self._task is not None else set()
+        for task in under_way:
+            task.cancel()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._unit.stop_now(), _END_S)
+        for task in under_way:
+            task.cancel()
+            await asyncio.wait({task}, timeout=_END_S)
         self._unit.forget()
 
     def _take_orders(self) -> None:
         # The socket wakes us once for all that is there: all of it has to be taken.
         for message in self._inbox.messages():
-            if isinstance(message, Move | Sweep):
-                self._begin(lambda order=message: self._carry_out(order))  # type: ignore[misc]
+            if not isinstance(message, Move | Sweep | Halt):
+                continue
+            if not self._ready:  # nothing moves, and nothing keeps us from finding the unit
+                if isinstance(message, Halt):
+                    continue  # MotionReady follows when it is found
+                self._send(MotionStopped(reason="the motion unit is not ready", gone=True))
             elif isinstance(message, Halt):
-                self._begin(lambda reason=message.reason: self._halt(reason))  # type: ignore[misc]
+                self._begin(partial(self._halt, message.reason))
+            else:
+                self._begin(partial(self._carry_out, message))
 
     def _begin(self, work: Work) -> None:
         """Ends what is under way, and then does ``work``."""
@@ -128,16 +138,12 @@ class Motion:
         try:
             await work()
         except MotionGoneError as error:
-            self._unit.forget()
             await self._recover(str(error))
         except MotionError as error:
             await self._give_up(str(error))
-        except DarkscanError as error:
+        except Exception as error:  # noqa: BLE001 - raised where run() waits
             self._failure = error
             self._end.set()
-        except Exception:
-            self._end.set()
-            raise
 
     async def _start(self) -> None:
         await self._unit.connect()
@@ -147,14 +153,10 @@ class Motion:
         position = await self._unit.position()
         self._ready = True
         self._send(
-            MotionReady(
-                position_mm=position, low_mm=self._unit.low_mm, high_mm=self._unit.high_mm
-            )
+            MotionReady(position_mm=position, low_mm=self._unit.low_mm, high_mm=self._unit.high_mm)
         )
 
     async def _carry_out(self, order: Move | Sweep) -> None:
-        if not self._ready:
-            raise MotionError("the motion unit is not ready")
         self._order = order.order
         try:
             if isinstance(order, Move):
@@ -177,8 +179,9 @@ class Motion:
         )
 
     async def _halt(self, reason: str) -> None:
+        _log.info("halt", reason=reason)
         await self._unit.stop()
-        self._send(MotionStopped(reason=reason, gone=False))
+        await self._say_ready()
 
     async def _give_up(self, reason: str) -> None:
         _log.warning("axes stopped", reason=reason)
@@ -192,16 +195,20 @@ class Motion:
         self._send(MotionStopped(reason=reason, gone=False))
 
     def _on_gone(self) -> None:
-        self._begin(self._lost)
+        reason = "the motion unit does not answer"
+        self._say_gone(reason)
+        self._begin(partial(self._recover, reason))
 
-    async def _lost(self) -> None:
-        raise MotionGoneError("the motion unit does not answer")
+    def _say_gone(self, reason: str) -> None:
+        if self._ready:  # else it was said
+            self._ready = False
+            _log.warning("motion unit gone", reason=reason)
+            self._send(MotionStopped(reason=reason, gone=True))
 
     async def _recover(self, reason: str) -> None:
-        """Says that the unit is gone, and tries until it is back and the axes stand still."""
-        self._ready = False
-        _log.warning("motion unit gone", reason=reason)
-        self._send(MotionStopped(reason=reason, gone=True))
+        """Tries until the unit is back and its axes stand still."""
+        self._say_gone(reason)
+        await self._unit.stop_now()  # an axis that still answers
         while True:
             try:
                 await self._unit.connect()

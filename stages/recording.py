@@ -54,6 +54,8 @@ class RecordingStage:
             raise
         finally:
             self._writer.abandon()
+            if not self._frames:
+                self._writer.path.unlink(missing_ok=True)  # a recording of nothing
         return False
 
     def _record(self, message: Message) -> None:

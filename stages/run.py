@@ -92,8 +92,9 @@ def _take_frames(run_dir: Path, spec: RunSpec, station: Station) -> None:
     camera = Camera(
         scan.rig.camera,
         scan.plan.mode,
+        encoder=scan.plan.mode == "line",
+        encoder_divider=scan.plan.encoder_divider or 1,
         file=scan.rig_file,
-        lines_per_trigger=scan.plan.encoder_divider or 1,
     )
     LiveAcquisition(run_dir, spec, scan, camera, flat, station).run()
 

@@ -15,7 +15,6 @@ from darkscan.pipeline.run import RunSpec
 from darkscan.stages.inference.rate import windows_per_s
 from darkscan.stages.running import specify
 
-
 _NEEDED = ("harvesters", "aioca")
 
 

@@ -28,12 +28,8 @@ class Deviation:
 def deviation(found: FloatArray, stated: FloatArray) -> Deviation:
     """Compares matrices (2, 2) whose columns are places on the element."""
     difference = found @ np.linalg.inv(stated)
-    if np.abs(stated[0, 0]) < np.abs(stated[1, 0]):
-        first, second = stated[:, 1], stated[:, 0]  # transposed: the first runs along y
-    else:
-        first, second = stated[:, 0], stated[:, 1]
     scales, turns = [], []
-    for direction in (first, second):
+    for direction in stated.T:
         before, after = complex(*direction), complex(*(difference @ direction))
         scales.append(abs(after) / abs(before) - 1)
         turns.append(1000 * float(np.angle(after / before)))
@@ -47,12 +43,12 @@ def describe_geometry(calibration: GeometryCalibration) -> list[str]:
     camera = deviation(pixel, drawn.pixel_to_stage().matrix)
     axes = deviation(calibration.stage_to_element.matrix, drawn.stage_to_element().matrix)
     pitch_x, pitch_y = 1000 * np.linalg.norm(pixel, axis=0)
-    turn, lean = camera.rotation_mrad, axes.rotation_mrad
+    turn, shear = camera.rotation_mrad, camera.skew_mrad
     rms = f"{quality.rms_um:.2f} um rms ({quality.rms_x_um:.2f} in x, {quality.rms_y_um:.2f} in y)"
     return [
         f"pixels   {pitch_x:.4f} um across, {pitch_y:.4f} um down; drawn {drawn.pitch_um:g} um",
-        f"camera   turned by {turn:+.3f} mrad from x towards y, {camera.skew_mrad:+.3f} mrad off square",
-        f"x axis   {_scaled(axes.scale_x)}, turned by {lean:+.3f} mrad",
+        f"camera   turned by {turn:+.3f} mrad from x towards y, {shear:+.3f} mrad off square",
+        f"x axis   {_scaled(axes.scale_x)}, turned by {axes.rotation_mrad:+.3f} mrad",
         f"y axis   {_scaled(axes.scale_y)}, leans by {axes.skew_mrad:+.3f} mrad towards x",
         f"dots     {quality.dots} in {quality.frames} frames, {quality.set_aside} set aside",
         f"off by   {rms}, {quality.largest_um:.2f} um at most",

@@ -28,7 +28,8 @@ _SAME_PITCH = 0.02
 _SIZE = 0.4
 _LEAST_SHARE = 0.5
 _LEAST_CONDITION = 0.03
-_MOST_DEVIATION = 0.05
+_MOST_PIXELS_OFF = 0.05
+_MOST_AXES_OFF = 0.01
 
 
 def measure_geometry(
@@ -160,14 +161,15 @@ def _refuse_one_place(seen: Sightings, close: npt.NDArray[np.bool_], grid: DotGr
 
 
 def _refuse_far(geometry: Geometry, drawn: Geometry) -> None:
-    for what, found, stated in (
-        ("pixels", geometry.pixel_to_stage.matrix, drawn.pixel_to_stage.matrix),
-        ("the axes", geometry.stage_to_element.matrix, drawn.stage_to_element.matrix),
+    pixel, stage = geometry.pixel_to_stage, geometry.stage_to_element
+    for what, found, stated, most in (
+        ("the axes", stage.matrix, drawn.stage_to_element.matrix, _MOST_AXES_OFF),
+        ("pixels", pixel.matrix, drawn.pixel_to_stage.matrix, _MOST_PIXELS_OFF),
     ):
         off = float(np.linalg.norm(found @ np.linalg.inv(stated) - np.eye(2), 2))
-        if off > _MOST_DEVIATION:
+        if off > most:
             raise InputError(
-                f"{what} come out {100 * off:.0f} % off the drawn geometry: "
+                f"{what} come out {100 * off:.1f} % off the drawn geometry: "
                 "are the spacing and the rig file right?"
             )
 

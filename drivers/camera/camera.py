@@ -12,14 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from harvesters.core import Callback, ImageAcquirer
-
+from darkscan.drivers.camera.bindings import GENICAM_ERRORS
 from darkscan.drivers.camera.buffers import Buffer
 from darkscan.drivers.camera.chunks import Chunks
 from darkscan.drivers.camera.errors import CameraError, CameraGone
 from darkscan.drivers.camera.nodes import Nodes
 from darkscan.drivers.camera.numbering import Numbering
-from darkscan.drivers.camera.producer import GENICAM_ERRORS, Connection
+from darkscan.drivers.camera.producer import Connection
 from darkscan.drivers.camera.unpacking import LAYOUTS
 from darkscan.drivers.camera.wanted import Mode, line_encoder, output_mode, wanted_nodes
 from darkscan.drivers.rig import CameraSettings
@@ -92,7 +91,7 @@ class Camera:
         The encoder, if one is used, is zeroed first, and lines are triggered by it while its
         counts rise (``direction`` > 0) or fall. Raises CameraGone or CameraError.
         """
-        self._numbering = Numbering(int(self._camera.numbers_from_1), self.settings.id_wraps_at)
+        self._numbering.begin()
         self._incomplete_before = self._counts.incomplete
         self._step = None
         with self._asking("cannot be started"):
@@ -155,21 +154,24 @@ class Camera:
     def _connect(self) -> None:
         self._connection = Connection(self.settings, self._file)
         try:
-            self._set_up(self._connection)
+            with self._asking("cannot be set"):
+                self._set_up(self._connection)
         except BaseException:
             self.close()
             raise
 
     def _set_up(self, connection: Connection) -> None:
         self.name = connection.name
-        acquirer = connection.acquirer
-        self._nodes = Nodes(acquirer.remote_device.node_map, self.settings.names, self._file)
+        node_map = connection.acquirer.remote_device.node_map
+        self._nodes = Nodes(node_map, self.settings.names, self._file)
         for wanted in wanted_nodes(self.settings, self._mode, encoder_divider=self._divider):
             self._nodes.apply(wanted)
         lines = self._mode == "line"
         self._check_rate("AcquisitionLineRate" if lines else "AcquisitionFrameRate")
         self._chunks = Chunks(self._nodes, lines=lines, encoder=self._encoder, file=self._file)
-        acquirer.add_callback(ImageAcquirer.Events.INCOMPLETE_BUFFER, _Incomplete(self._counts))
+        connection.on_incomplete(self._count_incomplete)
+        first = int(connection.numbers_from_1)
+        self._numbering = Numbering(first, self.settings.id_wraps_at)
 
     def _check_rate(self, node: str) -> None:
         largest = self._nodes.largest(node)
@@ -234,6 +236,9 @@ class Camera:
                 underruns += stream.num_underrun
         return max(underruns - self._underruns_before, 0)
 
+    def _count_incomplete(self) -> None:
+        self._counts.incomplete += 1
+
     def _execute(self, command: str) -> None:
         if (node := self._nodes.find(command)) is not None:
             node.execute()
@@ -258,16 +263,3 @@ class Camera:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-class _Incomplete(Callback):  # type: ignore[misc] # harvesters has no types
-    """harvesters hands incomplete buffers back by itself, and calls this."""
-
-    def __init__(self, counts: Counts) -> None:
-        super().__init__()
-        self._counts = counts
-
-    def emit(self, context: object = None) -> None:
-        """One more."""
-        del context
-        self._counts.incomplete += 1

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from genicam import genapi
 
+from darkscan.drivers.camera.bindings import GENICAM_ERRORS
 from darkscan.drivers.camera.encoder_lines import encoder_lines
 from darkscan.drivers.camera.nodes import Nodes
 from darkscan.drivers.camera.wanted import Wanted
@@ -54,12 +54,12 @@ class Chunks:
             if self._lines:
                 return encoder_lines(self._count_of_line, rows, step)
             return np.full(rows, _signed(self._encoder), np.int64)
-        except genapi.GenericException:
+        except GENICAM_ERRORS:
             return None
 
     def counter(self) -> int | None:
         """The counter, which may count triggers; None: not told."""
-        with suppress(genapi.GenericException):
+        with suppress(*GENICAM_ERRORS):
             return None if self._counter is None else int(self._counter.value)
         return None
 

@@ -13,7 +13,8 @@ def encoder_lines(read: Callable[[int], int], rows: int, step: int | None) -> np
     is taken each ``step`` counts (signed; None: not known, each line is read), lines between
     two that are as far apart as they should be are in their places, and are not read: two
     readings for a whole block, and about 2 log2(rows) more for each jump in it. "As far" is
-    to less than half a step, which leaves room for a count's jitter.
+    to less than half a step, which leaves room for a count's jitter. Lines between two of the
+    same count have that count as well (the encoder stands still, and lines come all the same).
     """
     counts = np.empty(rows, np.int64)
     if step is None:
@@ -23,9 +24,8 @@ def encoder_lines(read: Callable[[int], int], rows: int, step: int | None) -> np
     open_ranges = [(0, rows - 1)]
     while open_ranges:
         first, last = open_ranges.pop()
-        expected = step * (last - first)
-        off = abs(int(counts[last] - counts[first]) - expected)
-        if 2 * off < abs(step):
+        way = int(counts[last] - counts[first])
+        if way == 0 or 2 * abs(way - step * (last - first)) < abs(step):
             counts[first : last + 1] = np.rint(
                 np.linspace(counts[first], counts[last], last - first + 1)
             )

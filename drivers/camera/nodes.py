@@ -14,6 +14,7 @@ from typing import Any
 from genicam import genapi
 from genicam.genapi import EAccessMode, EIncMode, EInterfaceType
 
+from darkscan.drivers.camera.bindings import GENICAM_ERRORS
 from darkscan.drivers.camera.wanted import Wanted
 from darkscan.drivers.rig.camera import NodeValue
 from darkscan.pipeline.errors import InputError
@@ -69,10 +70,10 @@ class Nodes:
 
     def is_alive(self) -> bool:
         """Whether the camera answers when its width is read from it."""
-        node = self.find("Width")
         try:
-            node.get_value(ignore_cache=True)
-        except (genapi.GenericException, RuntimeError, AttributeError):
+            if (node := self.find("Width")) is not None:
+                node.get_value(ignore_cache=True)
+        except GENICAM_ERRORS:
             return False
         return True
 

@@ -4,20 +4,24 @@ import ctypes
 import logging
 import signal
 import threading
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from genicam import genapi, gentl
-from harvesters.core import Harvester, ImageAcquirer, ParameterKey, ParameterSet
-
+from darkscan.drivers.camera.bindings import GENICAM_ERRORS
 from darkscan.drivers.rig import SIMULATED, CameraSettings
 from darkscan.pipeline.errors import InputError
 
-GENICAM_ERRORS = (gentl.GenericException, genapi.GenericException, RuntimeError)
-"""What the bindings raise; RuntimeError comes of a node whose port failed."""
+with warnings.catch_warnings():  # harvesters changes the process's filters when imported
+    from harvesters.core import (
+        Callback,
+        Harvester,
+        ImageAcquirer,
+        ParameterKey,
+        ParameterSet,
+    )
 
 _NEVER_S = 1e9
 
@@ -27,7 +31,8 @@ def producer_file(settings: CameraSettings, file: Path | None) -> Path:
     if settings.producer == SIMULATED:
         from darkscan.drivers.simulated_rig import build
 
-        return build.producer()
+        built: Path = build.producer()
+        return built
     path = Path(settings.producer)
     if not path.is_file():
         raise InputError(f"no such file: {path}", file=file, field="camera.producer")
@@ -62,20 +67,13 @@ class Connection:
             self.close()
             raise
 
+    def on_incomplete(self, call: Callable[[], None]) -> None:
+        """Calls for each incomplete buffer; harvesters hands those back by itself."""
+        self.acquirer.add_callback(ImageAcquirer.Events.INCOMPLETE_BUFFER, _Calls(call))
+
     def close(self) -> None:
         """Stops and closes everything, gone or not."""
         self._stack.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _open(
         self, harvester: Harvester, device: Any, buffers: int, file: Path | None
@@ -97,6 +95,17 @@ class Connection:
         return acquirer
 
 
+class _Calls(Callback):  # type: ignore[misc] # harvesters has no types
+    def __init__(self, call: Callable[[], None]) -> None:
+        super().__init__()
+        self._call = call
+
+    def emit(self, context: object = None) -> None:
+        """Harvesters says that it happened."""
+        del context
+        self._call()
+
+
 def _choose(devices: list[Any], settings: CameraSettings, file: Path | None) -> Any:
     """The camera that is meant. Raises InputError if that is none, or not clear."""
     serials = [_property(device, "serial_number") for device in devices]
@@ -109,7 +118,7 @@ def _choose(devices: list[Any], settings: CameraSettings, file: Path | None) -> 
             raise InputError(problem, file=file, field="camera.serial")
         return devices[0]
     if settings.serial not in serials:
-        problem = f"no camera has the serial number {settings.serial!r}. Found: {listed}"
+        problem = f'no camera has the serial number "{settings.serial}". Found: {listed}'
         raise InputError(problem, file=file, field="camera.serial")
     return devices[serials.index(settings.serial)]
 

@@ -17,7 +17,7 @@ Bytes = npt.NDArray[np.uint8]
 _Words = npt.NDArray[np.uint16]
 _Unpack = Callable[[Bytes, Pixels], None]
 
-_BYTES_AT_ONCE = 128 * 1024
+_BYTES_AT_ONCE = 512 * 1024
 """Packed formats take several passes over so much, which stays in the processor's cache."""
 
 

@@ -1,5 +1,6 @@
 """aioca in the words of this driver: samples with the records' time, and who does not answer."""
 
+import asyncio
 import ctypes
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from darkscan.drivers.motion.errors import MotionGoneError
 
 _NS = 1_000_000_000
 _NO_ANSWER = (aioca.CANothing, cadef.CAException, cadef.Disconnected)
+
+_QUIET = cadef.exception_handler(lambda _arguments: None)
 
 ANSWER_S = 3.0
 """A motion unit that answers does so within this time."""
@@ -43,10 +46,13 @@ async def read(name: str) -> Sample:
 async def read_numbers(names: Sequence[str], *, seconds: float = ANSWER_S) -> list[float]:
     """Asks for numbers, all at once. Raises MotionGoneError."""
     try:
-        values = await aioca.caget(list(names), datatype=float, timeout=seconds)
+        return await asyncio.gather(*(_read_number(name, seconds) for name in names))
     except _NO_ANSWER as error:
         raise _gone(error) from error
-    return [float(value) for value in values]
+
+
+async def _read_number(name: str, seconds: float) -> float:
+    return float(await aioca.caget(name, datatype=float, timeout=seconds))
 
 
 async def write(name: str, value: Any, *, seconds: float | None = ANSWER_S) -> None:
@@ -88,15 +94,10 @@ def forget_all() -> None:
     aioca.purge_channel_caches()
 
 
-@cadef.exception_handler
-def _be_quiet(_arguments: object) -> None:
-    """A lost circuit is told by its channels."""
-
-
 def silence() -> None:
-    """Keeps the client library from writing to the terminal."""
+    """Keeps the client library from telling the terminal what its channels tell us."""
     aioca.get_channel_infos()  # makes the library's context, which the handler is for
-    cadef.ca_add_exception_event(_be_quiet, ctypes.c_void_p())
+    cadef.ca_add_exception_event(_QUIET, ctypes.c_void_p())
 
 
 def _gone(error: Exception) -> MotionGoneError:

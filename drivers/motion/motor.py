@@ -222,7 +222,7 @@ class Motor:
         if abs(measured - target) <= self._tolerance_mm and state.still:
             return
         limits = {_PLUS_LIMIT: "upper", _MINUS_LIMIT: "lower"}
-        hit = next((f" on its {name} limit" for bit, name in limits.items() if state.msta & bit), "")
+        hit = "".join(f" on its {name} limit" for bit, name in limits.items() if state.msta & bit)
         raise MotionError(
             f"axis {self.axis}: stopped{hit} at {measured:.3f} mm on the way to {target:.3f} mm"
         )
@@ -238,5 +238,3 @@ class Motor:
             self._require_order(int(sample.value))
         except MotionError as error:
             self._fault.set_exception(error)
-
-

@@ -182,7 +182,7 @@ class MotionUnit:
 
     def _take(self, axis: str, sample: Sample) -> None:
         if self._track is not None:
-            self._track.take(_AXES.index(axis), sample)  # type: ignore[arg-type]
+            self._track.take(_AXES.index(axis), sample)
 
     def _lose(self) -> None:
         if self._there:

@@ -45,15 +45,18 @@ class FocusPlane:
         return z
 
 
-def heights(rig: Rig, pixel_to_stage: FloatArray, element_mm: FloatArray) -> FloatArray:
+def heights(
+    rig: Rig, pixel_to_stage: FloatArray, element_mm: FloatArray
+) -> tuple[FloatArray, float]:
     """Positions (strips, frames of a strip) of the z axis, mm; without a focus plane zero.
 
+    And by how much frames miss the plane at their worst place, micrometres.
     ``pixel_to_stage`` (2, 2); ``element_mm`` (strips, frames of a strip, 2): the frames'
     pixel corners (0, 0). Step and stare focuses each frame, other scans each strip, on its
     middle. Raises InputError with the figures if the depth of focus is not enough for that.
     """
     if rig.focus is None:
-        return np.zeros(element_mm.shape[:2])
+        return np.zeros(element_mm.shape[:2]), 0.0
     if rig.motion.z is None:
         raise InputError("is needed to follow the focus plane", field="motion.z")
     plane = FocusPlane.through(rig.focus)
@@ -65,7 +68,7 @@ def heights(rig: Rig, pixel_to_stage: FloatArray, element_mm: FloatArray) -> Flo
     off_um = 1000 * float(np.abs(needed - z).max())
     if off_um > rig.focus.depth_um:
         _refuse(rig, plane, element_mm, off_um)
-    return np.broadcast_to(z[..., 0], element_mm.shape[:2]).copy()
+    return np.broadcast_to(z[..., 0], element_mm.shape[:2]).copy(), off_um
 
 
 def _refuse(rig: Rig, plane: FocusPlane, element_mm: FloatArray, off_um: float) -> None:

@@ -47,6 +47,9 @@ class ScanPlan(Settings):
     frame_step_mm: float = Field(gt=0)
     """From frame to frame along a strip: how far the axis moves."""
 
+    pixel_mm: float = Field(gt=0)
+    """How far the axis moves for the element to wander by one pixel."""
+
     rows: int = Field(ge=1)
     """Rows of a frame."""
 
@@ -64,6 +67,9 @@ class ScanPlan(Settings):
 
     focused: bool = False
     """Whether z follows the element's plane; else the z axis is to stay where it stands."""
+
+    defocus_um: float = 0.0
+    """How far z is from the element's plane at the worst place of a frame."""
 
     seconds: float
     """How long the scan takes from its first place on if it never waits."""

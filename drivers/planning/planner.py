@@ -32,7 +32,7 @@ def plan_scan(
     lattice = _lattice(rig, view, inspection)
     stage = _stage_places(rig, geometry, view, lattice)
     element = geometry.stage_to_element.element_at(stage)
-    z = heights(rig, view.pixel_to_stage.matrix, element)
+    z, defocus_um = heights(rig, view.pixel_to_stage.matrix, element)
     order = list(_order(lattice, view))
     frames = tuple(
         PlannedFrame(
@@ -66,12 +66,14 @@ def plan_scan(
         line_step_mm=view.line_step_mm,
         encoder_divider=view.divider,
         frame_step_mm=step_mm,
+        pixel_mm=view.pixel_mm,
         rows=rig.frame_shape[0],
         velocity_mm_s=velocity,
         velocity_set_by=set_by,
         run_up_mm=run_up,
         overlap_px=(overlaps[0] - lattice.steps_px[0], overlaps[1] - lattice.steps_px[1]),
         focused=rig.focus is not None,
+        defocus_um=defocus_um,
         seconds=0.0,
         strips=strips,
         strip_bytes=count * info.frame_bytes,

@@ -87,8 +87,9 @@ class Axis:
 
     def advance(self, now_ns: int) -> None:
         """Lets happen what has happened on the way until now, each at its exact time."""
-        if self._fault_at is not None and (strikes := self._crosses(self._fault_at)) is not None:
-            if strikes <= now_ns:
+        if self._fault_at is not None:
+            strikes = self._crosses(self._fault_at)
+            if strikes is not None and strikes <= now_ns:
                 self._strike(strikes)
         low, high = self._travel
         switches: tuple[tuple[float, Direction], ...] = ((low, -1), (high, 1))

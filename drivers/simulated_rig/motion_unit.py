@@ -75,8 +75,8 @@ class MotionUnit:
             self.channels |= record.channels
         if motion.compare is not None:
             self.channels |= self._compare_channels(motion.compare)
-        if settings.illumination_switch:
-            self.channels[settings.illumination_switch] = choice("on", ("off", "on"), self._on_light)
+        if switch := settings.illumination_switch:
+            self.channels[switch] = choice("on", ("off", "on"), self._on_light)
         if self._shared is not None:
             self._shared.move(self._told_ns, self._positions(self._told_ns))
 

@@ -58,11 +58,16 @@ class MotorRecord:
         before_change: Callable[[], int],
         after_change: Callable[[], None],
     ) -> None:
-        """``draw`` gives standard normal deviates. ``before_change`` brings the simulation up to
-        date and returns its time, ``after_change`` sets it in motion."""
+        """Serves ``axis`` under ``name``; velocity mm/s, seconds to velocity.
+
+        ``draw`` gives standard normal deviates. ``before_change`` brings the simulation up to
+        date and returns its time, ns; ``after_change`` sets it in motion.
+        """
         self.axis = axis
         self._draw = draw
         self._before, self._after = before_change, after_change
+        self._thawed = asyncio.Event()
+        self._thawed.set()
         self._still = asyncio.Event()
         self._still.set()
         self._violation = False
@@ -137,7 +142,9 @@ class MotorRecord:
         """Tells the clients what has changed; a frozen record tells nothing."""
         axis = self.axis
         if axis.frozen:
+            self._thawed.clear()
             return
+        self._thawed.set()
         moving = axis.profile.moving(time_ns)
         await self._post_state(time_ns, moving=moving)
         was_still = self._still.is_set()
@@ -202,8 +209,7 @@ class MotorRecord:
             await self.post(now_ns)
         self._after()
         await self._still.wait()
-        while self.axis.frozen:  # it never says that it has arrived
-            await asyncio.sleep(0.1)
+        await self._thawed.wait()  # a frozen record never says that it has arrived
         raise KeepOldValue
 
     def _go(self, now_ns: int) -> None:

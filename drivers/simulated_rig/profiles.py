@@ -32,7 +32,7 @@ class Piece:
         )
 
     def passes(self, place: float) -> float | None:
-        """Seconds from the start to the moment at ``place``, which lies on the way; None: at rest."""
+        """Seconds from the start until at ``place``, which lies on the way; None: at rest."""
         away = self.position - place
         if abs(self.acceleration) < _REST:
             return -away / self.velocity if abs(self.velocity) > _REST else None

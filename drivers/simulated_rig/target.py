@@ -35,11 +35,11 @@ class DotGrid:
         down = self._off_centre(y0, height, self.size_px[1])
         radius = np.float32(self.spacing_px * DOT_SHARE / 2.0)
         covered = np.clip(radius + 0.5 - np.hypot(across, down[:, None]), 0.0, 1.0)
-        return _DARK + (_BRIGHT - _DARK) * covered
+        return np.asarray(_DARK + (_BRIGHT - _DARK) * covered, dtype=np.float32)
 
     def _off_centre(self, first: int, count: int, side_px: int) -> Image:
         """How far pixel centres lie from the nearest dot's centre along one axis, (count,)."""
         centres = first + np.arange(count) + 0.5
         whole = np.floor(side_px / self.spacing_px - 0.5 - DOT_SHARE / 2.0)
         nearest = np.clip(np.floor(centres / self.spacing_px), 0, max(whole, 0))
-        return (centres - (nearest + 0.5) * self.spacing_px).astype(np.float32)
+        return np.asarray(centres - (nearest + 0.5) * self.spacing_px, dtype=np.float32)

@@ -34,12 +34,12 @@ class MotionUnitProcess:
         self._log = folder / "motion-unit.log"
         settings.write(self._file)
         for attempt in range(_ATTEMPTS):
-            # Between being found free and being used a port may be taken.
             self.environment = _environment(_free_port(), _free_port())
             try:
                 self.start()
             except DarkscanError:
-                if attempt == _ATTEMPTS - 1:
+                # One that ended by itself may have found its port taken meanwhile.
+                if attempt == _ATTEMPTS - 1 or self.process.returncode < 0:
                     raise
             else:
                 return

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import structlog
 
-from darkscan.drivers.camera import CameraGone
+from darkscan.drivers.camera.errors import CameraError, CameraGone
 from darkscan.drivers.planning import LiveScan, Pass, check_limits, passes
 from darkscan.pipeline.errors import DarkscanError
 from darkscan.pipeline.messages import (
@@ -201,7 +201,7 @@ class Conductor:
 
     def _step_along(self, the_pass: Pass) -> Script:
         for frame in the_pass.frames:
-            yield lambda: self._account.free > 0 and not self._held
+            yield self._room_for(1)
             arrived = yield from self._go(self._darkroom.planned(frame).stage_mm)
             self._arm()
             exposure = self._darkroom.lease(frame)
@@ -211,26 +211,23 @@ class Conductor:
             self.intake = intake
             self._use_camera(self._camera.trigger)
             self._shots += 1
-            late = time.monotonic() + self._rig.camera.frame_timeout_s
-            yield lambda late=late, intake=intake: intake.settled or time.monotonic() > late
+            yield self._settled_or_late(intake)
             if not intake.settled:
                 self._disarm()  # arming begins a new count: what comes late is known as late
             else:
                 self._close_intake()
 
     def _sweep_along(self, the_pass: Pass) -> Script:
-        wanted = min(len(the_pass.frames), self._account.slots)
-        yield lambda: self._account.free >= wanted and not self._held
+        yield self._room_for(min(len(the_pass.frames), self._account.slots))
         arrived = yield from self._go(the_pass.start_mm)
         axis = 0 if self._plan.axis == "x" else 1
         self._arm(1 if the_pass.end_mm > the_pass.start_mm[axis] else -1)
         intake = self._intakes.begin(the_pass, arrived)
         self.intake = intake
-        self._order += 1
-        self._arrived = None
+        order = self._next_order()
         self._send(
             Sweep(
-                order=self._order,
+                order=order,
                 axis=self._plan.axis,
                 end_mm=the_pass.end_mm,
                 velocity_mm_s=self._plan.velocity_mm_s,
@@ -238,18 +235,28 @@ class Conductor:
             )
         )
         yield lambda: self._arrived is not None
-        late = time.monotonic() + self._rig.camera.frame_timeout_s
-        yield lambda: intake.settled or time.monotonic() > late
+        yield self._settled_or_late(intake)
 
     def _go(self, place: Place) -> Generator[Condition, None, Arrived]:
         if not self._plan.focused and self._ready is not None:
             place = (*place[:2], self._ready.position_mm[2])  # z stays where it stands
-        self._order += 1
-        self._arrived = None
-        self._send(Move(order=self._order, target_mm=place))
+        self._send(Move(order=self._next_order(), target_mm=place))
         yield lambda: self._arrived is not None
         assert self._arrived is not None, "just waited for"
         return self._arrived
+
+    def _next_order(self) -> int:
+        self._order += 1
+        self._arrived = None
+        return self._order
+
+    def _room_for(self, frames: int) -> Condition:
+        """Backpressure, and the operator's hold."""
+        return lambda: self._account.free >= frames and not self._held
+
+    def _settled_or_late(self, intake: Intake) -> Condition:
+        late = time.monotonic() + self._rig.camera.frame_timeout_s
+        return lambda: intake.settled or time.monotonic() > late
 
     def _arm(self, direction: int = 1) -> None:
         if not self.armed:
@@ -270,6 +277,8 @@ class Conductor:
             call()
         except CameraGone as gone:
             raise Interrupted(str(gone), camera=True) from gone
+        except CameraError as error:
+            raise ScanEnded(str(error)) from error
 
     def _close_intake(self, *, cut_short: bool = False) -> None:
         """Notes what was lost; of a pass cut short not what it had still to take."""
@@ -288,22 +297,34 @@ class Conductor:
 
     def _recover(self, interruption: Interrupted) -> Script:
         """Waits for what is gone; ScanEnded if it does not come back in time."""
-        reason = str(interruption)
-        _log.warning("scan interrupted", reason=reason)
-        self.interruptions.append(reason)
-        self._interruptions += 1
-        if self._interruptions > MOST_INTERRUPTIONS:
-            raise ScanEnded(f"interrupted {self._interruptions} times, at last: {reason}")
-        before, self._doing = self._doing, f"waiting: {reason}"
-        self._ready = None
+        missing: Interrupted | None = interruption
+        while missing is not None:
+            self._interruptions += 1
+            self.interruptions.append(str(missing))
+            _log.warning("scan interrupted", reason=str(missing))
+            if self._interruptions > MOST_INTERRUPTIONS:
+                raise ScanEnded(f"interrupted {self._interruptions} times, at last: {missing}")
+            try:
+                yield from self._wait_for(missing)
+            except Interrupted as another:
+                missing = another
+            else:
+                missing = None
+
+    def _wait_for(self, missing: Interrupted) -> Script:
+        reason = str(missing)
+        self._doing = f"waiting: {reason}"
+        self._forget_motion()
         self._send(Halt(reason=reason))
-        if interruption.camera:
+        if missing.camera:
             yield from self._find_camera(reason)
         until = time.monotonic() + self._rig.motion.reconnect_s
         yield lambda: self._ready is not None or time.monotonic() > until
         if self._ready is None:
             raise ScanEnded(reason)
-        self._doing = before
+
+    def _forget_motion(self) -> None:
+        self._ready = None
 
     def _find_camera(self, reason: str) -> Script:
         until = time.monotonic() + self._rig.camera.reconnect_s
@@ -315,5 +336,9 @@ class Conductor:
                     raise ScanEnded(reason) from error
             else:
                 return
-            next_try = time.monotonic() + _REOPEN_EVERY_S
-            yield lambda next_try=next_try: time.monotonic() > next_try
+            yield _after(_REOPEN_EVERY_S)
+
+
+def _after(seconds: float) -> Condition:
+    end = time.monotonic() + seconds
+    return lambda: time.monotonic() > end

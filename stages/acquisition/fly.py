@@ -4,13 +4,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from darkscan.drivers.camera import Buffer
 from darkscan.drivers.motion.history import History
 from darkscan.drivers.planning import Pass
 from darkscan.pipeline.messages import Latched, Track
 from darkscan.pipeline.scan import FrameFlag
 from darkscan.pipeline.units import FrameId
 from darkscan.stages.acquisition.darkroom import Darkroom, Exposure, Loss
+from darkscan.stages.acquisition.intake import Block
 
 _NANOSECONDS = 1_000
 
@@ -62,7 +62,7 @@ class FlyIntake:
         """Whether every trigger is accounted for and every frame placed."""
         return self._last >= len(self._frames) - 1 and not self._waiting
 
-    def take(self, buffer: Buffer) -> None:
+    def take(self, buffer: Block) -> None:
         """Copies a frame; numbers that the camera skipped are frames lost."""
         # The camera's count of triggers is the truth where it has one: a trigger that comes
         # while it is busy takes no frame number.

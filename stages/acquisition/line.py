@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from darkscan.drivers.camera import Buffer
 from darkscan.drivers.camera.lines import Assembled, LineAssembler
 from darkscan.drivers.planning import Pass, ScanPlan
 from darkscan.pipeline.frames import Pixels
@@ -10,6 +9,7 @@ from darkscan.pipeline.messages import Arrived, Latched, Track
 from darkscan.pipeline.scan import FrameFlag
 from darkscan.pipeline.units import FrameId
 from darkscan.stages.acquisition.darkroom import Darkroom, Exposure, Loss
+from darkscan.stages.acquisition.intake import Block
 
 
 class LineIntake:
@@ -57,7 +57,7 @@ class LineIntake:
         """Whether every frame of the strip is whole, or can no longer become so."""
         return not self._open
 
-    def take(self, buffer: Buffer) -> None:
+    def take(self, buffer: Block) -> None:
         """Copies a block's rows to the frames they belong to."""
         if buffer.encoder is None:
             self._close_all(FrameFlag.UNPLACED, "its lines came without encoder counts")
@@ -117,6 +117,6 @@ class LineIntake:
 
     def _stage_of(self, frame: FrameId) -> tuple[float, float, float]:
         """Where the axes stood for a frame's row 0."""
-        place = list(self._zero.position_mm)
+        place: list[float] = list(self._zero.position_mm)
         place[self._axis] = self._origin_mm + self._starts[frame] * self._row_mm + self._shift_mm
         return place[0], place[1], place[2]

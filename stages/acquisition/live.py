@@ -7,7 +7,8 @@ from pathlib import Path
 
 import structlog
 
-from darkscan.drivers.camera.camera import Camera, CameraGone
+from darkscan.drivers.camera.camera import Camera
+from darkscan.drivers.camera.errors import CameraError, CameraGone
 from darkscan.drivers.planning import LiveScan
 from darkscan.pipeline.links import Outbox
 from darkscan.pipeline.run import RunSpec
@@ -86,6 +87,8 @@ class LiveAcquisition:
                     self._conductor.intake.take(buffer)
         except CameraGone as gone:
             self._interrupt(Interrupted(str(gone), camera=True))
+        except CameraError as error:
+            self._interrupt(ScanEnded(str(error)))
 
     def _go_on(self) -> None:
         if self._waits_for is None:

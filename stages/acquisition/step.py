@@ -1,10 +1,10 @@
 """Step and stare: one frame at rest, at the place that the motion unit reads back."""
 
-from darkscan.drivers.camera import Buffer
 from darkscan.pipeline.messages import Arrived, Latched, Track
 from darkscan.pipeline.scan import FrameFlag
 from darkscan.pipeline.units import FrameId
 from darkscan.stages.acquisition.darkroom import Darkroom, Exposure, Loss
+from darkscan.stages.acquisition.intake import Block
 
 
 class StepIntake:
@@ -24,7 +24,7 @@ class StepIntake:
         """Whether the frame is captured or lost."""
         return self._exposure is None
 
-    def take(self, buffer: Buffer) -> None:
+    def take(self, buffer: Block) -> None:
         """Captures the frame; one that comes late, from the place before, is no use here."""
         exposure = self._exposure
         if exposure is None or buffer.number < self._number:

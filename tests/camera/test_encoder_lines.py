@@ -55,6 +55,12 @@ def test_a_count_of_jitter_costs_no_readings_and_less_than_half_a_line() -> None
     assert np.abs(off).max() < 10
 
 
+def test_an_encoder_that_stands_still_takes_two_readings() -> None:
+    reader = Reader(np.full(512, 17))
+    np.testing.assert_array_equal(encoder_lines(reader, 512, 1), reader.counts)
+    assert reader.readings == 2
+
+
 def test_lines_are_all_read_where_no_step_is_known() -> None:
     reader = Reader(np.random.default_rng(0).integers(0, 100, 50))
     np.testing.assert_array_equal(encoder_lines(reader, 50, None), reader.counts)

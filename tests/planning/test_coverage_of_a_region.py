@@ -80,7 +80,7 @@ def test_every_point_of_the_region_lies_well_inside_a_frame(case: tuple[Rig, Geo
         np.meshgrid(x + width * steps, y + height * steps, indexing="ij"), axis=-1
     ).reshape(-1, 2)
     matrix = plan.info.pixel_to_stage.matrix
-    margin_px = rig.scan.margin_mm / np.linalg.norm(matrix, 2)
+    margin_px = rig.scan.margin_mm / float(np.linalg.norm(matrix, 2))
     assert (depths_px(plan, points) >= min((WINDOW - STRIDE) / 2, margin_px) - 1e-6).all()
 
 

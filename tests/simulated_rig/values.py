@@ -7,8 +7,10 @@ from collections.abc import Mapping
 
 _READ = """
 import sys
+from caproto import ChannelType
 from caproto.sync.client import read
-print(float(read(sys.argv[1], timeout=10, repeater=False).data[0]))
+reading = read(sys.argv[1], data_type=ChannelType.DOUBLE, timeout=10, repeater=False)
+print(float(reading.data[0]))
 """
 
 

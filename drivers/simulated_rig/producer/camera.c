@@ -23,6 +23,7 @@ void camera_init(struct camera *camera, struct device *device, enum camera_kind 
     camera->device = device;
     camera->rig = rig;
     pthread_mutex_init(&camera->lock, NULL);
+    pthread_mutex_init(&camera->taking, NULL);
     pthread_cond_init(&camera->wake, &monotonic);
     registers_reset(camera);
 }
@@ -45,9 +46,11 @@ static void nap(struct camera *camera)
 static void *work(void *argument)
 {
     struct camera *camera = argument;
-    while (__atomic_load_n(&camera->acquiring, __ATOMIC_ACQUIRE)) {
+    while (camera->acquiring) {
+        pthread_mutex_lock(&camera->taking);
         if (!device_is_gone(camera->device))
             take_due(camera);
+        pthread_mutex_unlock(&camera->taking);
         nap(camera);
     }
     return NULL;
@@ -81,18 +84,23 @@ void camera_stop(struct camera *camera)
 {
     pthread_mutex_lock(&camera->lock);
     bool was_acquiring = camera->acquiring;
-    __atomic_store_n(&camera->acquiring, false, __ATOMIC_RELEASE);
+    camera->acquiring = false;
     pthread_cond_signal(&camera->wake);
     pthread_mutex_unlock(&camera->lock);
     if (!was_acquiring)
         return;
     pthread_join(camera->thread, NULL);
-    if (camera->buffer)
-        stream_give_back(&camera->device->stream, camera->buffer);
-    camera->buffer = NULL;
+    camera_give_back(camera);
     optics_end(&camera->optics);
     if (camera->rig) {
         rig_store(&camera->rig->triggers_seen, camera->triggers_seen);
         rig_store(&camera->rig->acquiring, 0);
     }
+}
+
+void camera_give_back(struct camera *camera)
+{
+    if (camera->buffer)
+        stream_give_back(&camera->device->stream, camera->buffer);
+    camera->buffer = NULL;
 }

@@ -32,7 +32,7 @@ struct camera {
 
     pthread_t thread;
     pthread_cond_t wake;
-    bool acquiring;
+    _Atomic bool acquiring;
 
     /* The encoder. */
     double encoder_zero[3]; /* where it was reset */
@@ -46,9 +46,11 @@ struct camera {
     uint64_t software_fired, software_seen;
     uint64_t triggers_seen; /* of the rig */
     uint64_t counter;       /* triggers from the active source since the start */
-    double next_ns;         /* of a free run */
+    int64_t run_ns;         /* since when it runs freely; 0: not yet */
+    double due_ns;          /* from then to the next frame or line */
 
     /* The frame or block under way. */
+    pthread_mutex_t taking; /* held while shots are taken */
     struct layout layout;
     struct optics optics;
     struct buffer *buffer;
@@ -60,6 +62,9 @@ struct camera {
 void camera_init(struct camera *camera, struct device *device, enum camera_kind kind, struct rig *rig);
 void camera_start(struct camera *camera);
 void camera_stop(struct camera *camera);
+/* Puts the buffer being filled back into the input queue; its frame is lost. For who holds
+ * the camera's `taking`, or has stopped it. */
+void camera_give_back(struct camera *camera);
 
 /* registers.c */
 void registers_reset(struct camera *camera);

@@ -10,7 +10,7 @@ static const char *const stream_id = "Stream0";
 void device_init(struct device *device, struct interface *interface, enum camera_kind kind)
 {
     const struct xml *xml = kind == AREA ? &area_xml : &line_xml;
-    device->module = (struct module){DEVICE, serials[kind], "DevicePort", &module_xml};
+    device->module = (struct module){DEVICE, serials[kind], "ModulePort", &module_xml};
     device->remote = (struct module){REMOTE_DEVICE, serials[kind], "Device", xml};
     device->interface = interface;
     camera_init(&device->camera, device, kind, interface->system->rig);

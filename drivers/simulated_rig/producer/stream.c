@@ -56,10 +56,8 @@ struct buffer *queue_pop(struct queue *queue)
     return buffer;
 }
 
-static void queue_all(struct stream *stream, struct queue *from, struct queue *to,
-                      enum buffer_state state)
+static void empty(struct queue *from, struct queue *to, enum buffer_state state)
 {
-    (void)stream;
     for (struct buffer *buffer; (buffer = queue_pop(from));) {
         buffer->state = state;
         if (to)
@@ -147,16 +145,19 @@ GC_API DSFlushQueue(HANDLE handle, INFO_CMD operation)
     if (!stream)
         return fail(GC_ERR_INVALID_HANDLE, "no open stream");
     GC_ERROR result = GC_ERR_SUCCESS;
+    struct camera *camera = &stream->device->camera;
+    pthread_mutex_lock(&camera->taking); /* a buffer being filled is flushed, too */
+    camera_give_back(camera);
     pthread_mutex_lock(&stream->lock);
     switch (operation) {
     case ACQ_QUEUE_INPUT_TO_OUTPUT:
-        queue_all(stream, &stream->input, &stream->output, READY);
+        empty(&stream->input, &stream->output, READY);
         break;
     case ACQ_QUEUE_OUTPUT_DISCARD:
-        queue_all(stream, &stream->output, NULL, IDLE);
+        empty(&stream->output, NULL, IDLE);
         break;
     case ACQ_QUEUE_ALL_TO_INPUT:
-        queue_all(stream, &stream->output, &stream->input, QUEUED);
+        empty(&stream->output, &stream->input, QUEUED);
         /* fall through */
     case ACQ_QUEUE_UNQUEUED_TO_INPUT:
         for (struct buffer *buffer = stream->announced; buffer; buffer = buffer->next_announced)
@@ -166,13 +167,14 @@ GC_API DSFlushQueue(HANDLE handle, INFO_CMD operation)
             }
         break;
     case ACQ_QUEUE_ALL_DISCARD:
-        queue_all(stream, &stream->input, NULL, IDLE);
-        queue_all(stream, &stream->output, NULL, IDLE);
+        empty(&stream->input, NULL, IDLE);
+        empty(&stream->output, NULL, IDLE);
         break;
     default:
         result = fail(GC_ERR_INVALID_PARAMETER, "no such queue operation");
     }
     pthread_mutex_unlock(&stream->lock);
+    pthread_mutex_unlock(&camera->taking);
     return result;
 }
 

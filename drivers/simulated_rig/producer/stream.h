@@ -63,7 +63,7 @@ struct buffer *queue_pop(struct queue *queue);
 struct buffer *stream_take(struct stream *stream, size_t size);
 /* The buffer is filled: to the output. */
 void stream_deliver(struct stream *stream, struct buffer *buffer);
-/* The buffer was not needed after all: back to the input. */
+/* The buffer is not to be delivered after all: back to the input. */
 void stream_give_back(struct stream *stream, struct buffer *buffer);
 
 #endif

@@ -18,7 +18,7 @@ GC_API TLOpen(HANDLE *opened)
         rig_close(rig);
         return fail(GC_ERR_OUT_OF_MEMORY, "no memory for the system");
     }
-    system->module = (struct module){SYSTEM, MODEL, "TLPort", &module_xml};
+    system->module = (struct module){SYSTEM, MODEL, "ModulePort", &module_xml};
     system->rig = rig;
     interface_init(&system->interface, system);
     *opened = system;
@@ -117,7 +117,7 @@ GC_API IFGetInfo(HANDLE handle, INFO_CMD what, INFO_DATATYPE *type, void *buffer
 void interface_init(struct interface *interface, struct system *system)
 {
     const struct rig *rig = system->rig;
-    interface->module = (struct module){INTERFACE, INTERFACE_ID, "InterfacePort", &module_xml};
+    interface->module = (struct module){INTERFACE, INTERFACE_ID, "ModulePort", &module_xml};
     interface->system = system;
     if (!rig || !rig->line_scan)
         device_init(&interface->devices[interface->count++], interface, AREA);

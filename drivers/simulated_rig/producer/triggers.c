@@ -9,7 +9,7 @@ void triggers_begin(struct camera *camera)
     struct rig *rig = camera->rig;
     camera->software_seen = camera->software_fired;
     camera->counter = 0;
-    camera->next_ns = 0.0;
+    camera->run_ns = 0;
     if (!rig)
         return;
     camera->triggers_seen = rig_load(&rig->triggers_fired);
@@ -42,11 +42,13 @@ static void take_at(struct camera *camera, const struct moment *moment)
 static void take_free_run(struct camera *camera)
 {
     double step = 1e9 / camera->words[ACQUISITION_RATE].f;
-    double now = (double)(now_ns() - (camera->rig ? RIG_LAG_NS : 0));
-    if (camera->next_ns < now - HOPELESS_NS)
-        camera->next_ns = camera->next_ns > 0.0 ? now - step : now;
-    for (; camera->next_ns <= now && camera->acquiring; camera->next_ns += step) {
-        struct moment moment = {.time_ns = (int64_t)camera->next_ns};
+    int64_t now = now_ns() - (camera->rig ? RIG_LAG_NS : 0);
+    if (now - camera->run_ns > camera->due_ns + step + HOPELESS_NS) {
+        camera->run_ns = now;
+        camera->due_ns = 0.0;
+    }
+    for (; camera->due_ns <= now - camera->run_ns && camera->acquiring; camera->due_ns += step) {
+        struct moment moment = {.time_ns = camera->run_ns + (int64_t)camera->due_ns};
         if (camera->rig)
             rig_position(camera->rig, moment.time_ns, moment.position);
         take_at(camera, &moment);

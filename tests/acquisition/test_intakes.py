@@ -1,0 +1,218 @@
+"""Frames in motion: each lies where the axes were, and what has no place is never guessed."""
+
+import numpy as np
+import pytest
+
+from darkscan.drivers.motion.history import History
+from darkscan.drivers.planning import Pass, passes
+from darkscan.pipeline.messages import Arrived, Latched, Track
+from darkscan.pipeline.scan import FrameFlag
+from darkscan.stages.acquisition.darkroom import Darkroom
+from darkscan.stages.acquisition.fly import FlyIntake
+from darkscan.stages.acquisition.line import LineIntake
+from tests.acquisition.fakes import FRAME, FakeAccount, FakeBlock, rig_of, scan_of
+
+FLY = scan_of(rig_of("fly"))
+LINE = scan_of(rig_of("line"))
+SECOND = 1_000_000_000
+
+
+def fly_pass(index: int) -> Pass:
+    frames = {planned.meta.frame for planned in FLY.plan.frames}
+    return passes(FLY.plan, FLY.rig, frames)[index]
+
+
+def fly(the_pass: Pass, account: FakeAccount, history: History | None = None) -> FlyIntake:
+    darkroom = Darkroom(account, FLY.plan, FLY.geometry, None)  # type: ignore[arg-type]
+    return FlyIntake(
+        darkroom,
+        the_pass,
+        axis=0,
+        exposure_us=20.0,
+        uncertainty_um=2.0,
+        history=history,
+        tolerance_mm=0.2,
+    )
+
+
+def latched(the_pass: Pass, off_mm: float = 0.001, first: int = 0) -> Latched:
+    compare = the_pass.compare
+    assert compare is not None
+    along = compare.first_mm + np.arange(compare.count) * compare.step_mm + off_mm
+    places = np.column_stack([along, np.full((compare.count, 2), the_pass.start_mm[1:])])
+    return Latched(order=1, first=first, positions_mm=places[first:])
+
+
+@pytest.mark.parametrize("strip", [0, 1], ids=["up", "down"])
+def test_frames_on_the_fly_lie_where_the_latches_say(strip: int) -> None:
+    the_pass, account = fly_pass(strip), FakeAccount(slots=20)
+    intake = fly(the_pass, account)
+    for number in range(len(the_pass.frames)):
+        intake.take(FakeBlock(number))
+    assert not account.captured
+    intake.hear(latched(the_pass))
+    assert intake.settled
+    assert list(account.captured) == list(the_pass.frames)
+    for planned in FLY.plan.frames:
+        if planned.meta.frame in account.captured:
+            meta = account.captured[planned.meta.frame]
+            assert meta.position_mm[0] == pytest.approx(planned.meta.position_mm[0] + 0.001)
+            assert meta.uncertainty_um == 2.0
+
+
+def test_latches_that_come_in_parts_place_what_they_can() -> None:
+    the_pass, account = fly_pass(0), FakeAccount(slots=20)
+    intake = fly(the_pass, account)
+    for number in range(len(the_pass.frames)):
+        intake.take(FakeBlock(number))
+    intake.hear(latched(the_pass, first=1))
+    assert list(account.captured) == list(the_pass.frames[1:])
+    intake.finish()
+    assert intake.losses[the_pass.frames[0]].flags == FrameFlag.UNPLACED
+    assert account.free == account.slots
+
+
+def test_a_skipped_number_is_a_frame_lost_and_shifts_none() -> None:
+    the_pass, account = fly_pass(0), FakeAccount(slots=20)
+    intake = fly(the_pass, account)
+    intake.take(FakeBlock(0))
+    intake.take(FakeBlock(2, incomplete=1))
+    intake.hear(latched(the_pass))
+    intake.finish()
+    assert list(account.captured) == [the_pass.frames[0], the_pass.frames[2]]
+    assert intake.losses[the_pass.frames[1]].flags == FrameFlag.INCOMPLETE
+    assert intake.losses.keys() == set(the_pass.frames) - account.captured.keys()
+
+
+def test_a_trigger_that_took_no_frame_number_is_seen_by_the_counter() -> None:
+    the_pass, account = fly_pass(0), FakeAccount(slots=20)
+    intake = fly(the_pass, account)
+    intake.take(FakeBlock(0, counter=1))
+    intake.take(FakeBlock(1, counter=3))  # the camera was busy for the second trigger
+    intake.hear(latched(the_pass))
+    assert list(account.captured) == [the_pass.frames[0], the_pass.frames[2]]
+    assert intake.losses.keys() == {the_pass.frames[1]}
+
+
+def test_a_frame_without_room_is_lost_and_counted() -> None:
+    the_pass, account = fly_pass(0), FakeAccount(slots=1)
+    intake = fly(the_pass, account)
+    intake.take(FakeBlock(0))
+    intake.take(FakeBlock(1))
+    assert intake.losses == {the_pass.frames[1]: intake.losses[the_pass.frames[1]]}
+    assert intake.losses[the_pass.frames[1]].flags == FrameFlag.NO_ROOM
+
+
+def test_a_place_far_from_its_trigger_is_not_believed() -> None:
+    the_pass, account = fly_pass(0), FakeAccount(slots=20)
+    intake = fly(the_pass, account)
+    intake.take(FakeBlock(0))
+    intake.hear(latched(the_pass, off_mm=0.5))
+    assert not account.captured
+    loss = intake.losses[the_pass.frames[0]]
+    assert loss.flags == FrameFlag.UNPLACED
+    assert "+0.500 mm" in loss.note
+
+
+def test_time_stamps_are_placed_once_samples_enclose_them() -> None:
+    the_pass, account = fly_pass(0), FakeAccount(slots=20)
+    compare = the_pass.compare
+    assert compare is not None
+    intake = fly(the_pass, account, History(1.0))
+    speed = 50.0  # mm/s
+    start = compare.first_mm - 5.0
+    intake.take(FakeBlock(0, timestamp_ns=round(SECOND * 5.0 / speed)))
+    for k in range(12):
+        assert not account.captured
+        t = 0.01 * k
+        intake.hear(
+            Track(
+                times_ns=np.array([round(t * SECOND)]),
+                positions_mm=np.array([[start + speed * t, *the_pass.start_mm[1:]]]),
+            )
+        )
+        if t > 5.0 / speed:
+            break
+    meta = account.captured[the_pass.frames[0]]
+    # Half an exposure of 20 us on, at 50 mm/s.
+    assert meta.position_mm[0] == pytest.approx(
+        FLY.geometry.stage_to_element.element_at((compare.first_mm + 0.0005, 0.0))[0], abs=1e-4
+    )
+    assert meta.uncertainty_um >= 1.0
+
+
+@pytest.mark.parametrize("index", [0, 1], ids=["rows ascending", "rows descending"])
+def test_lines_make_frames_on_one_grid_whichever_way_the_axis_runs(index: int) -> None:
+    account, the_pass = FakeAccount(slots=20), _line_pass(index)
+    intake = _line_intake(account, the_pass)
+    for block in _blocks(the_pass):
+        intake.take(block)
+    assert intake.settled
+    assert account.captured.keys() == set(the_pass.frames)
+    for frame in the_pass.frames:
+        planned = next(p for p in LINE.plan.frames if p.meta.frame == frame)
+        column = account.pixels[frame][:, 0].astype(int)
+        expected = (planned.strip_row + np.arange(FRAME)) % 251
+        np.testing.assert_array_equal(column, expected)
+        got, wanted = account.captured[frame].position_mm, planned.meta.position_mm
+        assert got[:2] == pytest.approx(wanted[:2], abs=1e-6)
+
+
+def test_lines_that_are_missing_cost_the_frames_they_belong_to_and_shift_none() -> None:
+    account, the_pass = FakeAccount(slots=20), _line_pass(0)
+    intake = _line_intake(account, the_pass)
+    blocks = _blocks(the_pass)
+    middle = len(blocks) // 2
+    for block in blocks[:middle] + blocks[middle + 1 :]:
+        intake.take(block)
+    intake.finish()
+    lost = set(intake.losses)
+    assert lost
+    assert account.captured.keys() == set(the_pass.frames) - lost
+    assert all(loss.flags == FrameFlag.INCOMPLETE for loss in intake.losses.values())
+    assert all("64 lines missing" in loss.note for loss in intake.losses.values())
+    for frame in account.captured:
+        planned = next(p for p in LINE.plan.frames if p.meta.frame == frame)
+        assert account.pixels[frame][0, 0] == planned.strip_row % 251
+    assert account.free == account.slots
+
+
+def test_lines_without_counts_have_no_place() -> None:
+    account, the_pass = FakeAccount(slots=20), _line_pass(0)
+    intake = _line_intake(account, the_pass)
+    block = _blocks(the_pass)[0]
+    block.encoder = None
+    intake.take(block)
+    assert {loss.flags for loss in intake.losses.values()} == {FrameFlag.UNPLACED}
+
+
+def _line_pass(index: int) -> Pass:
+    frames = {planned.meta.frame for planned in LINE.plan.frames}
+    return passes(LINE.plan, LINE.rig, frames)[index]
+
+
+def _line_intake(account: FakeAccount, the_pass: Pass) -> LineIntake:
+    darkroom = Darkroom(account, LINE.plan, LINE.geometry, None)  # type: ignore[arg-type]
+    step_um = LINE.rig.motion.encoder_step_um
+    assert step_um is not None
+    zero = Arrived(order=1, position_mm=the_pass.start_mm, uncertainty_um=1.0)
+    return LineIntake(darkroom, LINE.plan, the_pass, zero, encoder_step_mm=step_um / 1000)
+
+
+def _blocks(the_pass: Pass) -> list[FakeBlock]:
+    """What the camera delivers along a pass: each line's grey level tells its strip row."""
+    plan, axis = LINE.plan, 0 if LINE.plan.axis == "x" else 1
+    step_um = LINE.rig.motion.encoder_step_um
+    assert step_um is not None
+    first = next(p for p in plan.frames if p.meta.frame == the_pass.frames[0])
+    origin = first.stage_mm[axis] - first.strip_row * plan.line_step_mm
+    lines = int(abs(the_pass.end_mm - the_pass.start_mm[axis]) / abs(plan.line_step_mm))
+    counts = the_pass.direction * plan.encoder_divider * np.arange(1, lines + 1)
+    along = the_pass.start_mm[axis] + counts * step_um / 1000
+    rows = np.rint((along - origin) / plan.line_step_mm).astype(int)
+    levels = (rows % 251).astype(np.uint8)
+    height = LINE.rig.camera.height
+    return [
+        FakeBlock(k, encoder=counts[k * height :][:height], lines=levels[k * height :][:height])
+        for k in range(lines // height)
+    ]
