@@ -80,6 +80,8 @@ class Motion:
         # In place of the station's handlers, which do not wake this loop.
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._finish)
+        if self._station.stopping:  # told before anybody listened
+            return
         beating = asyncio.ensure_future(self._beat())
         try:
             self._begin(self._start)

@@ -8,6 +8,7 @@ import numpy as np
 
 from darkscan.drivers.calibration.bad_pixels import BadPixels, Image, Mask, surroundings
 from darkscan.drivers.calibration.flat_field import FlatField
+from darkscan.drivers.calibration.glow import CELLS, mean_glow
 from darkscan.drivers.calibration.header import Header, SensorSetup
 from darkscan.drivers.calibration.stack import (
     Progress,
@@ -105,12 +106,14 @@ def _measure(lit: Stack, unlit: Stack, light: Recording, rig: Rig) -> tuple[Flat
     lit, levels = lit.only(seen), levels[seen]
     level = float(np.mean(levels))
     mean, halves = robust_mean(lit, dark=dark, scales=level / levels)
+    glow = _glow(lit, dark, light)
+    mean, first, second = (image / glow for image in (mean, *halves))
     bright = lit.fixed | unlit.fixed
     dead = ~bright & (mean < _DEAD * surroundings(mean))
     bad = BadPixels(_places(bright | dead, light), mean.shape)
-    for image in (mean, *halves):
+    for image in (mean, first, second):
         bad.replace(image)
-    flat, detail = without_noise(mean, *halves)
+    flat, detail = without_noise(mean, first, second)
     average = float(flat.mean())
     gain = np.minimum(average / np.maximum(flat, average / _HIGHEST_GAIN), _HIGHEST_GAIN)
     quality = FlatQuality(
@@ -147,6 +150,27 @@ def without_noise(mean: Image, half: Image, other: Image) -> tuple[Image, float]
 
 def _smooth(image: Image) -> Image:
     return np.asarray(cv2.GaussianBlur(image, (0, 0), _SMOOTHING_PX), dtype=np.float32)
+
+
+def _glow(lit: Stack, dark: Image, light: Recording) -> Image:
+    """What of the mean frame is the element's own, (h, w) about 1."""
+    info = light.info
+    glow = mean_glow(
+        (
+            lit.cells
+            - cv2.resize(
+                dark,
+                (CELLS, len(lit.cells[0]) if len(dark) > 1 else 1),
+                interpolation=cv2.INTER_AREA,
+            )
+        ).astype(np.float64),
+        lit.frames,
+        info.frame_shape,
+        info.pixel_to_stage,
+        line=len(dark) == 1,
+    )
+    enlarged = cv2.resize(glow.astype(np.float32), dark.shape[::-1])
+    return np.asarray(enlarged, dtype=np.float32)
 
 
 def _levels(stack: Stack, dark: Image) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

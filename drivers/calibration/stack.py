@@ -3,13 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from darkscan.drivers.calibration.bad_pixels import Image, Mask, stand_out, surroundings
+from darkscan.drivers.calibration.glow import CELLS
 from darkscan.drivers.recording import Recording
 from darkscan.pipeline.errors import InputError
 from darkscan.pipeline.frames import Pixels
+from darkscan.pipeline.scan import FrameMeta
 
 Progress = Callable[[int, int], None]
 
@@ -37,6 +40,10 @@ class Stack:
     strips: npt.NDArray[np.int64]
     """(N,) from 0 without gaps; where there are many, neighbours count as one."""
 
+    frames: list[FrameMeta]
+    cells: Image
+    """(N, 64, 64): the mean grey level of parts of the frames."""
+
     fixed: Mask
     """(h, w): what stands out in most frames of most strips."""
 
@@ -45,7 +52,14 @@ class Stack:
 
     def only(self, chosen: Mask) -> "Stack":
         """Some of the frames, (N,) bool."""
-        return replace(self, looks=self.looks[chosen], strips=self.strips[chosen])
+        frames = [meta for meta, is_chosen in zip(self.frames, chosen, strict=True) if is_chosen]
+        return replace(
+            self,
+            looks=self.looks[chosen],
+            strips=self.strips[chosen],
+            frames=frames,
+            cells=self.cells[chosen],
+        )
 
 
 def read_stack(
@@ -63,6 +77,7 @@ def read_stack(
     shape = (1, width) if line else (height, width)
     looks = np.empty((len(chosen), *shape), np.float32 if line else info.dtype)
     strips = _grouped([recording.frames[index].strip for index in chosen])
+    cells: Image = np.empty((len(chosen), CELLS, CELLS), np.float32)
     votes = np.zeros((int(strips.max(initial=-1)) + 1, *shape), np.uint8)
     least = 2.0 ** (info.bit_depth - 8)
     saturated = 0
@@ -77,9 +92,15 @@ def read_stack(
         if level_out:
             image[outstanding] = around[outstanding]
         looks[number] = image if line else np.rint(image)
+        cells[number] = _in_cells(pixels, image, outstanding[0]) if line else _mean_cells(image)
         progress(number + 1, len(chosen))
     return Stack(
-        looks, strips, fixed_spots(votes, strips), saturated / max(1, len(chosen) * pixels.size)
+        looks=looks,
+        strips=strips,
+        frames=[recording.frames[index] for index in chosen],
+        cells=cells,
+        fixed=fixed_spots(votes, strips),
+        saturated=saturated / max(1, len(chosen) * pixels.size),
     )
 
 
@@ -95,6 +116,17 @@ def fixed_spots(votes: npt.NDArray[np.uint8], strips: npt.NDArray[np.int64]) -> 
         in_strips += count >= _VOTES * of
     in_all = votes.sum(axis=0, dtype=np.int64)
     return (in_all >= _VOTES * len(strips)) & (in_strips >= _VOTES * len(votes))
+
+
+def _in_cells(block: Pixels, line: Image, outstanding: Mask) -> Image:
+    """A block of lines in cells, outstanding columns as the line has them."""
+    some = block[::_ROW_STEP].astype(np.float32)
+    some[:, outstanding] = line[0, outstanding]
+    return _mean_cells(some)
+
+
+def _mean_cells(image: Image) -> Image:
+    return np.asarray(cv2.resize(image, (CELLS, CELLS), interpolation=cv2.INTER_AREA), np.float32)
 
 
 def typical_line(block: Pixels) -> Image:

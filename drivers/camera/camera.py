@@ -125,9 +125,10 @@ class Camera:
         try:
             yield self._buffer(raw)
         finally:
-            # One that is gone takes no buffers back; the next fetch says so.
+            # One that is gone takes no buffers back; the next fetch says so. Cleared, which is
+            # the bindings' default, a buffer would cost as much again as the copy of it.
             with suppress(*GENICAM_ERRORS):
-                raw.parent.queue_buffer(raw)
+                raw.parent.queue_buffer(raw, clear_buffer=False)
 
     def disarm(self) -> None:
         """Stops the acquisition; buffers not fetched are dropped. Never fails."""

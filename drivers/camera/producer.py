@@ -25,6 +25,11 @@ with warnings.catch_warnings():  # harvesters changes the process's filters when
 
 _NEVER_S = 1e9
 
+# harvesters logs what it raises as well, and that cameras lose frames.
+_unheard = logging.getLogger("darkscan.harvesters")
+_unheard.addHandler(logging.NullHandler())
+_unheard.propagate = False
+
 
 def producer_file(settings: CameraSettings, file: Path | None) -> Path:
     """The producer's library. Raises InputError if it cannot be one."""
@@ -55,7 +60,7 @@ class Connection:
         """Raises InputError: no producer, no camera, several, another serial number, in use."""
         self._stack = ExitStack()
         try:
-            harvester = Harvester(config=ParameterSet({ParameterKey.LOGGER: _silent()}))
+            harvester = Harvester(config=ParameterSet({ParameterKey.LOGGER: _unheard}))
             self._stack.callback(_let_go, harvester)
             harvester.add_file(str(producer_file(settings, file)))
             harvester.update()
@@ -156,11 +161,3 @@ def _let_go(harvester: Harvester) -> None:
     harvester.image_acquirers.clear()
     with suppress(*GENICAM_ERRORS):
         harvester.reset()
-
-
-def _silent() -> logging.Logger:
-    """Where harvesters logs what it raises as well."""
-    logger = logging.getLogger("darkscan.harvesters")
-    logger.addHandler(logging.NullHandler())
-    logger.propagate = False
-    return logger

@@ -57,6 +57,9 @@ class Lattice:
     along: int
     """The pixel axis along which strips run: 0 columns, 1 rows."""
 
+    frame_px: tuple[int, int]
+    """A frame's sides along and across a strip."""
+
     steps_px: tuple[int, int]
     """From frame to frame along a strip, and from strip to strip."""
 
@@ -65,6 +68,12 @@ class Lattice:
 
     drift_px: float
     """How far a frame lies sideways of the one before it in its strip."""
+
+    @property
+    def overlaps_px(self) -> tuple[int, int]:
+        """Of neighbours within a strip, and of neighbouring strips."""
+        (length, width), (step, strip_step) = self.frame_px, self.steps_px
+        return length - step, width - strip_step
 
     def corners_px(self) -> FloatArray:
         """Pixel corner (0, 0) of every frame: (strips, frames of a strip, 2), x and y."""
@@ -101,6 +110,7 @@ def lattice_over(
     return Lattice(
         origin_px=(origin[0], origin[1]),
         along=along,
+        frame_px=(within.frame_px, between.frame_px),
         steps_px=(step, strip_step),
         counts=(count, strips),
         drift_px=slope * step,

@@ -11,28 +11,32 @@ _LINE_STEP_TOLERANCE = 0.02
 
 @dataclass(frozen=True)
 class Pace:
-    """The velocity along a strip, and which field of the rig file sets it."""
+    """The velocity along a strip, which field of the rig file sets it, and what it takes."""
 
     velocity_mm_s: float
     set_by: str
+    run_up_mm: float
+    """To reach it and to settle."""
 
 
-def fastest(rig: Rig, *, trigger_step_mm: float, pixel_mm: float) -> Pace:
+def pace_of(rig: Rig, *, frame_mm: float, pixel_mm: float) -> Pace:
     """The highest velocity that the axes, the camera and the blur allow.
 
-    ``trigger_step_mm``: from frame to frame (on the fly) or line to line; ``pixel_mm``: the
-    axis's way of one pixel.
+    ``frame_mm``: the axis's way from frame to frame; ``pixel_mm``: that of one pixel.
     """
-    exposure_s = rig.camera.exposure_us / 1e6
-    limits = {
-        "motion.velocity_mm_s": float(rig.motion.velocity_mm_s),
-        "camera.rate_hz": rig.camera.rate_hz * trigger_step_mm,
-        "camera.exposure_us": trigger_step_mm / exposure_s,
-        "scan.blur_px": rig.scan.blur_px * pixel_mm / exposure_s,
-    }
+    motion, exposure_s = rig.motion, rig.camera.exposure_us / 1e6
+    limits = {"motion.velocity_mm_s": float(motion.velocity_mm_s)}
+    if rig.scan.mode == "step":
+        return Pace(limits["motion.velocity_mm_s"], "motion.velocity_mm_s", run_up_mm=0.0)
+    trigger_mm = pixel_mm if rig.scan.mode == "line" else frame_mm
+    limits["camera.rate_hz"] = rig.camera.rate_hz * trigger_mm
+    limits["camera.exposure_us"] = trigger_mm / exposure_s
+    limits["scan.blur_px"] = rig.scan.blur_px * pixel_mm / exposure_s
     # Rounded: of equal limits the first is named.
     field = min(limits, key=lambda name: round(limits[name], 9))
-    return Pace(limits[field], field)
+    velocity = limits[field]
+    run_up = velocity**2 / (2 * motion.acceleration_mm_s2) + motion.settle_s * velocity
+    return Pace(velocity, field, run_up)
 
 
 def encoder_divider(line_mm: float, rig: Rig) -> int:

@@ -1,4 +1,4 @@
-"""How long moves take, and what a sweep needs before and after it."""
+"""How long moves take, and with them a scan."""
 
 import math
 from collections.abc import Sequence
@@ -14,11 +14,6 @@ def move_seconds(distance_mm: float, velocity_mm_s: float, acceleration_mm_s2: f
     if distance < velocity_mm_s**2 / acceleration_mm_s2:
         return 2 * math.sqrt(distance / acceleration_mm_s2)
     return distance / velocity_mm_s + velocity_mm_s / acceleration_mm_s2
-
-
-def run_up_mm(velocity_mm_s: float, motion: MotionSettings) -> float:
-    """The way on which an axis reaches its velocity and settles."""
-    return velocity_mm_s**2 / (2 * motion.acceleration_mm_s2) + motion.settle_s * velocity_mm_s
 
 
 def frame_seconds(plan: ScanPlan, rig: Rig) -> float:

@@ -42,9 +42,9 @@ def backlog(plan: ScanPlan, rig: Rig, slots: int, frames_per_s: float) -> Backlo
     behind, waits_s = 0.0, 0.0
     for _ in range(turns):
         waits_s += max(0.0, behind - room) / frames_per_s
-        # The last frame of a turn comes at its end, so one is always left.
-        behind = max(1.0, min(behind, room) + frames - done)
-    return Backlog(waits_s, behind / frames_per_s)
+        behind = max(0.0, min(behind, room) + frames - done)
+    # The last frame comes at the end, so it at least is left.
+    return Backlog(waits_s, max(1.0, behind) / frames_per_s)
 
 
 def frames_of_a_strip(plan: ScanPlan) -> int:

@@ -13,9 +13,9 @@ from typing import Protocol, Self
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from darkscan.drivers.rig import Geometry, Rig
+from darkscan.drivers.simulated_rig.shared import Canvas
 from darkscan.drivers.simulated_rig.target import BLANK, DOT_GRID, DotGrid
 from darkscan.drivers.simulated_rig.truth import (
     element_size_px,
@@ -29,7 +29,6 @@ from darkscan.drivers.simulation.strokes import Image
 from darkscan.pipeline.errors import InputError
 from darkscan.pipeline.geometry import FloatArray, rectangle
 
-Canvas = npt.NDArray[np.uint16]
 Progress = Callable[[int, int], None]
 """Told (done, total) of the canvas's tiles."""
 
@@ -90,7 +89,7 @@ class CanvasLayout:
         return affine
 
     def require_room(self, folder: Path) -> None:
-        """Raises InputError if the canvas fits into neither memory nor ``folder``."""
+        """Raises InputError with figures if memory or ``folder`` has no room for the canvas."""
         free = os.statvfs(folder)
         for place, room, needed in (
             (str(folder), free.f_bavail * free.f_frsize, self.bytes),

@@ -93,6 +93,20 @@ def test_what_sets_the_velocity(
     assert plan.velocity_set_by == set_by
 
 
+@pytest.mark.parametrize(
+    ("height", "overlap"),
+    [(1024, 128), (2048, 128), (1000, 232)],
+    ids=["windows fit", "windows fit in a higher frame", "the last windows lie flush"],
+)
+def test_frames_of_lines_share_no_more_than_the_window_grid_asks_for(
+    height: int, overlap: int
+) -> None:
+    plan = plan_of(rig_of("line", scan={"frame_height_px": height, "overlap_px": 200}))
+    assert plan.overlap_px == (overlap, 256)
+    rows = sorted(frame.strip_row for frame in plan.frames if frame.meta.strip == 0)
+    assert rows == list(range(0, len(rows) * (height - overlap), height - overlap))
+
+
 def test_moves_are_trapezoids_and_triangles() -> None:
     assert move_seconds(400.0, 200.0, 1000.0) == pytest.approx(2.2)
     assert move_seconds(-10.0, 200.0, 1000.0) == pytest.approx(0.2)
@@ -152,3 +166,22 @@ def test_what_cannot_be_planned(rig: Rig, field: str, problem: str) -> None:
     with pytest.raises(InputError, match=problem) as error:
         plan_of(rig)
     assert field in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("mode", "tables", "field"),
+    [
+        ("step", {"camera": {"width": 300, "height": 600}}, "camera.width"),
+        ("fly", {"camera": {"width": 600, "height": 300}}, "camera.height"),
+        ("line", {"scan": {"frame_height_px": 300}}, "scan.frame_height_px"),
+    ],
+)
+def test_frames_smaller_than_a_window(
+    mode: Mode, tables: dict[str, dict[str, Any]], field: str
+) -> None:
+    with pytest.raises(InputError, match="smaller than a window of 512 px") as error:
+        plan_of(
+            rig_of(mode, **{**tables, "scan": {"overlap_px": 260} | tables.get("scan", {})}),
+            inspection=Inspection(window=512, stride=256),
+        )
+    assert error.value.field == field

@@ -25,7 +25,7 @@ def roomy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def room(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     """A machine with so much memory, shared memory and disk."""
-    monkeypatch.setattr(machine, "free_bytes", lambda folder: size)
+    monkeypatch.setattr(machine, "free_bytes", lambda _: size)
     monkeypatch.setattr(machine, "available_memory", lambda: size)
 
 
@@ -95,13 +95,15 @@ def test_the_ring_holds_what_a_strip_in_motion_cannot_wait_for(
 
 
 def test_a_strip_waits_until_the_ring_has_room_for_it() -> None:
-    rig = rig_of("fly", camera={"rate_hz": 20_000.0})
-    found, plan = looked_at(rig, frames_per_s=4.0, ring_slots=2)
+    rig = rig_of("fly", motion={"velocity_mm_s": 20.0})
+    found, plan = looked_at(rig, frames_per_s=2.0, ring_slots=2)
     strip = len(plan.frames) // plan.strips
-    assert found.ring_slots < strip
-    # Before each strip but the first the ring must be empty, after the last nothing waits.
-    work = (len(plan.frames) - strip) / 4.0
-    assert found.waits_s == pytest.approx(work - plan.seconds * (1 - 1 / plan.strips), abs=1.0)
+    assert found.ring_slots == strip - 3  # three of the strip's eight frames in its three seconds
+    # Before each strip but the first the ring must be empty.
+    work_s = (len(plan.frames) - strip) / 2.0
+    assert found.waits_s == pytest.approx(work_s - plan.seconds * (1 - 1 / plan.strips), rel=1e-3)
+    assert found.waits_s > 1
+    assert finding(found, "classification").verdict == "waits"
 
 
 def test_simulated_axes_in_a_hurry_leave_less_time_for_classification() -> None:

@@ -1,10 +1,20 @@
 """Small simulated rigs."""
 
+import os
+import shutil
 from typing import Any
+
+import pytest
 
 from darkscan.drivers.rig import Rig
 
+_COMPILERS = [os.environ["CC"]] if "CC" in os.environ else ["cc", "gcc", "clang"]
+NEEDS_COMPILER = pytest.mark.skipif(
+    all(shutil.which(name) is None for name in _COMPILERS),
+    reason="no C compiler: the simulated camera cannot be built",
+)
 DOTS = {"preset": "dot-grid", "dot_spacing_mm": 1.0}
+WRONG = {"camera_rotation_mrad": 8.0, "pitch_error": 0.01, "axis_skew_mrad": 3.0}
 
 
 def area_rig(**tables: dict[str, Any]) -> Rig:

@@ -11,15 +11,16 @@ from darkscan.drivers.planning import plan_scan
 from darkscan.drivers.rig import Rig, drawn_geometry
 from darkscan.drivers.simulated_rig import canvas as canvas_module
 from darkscan.drivers.simulated_rig import true_geometry, truth_of
-from darkscan.drivers.simulated_rig.canvas import LEVELS, Canvas, CanvasLayout, render_canvas
+from darkscan.drivers.simulated_rig.canvas import LEVELS, CanvasLayout, render_canvas
+from darkscan.drivers.simulated_rig.shared import Canvas
 from darkscan.drivers.simulation.render import Scene
 from darkscan.drivers.simulation.strokes import Image
 from darkscan.pipeline.errors import InputError
 from darkscan.pipeline.geometry import FloatArray
 from darkscan.pipeline.recipe import Inspection
-from tests.simulated_rig.rigs import DOTS, area_rig, line_rig
+from tests.simulated_rig.dots import dots_in
+from tests.simulated_rig.rigs import DOTS, WRONG, area_rig, line_rig
 
-WRONG = {"camera_rotation_mrad": 8.0, "pitch_error": 0.01, "axis_skew_mrad": 3.0}
 GEOMETRIES = {
     "as drawn": area_rig(simulation=DOTS),
     "turned, too large and askew": area_rig(simulation=DOTS | WRONG),
@@ -61,30 +62,13 @@ def frame_at(rig: Rig, stage_mm: tuple[float, float]) -> tuple[Canvas, FloatArra
     return frame, np.array([column, row]) - exact
 
 
-def dots_in(frame: Canvas) -> FloatArray:
-    """Centres (N, 2) of the dots that lie wholly in a frame, pixels from its outer corner."""
-    light = frame / LEVELS
-    _, _, boxes, _ = cv2.connectedComponentsWithStats((light > 80).astype(np.uint8))
-    centres = []
-    for left, top, width, height, _ in boxes[1:]:
-        right, bottom = left + width, top + height
-        if min(left, top) < 3 or right > frame.shape[1] - 3 or bottom > frame.shape[0] - 3:
-            continue
-        part = light[top - 3 : bottom + 3, left - 3 : right + 3] - light.min()
-        weight = part.sum()
-        x = (part.sum(axis=0) * (np.arange(width + 6) + 0.5)).sum() / weight + left - 3
-        y = (part.sum(axis=1) * (np.arange(height + 6) + 0.5)).sum() / weight + top - 3
-        centres.append((x, y))
-    return np.array(centres)
-
-
 @pytest.mark.parametrize("rig", GEOMETRIES.values(), ids=GEOMETRIES)
 def test_dots_are_seen_where_the_true_geometry_places_them(rig: Rig) -> None:
     geometry = true_geometry(rig)
     stage = geometry.stage_to_element.stage_for((3.4, 2.7))  # a frame reaches any way from there
     frame, rounding = frame_at(rig, tuple(stage.tolist()))
 
-    centres = dots_in(frame)
+    centres = dots_in(frame / LEVELS)
     places = geometry.pixel_to_stage.place(centres + rounding, (3.4, 2.7))
 
     assert len(centres) >= 4
@@ -96,7 +80,7 @@ def test_all_dots_lie_on_the_target() -> None:
     rig = area_rig(simulation=DOTS | {"dot_spacing_mm": 1.25})
     layout, canvas = rendered(rig)
 
-    dots = dots_in(canvas) + layout.first
+    dots = dots_in(canvas / LEVELS) + layout.first
 
     # Of the 9 x 7 mm seven by five dots are whole, and none is drawn in part.
     assert len(dots) == 35

@@ -1,10 +1,7 @@
 """The simulated rig put together."""
 
 import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import psutil
@@ -15,20 +12,11 @@ from darkscan.drivers.simulated_rig import SimulatedRig
 from darkscan.drivers.simulated_rig.shared import SHARED_RIG, SharedRig
 from darkscan.drivers.simulated_rig.unit_process import MotionUnitProcess
 from darkscan.pipeline.errors import DarkscanError, InputError
-from tests.simulated_rig.rigs import area_rig
+from tests.simulated_rig.rigs import NEEDS_COMPILER, area_rig
 from tests.simulated_rig.values import value_of
 
-pytestmark = pytest.mark.skipif(
-    all(shutil.which(name) is None for name in ("cc", "gcc")),
-    reason="no C compiler: the simulated camera cannot be built",
-)
+pytestmark = NEEDS_COMPILER
 LIT = {"illumination": {"switch": "TEST:LIGHT"}}
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with TemporaryDirectory(dir="/dev/shm") as name:
-        yield Path(name)
 
 
 @pytest.fixture

@@ -1,0 +1,90 @@
+"""Tells the light that the element scatters from how the camera answers to it."""
+
+import numpy as np
+import numpy.typing as npt
+
+from darkscan.pipeline.geometry import FloatArray, PixelToStage
+from darkscan.pipeline.scan import FrameMeta
+
+CELLS = 64
+"""A frame is looked at in so many cells each way."""
+
+_SMOOTH_ROUNDS, _FREE_ROUNDS = 200, 50
+_DEGREE = 4
+_SETTLED = 1e-5
+_UNLIT = 0.2
+
+
+def mean_glow(
+    cells: FloatArray,
+    frames: list[FrameMeta],
+    shape: tuple[int, int],
+    pixel_to_stage: PixelToStage,
+    *,
+    line: bool,
+) -> FloatArray:
+    """What the element adds to the mean of frames that were each brought to the same level.
+
+    ``cells`` (N, h, w) are the mean light of parts of frames of ``shape``, ``frames`` say where
+    they lie. A place that several parts of the sensor see tells how these differ, so element
+    and camera come apart as in the dithered flat fields of astronomy: logarithms of the light
+    are the element's at a place plus the camera's at a cell, found by turns. Where frames do
+    not overlap the element is taken for even, as a plain mean does. Returns (h, w), or (1, w)
+    for a line camera, about 1.
+    """
+    lit = cells > _UNLIT * np.median(cells)
+    log = np.log(np.where(lit, cells, 1.0))
+    place = _places(frames, cells.shape, shape, pixel_to_stage)
+    over = (0, 1) if line else 0
+    seen = np.maximum(lit.sum(axis=over, keepdims=True), 1)
+    here = np.maximum(np.bincount(place.ravel(), lit.ravel()), 1)
+    smooth = _smooth_patterns(seen.shape[1:])
+    camera = np.zeros(seen.shape)
+    element = np.zeros(len(here))
+    # At first only what is smooth over the frame is the camera's: frames at regular steps do
+    # not tell patterns that repeat with the steps from the element's.
+    for patterns, rounds in ((smooth, _SMOOTH_ROUNDS), (None, _FREE_ROUNDS)):
+        for _ in range(rounds):
+            off = np.where(lit, log - camera, 0.0)
+            element = np.bincount(place.ravel(), off.ravel()) / here
+            rest = np.where(lit, log - element[place], 0.0).sum(axis=over, keepdims=True) / seen
+            if patterns is not None:
+                rest = (patterns @ (patterns.T @ rest.ravel())).reshape(rest.shape)
+            before, camera = camera, rest - rest.mean()
+            if np.abs(camera - before).max() < _SETTLED:
+                break
+    glow = np.where(lit, np.exp(element[place]), 0.0)
+    level = (glow * np.exp(camera)).sum(axis=(1, 2), keepdims=True)
+    glow *= lit.sum(axis=(1, 2), keepdims=True) / level
+    mean: FloatArray = (glow.sum(axis=over, keepdims=True) / seen)[0]
+    return mean / mean.mean()
+
+
+def _smooth_patterns(shape: tuple[int, ...]) -> FloatArray:
+    """Polynomials over cells (h, w) as orthonormal columns (h * w, patterns)."""
+    rows, columns = shape
+    y, x = np.meshgrid(*(np.linspace(-1, 1, n) if n > 1 else [0.0] for n in shape), indexing="ij")
+    degrees = [(i, j) for i in range(_DEGREE + 1) for j in range(_DEGREE + 1 - i)]
+    terms = [x**i * y**j for i, j in degrees if rows > 1 or j == 0]
+    orthonormal: FloatArray = np.linalg.qr(np.stack(terms, axis=-1).reshape(rows * columns, -1))[0]
+    return orthonormal
+
+
+def _places(
+    frames: list[FrameMeta],
+    cells: tuple[int, ...],
+    shape: tuple[int, int],
+    pixel_to_stage: PixelToStage,
+) -> npt.NDArray[np.int64]:
+    """The number of the place on the element that each cell shows, (N, h, w)."""
+    _, rows, columns = cells
+    step = np.array([shape[1] / columns, shape[0] / rows])
+    y, x = np.mgrid[:rows, :columns] + 0.5
+    middle = pixel_to_stage.place(np.stack([x, y], axis=-1) * step, (0.0, 0.0))
+    corners = np.array([meta.position_mm[:2] for meta in frames])
+    size_mm = np.abs(pixel_to_stage.matrix * step).max(axis=1)
+    index = np.floor((corners[:, None, None] + middle) / size_mm).astype(np.int64)
+    index -= index.min(axis=(0, 1, 2))
+    width = int(index[..., 0].max()) + 1
+    _, number = np.unique(index[..., 1] * width + index[..., 0], return_inverse=True)
+    return number.reshape(cells).astype(np.int64)
