@@ -9,11 +9,13 @@ from darkscan.cli.progress_bar import progress_bar
 from darkscan.drivers.rig import Rig, drawn_geometry, load_rig
 from darkscan.pipeline.errors import ExitCode, InputError
 
-_LIGHT_PLACES, _DARK_PLACES = 8, 4
+_LIGHT_PLACES, _DARK_PLACES = 8, 3
 """Frames along each side of the region that is scanned for it."""
 
-_OVERLAP = 0.5
-"""Every place on the element is seen by several parts of the sensor: so both are told apart."""
+_LIGHT_OVERLAP, _DARK_OVERLAP = 0.75, 0.0
+"""At the least. Parts of the sensor that see the same place tell how they differ."""
+
+_MOST_OVERLAP_PX = 4096
 
 _EPILOG = """\
 examples:
@@ -75,18 +77,18 @@ def _scan(rig: Rig, rig_file: Path, folder: Path, dark: Path | None) -> tuple[Pa
     from darkscan.cli.rig_scan import rig_at_work
     from darkscan.drivers.calibration.illumination import darkened
 
-    def take(places: int, out: Path) -> Path:
-        part = middle_of_element(as_if_real(rig), places, overlap=_OVERLAP)
+    def take(places: int, overlap: float, out: Path) -> Path:
+        part = middle_of_element(as_if_real(rig), places, overlap=overlap)
         drawn = drawn_geometry(rig)
         return record_scan(part, out, rig_file=rig_file, geometry=drawn, corrects=False)
 
     # The simulated element is rendered once for both scans.
     with rig_at_work(rig):
-        light = take(_LIGHT_PLACES, folder / "light.h5")
+        light = take(_LIGHT_PLACES, _LIGHT_OVERLAP, folder / "light.h5")
         if dark is None:
             assert rig.illumination is not None, "else the dark frames were asked for"
             with darkened(rig.illumination.switch):
-                dark = take(_DARK_PLACES, folder / "dark.h5")
+                dark = take(_DARK_PLACES, _DARK_OVERLAP, folder / "dark.h5")
     return light, dark
 
 
@@ -112,7 +114,7 @@ def middle_of_element(rig: Rig, places: int, *, overlap: float) -> Rig:
         for side, pixels in zip(whole, (width, height), strict=True)
     ]
     region = ((whole[0] - size[0]) / 2, (whole[1] - size[1]) / 2, *size)
-    overlap_px = min(4096, int(overlap * min(height, width)))
+    overlap_px = max(rig.scan.overlap_px, min(_MOST_OVERLAP_PX, int(overlap * min(height, width))))
     return rig.model_copy(
         update={
             "element": rig.element.model_copy(update={"region_mm": region}),

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from darkscan.pipeline.journal import Settled, _payload
+from darkscan.pipeline.journal import Settled, next_payload
 from darkscan.pipeline.messages import WireError, decode
 from darkscan.pipeline.results import FrameResult, NotInspected
 
@@ -21,7 +21,7 @@ class JournalFollower:
         try:
             with self._path.open("rb") as file:
                 file.seek(self._read)
-                while (payload := _payload(file)) is not None:
+                while (payload := next_payload(file)) is not None:
                     record = decode(payload)
                     if isinstance(record, FrameResult | NotInspected):
                         records.append(record)

@@ -17,6 +17,9 @@ _LINE_EVERY_S = 5.0
 _RATE_OVER_S = 30.0
 _HIGHEST_PICTURE = 40
 
+Picture = Callable[[int, int, bool], Text]
+"""Draws for so many columns and rows of a terminal, in colour or not."""
+
 
 class _QuietConsole(Console):
     """Goes quiet when nobody reads any more, and lets the inspection go on."""
@@ -34,10 +37,10 @@ class ProgressView:
         stream: TextIO = sys.stderr,
         *,
         inspects: bool = True,
-        picture: Callable[[int, int], Text] | None = None,
+        picture: Picture | None = None,
         hint: str = "",
     ) -> None:
-        """``picture``: drawn below the figures for so many columns and rows of a terminal.
+        """``picture``: drawn below the figures, for so many columns and rows, coloured or not.
 
         ``inspects``: whether windows are counted; ``hint``: on the keys, below all else.
         """
@@ -83,7 +86,9 @@ class ProgressView:
             parts.append(Text(doing))
         if self._picture is not None:
             size = self._console.size
-            parts.append(self._picture(size.width - 2, min(size.height - 6, _HIGHEST_PICTURE)))
+            rows = min(size.height - 6, _HIGHEST_PICTURE)
+            coloured = self._console.color_system is not None
+            parts.append(self._picture(size.width - 2, rows, coloured))
         if self._hint:
             parts.append(Text(self._hint, style="dim"))
         return Group(*parts)

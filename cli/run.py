@@ -142,10 +142,10 @@ class LiveView:
         self.ended = progress.ended
         self._progress.show(progress)
 
-    def _draw(self, columns: int, rows: int) -> Text:
+    def _draw(self, columns: int, rows: int, coloured: bool) -> Text:  # noqa: FBT001 - a Picture
         for record in self._journal.new_records():
             if isinstance(record, FrameResult):
                 self._picture.add(record)
             else:
                 self._picture.lose(record)
-        return self._picture.render(columns, rows)
+        return self._picture.render(columns, rows, colour=coloured)

@@ -77,14 +77,15 @@ def read_journal(path: Path) -> dict[FrameId, Settled]:
 def _records(path: Path) -> Iterator[tuple[int, Settled]]:
     """Whole records with the file offset after each; stops at a torn one."""
     with path.open("rb") as file:
-        while (payload := _payload(file)) is not None:
+        while (payload := next_payload(file)) is not None:
             record = decode(payload)
             if not isinstance(record, FrameResult | NotInspected):
                 return
             yield file.tell(), record
 
 
-def _payload(file: BinaryIO) -> bytes | None:
+def next_payload(file: BinaryIO) -> bytes | None:
+    """The next whole record's message from where ``file`` stands; None if there is none yet."""
     head = file.read(_HEAD.size)
     if len(head) < _HEAD.size:
         return None

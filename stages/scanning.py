@@ -6,6 +6,7 @@ from pathlib import Path
 
 from darkscan.drivers.calibration import load_flat, load_geometry
 from darkscan.drivers.planning import LiveScan, plan_scan
+from darkscan.drivers.planning.naming import naming
 from darkscan.drivers.planning.preflight import Preflight, preflight
 from darkscan.drivers.rig import Geometry, Rig
 from darkscan.pipeline.errors import InputError, StorageError
@@ -58,13 +59,15 @@ def prepare_scan(
     if geometry is None:
         geometry = load_geometry(rig, force=force)
     flat = load_flat(rig, force=force) if corrects else None
-    plan = plan_scan(rig, geometry, recipe.inspection, side=side, recipe_name=recipe.name)
+    with naming(rig_file):
+        plan = plan_scan(rig, geometry, recipe.inspection, side=side, recipe_name=recipe.name)
     if flat is not None:
         names = "; ".join(filter(None, (plan.info.calibration, flat.name)))
         plan = plan.model_copy(update={"info": plan.info.model_copy(update={"calibration": names})})
     inspects = out_dir is not None
     rate = windows_per_s(model, recipe, plan.info) if inspects else None
-    ahead = preflight(plan, rig, recipe, record=record, windows_per_s=rate, inspects=inspects)
+    with naming(rig_file):
+        ahead = preflight(plan, rig, recipe, record=record, windows_per_s=rate, inspects=inspects)
     processes = recipe.processes.model_copy(update={"ring_slots": ahead.ring_slots})
     spec = specify(
         plan.info,

@@ -16,7 +16,7 @@ from darkscan.drivers.calibration.geometry_file import (
 from darkscan.drivers.calibration.geometry_measuring import measure_geometry
 from darkscan.drivers.calibration.header import VALID_DAYS, valid_until
 from darkscan.drivers.calibration.lattice import DotGrid
-from darkscan.drivers.calibration.loading import label_of, load_flat, load_geometry
+from darkscan.drivers.calibration.loading import load_flat, load_geometry
 
 __all__ = [
     "VALID_DAYS",
@@ -27,7 +27,6 @@ __all__ = [
     "describe_flat",
     "describe_geometry",
     "header_for",
-    "label_of",
     "load_flat",
     "load_geometry",
     "measure_flat",

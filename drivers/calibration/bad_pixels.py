@@ -1,5 +1,7 @@
 """Pixels that are wrong wherever the element stands, and what is shown in their place."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -71,7 +73,7 @@ class BadPixels:
             pixels[self.places[:, 0], x] = _as(values, pixels)
 
 
-def _as(values: npt.NDArray[np.float64], pixels: Pixels | Image) -> npt.NDArray[np.float64]:
+def _as(values: npt.NDArray[Any], pixels: Pixels | Image) -> npt.NDArray[Any]:
     return values if pixels.dtype.kind == "f" else np.rint(values)
 
 

@@ -96,8 +96,9 @@ def header_for(rig: Rig, taken: date, valid_until: date) -> FlatHeader:
 
 
 def _measure(lit: Stack, unlit: Stack, light: Recording, rig: Rig) -> tuple[FlatField, FlatQuality]:
-    dark_mean, dark_halves = robust_mean(unlit)
-    dark, _ = without_noise(dark_mean, *dark_halves)
+    bright = lit.fixed | unlit.fixed
+    shining = BadPixels(_places(bright, light), bright.shape)
+    dark, _ = without_noise(*_without(shining, *robust_mean(unlit)))
     levels = _levels(lit, dark)
     typical = float(np.median(levels))
     _refuse_no_light(typical, light, rig)
@@ -105,15 +106,12 @@ def _measure(lit: Stack, unlit: Stack, light: Recording, rig: Rig) -> tuple[Flat
     seen = levels > _DIMMEST_FRAME * typical
     lit, levels = lit.only(seen), levels[seen]
     level = float(np.mean(levels))
-    mean, halves = robust_mean(lit, dark=dark, scales=level / levels)
+    means = robust_mean(lit, dark=dark, scales=level / levels)
     glow = _glow(lit, dark, light)
-    mean, first, second = (image / glow for image in (mean, *halves))
-    bright = lit.fixed | unlit.fixed
+    mean, *halves = _without(shining, *(image / glow for image in means))
     dead = ~bright & (mean < _DEAD * surroundings(mean))
     bad = BadPixels(_places(bright | dead, light), mean.shape)
-    for image in (mean, first, second):
-        bad.replace(image)
-    flat, detail = without_noise(mean, first, second)
+    flat, detail = without_noise(*_without(bad, mean, *halves))
     average = float(flat.mean())
     gain = np.minimum(average / np.maximum(flat, average / _HIGHEST_GAIN), _HIGHEST_GAIN)
     quality = FlatQuality(
@@ -150,6 +148,12 @@ def without_noise(mean: Image, half: Image, other: Image) -> tuple[Image, float]
 
 def _smooth(image: Image) -> Image:
     return np.asarray(cv2.GaussianBlur(image, (0, 0), _SMOOTHING_PX), dtype=np.float32)
+
+
+def _without(bad: BadPixels, *images: Image) -> tuple[Image, ...]:
+    for image in images:
+        bad.replace(image)
+    return images
 
 
 def _glow(lit: Stack, dark: Image, light: Recording) -> Image:

@@ -1,5 +1,6 @@
 """Tells the light that the element scatters from how the camera answers to it."""
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -11,6 +12,9 @@ CELLS = 64
 
 _SMOOTH_ROUNDS, _FREE_ROUNDS = 200, 50
 _DEGREE = 4
+_ODD_SIGMAS = 4.0
+_NORMAL_MAD = 1.4826
+_LEAST_SIGHTS = 3
 _SETTLED = 1e-5
 _UNLIT = 0.2
 
@@ -28,18 +32,24 @@ def mean_glow(
     ``cells`` (N, h, w) are the mean light of parts of frames of ``shape``, ``frames`` say where
     they lie. A place that several parts of the sensor see tells how these differ, so element
     and camera come apart as in the dithered flat fields of astronomy: logarithms of the light
-    are the element's at a place plus the camera's at a cell, found by turns. Where frames do
-    not overlap the element is taken for even, as a plain mean does. Returns (h, w), or (1, w)
+    are the element's at a place plus the camera's at a cell, found by turns. Where most
+    places are seen fewer than three times the element is taken for even, as in a plain mean.
+    Returns (h, w), or (1, w)
     for a line camera, about 1.
     """
-    lit = cells > _UNLIT * np.median(cells)
+    lit = (cells > _UNLIT * np.median(cells)) & _even(cells)
     log = np.log(np.where(lit, cells, 1.0))
     place = _places(frames, cells.shape, shape, pixel_to_stage)
     over = (0, 1) if line else 0
     seen = np.maximum(lit.sum(axis=over, keepdims=True), 1)
     here = np.maximum(np.bincount(place.ravel(), lit.ravel()), 1)
+    if np.median(here[place[lit]]) < _LEAST_SIGHTS:
+        return np.ones(seen.shape[1:])
     smooth = _smooth_patterns(seen.shape[1:])
-    camera = np.zeros(seen.shape)
+    counts = np.maximum(lit.sum(axis=(1, 2), keepdims=True), 1)
+    level = (log * lit).sum(axis=(1, 2), keepdims=True) / counts
+    camera = np.where(lit, log - level, 0.0).sum(axis=over, keepdims=True) / seen
+    camera = (smooth @ (smooth.T @ camera.ravel())).reshape(seen.shape)
     element = np.zeros(len(here))
     # At first only what is smooth over the frame is the camera's: frames at regular steps do
     # not tell patterns that repeat with the steps from the element's.
@@ -57,7 +67,18 @@ def mean_glow(
     level = (glow * np.exp(camera)).sum(axis=(1, 2), keepdims=True)
     glow *= lit.sum(axis=(1, 2), keepdims=True) / level
     mean: FloatArray = (glow.sum(axis=over, keepdims=True) / seen)[0]
-    return mean / mean.mean()
+    even: FloatArray = mean / mean.mean()
+    return even
+
+
+def _even(cells: FloatArray) -> npt.NDArray[np.bool_]:
+    """Cells without bright features, whose light no one cell on the element holds, (N, h, w)."""
+    even = np.empty(cells.shape, dtype=bool)
+    for frame, values in zip(even, cells.astype(np.float32), strict=True):
+        off = np.abs(values - cv2.medianBlur(values, 5))
+        odd = off > _ODD_SIGMAS * _NORMAL_MAD * np.median(off)
+        frame[...] = cv2.dilate(odd.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0
+    return even
 
 
 def _smooth_patterns(shape: tuple[int, ...]) -> FloatArray:

@@ -53,11 +53,5 @@ def load_flat(rig: Rig, *, force: bool = False, today: date | None = None) -> Fl
     return flat
 
 
-def label_of(geometry: Geometry, flat: FlatField | None) -> str:
-    """What a scan says of its calibrations (``ScanInfo.calibration``)."""
-    names = (geometry.name, "" if flat is None else flat.name)
-    return ", ".join(name for name in names if name)
-
-
 def _today() -> date:
     return datetime.now(tz=UTC).astimezone().date()

@@ -115,7 +115,7 @@ def fixed_spots(votes: npt.NDArray[np.uint8], strips: npt.NDArray[np.int64]) -> 
     for count, of in zip(votes, frames, strict=True):
         in_strips += count >= _VOTES * of
     in_all = votes.sum(axis=0, dtype=np.int64)
-    return (in_all >= _VOTES * len(strips)) & (in_strips >= _VOTES * len(votes))
+    return np.asarray((in_all >= _VOTES * len(strips)) & (in_strips >= _VOTES * len(votes)))
 
 
 def _in_cells(block: Pixels, line: Image, outstanding: Mask) -> Image:
@@ -137,8 +137,8 @@ def typical_line(block: Pixels) -> Image:
 
 def robust_mean(
     stack: Stack, *, dark: Image | float = 0.0, scales: npt.NDArray[np.float64] | None = None
-) -> tuple[Image, tuple[Image, Image]]:
-    """The mean over frames of ``(look - dark) * scale``, outliers left out, and two halves'.
+) -> tuple[Image, Image, Image]:
+    """The mean over frames of ``(look - dark) * scale``, outliers left out; of all, of either half.
 
     Outliers lie more than 3 sigma from the median over frames. The halves are every other
     strip, or every other frame where there is one strip: what both show is no chance.
@@ -158,7 +158,7 @@ def robust_mean(
         means[0][band] = mean
         for part, chosen in ((1, ~half), (2, half)):
             means[part][band] = _mean_of(values[chosen], kept[chosen], mean)
-    return means[0], (means[1], means[2])
+    return means[0], means[1], means[2]
 
 
 def _clipped_mean(values: Image) -> tuple[Image, Mask]:

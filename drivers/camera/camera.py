@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from darkscan.drivers.camera.bindings import GENICAM_ERRORS
+from darkscan.drivers.camera.bindings import GENICAM_ERRORS, said
 from darkscan.drivers.camera.buffers import Buffer
 from darkscan.drivers.camera.chunks import Chunks
 from darkscan.drivers.camera.errors import CameraError, CameraGone
@@ -123,7 +123,9 @@ class Camera:
             yield None
             return
         try:
-            yield self._buffer(raw)
+            with self._asking("sends what cannot be read"):
+                buffer = self._buffer(raw)
+            yield buffer
         finally:
             # One that is gone takes no buffers back; the next fetch says so. Cleared, which is
             # the bindings' default, a buffer would cost as much again as the copy of it.
@@ -132,10 +134,12 @@ class Camera:
 
     def disarm(self) -> None:
         """Stops the acquisition; buffers not fetched are dropped. Never fails."""
+        if self._connection is None:
+            return
         self._counts.underruns += self._underruns_now()
         self._underruns_before = None
         with suppress(*GENICAM_ERRORS):
-            self._camera.acquirer.stop()
+            self._connection.acquirer.stop()
 
     def reopen(self) -> None:
         """Opens a camera that was gone anew, and sets it. Raises CameraGone if it still is."""
@@ -251,7 +255,7 @@ class Camera:
             yield
         except GENICAM_ERRORS as error:
             if self._nodes.is_alive():
-                raise CameraError(f"{self.name} {failure}: {error}") from error
+                raise CameraError(f"{self.name} {failure}: {said(error)}") from error
             raise CameraGone(f"{self.name} does not answer any more") from error
 
     def __enter__(self) -> Self:

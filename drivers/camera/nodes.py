@@ -14,11 +14,12 @@ from typing import Any
 from genicam import genapi
 from genicam.genapi import EAccessMode, EIncMode, EInterfaceType
 
-from darkscan.drivers.camera.bindings import GENICAM_ERRORS
+from darkscan.drivers.camera.bindings import GENICAM_ERRORS, said
 from darkscan.drivers.camera.wanted import Wanted
 from darkscan.drivers.rig.camera import NodeValue
 from darkscan.pipeline.errors import InputError
 
+_INTEGER = EInterfaceType.intfIInteger
 _READABLE = {EAccessMode.RO, EAccessMode.RW}
 _WRITABLE = {EAccessMode.WO, EAccessMode.RW}
 
@@ -60,7 +61,10 @@ class Nodes:
             if not wanted.optional:
                 raise self._error(wanted, self._why_not(name, exists=node is not None))
             return
-        if problem := _set(node, name, wanted.value):
+        value = wanted.value
+        if isinstance(value, float) and value.is_integer() and _kind(node) is _INTEGER:
+            value = int(value)
+        if problem := _set(node, name, value):
             raise self._error(wanted, problem)
 
     def largest(self, name: str) -> float | None:
@@ -95,6 +99,10 @@ class Nodes:
         return InputError(problem, file=self._file, field=wanted.field)
 
 
+def _kind(node: Any) -> EInterfaceType:
+    return EInterfaceType(node.node.principal_interface_type)
+
+
 def _access(node: Any) -> EAccessMode:
     return EAccessMode(node.node.get_access_mode())
 
@@ -105,7 +113,7 @@ def _entries(enumeration: Any) -> list[str]:
 
 def _set(node: Any, name: str, value: NodeValue) -> str:
     """Sets a node that is there. Gives what is wrong, or nothing."""
-    kind = EInterfaceType(node.node.principal_interface_type)
+    kind = _kind(node)
     if problem := _mismatch(node, kind, name, value):
         return problem
     if _access(node) not in _WRITABLE:
@@ -118,13 +126,13 @@ def _set(node: Any, name: str, value: NodeValue) -> str:
         else:
             node.value = value
     except genapi.GenericException as error:
-        return f"the camera refuses {name} = {_shown(value)}: {str(error).splitlines()[0]}"
+        return f"the camera refuses {name} = {_shown(value)}: {said(error)}"
     return ""
 
 
 def _mismatch(node: Any, kind: EInterfaceType, name: str, value: NodeValue) -> str:
     """Why a node cannot have a value, or nothing."""
-    if kind in {EInterfaceType.intfIInteger, EInterfaceType.intfIFloat}:
+    if kind in {_INTEGER, EInterfaceType.intfIFloat}:
         return _out_of_range(node, kind, name, value)
     if kind is EInterfaceType.intfIEnumeration:
         offered = _entries(node)
@@ -139,7 +147,7 @@ def _mismatch(node: Any, kind: EInterfaceType, name: str, value: NodeValue) -> s
 
 
 def _out_of_range(node: Any, kind: EInterfaceType, name: str, value: NodeValue) -> str:
-    whole = kind is EInterfaceType.intfIInteger
+    whole = kind is _INTEGER
     if isinstance(value, (bool, str)) or (whole and isinstance(value, float)):
         return f"{name} is a {'whole number' if whole else 'number'}, {_shown(value)} is none"
     low, high = node.min, node.max

@@ -10,7 +10,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from darkscan.drivers.camera.bindings import GENICAM_ERRORS
+from genicam import gentl
+
+from darkscan.drivers.camera.bindings import GENICAM_ERRORS, said
 from darkscan.drivers.rig import SIMULATED, CameraSettings
 from darkscan.pipeline.errors import InputError
 
@@ -24,6 +26,7 @@ with warnings.catch_warnings():  # harvesters changes the process's filters when
     )
 
 _NEVER_S = 1e9
+_IN_USE = (gentl.AccessDeniedException, gentl.ResourceInUseException)
 
 # harvesters logs what it raises as well, and that cameras lose frames.
 _unheard = logging.getLogger("darkscan.harvesters")
@@ -94,7 +97,8 @@ class Connection:
             with _interrupts_kept():
                 acquirer = harvester.create(device, config=config)
         except GENICAM_ERRORS as error:
-            problem = f"{self.name} cannot be opened, another program may hold it: {error}"
+            held = ", another program may hold it" if isinstance(error, _IN_USE) else ""
+            problem = f"{self.name} cannot be opened{held}: {said(error)}"
             raise InputError(problem, file=file, field="camera.serial") from error
         self._stack.callback(_destroy, acquirer)
         return acquirer
@@ -114,7 +118,7 @@ class _Calls(Callback):  # type: ignore[misc] # harvesters has no types
 def _choose(devices: list[Any], settings: CameraSettings, file: Path | None) -> Any:
     """The camera that is meant. Raises InputError if that is none, or not clear."""
     serials = [_property(device, "serial_number") for device in devices]
-    listed = ", ".join(f"{_name(device)}" for device in devices)
+    listed = ", ".join(_name(device) for device in devices)
     if not devices:
         raise InputError(f"{settings.producer} finds no camera", file=file, field="camera.producer")
     if not settings.serial:

@@ -84,7 +84,8 @@ def _encoder(settings: CameraSettings, mode: Mode, divider: int) -> Iterator[Wan
         return
     yield _common("EncoderSelector", encoder, "camera.trigger_source")
     yield Wanted("EncoderDivider", divider, "motion.encoder_step_um", optional=divider == 1)
-    yield output_mode(+1)
+    for direction in (-1, +1):  # both will be needed, so both are tried
+        yield output_mode(direction)
 
 
 def _common(node: str, value: NodeValue, field: str = "") -> Wanted:

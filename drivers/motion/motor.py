@@ -50,7 +50,8 @@ class _State:
 class Motor:
     """Moves one axis. All positions are the record's user coordinates, mm.
 
-    ``latest`` is the last readback that came, with the record's time stamp.
+    ``latest`` is the last readback that came, with the record's time stamp; ``ramp_s`` how long
+    the axis accelerates and slows down.
     """
 
     latest: Sample
@@ -74,7 +75,7 @@ class Motor:
         self._margin_s = margin_s
         self._fault: asyncio.Future[None] | None = None
         self._tolerance_mm = 0.0
-        self._base = self._velocity = self._ramp_s = self._fastest = 0.0
+        self._base = self._velocity = self.ramp_s = self._fastest = 0.0
 
     async def connect(self, seconds: float) -> None:
         """Waits for the record and watches it. Raises InputError where it is not to be used."""
@@ -118,7 +119,7 @@ class Motor:
             await self._set_speed(velocity)
         loop = asyncio.get_running_loop()
         distance = abs(target - float(self.latest.value))
-        deadline = loop.time() + distance / self._velocity + 2.0 * self._ramp_s + self._margin_s
+        deadline = loop.time() + distance / self._velocity + 2.0 * self.ramp_s + self._margin_s
         self._fault = loop.create_future()
         put = asyncio.ensure_future(write(self._field("VAL"), target, seconds=None))
         try:
@@ -171,7 +172,7 @@ class Motor:
         velocity, base, ramp_s, fastest, deadband, step = await read_numbers(
             [self._field(name) for name in names]
         )
-        self._velocity, self._base, self._ramp_s, self._fastest = velocity, base, ramp_s, fastest
+        self._velocity, self._base, self.ramp_s, self._fastest = velocity, base, ramp_s, fastest
         measured = 10.0 * self._settings.uncertainty_um * _UM_TO_MM
         self._tolerance_mm = max(deadband, 2.0 * abs(step), measured)
         if velocity <= 0.0:
@@ -194,9 +195,9 @@ class Motor:
     async def _set_speed(self, velocity: float) -> None:
         self.require_speed(velocity)
         self._velocity = velocity
-        self._ramp_s = (velocity - self._base) / self._settings.acceleration_mm_s2
+        self.ramp_s = (velocity - self._base) / self._settings.acceleration_mm_s2
         await write(self._field("VELO"), velocity)
-        await write(self._field("ACCL"), self._ramp_s)
+        await write(self._field("ACCL"), self.ramp_s)
 
     async def _state(self) -> _State:
         low, high, msta, still, pause = await read_numbers(

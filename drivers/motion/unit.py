@@ -22,7 +22,6 @@ OnTrack = Callable[[Times, FloatArray], None]
 _AXES: tuple[Literal["x", "y", "z"], ...] = ("x", "y", "z")
 _TRACK_EVERY_S = 0.05
 _LOOK_EVERY_S = 0.02
-_STANDSTILL_S = 10.0
 _HEARD_S = 0.5
 MARGIN_S = 5.0
 
@@ -44,7 +43,7 @@ class MotionUnit:
         on_gone: Callable[[], None],
         margin_s: float = MARGIN_S,
     ) -> None:
-        """``margin_s`` is how much longer than reckoned a move may take."""
+        """``margin_s`` is how much longer than reckoned a move or a stop may take."""
         self._settings = settings
         self._on_track, self._on_latches, self._on_gone = on_track, on_latches, on_gone
         self._margin_s = margin_s
@@ -158,7 +157,8 @@ class MotionUnit:
         reached = await self.stop_now()
         if not reached:
             raise MotionGoneError("the motion unit does not answer")
-        deadline = asyncio.get_running_loop().time() + _STANDSTILL_S
+        slowing_s = max(motor.ramp_s for motor in self._motors)
+        deadline = asyncio.get_running_loop().time() + slowing_s + self._margin_s
         for motor in self._motors:
             while not await motor.is_still():
                 if asyncio.get_running_loop().time() > deadline:

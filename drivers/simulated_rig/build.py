@@ -26,15 +26,16 @@ def producer() -> Path:
     It is kept in $XDG_CACHE_HOME/darkscan (else ~/.cache/darkscan). Raises InputError
     where there is no C compiler or it fails, StorageError where the file cannot be written.
     """
+    nodes = _nodes_in_c()
     folder = _cache()
-    path = folder / f"simulated-camera-{_fingerprint()}.cti"
+    path = folder / f"simulated-camera-{_fingerprint(nodes)}.cti"
     if path.is_file():
         return path
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".build-", dir=folder) as work:
             built = Path(work) / "producer.cti"
-            _compile(_compiler(), Path(work), built)
+            _compile(_compiler(), nodes, built)
             built.replace(path)  # at once: another process may be building it, too
     except OSError as error:
         raise StorageError(path, error) from error
@@ -46,12 +47,11 @@ def _cache() -> Path:
     return (Path(home) if home else Path.home() / ".cache") / "darkscan"
 
 
-def _fingerprint() -> str:
-    digest = hashlib.sha256(" ".join(_FLAGS).encode())
-    digest.update(Path(__file__).read_bytes())
-    for source in sorted(SOURCES.iterdir()):
-        if source.suffix in {".c", ".h", ".xml"}:
-            digest.update(source.name.encode() + source.read_bytes())
+def _fingerprint(nodes: str) -> str:
+    """Of all that goes into the library."""
+    digest = hashlib.sha256("\n".join([*_FLAGS, nodes]).encode())
+    for source in sorted(SOURCES.glob("*.[ch]")):
+        digest.update(source.name.encode() + source.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -65,11 +65,11 @@ def _compiler() -> str:
     raise InputError(f"the simulated camera needs a C compiler, and there is no {looked}")
 
 
-def _compile(compiler: str, work: Path, built: Path) -> None:
-    nodes = work / "nodes.c"
-    nodes.write_text(_nodes_in_c(), encoding="ascii")
-    sources = [str(source) for source in sorted(SOURCES.glob("*.c"))]
-    command = [compiler, *_FLAGS, "-I", str(SOURCES), "-o", str(built), *sources, str(nodes), "-lm"]
+def _compile(compiler: str, nodes: str, built: Path) -> None:
+    written = built.with_name("nodes.c")
+    written.write_text(nodes, encoding="ascii")
+    sources = [str(source) for source in (*sorted(SOURCES.glob("*.c")), written)]
+    command = [compiler, *_FLAGS, "-I", str(SOURCES), "-o", str(built), *sources, "-lm"]
     try:
         result = subprocess.run(
             command, capture_output=True, text=True, timeout=_BUILD_S, check=False
@@ -84,12 +84,11 @@ def _compile(compiler: str, work: Path, built: Path) -> None:
 
 def _nodes_in_c() -> str:
     """The descriptions of nodes as C arrays, so that nothing but a compiler is needed."""
-    common = SOURCES / "camera.xml"
     texts = {
-        "area": _joined(SOURCES / "area.xml", common),
-        "line": _joined(SOURCES / "line.xml", common),
-        "module": (SOURCES / "module.xml").read_bytes(),
-        "stream": (SOURCES / "stream.xml").read_bytes(),
+        "area": _joined("area.xml", "camera.xml", "signals.xml"),
+        "line": _joined("line.xml", "camera.xml", "signals.xml"),
+        "module": _joined("module.xml"),
+        "stream": _joined("stream.xml"),
     }
     parts = ['#include "module.h"\n']
     for name, text in texts.items():
@@ -101,8 +100,11 @@ def _nodes_in_c() -> str:
     return "".join(parts)
 
 
-def _joined(own: Path, common: Path) -> bytes:
+def _joined(own: str, *others: str) -> bytes:
+    """A description with the nodes of others added."""
     ET.register_namespace("", _NODES)
-    root = ET.parse(own).getroot()  # noqa: S314 - our own files
-    root.extend(ET.parse(common).getroot())  # noqa: S314
-    return ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    root = ET.parse(SOURCES / own).getroot()  # noqa: S314 - our own files
+    for other in others:
+        root.extend(ET.parse(SOURCES / other).getroot())  # noqa: S314
+    text: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return text

@@ -20,6 +20,7 @@ from darkscan.drivers.simulated_rig.channels import (
 )
 
 RESOLUTION_MM = 1e-4
+_UNITS, _PRECISION = "mm", 4
 
 # Bits of MSTA.
 _UPWARDS = 1 << 0
@@ -73,9 +74,15 @@ class MotorRecord:
         self._violation = False
         start = axis.profile.end
         self._alarm = ChannelAlarm()
-        self._val = number(start, self._on_val, alarm=self._alarm)
-        self._rbv = number(start, alarm=self._alarm)
-        self._dval, self._drbv = number(start, self._on_val), number(start)
+        places = {
+            "units": _UNITS,
+            "precision": _PRECISION,
+            "lower_ctrl_limit": limits[0],
+            "upper_ctrl_limit": limits[1],
+        }
+        self._val = number(start, self._on_val, alarm=self._alarm, **places)
+        self._rbv = number(start, alarm=self._alarm, **places)
+        self._dval, self._drbv = number(start, self._on_val, **places), number(start, **places)
         self._velo, self._vbas, self._accl = number(velocity), number(0.0), number(seconds)
         self._vmax = number(2.0 * velocity)
         self._low, self._high = number(limits[0], self._on_low), number(limits[1], self._on_high)
@@ -114,11 +121,11 @@ class MotorRecord:
             ".SPMG": self._spmg,
             ".STAT": self._stat,
             ".SEVR": self._sevr,
-            ".EGU": text("mm"),
+            ".EGU": text(_UNITS),
             ".DESC": text("simulated axis"),
             ".OUT": text("@simulated"),
             ".RTYP": text("motor"),
-            ".PREC": whole(4),
+            ".PREC": whole(_PRECISION),
             ".MRES": number(RESOLUTION_MM),
             ".ERES": number(RESOLUTION_MM),
             ".SREV": whole(200),
@@ -247,10 +254,12 @@ class MotorRecord:
     async def _on_low(self, value: float) -> None:
         for limit in (self._low, self._dial_low):
             await post(limit, value, time.time_ns())
+        await self._val.write_metadata(lower_ctrl_limit=value)
 
     async def _on_high(self, value: float) -> None:
         for limit in (self._high, self._dial_high):
             await post(limit, value, time.time_ns())
+        await self._val.write_metadata(upper_ctrl_limit=value)
 
     async def _on_fault(self, word: str) -> None:
         now_ns = self._before()

@@ -88,12 +88,13 @@ class Profile:
         for piece, following in zip(self.pieces, self.pieces[1:], strict=False):
             if following.start_ns <= after_ns:
                 continue
-            begin_ns = max(piece.start_ns, after_ns)
-            ahead = (place - piece.at(begin_ns)[0]) * direction
-            reaches = (following.position - place) * direction
-            if ahead <= 0.0 or reaches < 0.0 or (seconds := piece.passes(place)) is None:
-                continue
-            return min(piece.start_ns + round(seconds * _NS), following.start_ns)
+            position, velocity = piece.at(max(piece.start_ns, after_ns))
+            _, final_velocity = piece.at(following.start_ns)
+            forward = (velocity + final_velocity) * direction > 0.0
+            ahead = (place - position) * direction > 0.0
+            reached = (following.position - place) * direction >= 0.0
+            if forward and ahead and reached and (seconds := piece.passes(place)) is not None:
+                return min(piece.start_ns + round(seconds * _NS), following.start_ns)
         return None
 
     def stopped(self, time_ns: int, deceleration: float) -> Self:

@@ -10,7 +10,7 @@ import mmap
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ SHARED_RIG = "DARKSCAN_SIMULATED_RIG"
 
 Canvas = npt.NDArray[np.uint16]
 Image = npt.NDArray[np.float32]
+Item = TypeVar("Item", bound=np.generic)
 Position = tuple[float, float, float]
 """x, y, z of the axes, mm."""
 
@@ -166,12 +167,10 @@ class SharedRig:
         self._mapping.close()
 
     @staticmethod
-    def _put(
-        ring: "ctypes.Array[Moment]", number: int, time_ns: int, position: Position
-    ) -> None:
+    def _put(ring: "ctypes.Array[Moment]", number: int, time_ns: int, position: Position) -> None:
         moment = ring[number % RING]
         moment.time_ns = time_ns
-        moment.position[:] = position
+        moment.position[:] = list(position)
 
     def _describe(self, look: Look, canvas: Canvas, size: int, starts: dict[str, int]) -> None:
         head = self._head
@@ -191,8 +190,8 @@ class SharedRig:
         head.light = 1
 
     def _array(
-        self, start: int, shape: tuple[int, ...], dtype: np.dtype[np.generic]
-    ) -> npt.NDArray[np.generic]:
+        self, start: int, shape: tuple[int, ...], dtype: np.dtype[Item]
+    ) -> npt.NDArray[Item]:
         count = int(np.prod(shape))
         return np.frombuffer(self._mapping, dtype, count, start).reshape(shape)
 

@@ -191,7 +191,7 @@ class Account:
             case Failed(frame=frame, stage=stage, error=error):
                 self._fail(frame, f"{stage}: {error}")
                 self._resend(frame)
-            case StageDied():
+            case StageDied(stage=stage) if stage != "motion":
                 self._note_death(message)
             case StopScan():
                 self._note_stop(message)

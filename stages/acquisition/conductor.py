@@ -25,6 +25,7 @@ from darkscan.pipeline.messages import (
     Move,
     Pause,
     Place,
+    StageDied,
     Sweep,
     Track,
 )
@@ -162,6 +163,9 @@ class Conductor:
                 if gone:
                     raise Interrupted(reason, camera=False)
                 raise ScanEnded(reason)
+            case StageDied():
+                self._forget_motion()
+                raise Interrupted("the motion process died", camera=False)
             case Arrived() | Latched() | Track():
                 pass  # of an order that was replaced
             case _:
@@ -170,7 +174,10 @@ class Conductor:
     def _begin(self) -> Script:
         # A predecessor of this process may have left the axes moving.
         self._send(Halt(reason="the scan begins"))
-        yield lambda: self._ready is not None
+        try:
+            yield lambda: self._ready is not None
+        except Interrupted as interruption:
+            yield from self._recover(interruption)
         assert self._ready is not None, "just waited for"
         todo = passes(self._plan, self._rig, self._open)
         check_limits(todo, self._ready.low_mm, self._ready.high_mm, file=self._rig_file)

@@ -5,6 +5,7 @@ import pytest
 from darkscan.pipeline.errors import InputError
 from darkscan.pipeline.messages import Halt, MotionStopped, Move, Pause
 from darkscan.pipeline.scan import FrameFlag
+from darkscan.pipeline.units import FrameId
 from darkscan.stages.acquisition.conductor import Interrupted, ScanEnded
 from tests.acquisition.fakes import FakeAxes, FakeCamera, Stand, rig_of, scan_of
 
@@ -44,7 +45,7 @@ def test_a_frame_lost_once_is_taken_again_at_the_end() -> None:
 def test_a_frame_lost_for_good_is_located_and_says_why() -> None:
     stand = Stand(SCAN, rescans=1, camera=FakeCamera(lose={2, len(FRAMES)}))
     assert stand.run() == ""
-    meta, reason = stand.account.lost[2]
+    meta, reason = stand.account.lost[FrameId(2)]
     assert meta.position_mm == SCAN.plan.frames[2].meta.position_mm
     assert FrameFlag(meta.flags) == FrameFlag.LOST
     assert "never came" in reason

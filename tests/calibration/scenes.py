@@ -95,7 +95,7 @@ class Sensor:
         noise = rng.normal(0, self.noise, light.shape).astype(np.float32)
         levels = (light * self.gain + self.dark + noise) * 2.0 ** (bit_depth - 8)
         dtype = np.uint8 if bit_depth == 8 else np.uint16
-        return np.clip(np.rint(levels), 0, 2**bit_depth - 1).astype(dtype)
+        return np.asarray(np.clip(np.rint(levels), 0, 2**bit_depth - 1), dtype)
 
 
 def vignetting(shape: tuple[int, int], share: float = 0.3) -> Image:
@@ -120,6 +120,7 @@ def record(
     rig: Rig,
     places_mm: FloatArray,
     frames: list[npt.NDArray[Any]],
+    /,
     **changes: Any,
 ) -> Path:
     """Records frames taken where the axes stood at ``places_mm`` (strips, n, 2)."""

@@ -30,10 +30,9 @@ class Target:
         self._brightness = rng.uniform(120, 180, (rows, columns)).astype(np.float32)
         self._brightness[rng.random((rows, columns)) < 0.06] = 0
         self._broken = rng.random((rows, columns)) < 0.05
-        ends = rng.uniform((0, 0), SIZE_MM, (12, 2, 2))
-        self._scratches = ends
-        self._specks = rng.uniform((0, 0), SIZE_MM, (150, 2))
-        self._radii = rng.uniform(0.02, 0.16, 150)
+        self._scratches = rng.uniform((0, 0), SIZE_MM, (6, 2, 2))
+        self._specks = rng.uniform((0, 0), SIZE_MM, (60, 2))
+        self._radii = rng.uniform(0.02, 0.16, 60)
 
     def light(self, places_mm: FloatArray, pitch_mm: float) -> Image:
         """Grey levels at places (h, w, 2)."""
@@ -46,6 +45,8 @@ class Target:
         image = 8 + self._brightness[y, x] * covered
         low, high = places_mm.min(axis=(0, 1)), places_mm.max(axis=(0, 1))
         for start, end in self._scratches:
+            if (np.minimum(start, end) > high).any() or (np.maximum(start, end) < low).any():
+                continue
             direction = (end - start) / np.linalg.norm(end - start)
             along = (places_mm - start) @ direction
             across = np.abs((places_mm - start) @ (-direction[1], direction[0]))

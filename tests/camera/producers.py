@@ -41,8 +41,10 @@ def viky_settings(**changes: object) -> CameraSettings:
 
 def tlsimu_settings(**changes: object) -> CameraSettings:
     """The first of TLSimu's four cameras."""
-    defaults = {"producer": str(tlsimu()), "serial": "SN_InterfaceA_0", "names": WITHOUT_EXPOSURE}
-    return _settings(defaults, changes)
+    return _settings(
+        {"producer": str(tlsimu()), "serial": "SN_InterfaceA_0", "names": WITHOUT_EXPOSURE},
+        changes,
+    )
 
 
 def _settings(defaults: dict[str, object], changes: dict[str, object]) -> CameraSettings:

@@ -1,7 +1,7 @@
 """A simulated camera before a canvas that the tests know, on axes that they move."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,13 +26,14 @@ PATIENCE_S = 30.0
 
 def canvas() -> npt.NDArray[np.uint16]:
     """Light in whole grey levels at 8 bit; no two rows or columns alike."""
-    y, x = np.mgrid[:ROWS, :COLUMNS]
-    return ((x * 7 + y * 13 + x * y // 11) % 250).astype(np.uint16) * 256
+    x, y = np.arange(COLUMNS), np.arange(ROWS)[:, None]
+    levels = (x * 7 + y * 13 + x * y // 11) % 250
+    return (levels * 256).astype(np.uint16)
 
 
 def grey_levels(bit_depth: int = 8) -> npt.NDArray[np.int64]:
     """What a camera of that depth makes of the canvas."""
-    return canvas().astype(np.int64) // 256 * 2 ** (bit_depth - 8)
+    return canvas().astype(np.int64) // 256 << (bit_depth - 8)
 
 
 @dataclass
@@ -41,7 +42,6 @@ class Bench:
 
     shared: SharedRig
     settings: CameraSettings
-    _y_mm: float = 0.0
 
     def stand_at(self, column: int, row: int) -> None:
         """The axes rest with pixel (0, 0) on that pixel of the canvas."""
@@ -98,3 +98,11 @@ def bench(
     finally:
         shared.close()
         path.unlink()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Waits for what the camera's own thread does."""
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)

@@ -9,7 +9,7 @@ GIGE_VISION_1 = 65535
 
 def numbered(ids: list[int], first: int, wraps_at: int) -> list[tuple[int, int]]:
     numbering = Numbering(first, wraps_at)
-    return [tuple(numbering.add(frame_id)) for frame_id in ids]
+    return [(number, missed) for number, missed in map(numbering.add, ids)]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from darkscan.drivers.camera.camera import Camera
 from darkscan.drivers.camera.errors import CameraGone
 from darkscan.drivers.camera.unpacking import LAYOUTS
 from darkscan.drivers.rig import BIT_DEPTHS, PixelFormat
-from tests.camera.simulated import AREA, PATIENCE_S, Bench, bench, grey_levels
+from tests.camera.simulated import AREA, PATIENCE_S, Bench, bench, grey_levels, wait_until
 
 pytestmark = pytest.mark.usefixtures("simulated_camera")
 
@@ -87,6 +87,7 @@ def test_frames_that_found_no_buffer_are_counted_and_missed(area: Bench) -> None
     with Camera(area.settings, "fly") as camera:
         camera.arm()
         trigger(area, 4 + 3)
+        wait_until(lambda: area.shared.counters.frames == 7)
         assert [fetched(camera) for _ in range(4)] == [(n, 0) for n in range(4)]
         trigger(area, 1)
         assert fetched(camera) == (7, 3)
@@ -99,6 +100,7 @@ def test_underruns_add_up_over_several_strips(area: Bench) -> None:
         for strip in range(1, 3):
             camera.arm()
             trigger(area, 4 + 1)
+            wait_until(lambda frames=5 * strip: area.shared.counters.frames == frames)
             assert [fetched(camera)[0] for _ in range(4)] == [0, 1, 2, 3]
             camera.disarm()
             assert camera.counts.underruns == strip

@@ -1,7 +1,6 @@
 """The driver with the simulated line camera, up to whole frames."""
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,15 @@ from darkscan.drivers.camera.camera import Camera
 from darkscan.drivers.camera.lines import Assembled, LineAssembler
 from darkscan.pipeline.frames import Pixels
 from darkscan.pipeline.units import FrameId
-from tests.camera.simulated import AREA, LINES, PATIENCE_S, Bench, bench, grey_levels
+from tests.camera.simulated import (
+    AREA,
+    LINES,
+    PATIENCE_S,
+    Bench,
+    bench,
+    grey_levels,
+    wait_until,
+)
 
 pytestmark = pytest.mark.usefixtures("simulated_camera")
 
@@ -165,10 +172,3 @@ def test_rows_that_the_encoder_skips_are_missing_and_the_others_in_place(line: B
     frames.assert_right([2, 3])
     assert frames.done[0].missing_rows == 40
     assert frames.done[1].missing_rows == 131 - 116
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)

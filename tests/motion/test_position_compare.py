@@ -17,7 +17,9 @@ class Bench:
         self.axes = [Axis(place, (-1000.0, 1000.0), time_scale=1.0) for place in (0.0, 20.0, 3.0)]
         self.fired: list[tuple[int, tuple[float, float, float]]] = []
         self.compare = PositionCompare(
-            self.axes, lambda time_ns, places: self.fired.append((time_ns, places)), lambda: noise_mm
+            self.axes,
+            lambda time_ns, places: self.fired.append((time_ns, places)),
+            lambda: noise_mm,
         )
 
     def set(self, first: float, step: float, count: int) -> None:

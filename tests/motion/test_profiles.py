@@ -6,17 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darkscan.drivers.simulated_rig.profiles import Profile
+from darkscan.drivers.simulated_rig.profiles import Direction, Profile
 
 SECOND = 1_000_000_000
 NOW = 1_800_000_000 * SECOND
+
+FORTH_AND_BACK: tuple[Direction, Direction] = (1, -1)
 
 places = st.floats(-500, 500)
 speeds = st.floats(0.5, 2000)
 accelerations = st.floats(1, 100_000)
 
 
-def a_move(start: float, end: float, velocity: float = 200.0, acceleration: float = 1000.0) -> Profile:
+def a_move(
+    start: float, end: float, velocity: float = 200.0, acceleration: float = 1000.0
+) -> Profile:
     return Profile.rest(start).then_to(end, NOW, velocity=velocity, acceleration=acceleration)
 
 
@@ -65,13 +69,13 @@ def test_the_axis_is_at_a_place_when_it_crosses_it(
 ) -> None:
     profile = a_move(start, end, velocity, acceleration)
     place = start + share * (end - start)
-    direction = 1 if end > start else -1
+    direction, back = FORTH_AND_BACK if end > start else FORTH_AND_BACK[::-1]
     time_ns = profile.crossing(place, direction)
     if abs(end - start) < 1e-6:
         return
     assert time_ns is not None
     assert profile.position(time_ns) == pytest.approx(place, abs=1e-5)
-    assert profile.crossing(place, -direction) is None
+    assert profile.crossing(place, back) is None
     assert profile.crossing(end + direction, direction) is None
 
 

@@ -135,7 +135,7 @@ class Once:
 def put(name: str, value: object) -> None:
     """Writes a process variable of the simulated motion unit, as any client may."""
     subprocess.run(
-        [sys.executable, "-m", "caproto.commandline.put", "--no-repeater", name, str(value)],
+        [Path(sys.executable).with_name("caproto-put"), "--no-repeater", name, str(value)],
         env=os.environ.copy(),
         check=True,
         capture_output=True,

@@ -1,6 +1,7 @@
 """How the tests drive a camera."""
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,16 +26,12 @@ TELLING_NS = 5_000_000
 
 @dataclass(frozen=True)
 class Shot:
-    """A buffer as it was fetched: its bytes, and what it says of itself."""
+    """A buffer as it was fetched: its grey levels, and what it says of itself."""
 
     number: int
     time_ns: int
-    raw: npt.NDArray[np.uint8]
+    pixels: npt.NDArray[np.uint16]
     chunks: dict[str, int]
-
-    def pixels(self, height: int) -> npt.NDArray[np.uint8]:
-        """Of a Mono8 buffer."""
-        return self.raw.reshape(height, -1)
 
 
 class Camera:
@@ -96,15 +93,12 @@ class Camera:
 
     def _read(self, buffer: Any) -> Shot:
         part = buffer.payload.components[0]
-        bits = {"p": (10, 12), "d": (12, 12)}.get(part.data_format[-1])
-        width = {"Mono8": 8, "Mono10p": 10}.get(part.data_format, 12 if bits else 16)
-        size = part.width * part.height * width // 8
-        raw = np.frombuffer(buffer.module.raw_buffer, np.uint8, size).copy()
-        chunks = {}
+        pixels = part.data.reshape(part.height, part.width).copy()  # unpacked by harvesters
+        chunks: dict[str, int] = {}
         if self.nodes.ChunkModeActive.value:
-            for name in ("FrameID", "EncoderValue", "Timestamp", "CounterValue", "LineStatusAll"):
+            for name in CHUNKS:
                 chunks[name] = int(getattr(self.nodes, f"Chunk{name}").value)
-        return Shot(buffer.frame_id, buffer.timestamp_ns, raw, chunks)
+        return Shot(buffer.frame_id, buffer.timestamp_ns, pixels, chunks)
 
 
 class Bench:
@@ -151,13 +145,21 @@ class Bench:
         incomplete: list[int] = []
 
         class Count(Callback):  # type: ignore[misc]
-            def emit(self, context: object = None) -> None:
+            def emit(self, context: object = None) -> None:  # noqa: ARG002 - harvesters' name
                 incomplete.append(1)
 
         settings = ParameterSet({ParameterKey.TIMEOUT_PERIOD_ON_UPDATE_EVENT_DATA_CALL: EVENT_MS})
         acquirer = self.harvester.create({"serial_number": serial}, config=settings)
         acquirer.add_callback(acquirer.Events.INCOMPLETE_BUFFER, Count())
         return Camera(acquirer, incomplete)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Until what another thread or process does is done."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.002)
 
 
 def area_look(side: int = 256, **more: Any) -> Look:

@@ -14,7 +14,8 @@ int64_t now_ns(void)
     return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
 }
 
-void camera_init(struct camera *camera, struct device *device, enum camera_kind kind, struct rig *rig)
+void camera_init(struct camera *camera, struct device *device, enum camera_kind kind,
+                 struct rig *rig)
 {
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);

@@ -39,6 +39,7 @@ struct camera {
     double phase;           /* edges since then, with a fraction; an edge is a divider's counts */
     double furthest;        /* edge, in the direction that counts, for PositionUp and Down */
     uint64_t moves_seen;
+    struct moment here; /* the last of them */
     uint64_t counts_to_skip;
 
     /* Triggers. */
@@ -59,7 +60,8 @@ struct camera {
     uint32_t row;    /* of a line camera's block */
 };
 
-void camera_init(struct camera *camera, struct device *device, enum camera_kind kind, struct rig *rig);
+void camera_init(struct camera *camera, struct device *device, enum camera_kind kind,
+                 struct rig *rig);
 void camera_start(struct camera *camera);
 void camera_stop(struct camera *camera);
 /* Puts the buffer being filled back into the input queue; its frame is lost. For who holds

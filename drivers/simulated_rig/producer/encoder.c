@@ -40,13 +40,14 @@ void encoder_reset(struct camera *camera)
 
 void encoder_begin(struct camera *camera)
 {
-    struct moment here = {0};
-    if (!camera->rig)
+    struct rig *rig = camera->rig;
+    if (!rig)
         return;
-    camera->moves_seen = rig_load(&camera->rig->moves_told);
+    camera->moves_seen = rig_load(&rig->moves_told);
+    camera->here = (struct moment){0};
     if (camera->moves_seen)
-        here = rig_move(camera->rig, camera->moves_seen - 1);
-    stand_at(camera, &here);
+        camera->here = rig->moves[(camera->moves_seen - 1) % RIG_RING];
+    stand_at(camera, &camera->here);
 }
 
 static bool counts(const struct camera *camera, double edge, bool up)
@@ -77,7 +78,8 @@ static void pass_edge(struct camera *camera, double edge, bool up, const struct 
     camera->furthest = edge;
     camera->counter++;
     if (camera->counts_to_skip > 0) {
-        camera->counts_to_skip -= camera->counts_to_skip < divider ? camera->counts_to_skip : (uint64_t)divider;
+        camera->counts_to_skip -=
+            camera->counts_to_skip < divider ? camera->counts_to_skip : (uint64_t)divider;
         return;
     }
     struct shot shot = {
@@ -91,7 +93,8 @@ static void pass_edge(struct camera *camera, double edge, bool up, const struct 
     take(camera, &shot);
 }
 
-static void take_on_the_way(struct camera *camera, const struct moment *from, const struct moment *to)
+static void take_on_the_way(struct camera *camera, const struct moment *from,
+                            const struct moment *to)
 {
     double start = camera->phase, end = phase_at(camera, to->position);
     bool up = end > start;
@@ -112,10 +115,16 @@ void take_encoder_lines(struct camera *camera)
     uint64_t asked = rig_load(&rig->skip_asked);
     camera->counts_to_skip += asked - rig->skip_done;
     rig_store(&rig->skip_done, asked);
-    while (camera->moves_seen < rig_load(&rig->moves_told) && camera->acquiring) {
-        struct moment to = rig_move(rig, camera->moves_seen);
-        struct moment from = camera->moves_seen ? rig_move(rig, camera->moves_seen - 1) : to;
-        take_on_the_way(camera, &from, &to);
-        camera->moves_seen++;
+    for (uint64_t told;
+         camera->moves_seen < (told = rig_load(&rig->moves_told)) && camera->acquiring;) {
+        uint64_t oldest = rig_oldest(told); /* who is that late sees the axes jump */
+        if (camera->moves_seen < oldest)
+            camera->moves_seen = oldest;
+        struct moment from = camera->here, to = rig->moves[camera->moves_seen % RIG_RING];
+        if (camera->moves_seen++ == 0)
+            stand_at(camera, &to);
+        else
+            take_on_the_way(camera, &from, &to);
+        camera->here = to;
     }
 }

@@ -32,7 +32,8 @@ static void put_chunk(struct camera *camera, enum chunk chunk, uint32_t row, int
 {
     const struct layout *layout = &camera->layout;
     if (layout->chunk_at[chunk])
-        memcpy(camera->buffer->base + layout->chunk_at[chunk] + row * sizeof value, &value, sizeof value);
+        memcpy(camera->buffer->base + layout->chunk_at[chunk] + row * sizeof value, &value,
+               sizeof value);
 }
 
 static void finish(struct camera *camera)
@@ -58,8 +59,8 @@ void take_frame(struct camera *camera, const struct shot *shot)
     if (!camera->buffer)
         return;
     const struct layout *layout = &camera->layout;
-    expose(&camera->optics, shot->position, camera->number - 1, 0, layout->height, layout->row_bytes,
-           camera->buffer->base);
+    expose(&camera->optics, shot->position, camera->number - 1, 0, layout->height,
+           layout->row_bytes, camera->buffer->base);
     put_chunk(camera, CHUNK_TIMESTAMP, 0, shot->time_ns);
     put_chunk(camera, CHUNK_ENCODER, 0, shot->encoder);
     finish(camera);

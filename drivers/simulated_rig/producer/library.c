@@ -17,7 +17,7 @@ GC_ERROR fail(GC_ERROR error, const char *text)
 void *module_of(HANDLE handle, enum module_kind kind)
 {
     struct module *module = handle;
-    return module && module->kind == kind ? module : NULL;
+    return is_alive(handle) && module->kind == kind ? module : NULL;
 }
 
 GC_ERROR give(INFO_DATATYPE kind, const void *value, size_t length, INFO_DATATYPE *type,

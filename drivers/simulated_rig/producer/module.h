@@ -24,8 +24,10 @@ struct module {
     const struct xml *xml;
 };
 
-/* The module behind a handle, NULL if it is of another kind. */
+/* The module behind a handle, NULL if it is closed or of another kind. */
 void *module_of(HANDLE handle, enum module_kind kind);
+/* Whether a handle is of a system that is open. */
+bool is_alive(HANDLE handle);
 
 /* Remembers an error for GCGetLastError and returns it. */
 GC_ERROR fail(GC_ERROR error, const char *text);

@@ -33,8 +33,8 @@ static void pack_8(const uint16_t *levels, uint32_t width, uint8_t *row)
 static void pack_10p(const uint16_t *levels, uint32_t width, uint8_t *row)
 {
     for (uint32_t x = 0; x < width; x += 4, levels += 4, row += 5) {
-        uint64_t four = (uint64_t)levels[0] | (uint64_t)levels[1] << 10 | (uint64_t)levels[2] << 20 |
-                        (uint64_t)levels[3] << 30;
+        uint64_t four = (uint64_t)levels[0] | (uint64_t)levels[1] << 10 |
+                        (uint64_t)levels[2] << 20 | (uint64_t)levels[3] << 30;
         for (int byte = 0; byte < 5; byte++)
             row[byte] = (uint8_t)(four >> 8 * byte);
     }

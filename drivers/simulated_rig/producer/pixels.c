@@ -6,11 +6,13 @@
 #include <string.h>
 
 #define CANVAS_STEP (1.0f / 256.0f) /* grey levels at 8 bit */
+#define SEED 0x9E3779B97F4A7C15ULL
 
 bool optics_begin(struct optics *optics, const struct rig *rig, uint32_t format, uint32_t width,
                   uint32_t offset_x, uint32_t offset_y)
 {
-    *optics = (struct optics){rig, format, width, offset_x, offset_y, NULL, NULL, NULL, 0x9E3779B97F4A7C15ULL};
+    uint64_t random = optics->random ? optics->random : SEED;
+    *optics = (struct optics){rig, format, width, offset_x, offset_y, NULL, NULL, NULL, random};
     optics->light = malloc(width * sizeof *optics->light);
     optics->levels = malloc(width * sizeof *optics->levels);
     optics->ramp = malloc(width + 256);
@@ -53,9 +55,13 @@ static void show_pattern(struct optics *optics, uint64_t phase, size_t row_bytes
     pack_row(optics->format, optics->levels, optics->width, row);
 }
 
-static const void *part(const struct rig *rig, uint64_t at) { return at ? (const char *)rig + at : NULL; }
+static const void *part(const struct rig *rig, uint64_t at)
+{
+    return at ? (const char *)rig + at : NULL;
+}
 
-static void gather_light(const struct rig *rig, int64_t column, int64_t row, uint32_t width, float *light)
+static void gather_light(const struct rig *rig, int64_t column, int64_t row, uint32_t width,
+                         float *light)
 {
     const uint16_t *canvas = part(rig, rig->canvas_at);
     int64_t canvas_width = (int64_t)rig->canvas_width;
@@ -75,7 +81,8 @@ static void attenuate(float *restrict light, const float *restrict gains, uint32
         light[x] *= gains[x];
 }
 
-static void add_noise(const struct rig *rig, float *restrict light, const float *restrict noise, uint32_t width)
+static void add_noise(const struct rig *rig, float *restrict light, const float *restrict noise,
+                      uint32_t width)
 {
     const float gain = (float)rig->noise_gain, offset = (float)rig->noise_offset;
     const float floor = (float)(rig->noise_floor * rig->noise_floor);
@@ -87,7 +94,8 @@ static void add_noise(const struct rig *rig, float *restrict light, const float 
 }
 
 /* A row of the noise tile from a column on, again and again. */
-static void add_tiled_noise(const struct rig *rig, float *light, uint64_t row, uint64_t column, uint32_t width)
+static void add_tiled_noise(const struct rig *rig, float *light, uint64_t row, uint64_t column,
+                            uint32_t width)
 {
     uint64_t side = rig->noise_side;
     const float *tile = (const float *)part(rig, rig->noise_at) + row % side * side;
@@ -106,7 +114,8 @@ static void add_hot(float *restrict light, const float *restrict hot, uint32_t w
         light[x] += hot[x];
 }
 
-static void quantise(const float *restrict light, uint16_t *restrict levels, uint32_t width, int depth)
+static void quantise(const float *restrict light, uint16_t *restrict levels, uint32_t width,
+                     int depth)
 {
     const float scale = (float)(1 << (depth - 8)), most = (float)((1 << depth) - 1);
     for (uint32_t x = 0; x < width; x++) {
@@ -118,11 +127,14 @@ static void quantise(const float *restrict light, uint16_t *restrict levels, uin
 }
 
 /* The place of the frame's first pixel on the canvas, whole pixels. */
-static void place(const struct optics *optics, const double position[3], int64_t *column, int64_t *row)
+static void place(const struct optics *optics, const double position[3], int64_t *column,
+                  int64_t *row)
 {
     const double *to = optics->rig->to_canvas;
-    *column = (int64_t)floor(to[0] * position[0] + to[1] * position[1] + to[2] + 0.5) + optics->offset_x;
-    *row = (int64_t)floor(to[3] * position[0] + to[4] * position[1] + to[5] + 0.5) + optics->offset_y;
+    *column =
+        (int64_t)floor(to[0] * position[0] + to[1] * position[1] + to[2] + 0.5) + optics->offset_x;
+    *row =
+        (int64_t)floor(to[3] * position[0] + to[4] * position[1] + to[5] + 0.5) + optics->offset_y;
 }
 
 void expose(struct optics *optics, const double position[3], uint64_t number, uint32_t first_row,

@@ -30,9 +30,10 @@ struct optics {
     float *light;     /* (width,) */
     uint16_t *levels; /* (width,) */
     uint8_t *ramp;    /* (width + 256,): 0, 1, 2... of the Mono8 test pattern */
-    uint64_t random;
+    uint64_t random;  /* where the noise goes on; never 0 */
 };
 
+/* Noise goes on where it was, so that no two acquisitions have the same. */
 bool optics_begin(struct optics *optics, const struct rig *rig, uint32_t format, uint32_t width,
                   uint32_t offset_x, uint32_t offset_y);
 void optics_end(struct optics *optics);

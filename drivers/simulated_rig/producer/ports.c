@@ -8,7 +8,7 @@
 static struct module *port_of(HANDLE handle)
 {
     struct module *module = handle;
-    return module && module->kind >= SYSTEM && module->kind <= STREAM ? module : NULL;
+    return is_alive(handle) && module->kind >= SYSTEM && module->kind <= STREAM ? module : NULL;
 }
 
 /* The camera behind its remote port. */
@@ -75,7 +75,8 @@ GC_API GCWritePort(HANDLE handle, uint64_t address, const void *buffer, size_t *
 GC_API GCReadPortStacked(HANDLE handle, PORT_REGISTER_STACK_ENTRY *entries, size_t *count)
 {
     for (size_t i = 0; i < *count; i++) {
-        GC_ERROR result = GCReadPort(handle, entries[i].Address, entries[i].pBuffer, &entries[i].Size);
+        GC_ERROR result =
+            GCReadPort(handle, entries[i].Address, entries[i].pBuffer, &entries[i].Size);
         if (result != GC_ERR_SUCCESS) {
             *count = i;
             return result;
@@ -87,7 +88,8 @@ GC_API GCReadPortStacked(HANDLE handle, PORT_REGISTER_STACK_ENTRY *entries, size
 GC_API GCWritePortStacked(HANDLE handle, PORT_REGISTER_STACK_ENTRY *entries, size_t *count)
 {
     for (size_t i = 0; i < *count; i++) {
-        GC_ERROR result = GCWritePort(handle, entries[i].Address, entries[i].pBuffer, &entries[i].Size);
+        GC_ERROR result =
+            GCWritePort(handle, entries[i].Address, entries[i].pBuffer, &entries[i].Size);
         if (result != GC_ERR_SUCCESS) {
             *count = i;
             return result;
@@ -98,7 +100,8 @@ GC_API GCWritePortStacked(HANDLE handle, PORT_REGISTER_STACK_ENTRY *entries, siz
 
 GC_API GCGetPortInfo(HANDLE handle, INFO_CMD what, INFO_DATATYPE *type, void *buffer, size_t *size)
 {
-    static const char *const names[] = {"TLSystem", "TLInterface", "TLDevice", "Device", "TLDataStream"};
+    static const char *const names[] = {"TLSystem", "TLInterface", "TLDevice", "Device",
+                                        "TLDataStream"};
     struct module *module = port_of(handle);
     if (!module)
         return fail(GC_ERR_INVALID_HANDLE, "no port");

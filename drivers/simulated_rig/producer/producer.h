@@ -32,7 +32,8 @@ struct interface {
 
 struct system {
     struct module module;
-    struct rig *rig; /* NULL: there is none, cameras show a test pattern */
+    struct system *next; /* that is open */
+    struct rig *rig;     /* NULL: there is none, cameras show a test pattern */
     struct interface interface;
 };
 

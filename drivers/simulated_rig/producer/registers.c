@@ -18,7 +18,10 @@ void registers_reset(struct camera *camera)
     const struct rig *rig = camera->rig;
     bool line = camera->kind == LINE;
     memset(camera->words, 0, sizeof camera->words);
-    words[WIDTH_MAX].i = whole(rig ? (int64_t)rig->sensor_width : line ? LINE_WIDTH : AREA_SIDE, WIDTH_STEP);
+    words[WIDTH_MAX].i = whole(rig    ? (int64_t)rig->sensor_width
+                               : line ? LINE_WIDTH
+                                      : AREA_SIDE,
+                               WIDTH_STEP);
     words[HEIGHT_MAX].i = line ? LINE_BLOCK : rig ? (int64_t)rig->sensor_height : AREA_SIDE;
     words[WIDTH].i = words[WIDTH_MAX].i;
     words[HEIGHT].i = line ? 512 : words[HEIGHT_MAX].i;
@@ -49,7 +52,8 @@ struct layout camera_layout(const struct camera *camera)
     for (int chunk = 0; chunk < CHUNKS; chunk++) {
         if (!words[CHUNK_ENABLE + chunk].i)
             continue;
-        bool each_line = camera->kind == LINE && (chunk == CHUNK_TIMESTAMP || chunk == CHUNK_ENCODER);
+        bool each_line =
+            camera->kind == LINE && (chunk == CHUNK_TIMESTAMP || chunk == CHUNK_ENCODER);
         layout.chunk_at[chunk] = (layout.payload + 7) / 8 * 8;
         layout.chunk_bytes[chunk] = each_line ? sizeof(int64_t) * layout.height : sizeof(int64_t);
         layout.payload = layout.chunk_at[chunk] + layout.chunk_bytes[chunk];
@@ -77,7 +81,8 @@ static int64_t current(struct camera *camera, enum reg reg)
 
 static GC_ERROR read_text(const struct camera *camera, uint64_t at, void *buffer, size_t size)
 {
-    const char *texts[] = {VENDOR, device_model(camera->device), camera->device->module.id, VERSION};
+    const char *texts[] = {VENDOR, device_model(camera->device), camera->device->module.id,
+                           VERSION};
     char page[sizeof texts / sizeof *texts * TEXT_BYTES] = {0};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         strncpy(page + i * TEXT_BYTES, texts[i], TEXT_BYTES - 1);
@@ -112,11 +117,13 @@ static bool is_right(const struct camera *camera, enum reg reg, union word value
     const union word *words = camera->words;
     switch (reg) {
     case WIDTH:
-        return value.i > 0 && value.i % WIDTH_STEP == 0 && value.i + words[OFFSET_X].i <= words[WIDTH_MAX].i;
+        return value.i > 0 && value.i % WIDTH_STEP == 0 &&
+               value.i + words[OFFSET_X].i <= words[WIDTH_MAX].i;
     case HEIGHT:
         return value.i > 0 && value.i + words[OFFSET_Y].i <= words[HEIGHT_MAX].i;
     case OFFSET_X:
-        return value.i >= 0 && value.i % WIDTH_STEP == 0 && value.i + words[WIDTH].i <= words[WIDTH_MAX].i;
+        return value.i >= 0 && value.i % WIDTH_STEP == 0 &&
+               value.i + words[WIDTH].i <= words[WIDTH_MAX].i;
     case OFFSET_Y:
         return value.i >= 0 && value.i + words[HEIGHT].i <= words[HEIGHT_MAX].i;
     case PIXEL_FORMAT:

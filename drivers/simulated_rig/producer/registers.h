@@ -1,5 +1,5 @@
-/* The registers behind the cameras' nodes; area.xml, line.xml and camera.xml give the same
- * addresses. Every register is eight bytes: an integer or a double. */
+/* The registers behind the cameras' nodes; the descriptions (.xml) give the same addresses.
+ * Every register is eight bytes: an integer or a double. */
 #ifndef REGISTERS_H
 #define REGISTERS_H
 

@@ -28,7 +28,8 @@ bool rig_open(struct rig **rig, char *reason, int reason_size)
         memory = mmap(NULL, stat.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     close(file);
     struct rig *mapped = memory;
-    if (memory == MAP_FAILED || mapped->magic != RIG_MAGIC || mapped->size != (uint64_t)stat.st_size) {
+    if (memory == MAP_FAILED || mapped->magic != RIG_MAGIC ||
+        mapped->size != (uint64_t)stat.st_size) {
         snprintf(reason, reason_size, "%s: is no shared rig", path);
         if (memory != MAP_FAILED)
             munmap(memory, stat.st_size);
@@ -44,20 +45,9 @@ void rig_close(struct rig *rig)
         munmap(rig, rig->size);
 }
 
-static uint64_t still_kept(uint64_t n, uint64_t written)
+uint64_t rig_oldest(uint64_t written)
 {
-    uint64_t oldest = written > RIG_RING / 2 ? written - RIG_RING / 2 : 0;
-    return n < oldest ? oldest : n;
-}
-
-struct moment rig_move(const struct rig *rig, uint64_t n)
-{
-    return rig->moves[still_kept(n, rig_load(&rig->moves_told)) % RIG_RING];
-}
-
-struct moment rig_trigger(const struct rig *rig, uint64_t n)
-{
-    return rig->triggers[still_kept(n, rig_load(&rig->triggers_fired)) % RIG_RING];
+    return written > RIG_RING / 2 ? written - RIG_RING / 2 : 0;
 }
 
 void between(const struct moment *from, const struct moment *to, double share, double position[3])
@@ -70,7 +60,7 @@ void rig_position(const struct rig *rig, int64_t time_ns, double position[3])
 {
     uint64_t told = rig_load(&rig->moves_told);
     struct moment later = {0}, earlier = {0};
-    uint64_t oldest = still_kept(0, told);
+    uint64_t oldest = rig_oldest(told);
     for (uint64_t n = told; n > oldest; n--) {
         earlier = rig->moves[(n - 1) % RIG_RING];
         if (earlier.time_ns <= time_ns) {

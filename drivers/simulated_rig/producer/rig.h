@@ -50,12 +50,17 @@ bool rig_open(struct rig **rig, char *reason, int reason_size);
 void rig_close(struct rig *rig);
 
 /* A word that another process writes. */
-static inline uint64_t rig_load(const uint64_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
-static inline void rig_store(uint64_t *word, uint64_t value) { __atomic_store_n(word, value, __ATOMIC_RELEASE); }
+static inline uint64_t rig_load(const uint64_t *word)
+{
+    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+static inline void rig_store(uint64_t *word, uint64_t value)
+{
+    __atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
 
-/* Telling number n (from 0), or trigger number n; the oldest kept one if it is gone. */
-struct moment rig_move(const struct rig *rig, uint64_t n);
-struct moment rig_trigger(const struct rig *rig, uint64_t n);
+/* The oldest telling or trigger that can be read while more are written. */
+uint64_t rig_oldest(uint64_t written);
 
 /* Where the axes were at a time: interpolated between two tellings, at rest after the last. */
 void rig_position(const struct rig *rig, int64_t time_ns, double position[3]);

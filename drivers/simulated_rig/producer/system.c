@@ -7,6 +7,20 @@
 
 #define INTERFACE_ID "SimulatedInterface"
 
+static struct system *systems; /* that are open */
+static pthread_mutex_t systems_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* Modules are parts of their system, so the address tells. */
+bool is_alive(HANDLE handle)
+{
+    bool found = false;
+    pthread_mutex_lock(&systems_lock);
+    for (struct system *system = systems; system && !found; system = system->next)
+        found = (char *)handle >= (char *)system && (char *)handle < (char *)(system + 1);
+    pthread_mutex_unlock(&systems_lock);
+    return found;
+}
+
 GC_API TLOpen(HANDLE *opened)
 {
     char reason[256];
@@ -21,6 +35,10 @@ GC_API TLOpen(HANDLE *opened)
     system->module = (struct module){SYSTEM, MODEL, "ModulePort", &module_xml};
     system->rig = rig;
     interface_init(&system->interface, system);
+    pthread_mutex_lock(&systems_lock);
+    system->next = systems;
+    systems = system;
+    pthread_mutex_unlock(&systems_lock);
     *opened = system;
     return GC_ERR_SUCCESS;
 }
@@ -30,9 +48,14 @@ GC_API TLClose(HANDLE handle)
     struct system *system = module_of(handle, SYSTEM);
     if (!system)
         return fail(GC_ERR_INVALID_HANDLE, "no system");
+    pthread_mutex_lock(&systems_lock);
+    struct system **link = &systems;
+    while (*link != system)
+        link = &(*link)->next;
+    *link = system->next;
+    pthread_mutex_unlock(&systems_lock);
     interface_shut(&system->interface);
     rig_close(system->rig);
-    system->module.kind = 0;
     free(system);
     return GC_ERR_SUCCESS;
 }
@@ -129,5 +152,4 @@ void interface_shut(struct interface *interface)
 {
     for (int i = 0; i < interface->count; i++)
         device_shut(&interface->devices[i]);
-    interface->module.kind = 0;
 }

@@ -13,7 +13,8 @@ void triggers_begin(struct camera *camera)
     if (!rig)
         return;
     camera->triggers_seen = rig_load(&rig->triggers_fired);
-    rig_store(&rig->triggers_ignored, rig->triggers_ignored + camera->triggers_seen - rig->triggers_seen);
+    rig_store(&rig->triggers_ignored,
+              rig->triggers_ignored + camera->triggers_seen - rig->triggers_seen);
     rig_store(&rig->triggers_seen, camera->triggers_seen);
 }
 
@@ -33,7 +34,8 @@ void fire_software_trigger(struct camera *camera)
 
 static void take_at(struct camera *camera, const struct moment *moment)
 {
-    struct shot shot = {.time_ns = moment->time_ns, .encoder = encoder_count(camera, moment->position)};
+    struct shot shot = {.time_ns = moment->time_ns,
+                        .encoder = encoder_count(camera, moment->position)};
     for (int axis = 0; axis < 3; axis++)
         shot.position[axis] = moment->position[axis];
     take(camera, &shot);
@@ -77,8 +79,16 @@ static void take_line0(struct camera *camera)
     struct rig *rig = camera->rig;
     if (!rig)
         return;
-    while (camera->triggers_seen < rig_load(&rig->triggers_fired) && camera->acquiring) {
-        struct moment moment = rig_trigger(rig, camera->triggers_seen++);
+    for (uint64_t fired;
+         camera->triggers_seen < (fired = rig_load(&rig->triggers_fired)) && camera->acquiring;) {
+        uint64_t oldest = rig_oldest(fired);
+        if (camera->triggers_seen < oldest) { /* too late for those before */
+            rig_store(&rig->triggers_ignored,
+                      rig->triggers_ignored + oldest - camera->triggers_seen);
+            camera->counter += oldest - camera->triggers_seen;
+            camera->triggers_seen = oldest;
+        }
+        struct moment moment = rig->triggers[camera->triggers_seen++ % RIG_RING];
         camera->counter++;
         take_at(camera, &moment);
     }

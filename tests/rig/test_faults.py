@@ -1,0 +1,290 @@
+"""What can break on a rig breaks here: each loss is located, the map is finished, nothing moves."""
+
+import os
+import resource
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from darkscan.drivers.recording import Recording
+from darkscan.drivers.rig import Rig
+from darkscan.drivers.simulated_rig import SimulatedRig
+from darkscan.pipeline.supervisor import Progress
+from tests.acquisition.fakes import rig_of
+from tests.rig.scanning import (
+    Once,
+    assert_same_results,
+    captured,
+    put,
+    replayed,
+    scan,
+    simulated,
+    status_of,
+)
+
+pytestmark = [
+    pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (cc)"),
+    pytest.mark.expects_errors,
+]
+
+
+def slow(kind: str, **changes: dict[str, object]) -> Rig:
+    """A rig that takes a few seconds for its scan, so that faults meet it in mid-scan."""
+    velocity = {"area": 20.0, "fly": 5.0, "line": 3.0}[kind]
+    motion = {"velocity_mm_s": velocity, "acceleration_mm_s2": 100.0, **changes.pop("motion", {})}
+    if kind == "area":
+        motion["settle_s"] = 0.3
+    return rig_of(kind, motion=motion, **changes)
+
+
+def at_rest(running: SimulatedRig) -> bool:
+    """Whether the simulated axes stand still: they tell where they are only while they move."""
+    before = running.shared._head.moves_told
+    time.sleep(0.3)
+    return bool(running.shared._head.moves_told == before)
+
+
+@pytest.mark.parametrize("kind", ["fly", "line"])
+@pytest.mark.parametrize("fault", ["drop", "incomplete"])
+def test_frames_that_the_camera_loses_are_taken_again(
+    kind: str, fault: str, tmp_path: Path
+) -> None:
+    rig = slow(kind)
+    with simulated(rig) as running:
+        getattr(running.shared.faults, fault)(1)
+        scanned = scan(rig, tmp_path, rescans=1)
+    assert scanned.map.coverage.complete
+    assert scanned.map.ledger.lost == 0
+    lost = scanned.report["lost_at_first"]
+    assert lost
+    assert all(frame["taken_again"] for frame in lost)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault", "reason"),
+    [
+        ("area", "drop", "the camera lost it"),
+        ("fly", "drop", "the camera lost it"),
+        ("fly", "incomplete", "with missing lines"),
+        ("line", "drop", "lines missing"),
+        ("line", "incomplete", "lines missing"),
+    ],
+)
+def test_without_a_rescan_the_loss_is_located_and_recorded(
+    kind: str, fault: str, reason: str, tmp_path: Path
+) -> None:
+    rig = slow(kind)
+    with simulated(rig) as running:
+        getattr(running.shared.faults, fault)(1)
+        scanned = scan(rig, tmp_path, rescans=0, record=True)
+    coverage = scanned.map.coverage
+    assert scanned.reasons
+    assert all(reason in words for words in scanned.reasons.values())
+    assert not coverage.complete
+    areas = [area for area in coverage.not_inspected if area.frames]
+    assert {frame for area in areas for frame in area.frames} <= scanned.reasons.keys()
+    assert areas
+    assert scanned.record is not None
+    assert_same_results(scanned.out, replayed(scanned.record, tmp_path / "replayed"))
+
+
+def test_lines_that_the_encoder_skips_cost_their_frame_and_shift_none(tmp_path: Path) -> None:
+    rig = slow("line")
+    with simulated(rig) as running:
+
+        def skip(_: Progress) -> None:
+            running.shared.faults.skip(40)
+
+        meddle = Once(lambda progress: captured(progress) >= 1, skip)
+        scanned = scan(rig, tmp_path, rescans=0, on_progress=meddle)
+    assert meddle.done
+    assert scanned.reasons
+    assert all("lines missing" in words for words in scanned.reasons.values())
+    assert scanned.map.ledger.mapped == scanned.map.ledger.captured - len(scanned.reasons)
+
+
+@pytest.mark.parametrize("kind", ["area", "fly", "line"])
+def test_a_camera_unplugged_and_plugged_in_again_goes_on(kind: str, tmp_path: Path) -> None:
+    rig = slow(kind)
+    with simulated(rig) as running:
+        unplug = Once(
+            lambda progress: captured(progress) >= 1, lambda _: running.shared.faults.unplug()
+        )
+        plug = Once(
+            lambda progress: unplug.done and _waits(progress),
+            lambda _: running.shared.faults.plug(),
+        )
+        scanned = scan(rig, tmp_path, on_progress=_both(unplug, plug))
+    assert plug.done
+    assert scanned.map.coverage.complete
+    assert scanned.report["interruptions"]
+
+
+def test_a_camera_that_stays_away_ends_the_scan_with_a_map(tmp_path: Path) -> None:
+    rig = slow("area", camera={"reconnect_s": 1.0})
+    with simulated(rig) as running:
+        unplug = Once(
+            lambda progress: captured(progress) >= 2, lambda _: running.shared.faults.unplug()
+        )
+        scanned = scan(rig, tmp_path, on_progress=unplug, record=True)
+        assert at_rest(running)
+    assert scanned.map.ledger.mapped >= 2
+    assert scanned.reasons
+    assert all("does not answer" in words for words in scanned.reasons.values())
+    assert scanned.record is not None
+    assert_same_results(scanned.out, replayed(scanned.record, tmp_path / "replayed"))
+
+
+@pytest.mark.parametrize("kind", ["area", "fly", "line"])
+def test_a_motion_unit_killed_in_mid_move_and_restarted_goes_on(kind: str, tmp_path: Path) -> None:
+    rig = slow(kind)
+    with simulated(rig) as running:
+        kill = Once(lambda progress: captured(progress) >= 1, lambda _: running.motion_unit.kill())
+        start = Once(
+            lambda progress: kill.done and _waits(progress),
+            lambda _: running.motion_unit.start(),
+        )
+        scanned = scan(rig, tmp_path, on_progress=_both(kill, start))
+    assert start.done
+    assert scanned.map.coverage.complete
+    assert "motion unit" in scanned.report["interruptions"][0]
+
+
+def test_a_motion_unit_that_stays_away_ends_the_scan_with_a_map(tmp_path: Path) -> None:
+    rig = slow("fly", motion={"reconnect_s": 1.0})
+    with simulated(rig) as running:
+        kill = Once(lambda progress: captured(progress) >= 1, lambda _: running.motion_unit.kill())
+        scanned = scan(rig, tmp_path, on_progress=kill)
+    assert scanned.map.ledger.mapped >= 1
+    assert all("not taken" in words for words in scanned.reasons.values())
+
+
+@pytest.mark.parametrize("fault", ["limit", "problem"])
+def test_an_axis_that_fails_in_mid_move_stops_the_scan(fault: str, tmp_path: Path) -> None:
+    rig = slow("fly")
+    with simulated(rig) as running:
+        strike = Once(
+            lambda progress: captured(progress) >= 1,
+            lambda _: put(f"{rig.motion.x.record}:FAULT", fault),
+        )
+        scanned = scan(rig, tmp_path, on_progress=strike)
+        assert at_rest(running)
+    assert strike.done
+    assert scanned.map.ledger.mapped >= 1
+    assert scanned.reasons
+    assert all("not taken" in words for words in scanned.reasons.values())
+
+
+@pytest.mark.parametrize("stage", ["acquisition", "motion", "merging"])
+def test_a_stage_that_dies_is_restarted_and_the_scan_goes_on(stage: str, tmp_path: Path) -> None:
+    rig = slow("area")
+
+    def kill(progress: Progress) -> None:
+        status = status_of(progress, stage)
+        assert status is not None
+        psutil.Process(status.pid).kill()
+
+    meddle = Once(
+        lambda progress: captured(progress) >= 2 and status_of(progress, stage) is not None, kill
+    )
+    with simulated(rig):
+        scanned = scan(rig, tmp_path, on_progress=meddle, record=True)
+    assert meddle.done
+    assert scanned.map.coverage.complete
+    assert scanned.record is not None
+    assert_same_results(scanned.out, replayed(scanned.record, tmp_path / "replayed"))
+
+
+def test_a_full_disk_ends_the_recording_but_not_the_inspection(tmp_path: Path) -> None:
+    rig = slow("area")
+
+    def fill(progress: Progress) -> None:
+        status = status_of(progress, "recording")
+        assert status is not None
+        assert scan_file.exists()
+        size = scan_file.stat().st_size
+        resource.prlimit(status.pid, resource.RLIMIT_FSIZE, (size, size))
+
+    scan_file = tmp_path / "scan.h5"
+    meddle = Once(
+        lambda progress: captured(progress) >= 2 and status_of(progress, "recording") is not None,
+        fill,
+    )
+    ended: dict[str, str] = {}
+
+    def watch(progress: Progress) -> None:
+        meddle(progress)
+        ended.update(progress.ended)
+
+    with simulated(rig):
+        scanned = scan(rig, tmp_path, on_progress=watch, record=True)
+    assert meddle.done
+    assert scanned.map.coverage.complete
+    assert "recording" in ended
+    with Recording(scan_file) as recording:
+        assert not recording.complete
+        assert 2 <= len(recording.frames) - recording.missing < len(recording.frames)
+
+
+def test_the_operator_holds_the_scan_and_lets_it_go_on(tmp_path: Path) -> None:
+    rig = slow("area")
+    held_at: list[int] = []
+
+    def signal_self(_: Progress) -> None:
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    hold = Once(lambda progress: captured(progress) >= 2, signal_self)
+    seen = Once(lambda progress: hold.done and _says(progress, "held"), lambda _: None)
+    began: list[float] = []
+
+    def watch(progress: Progress) -> None:
+        hold(progress)
+        seen(progress)
+        if seen.done:
+            began.append(time.monotonic())
+            held_at.append(captured(progress))
+            go_on(progress)
+
+    go_on = Once(lambda _: began[-1] - began[0] > 2.0, signal_self)
+    with simulated(rig):
+        scanned = scan(rig, tmp_path, on_progress=watch)
+    assert go_on.done
+    assert held_at[2] <= held_at[0] + 1
+    assert scanned.map.coverage.complete
+
+
+def test_the_operator_ends_the_scan(tmp_path: Path) -> None:
+    rig = slow("line")
+    stop = Once(
+        lambda progress: captured(progress) >= 1, lambda _: os.kill(os.getpid(), signal.SIGINT)
+    )
+    with simulated(rig) as running:
+        scanned = scan(rig, tmp_path, on_progress=stop, record=True)
+        assert at_rest(running)
+    assert scanned.map.ledger.mapped >= 1
+    assert scanned.reasons
+    assert all("stopped by the operator" in words for words in scanned.reasons.values())
+    assert scanned.record is not None
+    assert_same_results(scanned.out, replayed(scanned.record, tmp_path / "replayed"))
+
+
+def _waits(progress: Progress) -> bool:
+    return _says(progress, "waiting")
+
+
+def _says(progress: Progress, word: str) -> bool:
+    status = status_of(progress, "acquisition")
+    return status is not None and word in status.doing
+
+
+def _both(*watchers: Callable[[Progress], None]) -> Callable[[Progress], None]:
+    def watch(progress: Progress) -> None:
+        for watcher in watchers:
+            watcher(progress)
+
+    return watch
