@@ -69,6 +69,8 @@ def _problem(error: ErrorDetails, kind: type[BaseModel]) -> str:
     message = message[:1].lower() + message[1:]
     if error["type"] in {"model_type", "dict_type"}:
         message = "must be a table"
+    if error["type"] == "missing":
+        return "is missing"
     # What our own checks say is whole; pydantic's words lack the value.
     return message if error["type"] == "value_error" else f"{message} (is {error['input']!r:.60})"
 

@@ -13,6 +13,7 @@ CELLS = 64
 _SMOOTH_ROUNDS, _FREE_ROUNDS = 200, 50
 _DEGREE = 4
 _ODD_SIGMAS = 4.0
+_ODD_SHARE = 0.05
 _NORMAL_MAD = 1.4826
 _LEAST_SIGHTS = 3
 _SETTLED = 1e-5
@@ -31,52 +32,72 @@ def mean_glow(
 
     ``cells`` (N, h, w) are the mean light of parts of frames of ``shape``, ``frames`` say where
     they lie. A place that several parts of the sensor see tells how these differ, so element
-    and camera come apart as in the dithered flat fields of astronomy: logarithms of the light
-    are the element's at a place plus the camera's at a cell, found by turns. Where most
-    places are seen fewer than three times the element is taken for even, as in a plain mean.
-    Returns (h, w), or (1, w)
-    for a line camera, about 1.
+    and camera come apart as in the dithered flat fields of astronomy. Where most places are
+    seen fewer than three times the element is taken for even, as in a plain mean. Returns
+    (h, w), or (1, w) for a line camera, about 1.
     """
     lit = (cells > _UNLIT * np.median(cells)) & _even(cells)
-    log = np.log(np.where(lit, cells, 1.0))
-    place = _places(frames, cells.shape, shape, pixel_to_stage)
     over = (0, 1) if line else 0
+    seen = lit.sum(axis=over, keepdims=True)[0]
+    place = _places(frames, cells.shape, shape, pixel_to_stage)
+    sights = np.bincount(place.ravel(), lit.ravel())
+    if not lit.any() or np.median(sights[place[lit]]) < _LEAST_SIGHTS:
+        return np.ones(seen.shape)
+    element, camera = _come_apart(np.log(np.where(lit, cells, 1.0)), lit, place, over)
+    glow = np.where(lit, np.exp(element), 0.0)
+    level = (glow * np.exp(camera)).sum(axis=(1, 2), keepdims=True)
+    glow *= lit.sum(axis=(1, 2), keepdims=True) / np.maximum(level, np.finfo(float).tiny)
+    mean = glow.sum(axis=over, keepdims=True)[0] / np.maximum(seen, 1)
+    even: FloatArray = np.where(seen > 0, mean / mean[seen > 0].mean(), 1.0)
+    return even
+
+
+def _come_apart(
+    log: FloatArray,
+    lit: npt.NDArray[np.bool_],
+    place: npt.NDArray[np.int64],
+    over: int | tuple[int, int],
+) -> tuple[FloatArray, FloatArray]:
+    """The element's part (N, h, w) and the camera's (1, h or 1, w) of the light's logarithm.
+
+    Their sum is ``log`` wherever it is ``lit``, as nearly as can be; found by turns.
+    """
+    sights = np.maximum(np.bincount(place.ravel(), lit.ravel()), 1)
     seen = np.maximum(lit.sum(axis=over, keepdims=True), 1)
-    here = np.maximum(np.bincount(place.ravel(), lit.ravel()), 1)
-    if np.median(here[place[lit]]) < _LEAST_SIGHTS:
-        return np.ones(seen.shape[1:])
     smooth = _smooth_patterns(seen.shape[1:])
+
+    def mean_over_frames(values: FloatArray) -> FloatArray:
+        return np.asarray(np.where(lit, values, 0.0).sum(axis=over, keepdims=True) / seen)
+
+    def smoothed(pattern: FloatArray) -> FloatArray:
+        return np.asarray((smooth @ (smooth.T @ pattern.ravel())).reshape(pattern.shape))
+
     counts = np.maximum(lit.sum(axis=(1, 2), keepdims=True), 1)
-    level = (log * lit).sum(axis=(1, 2), keepdims=True) / counts
-    camera = np.where(lit, log - level, 0.0).sum(axis=over, keepdims=True) / seen
-    camera = (smooth @ (smooth.T @ camera.ravel())).reshape(seen.shape)
-    element = np.zeros(len(here))
+    levels = np.where(lit, log, 0.0).sum(axis=(1, 2), keepdims=True) / counts
+    camera = smoothed(mean_over_frames(log - levels))
+    element = np.zeros_like(log)
     # At first only what is smooth over the frame is the camera's: frames at regular steps do
     # not tell patterns that repeat with the steps from the element's.
-    for patterns, rounds in ((smooth, _SMOOTH_ROUNDS), (None, _FREE_ROUNDS)):
+    for free, rounds in ((False, _SMOOTH_ROUNDS), (True, _FREE_ROUNDS)):
         for _ in range(rounds):
             off = np.where(lit, log - camera, 0.0)
-            element = np.bincount(place.ravel(), off.ravel()) / here
-            rest = np.where(lit, log - element[place], 0.0).sum(axis=over, keepdims=True) / seen
-            if patterns is not None:
-                rest = (patterns @ (patterns.T @ rest.ravel())).reshape(rest.shape)
+            element = (np.bincount(place.ravel(), off.ravel()) / sights)[place]
+            rest = mean_over_frames(log - element)
+            rest = rest if free else smoothed(rest)
             before, camera = camera, rest - rest.mean()
             if np.abs(camera - before).max() < _SETTLED:
                 break
-    glow = np.where(lit, np.exp(element[place]), 0.0)
-    level = (glow * np.exp(camera)).sum(axis=(1, 2), keepdims=True)
-    glow *= lit.sum(axis=(1, 2), keepdims=True) / level
-    mean: FloatArray = (glow.sum(axis=over, keepdims=True) / seen)[0]
-    even: FloatArray = mean / mean.mean()
-    return even
+    return element, camera
 
 
 def _even(cells: FloatArray) -> npt.NDArray[np.bool_]:
     """Cells without bright features, whose light no one cell on the element holds, (N, h, w)."""
     even = np.empty(cells.shape, dtype=bool)
     for frame, values in zip(even, cells.astype(np.float32), strict=True):
-        off = np.abs(values - cv2.medianBlur(values, 5))
-        odd = off > _ODD_SIGMAS * _NORMAL_MAD * np.median(off)
+        around = cv2.medianBlur(values, 5)
+        off = np.abs(values - around)
+        noise = _ODD_SIGMAS * _NORMAL_MAD * np.median(off)
+        odd = off > np.maximum(noise, _ODD_SHARE * around)
         frame[...] = cv2.dilate(odd.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0
     return even
 

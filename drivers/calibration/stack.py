@@ -52,6 +52,8 @@ class Stack:
 
     def only(self, chosen: Mask) -> "Stack":
         """Some of the frames, (N,) bool."""
+        if chosen.all():
+            return self
         frames = [meta for meta, is_chosen in zip(self.frames, chosen, strict=True) if is_chosen]
         return replace(
             self,

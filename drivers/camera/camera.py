@@ -201,7 +201,7 @@ class Camera:
             left = max(end - time.monotonic(), 0.0)
             acquirer = self._camera.acquirer
             with self._asking("sends nothing any more"):
-                acquirer.timeout_period_on_update_event_data_call = int(1000 * min(left, _SLICE_S))
+                self._wait_in_slices_of(acquirer, round(1000 * min(left, _SLICE_S)))
                 # harvesters waits for ever when told to wait for no time at all.
                 raw = acquirer.try_fetch(timeout=max(min(left, _QUIET_S), 0.001), is_raw=True)
             now = time.monotonic()
@@ -214,6 +214,11 @@ class Camera:
                     raise CameraGone(f"{self.name} does not answer any more")
             if now >= end:
                 return None
+
+    @staticmethod
+    def _wait_in_slices_of(acquirer: Any, slice_ms: int) -> None:
+        if slice_ms != acquirer.timeout_period_on_update_event_data_call:  # setting it is slow
+            acquirer.timeout_period_on_update_event_data_call = slice_ms
 
     def _buffer(self, raw: Any) -> Buffer:
         numbered = self._numbering.add(raw.frame_id)

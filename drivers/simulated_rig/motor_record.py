@@ -4,6 +4,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
+from typing import Any
 
 from caproto import AlarmSeverity, AlarmStatus, ChannelAlarm
 
@@ -74,7 +75,7 @@ class MotorRecord:
         self._violation = False
         start = axis.profile.end
         self._alarm = ChannelAlarm()
-        places = {
+        places: dict[str, Any] = {
             "units": _UNITS,
             "precision": _PRECISION,
             "lower_ctrl_limit": limits[0],

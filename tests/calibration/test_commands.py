@@ -144,7 +144,7 @@ def test_a_flat_field_is_taken_in_the_middle_of_the_element(transposed: bool) ->
     assert part.element.region_mm == pytest.approx(middle)
     assert part.scan.overlap_px == 256
     small = middle_of_element(make_rig(), 99, overlap=0.0)
-    assert small.element.region_mm == (0, 0, 24, 18)
+    assert small.element.region_mm == pytest.approx((0, 0, 24, 18))
     assert small.scan.overlap_px == make_rig().scan.overlap_px
 
 

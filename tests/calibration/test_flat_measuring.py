@@ -26,7 +26,7 @@ def measured(light: Path, dark: Path, rig: Rig) -> tuple[FlatField, FlatQuality]
         return measure_flat(lit, unlit, rig)
 
 
-@pytest.fixture(scope="module", params=RIGS.values(), ids=RIGS)
+@pytest.fixture(scope="module", params=list(RIGS.values()), ids=list(RIGS))
 def found(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Rig, Camera, FlatField, FlatQuality]:

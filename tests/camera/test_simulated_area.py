@@ -1,6 +1,7 @@
 """The driver with the simulated area camera: triggers, pixels, and everything that gets lost."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -87,7 +88,7 @@ def test_frames_that_found_no_buffer_are_counted_and_missed(area: Bench) -> None
     with Camera(area.settings, "fly") as camera:
         camera.arm()
         trigger(area, 4 + 3)
-        wait_until(lambda: area.shared.counters.frames == 7)
+        wait_until(partial(has_taken, area, 7))
         assert [fetched(camera) for _ in range(4)] == [(n, 0) for n in range(4)]
         trigger(area, 1)
         assert fetched(camera) == (7, 3)
@@ -100,7 +101,7 @@ def test_underruns_add_up_over_several_strips(area: Bench) -> None:
         for strip in range(1, 3):
             camera.arm()
             trigger(area, 4 + 1)
-            wait_until(lambda frames=5 * strip: area.shared.counters.frames == frames)
+            wait_until(partial(has_taken, area, 5 * strip))
             assert [fetched(camera)[0] for _ in range(4)] == [0, 1, 2, 3]
             camera.disarm()
             assert camera.counts.underruns == strip
@@ -153,6 +154,10 @@ def attempt(camera: Camera, doing: str) -> None:
             camera.trigger()
         case _:
             camera.arm()
+
+
+def has_taken(area: Bench, frames: int) -> bool:
+    return area.shared.counters.frames == frames
 
 
 def trigger(area: Bench, times: int) -> None:

@@ -128,6 +128,17 @@ def test_the_reset_makes_here_zero(bench: Bench, rig: SharedRig) -> None:
     assert camera.nodes.EncoderValue.value == 0
 
 
+def test_a_reset_on_the_way_counts_from_there(bench: Bench, rig: SharedRig) -> None:
+    camera = open_by_encoder(bench, rig, 0.0, "PositionUp")
+    with camera.acquiring():
+        end = drive(rig, 0.0, 0.505, start_ns=TELLING_NS, tellings=5)
+        before = camera.fetch_lines()[1]
+        camera.nodes.EncoderReset.execute()
+        drive(rig, 0.505, 1.01, start_ns=end + TELLING_NS, tellings=5)
+        after = camera.fetch_lines()[1]
+    assert before == after == [DIVIDER * n for n in range(1, BLOCK + 1)]
+
+
 def test_an_unfinished_block_is_not_delivered(bench: Bench, rig: SharedRig) -> None:
     camera = open_by_encoder(bench, rig, 0.0, "PositionUp")
     for _ in range(2):

@@ -79,6 +79,32 @@ def test_triggers_are_counted_as_ignored_while_nobody_acquires(bench: Bench) -> 
     assert rig.counters.frames == 1
 
 
+def test_a_software_trigger_that_nobody_waits_for_is_counted_too(bench: Bench) -> None:
+    rig = bench.rig(area_look(SIDE), CANVAS)
+    camera = open_triggered(bench, "Software")
+    camera.trigger()
+    assert rig.counters.triggers_ignored == 1
+    with camera.acquiring():
+        camera.trigger()
+        assert camera.fetch().number == 0
+
+
+def test_a_free_run_sees_where_the_axes_were_at_its_own_times(bench: Bench) -> None:
+    rig = bench.rig(area_look(SIDE), CANVAS)
+    start, seconds, mm = time.time_ns(), 60, 6.0  # a pixel is 0.1 s
+    for n in range(seconds * 20 + 1):
+        rig.move(start + n * 50_000_000, (mm * n / (seconds * 20), 0.0, 0.0))
+    camera = bench.open(AREA).set(AcquisitionFrameRate=30.0)
+    with camera.acquiring():
+        shots = camera.fetch_all(12)
+    for shot in shots:
+        column = mm / seconds * (shot.time_ns - start) / 1e9 * 100
+        assert any(
+            (shot.pixels == crop(near / 100, 0.0)).all()
+            for near in {round(column - 0.01), round(column + 0.01)}
+        )
+
+
 def test_more_triggers_than_the_ring_holds_are_not_made_up(bench: Bench) -> None:
     rig = bench.rig(area_look(SIDE), CANVAS)
     camera = open_triggered(bench, "Line0").set(Width=64, Height=8)

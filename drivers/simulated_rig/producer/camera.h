@@ -28,7 +28,7 @@ struct camera {
     struct device *device;
     struct rig *rig; /* NULL: test pattern */
     union word words[REGISTER_WORDS];
-    pthread_mutex_t lock; /* of registers, encoder and software triggers */
+    pthread_mutex_t lock; /* of registers and software triggers */
 
     pthread_t thread;
     pthread_cond_t wake;
@@ -39,7 +39,7 @@ struct camera {
     double phase;           /* edges since then, with a fraction; an edge is a divider's counts */
     double furthest;        /* edge, in the direction that counts, for PositionUp and Down */
     uint64_t moves_seen;
-    struct moment here; /* the last of them */
+    struct moment here; /* the last of them, or where it was reset since */
     uint64_t counts_to_skip;
 
     /* Triggers. */
@@ -51,7 +51,7 @@ struct camera {
     double due_ns;          /* from then to the next frame or line */
 
     /* The frame or block under way. */
-    pthread_mutex_t taking; /* held while shots are taken */
+    pthread_mutex_t taking; /* held while shots are taken; comes before `lock` */
     struct layout layout;
     struct optics optics;
     struct buffer *buffer;

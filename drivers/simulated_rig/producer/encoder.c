@@ -31,11 +31,11 @@ static void stand_at(struct camera *camera, const struct moment *moment)
 
 void encoder_reset(struct camera *camera)
 {
-    struct moment here = {0};
+    camera->here = (struct moment){.time_ns = now_ns()};
     if (camera->rig)
-        rig_position(camera->rig, now_ns(), here.position);
-    memcpy(camera->encoder_zero, here.position, sizeof here.position);
-    stand_at(camera, &here);
+        rig_position(camera->rig, camera->here.time_ns, camera->here.position);
+    memcpy(camera->encoder_zero, camera->here.position, sizeof camera->encoder_zero);
+    stand_at(camera, &camera->here);
 }
 
 void encoder_begin(struct camera *camera)

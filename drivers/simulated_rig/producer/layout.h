@@ -9,7 +9,6 @@ enum chunk { CHUNK_FRAME_ID, CHUNK_TIMESTAMP, CHUNK_ENCODER, CHUNK_COUNTER, CHUN
 
 /* As in the nodes' descriptions: CHUNK_ID + enum chunk. */
 #define CHUNK_ID 0x1000
-#define CHUNK_ID_IMAGE 0x0FFF
 
 struct layout {
     uint32_t width, height, offset_x, offset_y; /* pixels */

@@ -144,14 +144,24 @@ static bool is_right(const struct camera *camera, enum reg reg, union word value
     }
 }
 
-/* Starting and stopping wait for a thread that needs the lock. */
-static bool is_start_or_stop(struct camera *camera, enum reg reg)
+/* Commands that wait for the camera's thread, which needs the lock. */
+static bool is_for_the_thread(struct camera *camera, enum reg reg)
 {
-    if (reg == ACQUISITION_START)
+    switch (reg) {
+    case ACQUISITION_START:
         camera_start(camera);
-    else if (reg == ACQUISITION_STOP)
+        return true;
+    case ACQUISITION_STOP:
         camera_stop(camera);
-    return reg == ACQUISITION_START || reg == ACQUISITION_STOP;
+        return true;
+    case ENCODER_RESET:
+        pthread_mutex_lock(&camera->taking);
+        encoder_reset(camera);
+        pthread_mutex_unlock(&camera->taking);
+        return true;
+    default:
+        return false;
+    }
 }
 
 static void set(struct camera *camera, enum reg reg, union word value)
@@ -159,9 +169,6 @@ static void set(struct camera *camera, enum reg reg, union word value)
     switch (reg) {
     case TRIGGER_SOFTWARE:
         fire_software_trigger(camera);
-        break;
-    case ENCODER_RESET:
-        encoder_reset(camera);
         break;
     case COUNTER_RESET:
         camera->counter = 0;
@@ -185,7 +192,7 @@ GC_ERROR registers_write(struct camera *camera, uint64_t address, const void *bu
     enum reg reg = at / 8;
     union word value;
     memcpy(&value, buffer, sizeof value);
-    if (is_start_or_stop(camera, reg))
+    if (is_for_the_thread(camera, reg))
         return GC_ERR_SUCCESS;
     pthread_mutex_lock(&camera->lock);
     GC_ERROR result = GC_ERR_SUCCESS;

@@ -20,7 +20,8 @@ void triggers_begin(struct camera *camera)
 
 void fire_software_trigger(struct camera *camera)
 {
-    if (!camera->acquiring) {
+    bool room = camera->software_fired - camera->software_seen < SOFTWARE_TRIGGERS;
+    if (!camera->acquiring || !room) {
         if (camera->rig)
             rig_store(&camera->rig->triggers_ignored, camera->rig->triggers_ignored + 1);
         return;
