@@ -7,6 +7,7 @@ GigE Vision's older way, two grey levels' high bytes around a byte of both low n
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -14,11 +15,13 @@ from darkscan.drivers.rig import PixelFormat
 from darkscan.pipeline.frames import Pixels
 
 Bytes = npt.NDArray[np.uint8]
-_Words = npt.NDArray[np.uint16]
 _Unpack = Callable[[Bytes, Pixels], None]
 
-_BYTES_AT_ONCE = 512 * 1024
+_BYTES_AT_ONCE = 192 * 1024
 """Packed formats take several passes over so much, which stays in the processor's cache."""
+
+_GROUP_10P = 5
+"""Bytes of four pixels."""
 
 
 @dataclass(frozen=True)
@@ -62,30 +65,56 @@ def _mono16(rows: Bytes, out: Pixels) -> None:
 
 
 def _mono10p(rows: Bytes, out: Pixels) -> None:
+    # Eight bytes are read for five: a row's last group must not read beyond the buffer.
+    if rows.shape[1] > _GROUP_10P:
+        _four_at_once(rows, out[:, :-4].view("<u8"))
+    last = rows[:, -_GROUP_10P:].astype(np.uint16)
     for pixel in range(4):
-        levels = _pairs(rows, pixel, 5) >> (2 * pixel)
-        np.bitwise_and(levels, 0x3FF, out=out[:, pixel::4])
+        levels = (last[:, pixel] | last[:, pixel + 1] << 8) >> (2 * pixel)
+        np.bitwise_and(levels, 0x3FF, out=out[:, out.shape[1] - 4 + pixel])
+
+
+def _four_at_once(rows: Bytes, out: npt.NDArray[np.uint64]) -> None:
+    """Spreads 4 x 10 bits to 4 x 16: first the two halves apart, then each in two."""
+    groups = np.lib.stride_tricks.as_strided(
+        rows, (*out.shape, 8), (rows.strides[0], _GROUP_10P, 1), writeable=False
+    )
+    bits = groups.view("<u8")[..., 0].copy()
+    upper = bits & 0xFF_FFF0_0000
+    upper <<= 12
+    bits &= 0xF_FFFF
+    bits |= upper
+    np.bitwise_and(bits, 0x000F_FC00_000F_FC00, out=upper)
+    upper <<= 6
+    bits &= 0x0000_03FF_0000_03FF
+    np.bitwise_or(bits, upper, out=out)
 
 
 def _mono12p(rows: Bytes, out: Pixels) -> None:
-    np.bitwise_and(_pairs(rows, 0, 3), 0xFFF, out=out[:, 0::2])
-    np.right_shift(_pairs(rows, 1, 3), 4, out=out[:, 1::2])
+    bits, pairs = _pairs(rows), out.view("<u4")
+    np.bitwise_and(bits, 0xFF_F000, out=pairs)
+    pairs <<= 4
+    bits &= 0xFFF
+    pairs |= bits
 
 
 def _mono12packed(rows: Bytes, out: Pixels) -> None:
-    even = rows[:, 0::3].astype(np.uint16)
-    even <<= 4
-    np.bitwise_or(even, rows[:, 1::3] & 0xF, out=out[:, 0::2])
-    np.right_shift(_pairs(rows, 1, 3), 4, out=out[:, 1::2])
+    bits, pairs = _pairs(rows), out.view("<u4")
+    np.bitwise_and(bits, 0xFF_F000, out=pairs)
+    pairs <<= 4
+    high = bits & 0xFF
+    high <<= 4
+    pairs |= high
+    bits >>= 8
+    bits &= 0xF
+    pairs |= bits
 
 
-def _pairs(rows: Bytes, first: int, step: int) -> _Words:
-    """Bytes first and first + 1 of each group of ``step``, as one little-endian number."""
-    shape = (rows.shape[0], rows.shape[1] // step)
-    view = np.lib.stride_tricks.as_strided(
-        rows[:, first:], (*shape, 2), (rows.strides[0], step, 1), writeable=False
-    )
-    return view.view("<u2")[..., 0]
+def _pairs(rows: Bytes) -> npt.NDArray[np.uint32]:
+    """Each three bytes as one number, 255 above them: what OpenCV does fast for colours."""
+    colours = rows.reshape(len(rows), -1, 3)
+    numbers: npt.NDArray[np.uint32] = cv2.cvtColor(colours, cv2.COLOR_BGR2BGRA).view("<u4")
+    return numbers[..., 0]
 
 
 LAYOUTS: dict[PixelFormat, Layout] = {

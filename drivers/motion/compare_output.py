@@ -1,16 +1,19 @@
 """The position-compare output: it triggers the camera and latches the axes' positions."""
 
+import asyncio
 from collections.abc import Callable
 
 import aioca
 import numpy as np
 
-from darkscan.drivers.motion.channel_access import Sample, read, tell, watch, write
-from darkscan.drivers.motion.errors import MotionGoneError
+from darkscan.drivers.motion.channel_access import ANSWER_S, Sample, read, tell, watch, write
+from darkscan.drivers.motion.errors import MotionError
 from darkscan.drivers.motion.history import FloatArray
 from darkscan.drivers.rig.motion import CompareSettings
 from darkscan.pipeline.errors import InputError
 from darkscan.pipeline.messages import Axis, Compare
+
+_LOOK_EVERY_S = 0.02
 
 OnLatches = Callable[[int, FloatArray], None]
 """Is given the number of the first new latch within its sweep, and the new ones (N, 3), mm."""
@@ -42,7 +45,7 @@ class CompareOutput:
             watch(self._names.latches, self._take, self._on_gone)
 
     async def arm(self, axis: Axis, compare: Compare) -> None:
-        """Gets ready for a sweep and forgets the latches of the last. Raises MotionGoneError."""
+        """Gets ready for a sweep and forgets the latches of the last. Raises MotionError."""
         names = self._names
         self._cleared_ns = None
         await write(names.arm, 0)
@@ -52,11 +55,17 @@ class CompareOutput:
         await write(names.count, compare.count)  # clears the latches
         if names.latches:
             # News of the last sweep may still be on the way: they are older than this.
-            cleared = await read(names.latches)
-            if np.size(cleared.value):
-                raise MotionGoneError(f"{names.latches} was not cleared by {names.count}")
-            self._known, self._cleared_ns = 0, cleared.time_ns
+            self._known, self._cleared_ns = 0, await self._when_cleared()
         await write(names.arm, 1)
+
+    async def _when_cleared(self) -> int:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + ANSWER_S
+        while np.size((latches := await read(self._names.latches)).value):
+            if loop.time() > deadline:
+                raise MotionError(f"{self._names.count} does not clear {self._names.latches}")
+            await asyncio.sleep(_LOOK_EVERY_S)
+        return latches.time_ns
 
     async def finish(self) -> None:
         """Passes on the last latches, and disarms. Raises MotionGoneError."""

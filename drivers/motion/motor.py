@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import aioca
 
@@ -73,7 +74,7 @@ class Motor:
         self.record: str = getattr(settings, axis).record
         self._on_sample, self._on_gone = on_sample, on_gone
         self._margin_s = margin_s
-        self._fault: asyncio.Future[None] | None = None
+        self._fault: asyncio.Future[MotionError] | None = None
         self._tolerance_mm = 0.0
         self._base = self._velocity = self.ramp_s = self._fastest = 0.0
 
@@ -122,6 +123,8 @@ class Motor:
         deadline = loop.time() + distance / self._velocity + 2.0 * self.ramp_s + self._margin_s
         self._fault = loop.create_future()
         put = asyncio.ensure_future(write(self._field("VAL"), target, seconds=None))
+        put.add_done_callback(_take_note)
+        ends: set[asyncio.Future[Any]] = {put, self._fault}
         try:
             while not put.done():
                 left = deadline - loop.time()
@@ -130,12 +133,12 @@ class Motor:
                         f"axis {self.axis}: the move to {target:.3f} mm does not end in time"
                     )
                 await asyncio.wait(
-                    {put, self._fault},
+                    ends,
                     timeout=min(left, _WATCHED_EVERY_S),
                     return_when=asyncio.FIRST_COMPLETED,
                 )
                 if self._fault.done():
-                    self._fault.result()
+                    raise self._fault.result()
                 if not put.done():
                     await read_numbers([self._field("DMOV")])  # does it answer at all?
             put.result()
@@ -238,4 +241,10 @@ class Motor:
         try:
             self._require_order(int(sample.value))
         except MotionError as error:
-            self._fault.set_exception(error)
+            self._fault.set_result(error)
+
+
+def _take_note(task: asyncio.Task[None]) -> None:
+    """A write that fails after its move was given up is nobody's business."""
+    if not task.cancelled():
+        task.exception()

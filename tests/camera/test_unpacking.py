@@ -11,6 +11,7 @@ from darkscan.drivers.rig import BIT_DEPTHS, PixelFormat
 
 Levels = npt.NDArray[np.uint16]
 FORMATS = list(LAYOUTS)
+PACKED: tuple[PixelFormat, ...] = ("Mono10p", "Mono12p", "Mono12Packed")
 
 
 def pack(levels: Levels, pixel_format: PixelFormat) -> npt.NDArray[np.uint8]:
@@ -66,10 +67,11 @@ def test_rows_with_padding_are_unpacked_upside_down_into_part_of_a_frame(
     assert not frame[10:].any()
 
 
-@given(levels=st.lists(st.integers(0, 4095), min_size=4, max_size=4))
-def test_every_grey_level_survives_both_12_bit_packings(levels: list[int]) -> None:
-    row = np.array([levels], np.uint16)
-    for pixel_format in ("Mono12p", "Mono12Packed"):
-        out = np.empty_like(row)
-        unpack(LAYOUTS[pixel_format], pack(row, pixel_format), out)
-        assert out.tolist() == [levels]
+@given(levels=st.lists(st.integers(0, 1023), min_size=4, max_size=4), groups=st.integers(1, 3))
+def test_any_grey_levels_survive_any_packing(levels: list[int], groups: int) -> None:
+    row = np.array([levels * groups], np.uint16)
+    for pixel_format in PACKED:
+        for scale in (1, 2 ** (BIT_DEPTHS[pixel_format] - 10)):
+            out = np.empty_like(row)
+            unpack(LAYOUTS[pixel_format], pack(row * scale, pixel_format), out)
+            np.testing.assert_array_equal(out, row * scale)

@@ -2,7 +2,6 @@
 
 import signal
 
-import psutil
 import pytest
 
 from darkscan.drivers.simulated_rig.unit_process import MotionUnitProcess
@@ -21,7 +20,7 @@ from tests.motion.records import put, value_of
 from tests.motion.stage_process import StageProcess
 from tests.motion.test_motion_stage import place, sweep
 from tests.motion.units import motion_settings
-from tests.motion.waiting import wait_until
+from tests.motion.waiting import suspended, wait_until
 
 
 def test_an_axis_that_is_not_homed_ends_the_stage_at_the_start(
@@ -151,12 +150,8 @@ def test_a_unit_that_hangs_on_the_way_is_gone_until_it_answers(
     stage.wait_for(MotionReady)
     stage.send(Move(order=1, target_mm=place(800.0)))
     wait_until(lambda: value_of("TEST:X.RBV") > 5.0)
-    process = psutil.Process(unit.process.pid)
-    process.suspend()
-    try:
+    with suspended(unit.process.pid):
         assert stage.wait_for(MotionStopped).gone
-    finally:
-        process.resume()
     ready = stage.wait_for(MotionReady)
     assert ready.position_mm[0] < 800.0
     assert value_of("TEST:X.DMOV") == 1

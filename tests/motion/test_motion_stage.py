@@ -27,7 +27,7 @@ from tests.motion.conftest import StartStage, StartUnit
 from tests.motion.records import put, value_of
 from tests.motion.stage_process import StageProcess
 from tests.motion.units import HIGH, LOW, NOISE_UM, START, motion_settings
-from tests.motion.waiting import wait_until
+from tests.motion.waiting import suspended, wait_until
 
 NOISE_MM = 6 * NOISE_UM * 1e-3
 
@@ -112,6 +112,10 @@ def test_the_track_is_true_to_the_nanosecond(
     stage = start_stage()
     stage.wait_for(MotionReady)
     stage.send(sweep(1, 200.0))
+    for _ in range(3):
+        stage.wait_for(Track)
+    with suspended(stage.process.pid):  # what it hears, it hears late
+        time.sleep(0.2)
     stage.wait_for(Arrived)
     history = History(uncertainty_um=1.0)
     tracks = stage.all_of(Track)

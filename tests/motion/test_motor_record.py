@@ -11,7 +11,7 @@ from darkscan.drivers.simulated_rig.unit_process import MotionUnitProcess
 from tests.motion.conftest import StartUnit
 from tests.motion.records import put, value_of, values_of
 from tests.motion.units import NOISE_UM, START
-from tests.motion.waiting import wait_until
+from tests.motion.waiting import suspended, wait_until
 
 HOMED, PROBLEM, PLUS_LIMIT = 1 << 14, 1 << 9, 1 << 2
 NOISE_MM = 6 * NOISE_UM * 1e-3
@@ -119,13 +119,17 @@ def test_triggers_are_latched_and_a_new_count_clears_them(unit: MotionUnitProces
 def test_the_camera_is_told_of_moves_triggers_and_light(
     start_unit: StartUnit, shared: SharedRig
 ) -> None:
-    start_unit(shared_rig=shared.path)
+    unit = start_unit(shared_rig=shared.path, time_scale=1.0)
     for lit in (False, True):
         put("TEST:LIGHT", int(lit))
         assert shared.light == lit
     for name, value in (("FIRST", 30.0), ("STEP", 18.0), ("COUNT", 10), ("ARM", 1)):
         put(f"TEST:PC:{name}", value)
-    put("TEST:X", 400.0)
+    put("TEST:X", 250.0, wait=False)
+    wait_until(lambda: shared._head.triggers_fired > 1)
+    with suspended(unit.process.pid):  # what it tells, it tells late
+        time.sleep(0.2)
+    wait_until(lambda: value_of("TEST:X.DMOV") == 1)
 
     head = shared._head
     fired = [tuple(moment.position) for moment in head.triggers[: head.triggers_fired]]
@@ -138,4 +142,4 @@ def test_the_camera_is_told_of_moves_triggers_and_light(
     assert np.diff(times)[1:].max() < 6_000_000
     places = np.array([moment.position[0] for moment in moves])
     assert np.all(np.diff(places)[1:] >= 0)
-    assert places[-1] == 400.0
+    assert places[-1] == 250.0

@@ -1,7 +1,10 @@
 """Waits for what must come, however slow the machine is."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psutil
 
 PATIENCE_S = 60.0
 
@@ -12,3 +15,14 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it never came"
         time.sleep(0.01)
+
+
+@contextmanager
+def suspended(pid: int) -> Iterator[None]:
+    """A process that gets no time."""
+    process = psutil.Process(pid)
+    process.suspend()
+    try:
+        yield
+    finally:
+        process.resume()

@@ -1,0 +1,136 @@
+"""A turned, magnified, shaded camera: calibrated by its own scans, it measures the truth."""
+
+import re
+import shutil
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from darkscan.drivers.rig import Rig, load_rig
+from darkscan.drivers.simulated_rig import truth_of
+from darkscan.drivers.simulation.comparison import compare
+from darkscan.pipeline.defect_map import DefectMap
+from tests.conftest import REPOSITORY
+from tests.stages.running import darkscan
+
+pytestmark = [
+    pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (cc)"),
+    pytest.mark.timeout(400),
+]
+
+ALLOWED_MM = 0.020
+NEAR_MM = 0.3
+"""A centre line this close to a true scratch is meant to be of it."""
+
+FAULTS = """\
+camera_rotation_mrad = 1.0
+pitch_error = 0.01
+vignetting = 0.3
+hot_pixels = 12
+"""
+
+Points = npt.NDArray[np.float64]
+
+
+def write_rig(path: Path, kind: str, *, preset: str = "optic", calibrated: bool = False) -> Path:
+    """A simulated rig whose camera is not as drawn."""
+    text = (REPOSITORY / "configs" / f"rig-{kind}-simulated.toml").read_text()
+    assert "[simulation]\n" in text
+    assert "[calibration]\n" in text
+    text = text.replace("[simulation]\n", f"[simulation]\n{FAULTS}")
+    text, changed = re.subn(r'^preset = "\w+"', f'preset = "{preset}"', text, flags=re.MULTILINE)
+    assert changed == 1
+    if calibrated:
+        lines = 'geometry = "geometry.json"\nflat = "flat.h5"\n'
+        text = text.replace("[calibration]\n", f"[calibration]\n{lines}")
+    path.write_text(text)
+    return path
+
+
+@pytest.fixture(scope="module", params=["area", "line"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def folder(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Calibrations, and the maps of a scan with them and of one without."""
+    folder = tmp_path_factory.mktemp("calibrated")
+    target = write_rig(folder / "target.toml", kind, preset="dot-grid")
+    darkscan("calibrate", "geometry", "--rig", target, "--out", folder / "geometry.json")
+    clean = write_rig(folder / "clean.toml", kind, preset="clean")
+    darkscan("calibrate", "flat", "--rig", clean, "--out", folder / "flat.h5")
+    as_drawn = write_rig(folder / "drawn.toml", kind)
+    darkscan("run", "--rig", as_drawn, "--out", folder / "drawn")
+    rig = write_rig(folder / "rig.toml", kind, calibrated=True)
+    darkscan("run", "--rig", rig, "--out", folder / "out", "--record", folder / "scan.h5")
+    return folder
+
+
+def read_map(folder: Path) -> DefectMap:
+    return DefectMap.model_validate_json((folder / "defect-map.json").read_bytes())
+
+
+def finely(vertices: Points) -> Points:
+    """Points along a line, 5 um apart."""
+    parts = [
+        a + (b - a) * np.linspace(0, 1, max(2, int(np.hypot(*(b - a)) / 0.005)))[:, None]
+        for a, b in pairwise(vertices)
+    ]
+    return np.concatenate(parts)
+
+
+def offsets_mm(rig: Rig, found: DefectMap) -> Points:
+    """How far the centre lines' points that are of a true scratch lie from it."""
+    truth = truth_of(rig)
+    assert truth is not None
+    mm = rig.geometry.pitch_um / 1000
+    true = np.concatenate([finely(trace.vertices * mm) for trace in truth.scratches])
+    points = [
+        point
+        for defect in found.defects
+        for scratch in defect.scratches
+        for point in np.array(scratch.centreline)
+    ]
+    nearest = np.array([np.sqrt(((true - point) ** 2).sum(axis=1).min()) for point in points])
+    return nearest[nearest < NEAR_MM]
+
+
+def test_defects_lie_within_two_pixels_of_the_truth(folder: Path) -> None:
+    offsets = offsets_mm(load_rig(folder / "rig.toml"), read_map(folder / "out"))
+    assert len(offsets) > 50
+    assert np.median(offsets) < ALLOWED_MM / 2
+    assert np.quantile(offsets, 0.9) < ALLOWED_MM
+    drawn = offsets_mm(load_rig(folder / "rig.toml"), read_map(folder / "drawn"))
+    assert np.quantile(drawn, 0.9) > 2 * ALLOWED_MM, "without a calibration they would not"
+
+
+def test_scratches_across_frame_borders_stay_whole(folder: Path) -> None:
+    truth = truth_of(load_rig(folder / "rig.toml"))
+    assert truth is not None
+    found = read_map(folder / "out")
+    across = [
+        scratch
+        for scratch in compare(truth, found).scratches
+        if scratch.found and scratch.length_mm > 5.0
+    ]
+    assert len(across) >= 3
+    for scratch in across:
+        assert len(scratch.defects) == 1
+        assert scratch.traced > 0.9
+
+
+def test_the_map_names_its_calibrations(folder: Path) -> None:
+    calibration = read_map(folder / "out").scan.calibration
+    assert re.search(r"sha256:\w{8}.*sha256:\w{8}", calibration)
+    assert read_map(folder / "drawn").scan.calibration == ""
+
+
+def test_the_recording_is_corrected_already(folder: Path, tmp_path: Path) -> None:
+    darkscan("replay", folder / "scan.h5", "--out", tmp_path / "replayed")
+    for name in ("defect-map.json", "defect-map.png"):
+        again = (tmp_path / "replayed" / name).read_bytes()
+        assert again == (folder / "out" / name).read_bytes()
