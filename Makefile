@@ -67,6 +67,7 @@ figures: $(VENV)/dev
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/mapping.py
 	$(BIN)/python benchmarks/lengths.py
+	$(BIN)/python benchmarks/acquisition.py
 
 tables: $(VENV)/dev
 	$(BIN)/python benchmarks/tables.py --out out/tables

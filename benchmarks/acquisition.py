@@ -39,7 +39,7 @@ FRAME_ROWS, OVERLAP = 2048, 160
 STRIP_LINES = 81_920
 """810 mm at 10 um."""
 
-SLOTS, BUFFERS = 4, 16
+SLOTS, BUFFERS = 4, 32
 UNBOUNDED_HZ = 1e7
 WAIT_S = 5.0
 
@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--blocks", type=int, default=200)
     parser.add_argument("--format", default="Mono8")
-    parser.add_argument("--klines", type=float, nargs="*", default=[60.0, 240.0])
+    parser.add_argument("--klines", type=float, nargs="*", default=[60.0, 120.0])
     arguments = parser.parse_args()
     print(machine())
     print(

@@ -62,8 +62,8 @@ class CameraSettings(Written):
     """Buffers the producer fills in turn."""
 
     id_wraps_at: int = Field(default=0, ge=0)
-    """The largest frame number before the camera begins again at 1; GigE Vision 1.x: 65535.
-    0: it never does."""
+    """The largest frame number before the camera begins again at 1 (numbers then begin at 1,
+    too); GigE Vision 1.x: 65535. 0: it never does."""
 
     trigger_source: str = ""
     """Where frame or line triggers come from; left out: "Software" for step and stare, "Line0"
@@ -79,7 +79,8 @@ class CameraSettings(Written):
     """Further nodes of the camera to set before the scan, by their own names."""
 
     names: dict[str, str] = Field(default_factory=dict)
-    """What this camera calls a node of the Standard Features Naming Convention."""
+    """What this camera calls a node of the Standard Features Naming Convention; "" for one that
+    it has not, and that may be left alone."""
 
     @property
     def bit_depth(self) -> int:

@@ -9,6 +9,7 @@ when somebody is told, never what.
 import argparse
 import asyncio
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -38,6 +39,7 @@ from darkscan.pipeline.station import die_with
 MOST_TRIGGERS = 10_000
 """Of one arming."""
 
+_NS = 1_000_000_000
 _TICK_S = 0.01
 _TOLD_EVERY_NS = 5_000_000
 _LATCHES_EVERY_NS = 60_000_000
@@ -86,8 +88,9 @@ class MotionUnit:
             self._wake.clear()
             now_ns = self.advance()
             await self._post(now_ns)
-            if any(axis.profile.end_ns > now_ns for axis in self._axes):
-                await asyncio.sleep(_TICK_S)
+            ends = [end_ns for axis in self._axes if (end_ns := axis.profile.end_ns) > now_ns]
+            if ends:
+                await asyncio.sleep(min(_TICK_S, (min(ends) - now_ns) / _NS))
             else:
                 await self._wake.wait()
 
@@ -206,13 +209,18 @@ def _limits(settings: AxisSettings | None) -> tuple[float, float]:
 
 async def _serve(settings: MotionUnitSettings) -> None:
     unit = MotionUnit(settings)
+    context: Any = Context(unit.channels)
 
     async def when_started(_library: Any) -> None:
+        for listening in context.tcp_sockets.values():
+            # Inherited by the clients' sockets: of several answers all but the first would wait
+            # for the client's acknowledgement, 40 ms.
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # Whoever waits for us may search for the records now.
         sys.stdout.buffer.write(READY)
         sys.stdout.buffer.flush()
 
-    server = asyncio.ensure_future(Context(unit.channels).run(startup_hook=when_started))
+    server = asyncio.ensure_future(context.run(startup_hook=when_started))
     mover = asyncio.ensure_future(unit.run())
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_number, server.cancel)

@@ -1,6 +1,7 @@
 """The process that serves the simulated motion unit's records."""
 
 import os
+import random
 import select
 import signal
 import socket
@@ -20,12 +21,14 @@ _START_S = 60.0
 _END_S = 5.0
 _ATTEMPTS = 3
 _LONGEST_WORD = 200
+_OWN_PORTS = (15_000, 32_000)
 
 
 class MotionUnitProcess:
     """Starts the records on free ports of this computer, for it alone, and ends them.
 
-    ``environment`` is what a client needs to find them. It stays the same over a restart.
+    ``environment`` is what a client needs to find them. It stays the same over a restart. A
+    client has no use for what the server is told: its library would complain of it.
     """
 
     def __init__(self, settings: MotionUnitSettings, folder: Path) -> None:
@@ -34,7 +37,9 @@ class MotionUnitProcess:
         self._log = folder / "motion-unit.log"
         settings.write(self._file)
         for attempt in range(_ATTEMPTS):
-            self.environment = _environment(_free_port(), _free_port())
+            server, repeater = _free_port(), _free_port()
+            self.environment = _clients(server, repeater)
+            self._own = _servers(server, repeater)
             try:
                 self.start()
             except DarkscanError:
@@ -49,7 +54,7 @@ class MotionUnitProcess:
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", _MODULE, str(self._file)],
-                env={**os.environ, **self.environment},
+                env={**os.environ, **self.environment, **self._own},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -105,12 +110,17 @@ class MotionUnitProcess:
             self.process.stdout.close()
 
 
-def _environment(server: int, repeater: int) -> dict[str, str]:
+def _clients(server: int, repeater: int) -> dict[str, str]:
     return {
         "EPICS_CA_ADDR_LIST": _LOOPBACK,
         "EPICS_CA_AUTO_ADDR_LIST": "NO",
         "EPICS_CA_SERVER_PORT": str(server),
         "EPICS_CA_REPEATER_PORT": str(repeater),
+    }
+
+
+def _servers(server: int, repeater: int) -> dict[str, str]:
+    return {
         "EPICS_CAS_SERVER_PORT": str(server),
         "EPICS_CAS_INTF_ADDR_LIST": _LOOPBACK,
         "EPICS_CAS_AUTO_BEACON_ADDR_LIST": "NO",
@@ -120,14 +130,18 @@ def _environment(server: int, repeater: int) -> dict[str, str]:
 
 
 def _free_port() -> int:
-    """A port that is free for both TCP and UDP, as Channel Access needs it."""
+    """A port that is free for both TCP and UDP, as Channel Access needs it.
+
+    Not one of those that the system gives to whoever asks for any: a client that got ours
+    between our looking and our binding would never hear from us.
+    """
     while True:
+        port = random.randrange(*_OWN_PORTS)  # noqa: S311 - no secret
         with (
             socket.socket(type=socket.SOCK_STREAM) as stream,
             socket.socket(type=socket.SOCK_DGRAM) as datagrams,
+            suppress(OSError),
         ):
-            stream.bind((_LOOPBACK, 0))
-            port = int(stream.getsockname()[1])
-            with suppress(OSError):
-                datagrams.bind((_LOOPBACK, port))
-                return port
+            stream.bind((_LOOPBACK, port))
+            datagrams.bind((_LOOPBACK, port))
+            return port

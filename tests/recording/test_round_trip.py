@@ -92,7 +92,7 @@ def test_what_is_known_of_a_lost_frame_is_kept(tmp_path: Path) -> None:
     lost = plan[1].model_copy(
         update={
             "flags": int(FrameFlag.LOST | FrameFlag.NOT_TAKEN),
-            "note": "the operator’s will",
+            "note": "the operatör",
             "uncertainty_um": 0.5,
         }
     )
