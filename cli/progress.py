@@ -88,7 +88,9 @@ class ProgressView:
             size = self._console.size
             rows = min(size.height - 6, _HIGHEST_PICTURE)
             coloured = self._console.color_system is not None
-            parts.append(self._picture(size.width - 2, rows, coloured))
+            picture = self._picture(size.width - 2, rows, coloured)
+            picture.end = "\n"
+            parts.append(picture)
         if self._hint:
             parts.append(Text(self._hint, style="dim"))
         return Group(*parts)

@@ -6,18 +6,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from darkscan.drivers.planning import plan_scan
 from darkscan.drivers.recording import Recording
-from darkscan.drivers.rig import Rig
+from darkscan.drivers.rig import Rig, drawn_geometry
 from darkscan.drivers.simulated_rig import truth_of
 from darkscan.drivers.simulation.background import draw_background
 from darkscan.drivers.simulation.comparison import compare
 from darkscan.drivers.simulation.sensor import Noise
+from darkscan.pipeline.recipe import Inspection
 from tests.acquisition.fakes import rig_of
 from tests.rig.scanning import Scanned, assert_same_results, replayed, scan, simulated
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (cc)")
 
-KINDS = ["area", "fly", "line"]
+KINDS = ["area", "fly", "fly by time stamps", "line"]
 CNR = 4.0
 SHORTEST_MM = 0.5
 
@@ -30,7 +32,11 @@ def rig_for(kind: str) -> Rig:
     }
     if kind == "line":
         changes["scan"] = {"frame_height_px": 1024}
-    return rig_of(kind, **changes)
+    if kind == "fly by time stamps":
+        changes["motion"] = {"positions": "timestamps"}
+    if kind == "area":
+        changes["camera"] |= {"pixel_format": "Mono12p"}
+    return rig_of(kind.partition(" ")[0], **changes)
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -69,10 +75,26 @@ def test_the_recording_replayed_gives_the_same_map(scanned: Scanned, tmp_path: P
     assert_same_results(scanned.out, replayed(scanned.record, tmp_path / "replayed"))
 
 
-def test_each_frame_says_when_and_how_surely_it_was_placed(scanned: Scanned) -> None:
+def test_packed_grey_levels_keep_their_depth(rig: Rig, scanned: Scanned) -> None:
+    assert scanned.record is not None
+    with Recording(scanned.record) as recording:
+        assert recording.info.bit_depth == rig.camera.bit_depth
+        pixels = np.empty(recording.info.frame_shape, recording.info.dtype)
+        recording.read_into(0, pixels)
+    level = np.median(pixels) / 2 ** (rig.camera.bit_depth - 8)
+    assert 5 < level < 60
+
+
+def test_each_frame_says_when_and_how_surely_it_was_placed(rig: Rig, scanned: Scanned) -> None:
     assert scanned.record is not None
     with Recording(scanned.record) as recording:
         times = [meta.exposure_ns for meta in recording.frames]
+        plan = plan_scan(
+            rig, drawn_geometry(rig), Inspection(), side="front", recipe_name="default"
+        )
+        for planned, meta in zip(plan.frames, recording.frames, strict=True):
+            off_um = 1000 * (np.array(meta.position_mm) - planned.meta.position_mm)[:2]
+            assert np.abs(off_um).max() < max(10.0, 5 * meta.uncertainty_um)
         assert all(meta.uncertainty_um > 0 for meta in recording.frames)
     assert len(set(times)) > len(times) // 2
     assert min(times) > 0
