@@ -38,6 +38,17 @@ def rig_at_work(rig: Rig) -> Iterator[None]:
 @contextmanager
 def keys() -> Iterator[None]:
     """Lets the operator hold and end the scan by single keys, where there is a terminal."""
+    # Before and after the stages run there is nothing to hold, and nobody who would handle it.
+    hold_before = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    try:
+        with _single_keys():
+            yield
+    finally:
+        signal.signal(signal.SIGUSR1, hold_before)
+
+
+@contextmanager
+def _single_keys() -> Iterator[None]:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         yield
         return

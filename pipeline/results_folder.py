@@ -42,10 +42,13 @@ class ResultsFolder:
         except OSError as error:
             raise StorageError(self.path, error) from error
 
-    def clear(self) -> None:
-        """Removes all but the log: a run that failed leaves nothing that looks like results."""
+    def clear(self, keep: Path | None = None) -> None:
+        """Removes all but the log: a run that failed leaves nothing that looks like results.
+
+        ``keep``: the recording of a scan, which may lie here and is worth something by itself.
+        """
         for entry in self.path.iterdir():
-            if entry.name != LOG_NAME:
+            if entry.name != LOG_NAME and entry != keep:
                 entry.unlink(missing_ok=True)
 
     def tidy(self) -> None:

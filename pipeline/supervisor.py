@@ -24,8 +24,8 @@ _TICK_S = 0.5
 _GRACE_S = 5.0
 _STDERR_TAIL = 2000
 
-# Without these a run cannot take or account for its frames; the others can be given up.
-_ESSENTIAL = {"acquisition", "merging", "motion"}
+# Without these two a run cannot account for its frames; the others can be given up.
+_ESSENTIAL = {"acquisition", "merging"}
 
 # The run is over when these have ended well.
 _FINISHERS = {"merging", "recording"}
@@ -210,6 +210,9 @@ class Supervisor:
             self._to_acquisition.send(self._stop)  # the one that knew is gone
         if stage == "acquisition" and self.progress.held:
             self._to_acquisition.send(Pause(hold=True))
+        if stage == "acquisition":
+            for ended in self.progress.ended:
+                self._to_acquisition.send(StageDied(stage=ended, index=0, pid=0))
 
     def _give_up(self, stage: str, last_words: str) -> None:
         reason = f"{stage} died {self._restarts + 1} times in a row"
@@ -217,7 +220,8 @@ class Supervisor:
             raise DarkscanError(": ".join([reason, *_exceptions(last_words)[-1:]]))
         if not any(name == stage for name, _ in self._children):
             _log.error("stage given up", stage=stage)
-            self._tell_to_stop(StopScan(reason=reason, give_up=True))
+            # Without axes nothing more is taken, but what was taken can still be inspected.
+            self._tell_to_stop(StopScan(reason=reason, give_up=stage != "motion"))
 
     def _kill_silent(self) -> None:
         now = time.monotonic()

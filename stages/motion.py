@@ -14,7 +14,7 @@ from darkscan.drivers.motion.errors import MotionError, MotionGoneError
 from darkscan.drivers.motion.history import FloatArray, Times
 from darkscan.drivers.motion.unit import MARGIN_S, MotionUnit
 from darkscan.drivers.rig.motion import MotionSettings
-from darkscan.pipeline.errors import DarkscanError
+from darkscan.pipeline.errors import DarkscanError, InputError
 from darkscan.pipeline.links import Inbox, Outbox
 from darkscan.pipeline.messages import (
     Arrived,
@@ -32,6 +32,7 @@ from darkscan.pipeline.station import Station
 _BEAT_S = 0.5
 _RETRY_S = 0.5
 _END_S = 0.8
+_WAS_READY = "motion-was-ready"
 
 _log = structlog.get_logger(__name__)
 
@@ -51,6 +52,7 @@ class Motion:
     ) -> None:
         self._settings = settings
         self._station = station
+        self._was_ready = run_dir / _WAS_READY
         self._inbox = Inbox(run_dir, "motion")
         self._to_acquisition = Outbox(run_dir, "acquisition")
         self._unit = MotionUnit(
@@ -148,12 +150,20 @@ class Motion:
             self._end.set()
 
     async def _start(self) -> None:
-        await self._unit.connect()
-        await self._say_ready()
+        try:
+            await self._unit.connect()
+        except InputError as error:
+            if not self._was_ready.exists():
+                raise
+            # A predecessor of this process had found the unit: it may come back.
+            await self._recover(str(error))
+        else:
+            await self._say_ready()
 
     async def _say_ready(self) -> None:
         position = await self._unit.position()
         self._ready = True
+        self._was_ready.touch()
         self._send(
             MotionReady(position_mm=position, low_mm=self._unit.low_mm, high_mm=self._unit.high_mm)
         )

@@ -13,6 +13,7 @@ from darkscan.pipeline.ring import FrameRing, StaleReferenceError
 from darkscan.pipeline.run import RING_NAME
 from darkscan.pipeline.scan import FrameMeta
 from darkscan.pipeline.station import Station
+from darkscan.pipeline.units import FrameId
 
 _log = structlog.get_logger(__name__)
 
@@ -29,7 +30,7 @@ class RecordingStage:
         self._ring = FrameRing.attach(run_dir / RING_NAME)
         self._inbox = Inbox(run_dir, "recording")
         self._to_acquisition = Outbox(run_dir, "acquisition")
-        self._frames = 0
+        self._recorded: set[FrameId] = set()
         station.listen_to(self._inbox.socket)
 
     def run(self) -> bool:
@@ -43,20 +44,26 @@ class RecordingStage:
                 if message is None:
                     self._station.wait()
                 elif isinstance(message, EndOfScan):
-                    self._writer.close()
+                    self._finish()
                     return True
                 else:
                     self._record(message)
-                self._station.beat(self._frames)
+                self._station.beat(len(self._recorded))
         except StorageError as error:
             self._to_acquisition.send(RecordingEnded(reason=str(error)))
             self._to_acquisition.close(linger_ms=1000)
             raise
         finally:
             self._writer.abandon()
-            if not self._frames:
+            if not self._recorded:
                 self._writer.path.unlink(missing_ok=True)  # a recording of nothing
         return False
+
+    def _finish(self) -> None:
+        missing = self._writer.info.frames_planned - len(self._recorded)
+        if missing:  # acquisition died with frames that were mapped, but not yet here
+            raise StorageError(self._writer.path, f"{missing} frames never came to be recorded")
+        self._writer.close()
 
     def _record(self, message: Message) -> None:
         match message:
@@ -68,11 +75,13 @@ class RecordingStage:
                 if self._ring.still_holds(ref):
                     self._confirm(meta)
             case NotInspected(meta=meta):
-                self._writer.write(meta, None)
+                # A frame taken before acquisition died is not worse for not being taken again.
+                if meta.frame not in self._recorded:
+                    self._writer.write(meta, None)
                 self._confirm(meta)
             case _:
                 _log.warning("unexpected message", kind=type(message).__name__)
 
     def _confirm(self, meta: FrameMeta) -> None:
-        self._frames += 1
+        self._recorded.add(meta.frame)
         self._to_acquisition.send(Recorded(frame=meta.frame))

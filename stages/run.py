@@ -83,19 +83,13 @@ def _work(stage: str, run_dir: Path, spec: RunSpec, station: Station) -> None:
 
 def _take_frames(run_dir: Path, spec: RunSpec, station: Station) -> None:
     from darkscan.drivers.calibration import load_flat
-    from darkscan.drivers.camera.camera import Camera
     from darkscan.drivers.planning import LiveScan
+    from darkscan.stages.acquisition.finding import find_camera, was_begun
     from darkscan.stages.acquisition.live import LiveAcquisition
 
     scan = LiveScan.read(run_dir)
     flat = load_flat(scan.rig, force=scan.forced) if scan.corrects else None
-    camera = Camera(
-        scan.rig.camera,
-        scan.plan.mode,
-        encoder=scan.plan.mode == "line",
-        encoder_divider=scan.plan.encoder_divider or 1,
-        file=scan.rig_file,
-    )
+    camera = find_camera(scan, station, patient=was_begun(run_dir))
     LiveAcquisition(run_dir, spec, scan, camera, flat, station).run()
 
 

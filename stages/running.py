@@ -89,7 +89,7 @@ def run_to_map(
             report = _supervise(folder.path, spec, on_progress)
         except BaseException as error:
             _log.error("run failed", reason=str(error) or type(error).__name__)
-            results.clear()
+            results.clear(keep=spec.record)
             raise
         finally:
             ring.close()

@@ -91,6 +91,7 @@ class Camera:
         The encoder, if one is used, is zeroed first, and lines are triggered by it while its
         counts rise (``direction`` > 0) or fall. Raises CameraGone or CameraError.
         """
+        acquirer = self._camera.acquirer  # before any node is touched: they may be gone
         self._numbering.begin()
         self._incomplete_before = self._counts.incomplete
         self._step = None
@@ -101,12 +102,13 @@ class Camera:
             if self._encoder or self._line_encoder:
                 self._execute("EncoderReset")
             self._underruns_before = 0
-            self._camera.acquirer.start()
+            acquirer.start()
             self._underruns_before = self._underruns_now()
         self._heard = time.monotonic()
 
     def trigger(self) -> None:
         """Takes a frame by software. Raises CameraGone or CameraError."""
+        self._require_open()
         with self._asking("cannot be triggered"):
             self._execute("TriggerSoftware")
 
@@ -189,9 +191,13 @@ class Camera:
 
     @property
     def _camera(self) -> Connection:
+        self._require_open()
+        assert self._connection is not None, "just required"
+        return self._connection
+
+    def _require_open(self) -> None:
         if self._connection is None:
             raise CameraGone(f"{self.name} is closed")
-        return self._connection
 
     def _next(self, timeout_s: float) -> Any:
         """The next of genicam's buffers, or None."""

@@ -69,6 +69,11 @@ class CameraSettings(Written):
     """Where frame or line triggers come from; left out: "Software" for step and stare, "Line0"
     on the fly, "Encoder0" for line scan."""
 
+    trigger_counter: bool = False
+    """Whether the camera's counter chunk (ChunkCounterValue) counts triggers from 1 since the
+    acquisition began; set the counter up in [camera.nodes]. On the fly a trigger that the camera
+    was too busy for is then known for what it is."""
+
     frame_timeout_s: Positive = 2.0
     """A triggered frame that has not come after so long is lost."""
 

@@ -200,6 +200,9 @@ class Account:
         return True
 
     def _note_mapped(self, frame: FrameId, how: Outcome) -> None:
+        if not self._ledger.knows(frame):
+            self._ledger.remember(frame, how)  # a predecessor of this process had sent it
+            return
         slot = self._ledger.acknowledge(frame, how)
         self._forget(frame)
         if slot is not None and frame in self._unrecorded:

@@ -62,6 +62,25 @@ class CameraPort(Protocol):
         """Finds the camera again that was gone. Raises DarkscanError while it is not there."""
 
 
+class NoCamera:
+    """A CameraPort with nothing behind it."""
+
+    def arm(self, direction: int = 1) -> None:  # noqa: ARG002 - as the port has it
+        """Raises CameraGone."""
+        self.reopen()
+
+    def disarm(self) -> None:
+        """Nothing is armed."""
+
+    def trigger(self) -> None:
+        """Raises CameraGone."""
+        self.reopen()
+
+    def reopen(self) -> None:
+        """Raises CameraGone."""
+        raise CameraGone("there is no camera")
+
+
 class Interrupted(Exception):  # noqa: N818 - no error yet: it may go on
     """The camera or the motion unit is gone, perhaps only for a while."""
 
@@ -174,11 +193,14 @@ class Conductor:
     def _begin(self) -> Script:
         # A predecessor of this process may have left the axes moving.
         self._send(Halt(reason="the scan begins"))
+        patience = self._rig.motion.connect_s + self._rig.motion.reconnect_s
+        late = _after(patience)
         try:
-            yield lambda: self._ready is not None
+            yield lambda: self._ready is not None or late()
         except Interrupted as interruption:
             yield from self._recover(interruption)
-        assert self._ready is not None, "just waited for"
+        if self._ready is None:
+            raise ScanEnded(f"the motion unit is not ready after {patience:g} s")
         todo = passes(self._plan, self._rig, self._open)
         check_limits(todo, self._ready.low_mm, self._ready.high_mm, file=self._rig_file)
 
@@ -228,7 +250,9 @@ class Conductor:
         yield self._room_for(min(len(the_pass.frames), self._account.slots))
         arrived = yield from self._go(the_pass.start_mm)
         axis = 0 if self._plan.axis == "x" else 1
-        self._arm(1 if the_pass.end_mm > the_pass.start_mm[axis] else -1)
+        upward = the_pass.end_mm > the_pass.start_mm[axis]
+        # The camera is told which way its encoder's counts go.
+        self._arm(1 if upward != self._rig.motion.encoder_axis_reversed else -1)
         intake = self._intakes.begin(the_pass, arrived)
         self.intake = intake
         order = self._next_order()
@@ -305,25 +329,26 @@ class Conductor:
     def _recover(self, interruption: Interrupted) -> Script:
         """Waits for what is gone; ScanEnded if it does not come back in time."""
         missing: Interrupted | None = interruption
+        camera_gone = False
         while missing is not None:
+            camera_gone = camera_gone or missing.camera
             self._interruptions += 1
             self.interruptions.append(str(missing))
             _log.warning("scan interrupted", reason=str(missing))
             if self._interruptions > MOST_INTERRUPTIONS:
                 raise ScanEnded(f"interrupted {self._interruptions} times, at last: {missing}")
             try:
-                yield from self._wait_for(missing)
+                yield from self._wait_for(str(missing), camera_gone=camera_gone)
             except Interrupted as another:
                 missing = another
             else:
                 missing = None
 
-    def _wait_for(self, missing: Interrupted) -> Script:
-        reason = str(missing)
+    def _wait_for(self, reason: str, *, camera_gone: bool) -> Script:
         self._doing = f"waiting: {reason}"
         self._forget_motion()
         self._send(Halt(reason=reason))
-        if missing.camera:
+        if camera_gone:
             yield from self._find_camera(reason)
         until = time.monotonic() + self._rig.motion.reconnect_s
         yield lambda: self._ready is not None or time.monotonic() > until

@@ -13,6 +13,7 @@ from darkscan.stages.acquisition.darkroom import Darkroom, Exposure, Loss
 from darkscan.stages.acquisition.intake import Block
 
 _NANOSECONDS = 1_000
+_LATE_PERIODS = 0.5
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,13 @@ class FlyIntake:
         uncertainty_um: float,
         history: History | None,
         tolerance_mm: float,
+        counts_triggers: bool = True,
+        period_s: float = 0.0,
     ) -> None:
         """``history``: places by time stamps; None: by the compare output's latches.
 
+        ``counts_triggers``: the camera's counter may be believed; else ``period_s``, the time
+        from trigger to trigger, tells that one was missed (0: nothing does).
         ``tolerance_mm``: a place further than this from its trigger's is not believed.
         """
         assert the_pass.compare is not None, "a pass on the fly has triggers"
@@ -52,6 +57,10 @@ class FlyIntake:
         self._uncertainty_um = uncertainty_um
         self._history = history
         self._tolerance_mm = tolerance_mm
+        self._counts_triggers = counts_triggers
+        self._period_ns = period_s * 1e9
+        self._before: tuple[int, int] | None = None  # trigger and time stamp of the last frame
+        self._lost_count = False
         self._latches: dict[int, Sequence[float]] = {}
         self._waiting: list[_Waiting] = []
         self._last = -1
@@ -66,7 +75,9 @@ class FlyIntake:
         """Copies a frame; numbers that the camera skipped are frames lost."""
         # The camera's count of triggers is the truth where it has one: a trigger that comes
         # while it is busy takes no frame number.
-        trigger = buffer.number if buffer.counter is None else buffer.counter - 1
+        trigger = self._trigger_of(buffer)
+        if self._lost_count:
+            return
         for skipped in range(self._last + 1, min(trigger, len(self._frames))):
             late = trigger - skipped <= buffer.incomplete
             self._lose(skipped, FrameFlag.INCOMPLETE if late else FrameFlag.LOST)
@@ -81,6 +92,23 @@ class FlyIntake:
         self._darkroom.correct(exposure)
         self._waiting.append(_Waiting(exposure, trigger, buffer.timestamp_ns))
         self._place()
+
+    def _trigger_of(self, block: Block) -> int:
+        """Which trigger took a frame; loses count where one seems to have been missed."""
+        counter = block.counter
+        if self._counts_triggers and counter is not None and counter > 0:
+            return counter - 1
+        now = (block.number, block.timestamp_ns)
+        if self._before is not None and self._period_ns and block.timestamp_ns:
+            apart = (now[1] - self._before[1]) / self._period_ns
+            if apart > now[0] - self._before[0] + _LATE_PERIODS:
+                self._lost_count = True
+                note = f"{apart:.1f} triggers after the last: the camera missed one"
+                for rest in range(block.number, len(self._frames)):
+                    self._lose(rest, FrameFlag.UNPLACED, note)
+                self._last = len(self._frames)
+        self._before = now
+        return block.number
 
     def hear(self, message: Latched | Track) -> None:
         """Places arrive; frames that waited for them are captured."""

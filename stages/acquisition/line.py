@@ -48,7 +48,8 @@ class LineIntake:
         )
         self._exposures: dict[FrameId, Exposure] = {}
         self._open = set(the_pass.frames)
-        self._shift_mm = 0.0
+        self._shift_rows = 0.0
+        self._uncounted = 0
         self._shift_known = False
         self.losses: dict[FrameId, Loss] = {}
 
@@ -60,15 +61,15 @@ class LineIntake:
     def take(self, buffer: Block) -> None:
         """Copies a block's rows to the frames they belong to."""
         if buffer.encoder is None:
-            self._close_all(FrameFlag.UNPLACED, "its lines came without encoder counts")
+            self._uncounted += 1  # its lines have no place: as if they had not come
             return
         along_mm = self._zero.position_mm[self._axis] + buffer.encoder * self._count_mm
         rows = (along_mm - self._origin_mm) / self._row_mm
         if not self._shift_known:
             # The encoder's zero does not lie on the plan's rows; all lines share the rest.
-            self._shift_mm = float((rows[0] - np.rint(rows[0])) * self._row_mm)
+            self._shift_rows = float(rows[0] - np.rint(rows[0]))
             self._shift_known = True
-        for done in self._assembler.add(buffer, np.rint(rows).astype(np.int64)):
+        for done in self._assembler.add(buffer, np.rint(rows - self._shift_rows).astype(np.int64)):
             self._close(done)
 
     def hear(self, message: Latched | Track) -> None:
@@ -78,7 +79,9 @@ class LineIntake:
         """No more lines come."""
         for done in self._assembler.finish():
             self._close(done)
-        self._close_all(FrameFlag.LOST, "no line of it came")
+        for frame in sorted(self._open):
+            self.losses[frame] = Loss(FrameFlag.LOST, "no line of it came")
+        self._open.clear()
 
     def _lease(self, frame: FrameId) -> Pixels | None:
         exposure = self._darkroom.lease(frame)
@@ -105,18 +108,14 @@ class LineIntake:
             self.losses[done.frame] = Loss(FrameFlag.NO_ROOM)
         else:
             note = f"{done.missing_rows} lines missing"
+            if self._uncounted:
+                note += f"; {self._uncounted} blocks came without encoder counts"
             self.losses[done.frame] = Loss(FrameFlag.INCOMPLETE, note)
-
-    def _close_all(self, flag: FrameFlag, note: str) -> None:
-        for frame in sorted(self._open):
-            exposure = self._exposures.pop(frame, None)
-            if exposure is not None:
-                self._darkroom.discard(exposure)
-            self.losses[frame] = Loss(flag, note)
-        self._open.clear()
 
     def _stage_of(self, frame: FrameId) -> tuple[float, float, float]:
         """Where the axes stood for a frame's row 0."""
         place: list[float] = list(self._zero.position_mm)
-        place[self._axis] = self._origin_mm + self._starts[frame] * self._row_mm + self._shift_mm
+        place[self._axis] = (
+            self._origin_mm + (self._starts[frame] + self._shift_rows) * self._row_mm
+        )
         return place[0], place[1], place[2]

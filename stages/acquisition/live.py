@@ -15,7 +15,7 @@ from darkscan.pipeline.run import RunSpec
 from darkscan.pipeline.station import Station
 from darkscan.pipeline.storage import write_atomically
 from darkscan.stages.acquisition.account import Account
-from darkscan.stages.acquisition.conductor import Conductor, Interrupted, ScanEnded
+from darkscan.stages.acquisition.conductor import Conductor, Interrupted, NoCamera, ScanEnded
 from darkscan.stages.acquisition.darkroom import Correction, Darkroom
 
 _log = structlog.get_logger(__name__)
@@ -36,10 +36,11 @@ class LiveAcquisition:
         run_dir: Path,
         spec: RunSpec,
         scan: LiveScan,
-        camera: Camera,
+        camera: Camera | None,
         correction: Correction | None,
         station: Station,
     ) -> None:
+        """``camera`` None: it is gone for good; what was taken before is all there will be."""
         self._station = station
         self._spec = spec
         self._scan = scan
@@ -48,14 +49,23 @@ class LiveAcquisition:
         darkroom = Darkroom(self._account, scan.plan, scan.geometry, correction)
         to_motion = Outbox(run_dir, "motion")
         self._conductor = Conductor(
-            scan, camera, self._account, darkroom, to_motion.send, rescans=spec.rescans
+            scan,
+            camera or NoCamera(),
+            self._account,
+            darkroom,
+            to_motion.send,
+            rescans=spec.rescans,
         )
         self._script = self._conductor.script()
-        self._waits_for: Callable[[], bool] | None = lambda: True
+        self._waits_for: Callable[[], bool] | None = None
 
     def run(self) -> None:
         """Works until it is told to stop; the end of the run is not this stage's to say."""
         try:
+            if self._camera is None:
+                self._end("the camera is gone")
+            else:  # from here on the script can be interrupted
+                self._resume(lambda: next(self._script))
             while not self._station.stopping:
                 self._hear()
                 self._account.resend_overdue()
@@ -65,7 +75,8 @@ class LiveAcquisition:
                 self._station.beat(sums.captured, sums=sums, doing=self._conductor.doing)
         finally:
             self._script.close()
-            self._camera.close()
+            if self._camera is not None:
+                self._camera.close()
 
     def _hear(self) -> None:
         for message in self._account.messages():
@@ -78,7 +89,7 @@ class LiveAcquisition:
 
     def _take(self) -> None:
         """Fetches what the camera has, or waits for messages while it is not at work."""
-        if not self._conductor.armed:
+        if self._camera is None or not self._conductor.armed:
             self._station.wait(_IDLE_S if self._waits_for is not None else None)
             return
         try:
@@ -120,8 +131,8 @@ class LiveAcquisition:
         conductor = self._conductor
         content = {
             "rig": self._scan.rig.name,
-            "camera": self._camera.name,
-            "camera_counts": asdict(self._camera.counts),
+            "camera": None if self._camera is None else self._camera.name,
+            "camera_counts": None if self._camera is None else asdict(self._camera.counts),
             "interruptions": conductor.interruptions,
             "lost_at_first": [
                 {

@@ -8,7 +8,7 @@ from darkscan.stages.acquisition.fly import FlyIntake
 from darkscan.stages.acquisition.intake import Intake
 from darkscan.stages.acquisition.line import LineIntake
 
-_TOLERANCE_PX = 20.0
+_TOLERANCE_PX = 5.0
 
 
 class PassIntakes:
@@ -32,6 +32,7 @@ class PassIntakes:
                 start,
                 encoder_step_mm=sign * motion.encoder_step_um / 1000.0,
             )
+        haste = 1.0 if rig.simulation is None else rig.simulation.time_scale
         return FlyIntake(
             self._darkroom,
             the_pass,
@@ -40,4 +41,6 @@ class PassIntakes:
             uncertainty_um=motion.uncertainty_um,
             history=History(motion.uncertainty_um) if motion.positions == "timestamps" else None,
             tolerance_mm=_TOLERANCE_PX * plan.info.pitch_um / 1000.0,
+            counts_triggers=rig.camera.trigger_counter,
+            period_s=plan.frame_step_mm / plan.velocity_mm_s / haste,
         )

@@ -22,7 +22,14 @@ def fly_pass(index: int) -> Pass:
     return passes(FLY.plan, FLY.rig, frames)[index]
 
 
-def fly(the_pass: Pass, account: FakeAccount, history: History | None = None) -> FlyIntake:
+def fly(
+    the_pass: Pass,
+    account: FakeAccount,
+    history: History | None = None,
+    *,
+    counts_triggers: bool = True,
+    period_s: float = 0.0,
+) -> FlyIntake:
     darkroom = Darkroom(account, FLY.plan, FLY.geometry, None)  # type: ignore[arg-type]
     return FlyIntake(
         darkroom,
@@ -32,6 +39,8 @@ def fly(the_pass: Pass, account: FakeAccount, history: History | None = None) ->
         uncertainty_um=2.0,
         history=history,
         tolerance_mm=0.2,
+        counts_triggers=counts_triggers,
+        period_s=period_s,
     )
 
 
@@ -92,6 +101,37 @@ def test_a_trigger_that_took_no_frame_number_is_seen_by_the_counter() -> None:
     intake.hear(latched(the_pass))
     assert list(account.captured) == [the_pass.frames[0], the_pass.frames[2]]
     assert intake.losses.keys() == {the_pass.frames[1]}
+
+
+def test_a_counter_that_does_not_count_triggers_is_not_believed() -> None:
+    the_pass, account = fly_pass(0), FakeAccount(slots=20)
+    intake = fly(the_pass, account)
+    intake.take(FakeBlock(0, counter=0))
+    intake.take(FakeBlock(1, counter=0))
+    intake.hear(latched(the_pass))
+    assert list(account.captured) == list(the_pass.frames[:2])
+
+
+def test_without_a_counter_a_missed_trigger_is_seen_by_the_time_it_takes() -> None:
+    the_pass, account = fly_pass(0), FakeAccount(slots=20)
+    intake = fly(the_pass, account, counts_triggers=False, period_s=0.1)
+    intake.take(FakeBlock(0, timestamp_ns=SECOND))
+    intake.take(FakeBlock(1, timestamp_ns=SECOND * 11 // 10))
+    intake.take(FakeBlock(2, timestamp_ns=SECOND * 13 // 10))  # of the trigger after next
+    intake.hear(latched(the_pass))
+    assert list(account.captured) == list(the_pass.frames[:2])
+    assert intake.losses.keys() == set(the_pass.frames[2:])
+    assert {loss.flags for loss in intake.losses.values()} == {FrameFlag.UNPLACED}
+    assert intake.settled
+
+
+def test_without_a_counter_skipped_numbers_are_not_missed_triggers() -> None:
+    the_pass, account = fly_pass(0), FakeAccount(slots=20)
+    intake = fly(the_pass, account, counts_triggers=False, period_s=0.1)
+    intake.take(FakeBlock(0, timestamp_ns=SECOND))
+    intake.take(FakeBlock(2, timestamp_ns=SECOND * 12 // 10))
+    intake.hear(latched(the_pass))
+    assert list(account.captured) == [the_pass.frames[0], the_pass.frames[2]]
 
 
 def test_a_frame_without_room_is_lost_and_counted() -> None:
@@ -183,7 +223,45 @@ def test_lines_without_counts_have_no_place() -> None:
     block = _blocks(the_pass)[0]
     block.encoder = None
     intake.take(block)
-    assert {loss.flags for loss in intake.losses.values()} == {FrameFlag.UNPLACED}
+    intake.finish()
+    assert not account.captured
+    assert intake.losses.keys() == set(the_pass.frames)
+    assert all("without encoder counts" in loss.note for loss in intake.losses.values())
+
+
+def test_a_block_without_counts_costs_its_own_frames_only() -> None:
+    account, the_pass = FakeAccount(slots=20), _line_pass(0)
+    intake = _line_intake(account, the_pass)
+    blocks = _blocks(the_pass)
+    blocks[len(blocks) // 2].encoder = None
+    for block in blocks:
+        intake.take(block)
+    intake.finish()
+    assert intake.losses
+    assert account.captured
+    assert account.captured.keys() | intake.losses.keys() == set(the_pass.frames)
+    assert not account.captured.keys() & intake.losses.keys()
+    assert account.free == account.slots
+
+
+@pytest.mark.parametrize("off", [-0.5, -0.49, 0.3, 0.49, 0.5], ids=lambda off: f"{off} lines")
+def test_an_axis_that_rests_between_two_lines_loses_none(off: float) -> None:
+    account, the_pass = FakeAccount(slots=20), _line_pass(0)
+    off_mm = off * LINE.plan.line_step_mm
+    intake = _line_intake(account, the_pass, off_mm=off_mm)
+    jitter = np.random.default_rng(1)
+    for block in _blocks(the_pass):
+        assert block.encoder is not None
+        block.encoder = block.encoder + jitter.integers(-1, 2, len(block.encoder))
+        intake.take(block)
+    assert account.captured.keys() == set(the_pass.frames)
+    step_um = 1000 * abs(LINE.plan.line_step_mm) / LINE.plan.encoder_divider
+    for frame in the_pass.frames:
+        planned = next(p for p in LINE.plan.frames if p.meta.frame == frame)
+        got = account.captured[frame].position_mm[0] - planned.meta.position_mm[0]
+        row = (int(account.pixels[frame][0, 0]) - planned.strip_row + 125) % 251 - 125
+        along = got - row * abs(LINE.plan.line_step_mm)  # where that line really was
+        assert 1000 * abs(along - off_mm) <= step_um + 1e-6
 
 
 def _line_pass(index: int) -> Pass:
@@ -191,11 +269,12 @@ def _line_pass(index: int) -> Pass:
     return passes(LINE.plan, LINE.rig, frames)[index]
 
 
-def _line_intake(account: FakeAccount, the_pass: Pass) -> LineIntake:
+def _line_intake(account: FakeAccount, the_pass: Pass, off_mm: float = 0.0) -> LineIntake:
     darkroom = Darkroom(account, LINE.plan, LINE.geometry, None)  # type: ignore[arg-type]
     step_um = LINE.rig.motion.encoder_step_um
     assert step_um is not None
-    zero = Arrived(order=1, position_mm=the_pass.start_mm, uncertainty_um=1.0)
+    x, y, z = the_pass.start_mm
+    zero = Arrived(order=1, position_mm=(x + off_mm, y, z), uncertainty_um=1.0)
     return LineIntake(darkroom, LINE.plan, the_pass, zero, encoder_step_mm=step_um / 1000)
 
 

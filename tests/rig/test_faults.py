@@ -35,10 +35,10 @@ pytestmark = [
 
 def slow(kind: str, **changes: dict[str, object]) -> Rig:
     """A rig that takes a few seconds for its scan, so that faults meet it in mid-scan."""
-    velocity = {"area": 20.0, "fly": 5.0, "line": 3.0}[kind]
+    velocity = {"area": 50.0, "fly": 12.0, "line": 8.0}[kind]
     motion = {"velocity_mm_s": velocity, "acceleration_mm_s2": 100.0, **changes.pop("motion", {})}
     if kind == "area":
-        motion["settle_s"] = 0.3
+        motion["settle_s"] = 0.2
     return rig_of(kind, motion=motion, **changes)
 
 
@@ -54,7 +54,7 @@ def at_rest(running: SimulatedRig) -> bool:
 def test_frames_that_the_camera_loses_are_taken_again(
     kind: str, fault: str, tmp_path: Path
 ) -> None:
-    rig = slow(kind)
+    rig = _barely_run_up(kind)
     with simulated(rig) as running:
         getattr(running.shared.faults, fault)(1)
         scanned = scan(rig, tmp_path, rescans=1)
@@ -78,7 +78,7 @@ def test_frames_that_the_camera_loses_are_taken_again(
 def test_without_a_rescan_the_loss_is_located_and_recorded(
     kind: str, fault: str, reason: str, tmp_path: Path
 ) -> None:
-    rig = slow(kind)
+    rig = _barely_run_up(kind)
     with simulated(rig) as running:
         getattr(running.shared.faults, fault)(1)
         scanned = scan(rig, tmp_path, rescans=0, record=True)
@@ -271,6 +271,109 @@ def test_the_operator_ends_the_scan(tmp_path: Path) -> None:
     assert all("stopped by the operator" in words for words in scanned.reasons.values())
     assert scanned.record is not None
     assert_same_results(scanned.out, replayed(scanned.record, tmp_path / "replayed"))
+
+
+def _kill_acquisition(progress: Progress) -> None:
+    status = status_of(progress, "acquisition")
+    assert status is not None
+    psutil.Process(status.pid).kill()
+
+
+def test_camera_and_motion_unit_lost_together_and_back_again(tmp_path: Path) -> None:
+    rig = slow("line")
+    with simulated(rig) as running:
+
+        def cut(_: Progress) -> None:
+            running.shared.faults.unplug()
+            running.motion_unit.kill()
+
+        def restore(_: Progress) -> None:
+            running.shared.faults.plug()
+            running.motion_unit.start()
+
+        cutting = Once(lambda progress: captured(progress) >= 1, cut)
+        restoring = Once(lambda progress: cutting.done and _waits(progress), restore)
+        scanned = scan(rig, tmp_path, on_progress=_both(cutting, restoring))
+    assert restoring.done
+    assert scanned.map.coverage.complete
+
+
+@pytest.mark.parametrize("comes_back", [True, False], ids=["for a while", "for good"])
+def test_a_camera_that_takes_its_process_with_it(comes_back: bool, tmp_path: Path) -> None:
+    rig = slow("area", camera={"reconnect_s": 30.0 if comes_back else 1.0})
+    with simulated(rig) as running:
+
+        def crash(progress: Progress) -> None:
+            running.shared.faults.unplug()
+            _kill_acquisition(progress)
+
+        crashing = Once(lambda progress: captured(progress) >= 2, crash)
+        plugging = Once(
+            lambda progress: comes_back and crashing.done and _waits(progress),
+            lambda _: running.shared.faults.plug(),
+        )
+        scanned = scan(rig, tmp_path, on_progress=_both(crashing, plugging))
+    assert plugging.done == comes_back
+    assert scanned.map.coverage.complete == comes_back
+    assert scanned.map.ledger.mapped >= 2
+    assert all("the camera is gone" in words for words in scanned.reasons.values())
+
+
+def test_a_motion_unit_and_its_process_lost_together(tmp_path: Path) -> None:
+    rig = slow("area")
+    with simulated(rig) as running:
+
+        def crash(progress: Progress) -> None:
+            running.motion_unit.kill()
+            status = status_of(progress, "motion")
+            assert status is not None
+            psutil.Process(status.pid).kill()
+
+        crashing = Once(
+            lambda progress: captured(progress) >= 2 and status_of(progress, "motion") is not None,
+            crash,
+        )
+        restarting = Once(
+            lambda progress: crashing.done and _waits(progress),
+            lambda _: running.motion_unit.start(),
+        )
+        scanned = scan(rig, tmp_path, on_progress=_both(crashing, restarting))
+    assert restarting.done
+    assert scanned.map.coverage.complete
+
+
+def test_a_recording_that_ended_and_then_acquisition_dies(tmp_path: Path) -> None:
+    rig = slow("area")
+
+    def kill_recording(progress: Progress) -> None:
+        status = status_of(progress, "recording")
+        assert status is not None
+        psutil.Process(status.pid).kill()
+
+    first = Once(
+        lambda progress: captured(progress) >= 1 and status_of(progress, "recording") is not None,
+        kill_recording,
+    )
+    second = Once(
+        lambda progress: "recording" in progress.ended and captured(progress) >= 3,
+        _kill_acquisition,
+    )
+    with simulated(rig):
+        scanned = scan(rig, tmp_path, on_progress=_both(first, second), record=True)
+    assert second.done
+    assert scanned.map.coverage.complete
+
+
+def test_an_encoder_that_counts_down_is_no_hindrance(tmp_path: Path) -> None:
+    rig = rig_of("line", motion={"encoder_axis_reversed": True})
+    with simulated(rig):
+        scanned = scan(rig, tmp_path, rescans=0)
+    assert scanned.map.coverage.complete
+
+
+def _barely_run_up(kind: str) -> Rig:
+    """A rig whose first frames or lines on the way count: no block is lost in the run-up."""
+    return slow(kind) if kind == "line" else rig_of(kind)
 
 
 def _waits(progress: Progress) -> bool:

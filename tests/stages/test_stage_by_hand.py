@@ -12,7 +12,7 @@ from tests.stages.running import darkscan
     [
         pytest.param(None, "holds no run: No such file or directory", id="an empty folder"),
         pytest.param("{", "holds no run", id="a broken description"),
-        pytest.param('{"speed": "max"}', "field required", id="half a description"),
+        pytest.param('{"speed": "max"}', "is missing", id="half a description"),
     ],
 )
 def test_a_folder_that_holds_no_run_is_refused(
