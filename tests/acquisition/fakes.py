@@ -30,7 +30,7 @@ def rig_of(kind: str, **changes: dict[str, object]) -> Rig:
     """
     rig = load_rig(REPOSITORY / "configs" / f"rig-{kind}-simulated.toml")
     content = rig.model_dump(mode="python", exclude_unset=True)
-    content["element"] |= {"size_mm": (12.0, 8.0)}
+    content["element"] |= {"size_mm": (12.0, 6.0)}
     content["camera"] |= {"width": FRAME, "frame_timeout_s": 0.2}
     content["camera"]["height"] = 64 if kind == "line" else FRAME
     content["motion"] |= {"settle_s": 0.0}
