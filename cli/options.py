@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from darkscan.pipeline.errors import InputError, StorageError
+from darkscan.pipeline.recipe import Recipe, load_recipe
 from darkscan.pipeline.units import COARSEST_UM, FINEST_UM
 
 _MOST_THREADS = 1024
@@ -37,3 +38,8 @@ def require_writable(out: Path) -> None:
         raise StorageError(out, f"{above} is not a directory")
     if not os.access(above, os.W_OK | os.X_OK):
         raise StorageError(out, f"{above} is not writable")
+
+
+def recipe_of(file: Path | None) -> Recipe:
+    """The recipe in a file, or the embedded one. Raises InputError."""
+    return Recipe() if file is None else load_recipe(file)

@@ -4,11 +4,11 @@ import argparse
 import json
 from pathlib import Path
 
+from darkscan.cli.options import recipe_of
 from darkscan.cli.output import say
 from darkscan.cli.plan_text import as_data, as_text
 from darkscan.cli.replay import model_of
 from darkscan.pipeline.errors import ExitCode
-from darkscan.pipeline.recipe import Recipe, load_recipe
 
 _EPILOG = """\
 examples:
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     from darkscan.stages.inference.rate import windows_per_s
 
     rig = load_rig(arguments.rig)
-    recipe = Recipe() if arguments.recipe is None else load_recipe(arguments.recipe)
+    recipe = recipe_of(arguments.recipe)
     geometry = load_geometry(rig, force=arguments.force)
     with naming(arguments.rig):
         plan = plan_scan(

@@ -3,14 +3,15 @@
 import argparse
 from pathlib import Path
 
+from darkscan.cli.options import recipe_of
 from darkscan.cli.output import say
 from darkscan.cli.progress import ProgressView
 from darkscan.cli.replay import model_of
-from darkscan.cli.rig_scan import KEYS, keys, rig_at_work
+from darkscan.cli.rig_scan import KEYS, add_scan_options, checked_rescans, keys, rig_at_work
 from darkscan.drivers.recording import Recording
 from darkscan.drivers.rig import Geometry, Rig, load_rig
 from darkscan.pipeline.errors import ExitCode
-from darkscan.pipeline.recipe import Recipe, load_recipe
+from darkscan.pipeline.recipe import Recipe
 from darkscan.stages.running import run_without_map
 from darkscan.stages.scanning import prepare_scan
 
@@ -34,27 +35,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--rig", type=Path, required=True, help="the rig file")
+    add_scan_options(parser, recipe="the recipe whose windows frames are laid for")
     parser.add_argument("--out", type=Path, required=True, help="the recording to write")
-    parser.add_argument("--side", default="front", help="the scanned side (default: front)")
-    parser.add_argument("--recipe", type=Path, help="the recipe whose windows frames are laid for")
-    parser.add_argument(
-        "--rescan",
-        type=int,
-        default=1,
-        choices=range(11),
-        metavar="N",
-        help="take frames that were lost again at the end, up to N times (default: 1)",
-    )
-    parser.add_argument(
-        "--force", action="store_true", help="use calibrations that expired or are another rig's"
-    )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    recipe = Recipe() if arguments.recipe is None else load_recipe(arguments.recipe)
+    recipe = recipe_of(arguments.recipe)
     rig = load_rig(arguments.rig)
     record_scan(
         rig,
@@ -62,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         rig_file=arguments.rig,
         recipe=recipe,
         side=arguments.side,
-        rescans=arguments.rescan,
+        rescans=checked_rescans(arguments),
         force=arguments.force,
     )
     with Recording(arguments.out) as recording:

@@ -7,11 +7,12 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import get_args
 
+from darkscan.cli.options import recipe_of
 from darkscan.cli.output import say
 from darkscan.cli.progress import ProgressView
 from darkscan.pipeline.defect_map import DefectMap
 from darkscan.pipeline.errors import ExitCode, InputError
-from darkscan.pipeline.recipe import Recipe, load_recipe
+from darkscan.pipeline.recipe import Recipe
 from darkscan.pipeline.results_folder import MAP_NAME
 from darkscan.pipeline.run import Speed
 from darkscan.stages.replaying import prepare
@@ -54,7 +55,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    recipe = Recipe() if arguments.recipe is None else load_recipe(arguments.recipe)
+    recipe = recipe_of(arguments.recipe)
     if arguments.workers is not None:
         if not 1 <= arguments.workers <= 256:  # noqa: PLR2004 - as the recipe's own limit
             raise InputError("must be from 1 to 256", field="--workers")

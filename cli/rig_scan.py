@@ -1,5 +1,6 @@
 """What the commands that scan with a rig share: its simulation, its keys."""
 
+import argparse
 import os
 import signal
 import sys
@@ -7,15 +8,43 @@ import termios
 import threading
 import tty
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from darkscan.cli.progress_bar import progress_bar
 from darkscan.drivers.rig import Rig
+from darkscan.pipeline.errors import InputError
 from darkscan.pipeline.run import RunFolder
 
 KEYS = "p holds the scan and lets it go on, q ends it; twice: at once, without a map"
 
+_MOST_RESCANS = 10
 _SIGNALS = {b"p": signal.SIGUSR1, b" ": signal.SIGUSR1, b"q": signal.SIGINT}
+
+
+def add_scan_options(parser: argparse.ArgumentParser, *, recipe: str) -> None:
+    """Adds the options of every scan with a rig; ``recipe``: what its own is for."""
+    parser.add_argument("--rig", type=Path, required=True, help="the rig file")
+    parser.add_argument("--side", default="front", help="the scanned side (default: front)")
+    parser.add_argument("--recipe", type=Path, help=recipe)
+    parser.add_argument(
+        "--rescan",
+        type=int,
+        default=1,
+        metavar="N",
+        help="take frames that were lost again at the end, up to N times (default: 1)",
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="use calibrations that expired or are another rig's"
+    )
+
+
+def checked_rescans(arguments: argparse.Namespace) -> int:
+    """How often lost frames are taken again. Raises InputError beyond what makes sense."""
+    rescans = int(arguments.rescan)
+    if not 0 <= rescans <= _MOST_RESCANS:
+        raise InputError(f"must be from 0 to {_MOST_RESCANS}", field="--rescan")
+    return rescans
 
 
 @contextmanager
@@ -26,13 +55,10 @@ def rig_at_work(rig: Rig) -> Iterator[None]:
         return
     from darkscan.drivers.simulated_rig import SimulatedRig
 
-    with RunFolder() as folder:
+    with RunFolder() as folder, ExitStack() as running:
         with progress_bar("simulating the element", "tiles") as show:
-            simulated = SimulatedRig(rig, folder.path, on_progress=show).__enter__()
-        try:
-            yield
-        finally:
-            simulated.__exit__(None, None, None)
+            running.enter_context(SimulatedRig(rig, folder.path, on_progress=show))
+        yield
 
 
 @contextmanager

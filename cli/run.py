@@ -10,21 +10,19 @@ from rich.text import Text
 
 from darkscan.cli.element_picture import ElementPicture
 from darkscan.cli.journal_follower import JournalFollower
+from darkscan.cli.options import recipe_of
 from darkscan.cli.output import say
 from darkscan.cli.progress import ProgressView
 from darkscan.cli.replay import exit_code, model_of, summary
-from darkscan.cli.rig_scan import KEYS, keys, rig_at_work
+from darkscan.cli.rig_scan import KEYS, add_scan_options, checked_rescans, keys, rig_at_work
 from darkscan.drivers.rig import load_rig
-from darkscan.pipeline.errors import ExitCode, InputError
+from darkscan.pipeline.errors import ExitCode
 from darkscan.pipeline.journal import JOURNAL_NAME
-from darkscan.pipeline.recipe import Recipe, load_recipe
 from darkscan.pipeline.results import FrameResult
 from darkscan.pipeline.run import RunSpec
 from darkscan.pipeline.supervisor import Progress
 from darkscan.stages.running import run_to_map
 from darkscan.stages.scanning import PreparedScan, prepare_scan
-
-_MOST_RESCANS = 10
 
 _EPILOG = """\
 examples:
@@ -52,35 +50,22 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--rig", type=Path, required=True, help="the rig file")
     parser.add_argument(
         "--out",
         type=Path,
         help="folder for the results (default: results/ELEMENT-SIDE-DATE-TIME)",
     )
     parser.add_argument("--record", type=Path, help="record the scan to this HDF5 file, too")
-    parser.add_argument("--side", default="front", help="the inspected side (default: front)")
-    parser.add_argument("--recipe", type=Path, help="a recipe file (default: the embedded one)")
-    parser.add_argument(
-        "--rescan",
-        type=int,
-        default=1,
-        metavar="N",
-        help="take frames that were lost again at the end, up to N times (default: 1)",
-    )
-    parser.add_argument(
-        "--force", action="store_true", help="use calibrations that expired or are another rig's"
-    )
+    add_scan_options(parser, recipe="a recipe file (default: the embedded one)")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    if not 0 <= arguments.rescan <= _MOST_RESCANS:
-        raise InputError(f"must be from 0 to {_MOST_RESCANS}", field="--rescan")
+    rescans = checked_rescans(arguments)
     rig = load_rig(arguments.rig)
     out: Path = arguments.out or _new_folder(rig.element.name, arguments.side)
-    recipe = Recipe() if arguments.recipe is None else load_recipe(arguments.recipe)
+    recipe = recipe_of(arguments.recipe)
     with model_of(recipe) as model:
         scan = prepare_scan(
             rig,
@@ -90,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
             side=arguments.side,
             out_dir=out,
             record=arguments.record,
-            rescans=arguments.rescan,
+            rescans=rescans,
             force=arguments.force,
         )
         for finding in scan.preflight.findings:

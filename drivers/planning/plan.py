@@ -9,7 +9,7 @@ from darkscan.pipeline.messages import Axis, Compare, Place
 from darkscan.pipeline.scan import FrameMeta, ScanInfo
 from darkscan.pipeline.units import Finite, FiniteMm, FrameId
 
-AXES: dict[Axis, int] = {"x": 0, "y": 1}
+AXES: dict[Axis, Literal[0, 1]] = {"x": 0, "y": 1}
 """Where an axis stands in a Place."""
 
 

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from darkscan.drivers.planning.plan import AXES
 from darkscan.drivers.rig import Rig
 from darkscan.drivers.simulated_rig.canvas import CanvasLayout
 from darkscan.drivers.simulated_rig.shared import Look
@@ -33,7 +34,7 @@ def look_of(rig: Rig, layout: CanvasLayout) -> Look:
         noise_gain=noise.gain,
         noise_offset=noise.offset,
         noise_floor=noise.floor,
-        encoder_axis=0 if rig.scan.axis == "x" else 1,
+        encoder_axis=AXES[rig.scan.axis],
         encoder_step_mm=step_um / (-1000.0 if rig.motion.encoder_axis_reversed else 1000.0),
     )
 

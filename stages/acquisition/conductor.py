@@ -249,10 +249,9 @@ class Conductor:
     def _sweep_along(self, the_pass: Pass) -> Script:
         yield self._room_for(min(len(the_pass.frames), self._account.slots))
         arrived = yield from self._go(the_pass.start_mm)
-        axis = 0 if self._plan.axis == "x" else 1
-        upward = the_pass.end_mm > the_pass.start_mm[axis]
         # The camera is told which way its encoder's counts go.
-        self._arm(1 if upward != self._rig.motion.encoder_axis_reversed else -1)
+        reverse = self._rig.motion.encoder_axis_reversed
+        self._arm(-the_pass.direction if reverse else the_pass.direction)
         intake = self._intakes.begin(the_pass, arrived)
         self.intake = intake
         order = self._next_order()

@@ -4,6 +4,7 @@ import numpy as np
 
 from darkscan.drivers.camera.lines import Assembled, LineAssembler
 from darkscan.drivers.planning import Pass, ScanPlan
+from darkscan.drivers.planning.plan import AXES
 from darkscan.pipeline.frames import Pixels
 from darkscan.pipeline.messages import Arrived, Latched, Track
 from darkscan.pipeline.scan import FrameFlag
@@ -34,7 +35,7 @@ class LineIntake:
         ``encoder_step_mm``: what a count means, signed.
         """
         self._darkroom = darkroom
-        self._axis = 0 if plan.axis == "x" else 1
+        self._axis = AXES[plan.axis]
         self._zero = zero
         self._count_mm = encoder_step_mm
         self._row_mm = plan.line_step_mm

@@ -2,6 +2,7 @@
 
 from darkscan.drivers.motion.history import History
 from darkscan.drivers.planning import LiveScan, Pass
+from darkscan.drivers.planning.plan import AXES
 from darkscan.pipeline.messages import Arrived
 from darkscan.stages.acquisition.darkroom import Darkroom
 from darkscan.stages.acquisition.fly import FlyIntake
@@ -36,7 +37,7 @@ class PassIntakes:
         return FlyIntake(
             self._darkroom,
             the_pass,
-            axis=0 if plan.axis == "x" else 1,
+            axis=AXES[plan.axis],
             exposure_us=rig.camera.exposure_us,
             uncertainty_um=motion.uncertainty_um,
             history=History(motion.uncertainty_um) if motion.positions == "timestamps" else None,

@@ -181,13 +181,9 @@ def test_an_axis_that_fails_in_mid_move_stops_the_scan(fault: str, tmp_path: Pat
 def test_a_stage_that_dies_is_restarted_and_the_scan_goes_on(stage: str, tmp_path: Path) -> None:
     rig = slow("area")
 
-    def kill(progress: Progress) -> None:
-        status = status_of(progress, stage)
-        assert status is not None
-        psutil.Process(status.pid).kill()
-
     meddle = Once(
-        lambda progress: captured(progress) >= 2 and status_of(progress, stage) is not None, kill
+        lambda progress: captured(progress) >= 2 and status_of(progress, stage) is not None,
+        lambda progress: _kill(progress, stage),
     )
     with simulated(rig):
         scanned = scan(rig, tmp_path, on_progress=meddle, record=True)
@@ -270,8 +266,8 @@ def test_the_operator_ends_the_scan(tmp_path: Path) -> None:
     assert_same_results(scanned.out, replayed(scanned.record, tmp_path / "replayed"))
 
 
-def _kill_acquisition(progress: Progress) -> None:
-    status = status_of(progress, "acquisition")
+def _kill(progress: Progress, stage: str) -> None:
+    status = status_of(progress, stage)
     assert status is not None
     psutil.Process(status.pid).kill()
 
@@ -302,7 +298,7 @@ def test_a_camera_that_takes_its_process_with_it(comes_back: bool, tmp_path: Pat
 
         def crash(progress: Progress) -> None:
             running.shared.faults.unplug()
-            _kill_acquisition(progress)
+            _kill(progress, "acquisition")
 
         crashing = Once(lambda progress: captured(progress) >= 2, crash)
         plugging = Once(
@@ -322,9 +318,7 @@ def test_a_motion_unit_and_its_process_lost_together(tmp_path: Path) -> None:
 
         def crash(progress: Progress) -> None:
             running.motion_unit.kill()
-            status = status_of(progress, "motion")
-            assert status is not None
-            psutil.Process(status.pid).kill()
+            _kill(progress, "motion")
 
         crashing = Once(
             lambda progress: captured(progress) >= 2 and status_of(progress, "motion") is not None,
@@ -342,18 +336,13 @@ def test_a_motion_unit_and_its_process_lost_together(tmp_path: Path) -> None:
 def test_a_recording_that_ended_and_then_acquisition_dies(tmp_path: Path) -> None:
     rig = slow("area")
 
-    def kill_recording(progress: Progress) -> None:
-        status = status_of(progress, "recording")
-        assert status is not None
-        psutil.Process(status.pid).kill()
-
     first = Once(
         lambda progress: captured(progress) >= 1 and status_of(progress, "recording") is not None,
-        kill_recording,
+        lambda progress: _kill(progress, "recording"),
     )
     second = Once(
         lambda progress: "recording" in progress.ended and captured(progress) >= 3,
-        _kill_acquisition,
+        lambda progress: _kill(progress, "acquisition"),
     )
     with simulated(rig):
         scanned = scan(rig, tmp_path, on_progress=_both(first, second), record=True)
