@@ -33,7 +33,13 @@ from darkscan.pipeline.recipe import Inspection
 from darkscan.pipeline.results import FrameResult, Inspected, LedgerSums, ModelInfo
 from darkscan.pipeline.scan import FrameMeta
 from darkscan.stages.centrelines import find_centrelines
-from darkscan.stages.inference import OnnxRuntimeBackend, read_conventions, scores_in_context
+from darkscan.stages.inference import (
+    FrameWindows,
+    OnnxRuntimeBackend,
+    read_conventions,
+    scores_in_context,
+    see,
+)
 from darkscan.stages.mapping import build_map
 
 WINDOW, STRIDE = 256, 128
@@ -115,7 +121,8 @@ def _model(file: Path | None) -> tuple[ModelInfo, Scorer]:
     def score(truth: ElementTruth, meta: FrameMeta, pixels: Pixels) -> Scores:
         del truth, meta
         adjustment = gains_and_offsets(*window_extrema(pixels, ORIGINS, WINDOW))
-        return scores_in_context(backend.see(pixels, ORIGINS, *adjustment, 255), ORIGINS, WINDOW)
+        seen = see(backend, FrameWindows(pixels, ORIGINS, *adjustment), 255)
+        return scores_in_context(seen, ORIGINS, WINDOW)
 
     return model, score
 

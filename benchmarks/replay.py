@@ -28,7 +28,7 @@ from darkscan.drivers.recording import Recording
 from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
 from darkscan.pipeline.grid import window_origins
 from darkscan.pipeline.recipe import Recipe
-from darkscan.stages.inference import OnnxRuntimeBackend
+from darkscan.stages.inference import FrameWindows, OnnxRuntimeBackend, see
 
 _around: list[float] = []
 
@@ -78,7 +78,7 @@ def _bare(recording: Path, threads: int) -> float:
     source.close()
     start = time.perf_counter()
     for pixels, gains, offsets in frames:
-        backend.see(pixels, origins, gains, offsets, full_scale)
+        see(backend, FrameWindows(pixels, origins, gains, offsets), full_scale)
     return len(frames) / (time.perf_counter() - start)
 
 

@@ -46,8 +46,11 @@ class ModelScorer:
 
     def alone(self, pixels: Pixels, origins: npt.NDArray[np.int32], full_scale: float) -> "Seen":
         """What the model sees in each of the windows by itself."""
+        from darkscan.stages.inference import FrameWindows, see
+
         gains, offsets = gains_and_offsets(*window_extrema(pixels, origins, self.info.window))
-        return self._backend.see(pixels, origins, gains, offsets, round(full_scale))
+        windows = FrameWindows(pixels, origins, gains, offsets)
+        return see(self._backend, windows, round(full_scale))
 
     def __call__(self, windows: Pixels, full_scale: float) -> npt.NDArray[np.float32]:
         """Probabilities (N,) of windows (N, side, side): one below the other, a frame."""

@@ -97,11 +97,16 @@ class AttentionFusionNetwork(nn.Module):
         windows = batch.windows.float()
         gains, offsets = BrightnessAdjustment.coefficients(windows)
         logits, lines = self.logits_and_lines(windows, gains, offsets, batch.full_scale)
+        return self.loss(logits, batch.labels, lines, batch.lines)
+
+    @staticmethod
+    def loss(logits: Tensor, labels: Tensor, lines: Tensor | None, truth: Tensor) -> Tensor:
+        """Of logits (N,) and, with a line head, of cells' (N, h, w), given what is true."""
         entropy = nn.functional.binary_cross_entropy_with_logits
-        loss = entropy(logits, batch.labels)
+        loss = entropy(logits, labels)
         if lines is not None:
             weight = lines.new_tensor(_LINE_CELLS_WEIGHT)
-            loss = loss + _LINE_LOSS * entropy(lines, batch.lines, pos_weight=weight)
+            loss = loss + _LINE_LOSS * entropy(lines, truth, pos_weight=weight)
         return loss
 
     @staticmethod

@@ -108,8 +108,16 @@ class ChannelAttention(nn.Module):
         """Features of the same shape (N, C, H, W)."""
         squeezed = features.mean((2, 3), keepdim=True)
         by_channel = torch.sigmoid(self.excite(squeezed))
-        by_place = torch.sigmoid(self.place(features))
-        return by_channel * features + by_place * features
+        return by_channel * features + self.by_place(features)
+
+    def by_place(self, features: Tensor) -> Tensor:
+        """The features (N, C, H, W) weighted by place."""
+        return torch.sigmoid(self.place(features)) * features
+
+    def channel_weights(self, means: Tensor) -> Tensor:
+        """The weight of each channel, (B, N, C) of means (B, N, C) over N regions."""
+        squeezed = means.reshape(-1, means.shape[2], 1, 1)
+        return torch.sigmoid(self.excite(squeezed)).reshape(means.shape)
 
 
 class ResidualBlock(nn.Module):

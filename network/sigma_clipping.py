@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from darkscan.network.fields import NODE_PX, interpolated
+
 _SPACING = 4  # statistics are taken on every fourth pixel of every fourth row
 _BACKGROUND_CELL = 8  # of those: the background is followed on a grid of 32 pixels
 _CLIP_SIGMAS = 3.0
@@ -34,6 +36,51 @@ class SigmaClipping(nn.Module):
         sigma = _rms(noise).clamp(min=_QUANTISATION)
         background = _enlarged(cells, _BACKGROUND_CELL * _SPACING)
         return ((windows - background) / sigma).clamp(_LOWEST, _HIGHEST) / -_LOWEST
+
+
+def clipped_image(images: Tensor) -> Tensor:
+    """As SigmaClipping, of whole images (N, H, W) whose statistics change from place to place.
+
+    Means and spreads are those of the 256 px around each node of ``fields``, interpolated;
+    on a window of an even image they are the window's. H and W are multiples of 128.
+    """
+    few = images[:, ::_SPACING, ::_SPACING]
+    clipped = few
+    for _ in range(_CLIP_ROUNDS + 1):
+        mean = _smooth(_node_means(clipped), few.shape[1:])
+        spread = _smooth(_node_means((clipped - mean).square()).sqrt(), few.shape[1:])
+        clipped = _within(few, mean, _CLIP_SIGMAS * spread)
+    cells = nn.functional.avg_pool2d(clipped[:, None], _BACKGROUND_CELL)[:, 0]
+    rest = few - _smooth_cells(cells, few.shape[1:])
+    zero = torch.zeros_like(rest)
+    noise = _within(rest, zero, _CLIP_SIGMAS * spread)
+    sigma = _smooth(_node_means(noise.square()).sqrt(), few.shape[1:])
+    noise = _within(rest, zero, _CLIP_SIGMAS * sigma)
+    sigma = _node_means(noise.square()).sqrt().clamp(min=_QUANTISATION)
+    shape = images.shape[1:]
+    scale = _smooth(-1.0 / (_LOWEST * sigma), shape)
+    away = (images - _smooth_cells(cells, shape)) * scale
+    return away.clamp(-1.0, -_HIGHEST / _LOWEST)
+
+
+def _node_means(few: Tensor) -> Tensor:
+    """The means (N, r, c) over 256 px around each node, or what of it lies in the image."""
+    side = NODE_PX // _SPACING
+    return nn.functional.avg_pool2d(
+        few[:, None], 2 * side, stride=side, padding=side, count_include_pad=False
+    )[:, 0]
+
+
+def _smooth(nodes: Tensor, shape: torch.Size) -> Tensor:
+    """Values (N, r, c) at the nodes interpolated to images (N, *shape) of any resolution."""
+    spacing = shape[0] // (nodes.shape[1] - 1)
+    return interpolated(nodes, shape, spacing, 0.0)
+
+
+def _smooth_cells(cells: Tensor, shape: torch.Size) -> Tensor:
+    """Means (N, h, w) of cells interpolated to images (N, *shape) of any resolution."""
+    spacing = shape[0] // cells.shape[1]
+    return interpolated(cells, shape, spacing, spacing / 2)
 
 
 def _within(values: Tensor, middle: Tensor, reach: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """The recipe: how an element is inspected, and how the processes share the work."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -19,6 +19,9 @@ class Inspection(Written):
 
     model: str = Field(default="default", min_length=1)
     """The ONNX model: a path (relative ones start from the recipe's folder), or "default"."""
+
+    context_px: int = Field(default=0, ge=0, le=512, multiple_of=64)
+    """How far a dense model sees into neighbouring frames taken before, pixels; 0: not."""
 
     threshold: float | None = Field(default=None, gt=0, lt=1)
     """Windows of this score or more are scratches. Left out: the model's own threshold."""
@@ -57,8 +60,17 @@ class Processes(Written):
     threads: int = Field(default=0, ge=0, le=1024)
     """Threads of each classification process; 0 shares the machine's cores among them."""
 
+    backend: Literal["auto", "onnxruntime", "openvino", "torch", "tensorrt"] = "auto"
+    """What runs the model; "auto" is the fastest of those that work here."""
+
+    devices: tuple[Annotated[int, Field(ge=0, le=255)], ...] = ()
+    """The GPUs that workers are shared among, by number; none named: all there are."""
+
     batch: int = Field(default=32, ge=1, le=1024)
-    """Windows that go through the network at once. Always of one frame."""
+    """Windows that go through a windowed network at once."""
+
+    batch_wait_ms: float = Field(default=0.0, ge=0, le=10_000)
+    """How long a worker may wait for more frames to fill a batch with; 0: not at all."""
 
     attempts: int = Field(default=2, ge=1, le=10)
     """A frame that fails so often is set aside and listed as not inspected."""
@@ -127,6 +139,7 @@ def inspection_hash(
         {
             "window": inspection.window,
             "stride": inspection.stride,
+            "context_px": inspection.context_px,
             "model": model_hash,
             "threshold": threshold,
             "grow_threshold": grow_threshold,

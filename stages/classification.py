@@ -12,7 +12,7 @@ from darkscan.pipeline.ring import FrameRing, Role, StaleReferenceError
 from darkscan.pipeline.run import RING_NAME, RunSpec
 from darkscan.pipeline.station import Station
 from darkscan.stages.centrelines import find_centrelines
-from darkscan.stages.inference import Backend, scores_in_context
+from darkscan.stages.inference import Backend, FrameWindows, scores_in_context
 
 _log = structlog.get_logger(__name__)
 
@@ -55,14 +55,8 @@ class Classification:
                 return
             started = time.monotonic_ns()
             pixels = self._ring.view(ref)
-            seen = self._backend.see(
-                pixels,
-                prepared.origins,
-                prepared.gains,
-                prepared.offsets,
-                self._full_scale,
-                between_batches=self._beat,
-            )
+            windows = FrameWindows(pixels, prepared.origins, prepared.gains, prepared.offsets)
+            seen = self._backend.start(windows, self._full_scale, between_batches=self._beat)()
             scores = scores_in_context(seen, prepared.origins, self._model.window)
             positive = prepared.origins[scores >= self._model.grow_threshold]
             centrelines = find_centrelines(pixels, positive, self._model.window)

@@ -22,23 +22,55 @@ class Seen(NamedTuple):
     lines: FloatArray | None
 
 
+class FrameWindows(NamedTuple):
+    """The windows of one frame, as a backend is given them.
+
+    ``frame`` (H, W) uint8 or uint16, C-contiguous; ``origins`` (N, 2) int32, first pixel
+    (y, x) of each window; ``gains`` and ``offsets`` (N,) float32, the brightness adjustment.
+    """
+
+    frame: Pixels
+    origins: npt.NDArray[np.int32]
+    gains: FloatArray
+    offsets: FloatArray
+
+
+Pending = Callable[[], Seen]
+"""A frame under way: called, it waits until the frame is done and gives what was seen."""
+
+
+def _nothing() -> None:
+    pass
+
+
 class Backend(Protocol):
     """Runs one model on one device."""
 
-    def see(
+    name: str
+    """What runs the model, and where: for people."""
+
+    ahead: int
+    """Frames that are best started before the first is asked back: 1 where they are
+    computed one after the other anyway, more where the next one's upload overlaps."""
+
+    def start(
         self,
-        frame: Pixels,
-        origins: npt.NDArray[np.int32],
-        gains: FloatArray,
-        offsets: FloatArray,
+        windows: FrameWindows,
         full_scale: int,
         *,
-        between_batches: Callable[[], Any] = lambda: None,
-    ) -> Seen:
-        """Scores N windows of a frame.
+        between_batches: Callable[[], Any] = _nothing,
+    ) -> Pending:
+        """Begins to score the windows of a frame; the frame must stay until it is done.
 
-        frame: (H, W) uint8 or uint16; origins: (N, 2), first pixel (y, x) of each window;
-        gains, offsets: (N,), the brightness adjustment; full_scale: the camera's largest
-        grey level. ``between_batches`` is called between two passes of the network.
-        The scores depend on nothing else: not on threads, load or what ran before.
+        full_scale: the camera's largest grey level. ``between_batches`` is called between
+        two passes of the network, here or in the pending call. The scores depend on nothing
+        else: not on threads, load or what ran before.
         """
+
+    def close(self) -> None:
+        """Lets go of the device."""
+
+
+def see(backend: Backend, windows: FrameWindows, full_scale: int) -> Seen:
+    """Scores the windows of one frame and waits for them."""
+    return backend.start(windows, full_scale)()

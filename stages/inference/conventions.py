@@ -2,7 +2,7 @@
 
 from hashlib import sha256
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field
 
@@ -27,6 +27,9 @@ class Conventions(Settings):
     name: str
     window: int = Field(gt=0)
     stride: int = Field(gt=0)
+    form: Literal["windowed", "dense"] = "windowed"
+    """Whether each window passes the network by itself, or the whole frame once."""
+
     threshold: float = Field(gt=0, lt=1)
     grow_threshold: float | None = Field(default=None, gt=0, lt=1)
     hash: str

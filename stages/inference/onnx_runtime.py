@@ -5,12 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnxruntime
 
 from darkscan.pipeline.errors import InputError
-from darkscan.pipeline.frames import Pixels
-from darkscan.stages.inference.backend import FloatArray, Seen
+from darkscan.stages.inference.backend import FrameWindows, Pending, Seen
 from darkscan.stages.inference.conventions import INPUTS, Conventions
 
 _ERROR = 3  # ONNX Runtime's severity; its warnings are about graphs, not about runs
@@ -20,22 +18,31 @@ class OnnxRuntimeBackend:
     """Runs a model file on ``threads`` cores, ``batch`` windows at a time."""
 
     def __init__(self, model: Path, *, threads: int, batch: int) -> None:
+        self.name = f"ONNX Runtime on the CPU, {threads} thread{'s' if threads != 1 else ''}"
+        self.ahead = 1
         self._session = _open(model, threads)
         self._batch = batch
         outputs = {node.name for node in self._session.get_outputs()}
         self._wanted = ["scores", *({"lines"} & outputs)]
 
-    def see(
+    def start(
         self,
-        frame: Pixels,
-        origins: npt.NDArray[np.int32],
-        gains: FloatArray,
-        offsets: FloatArray,
+        windows: FrameWindows,
         full_scale: int,
         *,
         between_batches: Callable[[], Any] = lambda: None,
+    ) -> Pending:
+        """See Backend.start; the frame is done when this returns."""
+        seen = self._see(windows, full_scale, between_batches)
+        return lambda: seen
+
+    def close(self) -> None:
+        """See Backend.close; the session goes with its last reference."""
+
+    def _see(
+        self, windows: FrameWindows, full_scale: int, between_batches: Callable[[], Any]
     ) -> Seen:
-        """See Backend.see."""
+        frame, origins, gains, offsets = windows
         height, width = frame.shape
         constant = {
             "frame": frame.view(np.uint8).reshape(height, width, frame.itemsize),

@@ -11,6 +11,7 @@ from darkscan.pipeline.frames import Pixels
 from darkscan.pipeline.grid import window_origins
 from darkscan.pipeline.recipe import Recipe
 from darkscan.pipeline.scan import ScanInfo
+from darkscan.stages.inference.backend import FrameWindows, see
 from darkscan.stages.inference.onnx_runtime import OnnxRuntimeBackend
 
 _ENOUGH_S = 0.4
@@ -33,11 +34,12 @@ def windows_per_s(model: Path, recipe: Recipe, scan: ScanInfo) -> float:
     grid = window_origins((patch.shape[0], patch.shape[1]), inspection.window, inspection.stride)
     origins = np.resize(grid, (processes.batch, 2))
     gains, offsets = gains_and_offsets(*window_extrema(patch, grid, inspection.window))
-    batch = (origins, np.resize(gains, len(origins)), np.resize(offsets, len(origins)))
-    backend.see(patch, *batch, scan.full_scale)
+    resized = (np.resize(gains, len(origins)), np.resize(offsets, len(origins)))
+    windows = FrameWindows(patch, origins, *resized)
+    see(backend, windows, scan.full_scale)
     started, batches = time.perf_counter(), 0
     while batches < _MOST_BATCHES and (batches == 0 or time.perf_counter() - started < _ENOUGH_S):
-        backend.see(patch, *batch, scan.full_scale)
+        see(backend, windows, scan.full_scale)
         batches += 1
     of_one = batches * len(origins) / (time.perf_counter() - started)
     return of_one * min(processes.workers, max(1, cores // threads))

@@ -9,7 +9,7 @@ from darkscan.pipeline.errors import InputError
 from darkscan.pipeline.recipe import Processes, Recipe
 from darkscan.pipeline.scan import PixelType
 from darkscan.stages.inference import rate
-from darkscan.stages.inference.backend import FloatArray, Seen
+from darkscan.stages.inference.backend import FrameWindows, Pending, Seen
 from tests.builders import scan_info
 from tests.conftest import REPOSITORY
 
@@ -36,10 +36,11 @@ def test_workers_on_cores_of_their_own_share_the_work(monkeypatch: pytest.Monkey
             assert (threads, batch) == (recipe.processes.threads, 10)
             self.cold = True
 
-        def see(self, _frame: object, origins: FloatArray, *_: object) -> Seen:
-            clock.now_s += len(origins) / 1000 + 0.5 * self.cold
+        def start(self, windows: FrameWindows, *_: object) -> Pending:
+            count = len(windows.origins)
+            clock.now_s += count / 1000 + 0.5 * self.cold
             self.cold = False
-            return Seen(np.zeros(len(origins), np.float32), None)
+            return lambda: Seen(np.zeros(count, np.float32), None)
 
     monkeypatch.setattr(rate, "OnnxRuntimeBackend", Backend)
     monkeypatch.setattr(rate, "time", clock)
