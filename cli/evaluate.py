@@ -31,6 +31,7 @@ _MOST_SCANS = 1000
 _EPILOG = """\
 examples:
   darkscan evaluate --model default --data data.h5 --out report/ --snr-limit 6
+  darkscan evaluate --model dense --data grid.h5 --in-frames --out report/
   darkscan evaluate --checkpoint a=a/checkpoint.pt b=b/checkpoint.pt --data data.h5 --out report/
   darkscan evaluate --table 3 --checkpoint resnet18=r/checkpoint.pt afn=f/checkpoint.pt \\
       --data data.h5 --out tables/
@@ -90,6 +91,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--scans", type=int, default=0, metavar="N", help="also map N simulated elements"
     )
+    parser.add_argument(
+        "--in-frames",
+        action="store_true",
+        help="score windows in their whole images, as a scan does (dense models always are)",
+    )
+    parser.add_argument(
+        "--images", type=Path, metavar="DIR", help="where images lie that are not simulated"
+    )
     parser.add_argument("--threads", type=int, help="of the network (default: all cores)")
     parser.set_defaults(run=run)
 
@@ -110,7 +119,7 @@ def run(arguments: argparse.Namespace) -> int:
     evaluations: list[Evaluation] = []
     elements: dict[str, DefectFigures] = {}
     for detector in detectors:
-        scored = {split: _scored(data, split, detector) for split in splits}
+        scored = {split: _scored(data, split, detector, arguments) for split in splits}
         evaluations.append(_evaluate(detector, scored, rule, arguments))
         if arguments.scans:
             model = _model_in_use(detector, evaluations[-1], scored.get(_VALIDATION))
@@ -146,6 +155,8 @@ def _check(arguments: argparse.Namespace) -> None:
         raise InputError(problem, field="--scans")
     if arguments.table and not arguments.checkpoint:
         raise InputError("is laid out from checkpoints: --checkpoint NAME=FILE", field="--table")
+    if arguments.in_frames and arguments.model is None:
+        raise InputError("is for a model file: export the checkpoint", field="--in-frames")
     require_writable(arguments.out / "report.md")
 
 
@@ -198,11 +209,19 @@ def _splits(data: "DataSet", arguments: argparse.Namespace, rule: "Rule") -> lis
     return list(dict.fromkeys(splits))
 
 
-def _scored(data: "DataSet", split: str, detector: _Detector) -> "Scored":
+def _scored(
+    data: "DataSet", split: str, detector: _Detector, arguments: argparse.Namespace
+) -> "Scored":
     from darkscan.network.evaluation import score_split
+    from darkscan.network.evaluation.in_frames import Frames, score_in_frames
 
+    model = detector.scorer
     with progress_bar(f"{detector.name}: scoring {split}", "windows") as show:
-        return score_split(data, split, detector.scorer, show=show)
+        if isinstance(model, ModelScorer) and (model.dense or arguments.in_frames):
+            windows = data.split(split)
+            frames = Frames(windows.full_scale, arguments.images)
+            return score_in_frames(windows, model, frames, show=show)
+        return score_split(data, split, model, show=show)
 
 
 def _evaluate(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from darkscan.stages.inference import Seen
 
 _BATCH = 32
+_DENSE_ROWS = 15  # of windows: those of a frame of 2048 rows
 _SHIPPED = Path("default")  # stands for the shipped model file
 
 
@@ -29,7 +30,9 @@ class ModelScorer:
         """Loads the model. Raises InputError if it is none, or none for our windows."""
         from darkscan.stages.inference import OnnxRuntimeBackend, read_conventions
 
-        self.info = read_conventions(file).fit(Inspection(), file=file)
+        conventions = read_conventions(file)
+        self.info = conventions.fit(Inspection(), file=file)
+        self.dense = conventions.form == "dense"
         self._backend = OnnxRuntimeBackend(file, threads=threads, batch=_BATCH)
 
     def frame(
@@ -53,10 +56,14 @@ class ModelScorer:
         return see(self._backend, windows, round(full_scale))
 
     def __call__(self, windows: Pixels, full_scale: float) -> npt.NDArray[np.float32]:
-        """Probabilities (N,) of windows (N, side, side): one below the other, a frame."""
+        """Probabilities (N,) of windows (N, side, side), each without what lies around it."""
         count, height, width = windows.shape
         if not count:
             return np.empty(0, np.float32)
+        if self.dense:
+            first = np.zeros((1, 2), np.int32)
+            return np.concatenate([self.frame(window, first, full_scale) for window in windows])
+        # One below the other they are a frame.
         origins = np.stack([np.arange(count) * height, np.zeros(count)], axis=1).astype(np.int32)
         return self.frame(windows.reshape(count * height, width), origins, full_scale)
 
@@ -69,9 +76,9 @@ def score_image(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
     """Origins (N, 2), y and x, and scores (N,) of all windows of an image.
 
-    Row of windows by row of windows, so that of a large image only a band is in the
-    network's hands; then each window learns what those it overlaps saw. A side shorter
-    than a window is padded by reflection at its end.
+    Row of windows by row of windows, or as many as a frame has for a dense model, so that of
+    a large image only a band is in the network's hands; then each window learns what those
+    it overlaps saw. A side shorter than a window is padded by reflection at its end.
     ``show`` is told the rows that are done, and how many there are.
     """
     from darkscan.stages.inference import Seen, scores_in_context
@@ -81,14 +88,17 @@ def score_image(
     padding = (max(0, window - height), max(0, window - width))
     origins = window_origins((height + padding[0], width + padding[1]), window, stride)
     rows = np.unique(origins[:, 0])
-    band: Pixels = np.empty((min(window, height), width), np.dtype(mosaic.pixel_type))
+    together = _DENSE_ROWS if scorer.dense else 1
     parts = []
-    for done, y in enumerate(rows.tolist(), start=1):
+    for first in range(0, len(rows), together):
+        some = rows[first : first + together]
+        y, end = int(some[0]), int(some[-1]) + window
+        band: Pixels = np.empty((min(end, height) - y, width), np.dtype(mosaic.pixel_type))
         mosaic.read_into(y, 0, band)
         padded = cast("Pixels", np.pad(band, ((0, padding[0]), (0, padding[1])), mode="reflect"))
-        within = origins[origins[:, 0] == y] - np.array([y, 0], np.int32)
+        within = origins[np.isin(origins[:, 0], some)] - np.array([y, 0], np.int32)
         parts.append(scorer.alone(padded, within, full_scale))
-        show(done, len(rows))
+        show(first + len(some), len(rows))
     scores, lines = zip(*parts, strict=True)
     known = [part for part in lines if part is not None]
     seen = Seen(np.concatenate(scores), np.concatenate(known) if known else None)

@@ -32,6 +32,7 @@ examples:
   darkscan train --out trained
   darkscan train --data windows.h5 --epochs 20 --out trained
   darkscan train --preset paper --data windows.h5 --out papers
+  darkscan train --network darkscan-dense --init models/default.pt --ramp 0 --batch 8 --out dense
   darkscan train --network darkscan --init papers/best.pt --width 1 --out ours
   torchrun --nproc-per-node 4 -m darkscan train --preset paper --batch 128 --out papers
 
@@ -108,12 +109,17 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    from darkscan.network.sources import DatasetWindows, SimulatedWindows
+    from darkscan.network.sources import DatasetWindows, SimulatedImages, SimulatedWindows
     from darkscan.network.training import fit
+    from darkscan.network.variants import DENSE
 
     source: Source
+    dense = arguments.network == DENSE
+    if dense and arguments.data is not None:
+        problem = f"holds windows; {DENSE} is trained on larger images, which are simulated"
+        raise InputError(problem, file=arguments.data, field="--data")
     if arguments.data is None:
-        source = SimulatedWindows()
+        source = SimulatedImages() if dense else SimulatedWindows()
         windows = arguments.epoch_windows
     elif arguments.epoch_windows is not None:
         raise InputError("is for simulated windows, not for --data", field="--epoch-windows")

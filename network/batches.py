@@ -18,12 +18,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from darkscan.drivers.simulation.crops import TrainingCrops
 from darkscan.drivers.simulation.windows import TrainingBatch
 from darkscan.network.augmentation import ORIENTATIONS, depth_of, relit, turned, turned_box
 
 Windows = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 Labels = npt.NDArray[np.float32]
-BatchSource = Callable[[int, int, int, float], TrainingBatch]
+BatchSource = Callable[[int, int, int, float], TrainingBatch | TrainingCrops]
 """``(seed, index, size, contrast)`` to ``size`` labelled windows of 8 bits.
 
 A function of a module, and of its arguments alone: it is called in other processes.
@@ -36,7 +37,10 @@ _AUGMENTING = 7  # sets the generators of augmentation apart from those that dra
 
 
 class Drawn(NamedTuple):
-    """N windows of a source; the fields are those of the simulator's ``TrainingBatch``."""
+    """N windows, or images, of a source.
+
+    The fields are those of the simulator's ``TrainingBatch``, or ``TrainingCrops``.
+    """
 
     images: Windows
     labels: Labels
@@ -66,7 +70,11 @@ class Source(Protocol):
         """The windows at the places ``share`` of the batch of ``size`` for ``step``."""
 
     def validation(self, seed: int, count: int) -> tuple[Windows, Labels]:
-        """About ``count`` windows and labels 0 or 1, always the same, never trained on."""
+        """About ``count`` windows and their labels, always the same, never trained on.
+
+        Labels other than 0 and 1 are of windows that judge nothing. Of larger images, the
+        labels are those of all their windows, in a row.
+        """
 
 
 @dataclass(frozen=True)
@@ -75,8 +83,9 @@ class Batch:
 
     ``windows`` (N, 256, 256) uint8, or int32 for deeper cameras, in grey levels of a camera
     that gives at most ``full_scale`` (N, 1, 1); ``labels`` (N,) from 0 for clean to 1 for
-    scratched; ``lines`` (N, 32, 32) 1 in cells of 8 px that a scratch crosses; ``boxes``
-    (N, 4) the x0, y0, x1, y1 in pixels around the scratch, zeros without one.
+    scratched, of larger images (N, 512, 512) those (N, 3, 3) of their windows; ``lines``
+    (N, 32, 32), or (N, 64, 64), 1 in cells of 8 px that a scratch crosses; ``boxes`` (N, 4)
+    the x0, y0, x1, y1 in pixels around the scratch, zeros without one.
     """
 
     windows: Tensor
@@ -122,10 +131,12 @@ def augmented(
     relit too; the simulator draws light, gain and noise afresh by itself.
     """
     images, lines, boxes, scales = [], [], [], []
-    for image, cells, box, rng in zip(drawn.images, drawn.lines, drawn.boxes, rngs, strict=True):
+    labels = []
+    for image, label, cells, box, rng in zip(*drawn, rngs, strict=True):
         turn = int(rng.integers(ORIENTATIONS))
         scales.append(full_scale * depth_of(rng))
         images.append(turned(relit(image, full_scale, rng) if repeated else image, turn))
+        labels.append(turned(label, turn) if label.ndim else label)
         lines.append(turned(cells, turn))
         boxes.append(turned_box(box, turn))
     windows = np.stack(images)
@@ -133,7 +144,7 @@ def augmented(
         windows = windows.astype(np.int32)  # torch computes with no uint16
     return Batch(
         windows=torch.from_numpy(windows),
-        labels=torch.from_numpy(drawn.labels.astype(np.float32)),
+        labels=torch.from_numpy(np.stack(labels).astype(np.float32)),
         lines=torch.from_numpy(np.stack(lines).astype(np.float32)),
         boxes=torch.from_numpy(np.stack(boxes).astype(np.float32)),
         full_scale=torch.tensor(scales, dtype=torch.float32)[:, None, None],
@@ -211,10 +222,14 @@ def _interrupts_ignored_by_children() -> Iterator[None]:
 def validation_windows(source: BatchSource, seed: int, count: int) -> tuple[Windows, Labels]:
     """About ``count`` windows and labels at contrast 1, always the same for a seed.
 
-    Windows that a scratch only grazes judge nothing, and are left out.
+    Windows that a scratch only grazes judge nothing, and are left out; but of images of
+    several windows all stay, with the labels of all in a row.
     """
     size = _VALIDATION_BATCH
     parts = [source(seed, index, size, 1.0) for index in range(-(-count // size))]
     labels = np.concatenate([part.labels for part in parts])
+    images = np.concatenate([part.images for part in parts])
+    if labels.ndim > 1:
+        return images, labels.ravel()
     judged = (labels == 0) | (labels == 1)
-    return np.concatenate([part.images for part in parts])[judged], labels[judged]
+    return images[judged], labels[judged]

@@ -47,7 +47,10 @@ class DenseNetwork(AttentionFusionNetwork):
         128 px at most, the same in all images; ``gains`` and ``offsets`` (B, N) W_mult and
         W_add of each; ``full_scale`` () or (B, 1, 1), the largest grey level.
         """
-        features = self.pool(self.stem(_views(images, origins, gains, offsets, full_scale)))
+        return self._see(views(images, origins, gains, offsets, full_scale), origins)
+
+    def _see(self, seen: Tensor, origins: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.pool(self.stem(seen))
         reached = []
         for stage in self.stages:
             features = stage(features)
@@ -67,6 +70,14 @@ class DenseNetwork(AttentionFusionNetwork):
         )
         return logits.squeeze(2), lines
 
+    def logits_and_lines(
+        self, windows: Tensor, gains: Tensor, offsets: Tensor, full_scale: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """Of windows (N, 256, 256), each an image of its own: without what lies around it."""
+        first = torch.zeros((1, 2), dtype=torch.int64, device=windows.device)
+        logits, lines = self.see(windows, first, gains[:, None], offsets[:, None], full_scale)
+        return logits.squeeze(1), lines
+
     def classify(self, windows: Tensor, full_scale: float = GREY_RANGE) -> Tensor:
         """Logits (N * K,) of the K windows at half-window steps in images (N, H, W).
 
@@ -78,7 +89,11 @@ class DenseNetwork(AttentionFusionNetwork):
     def training_loss(self, batch: Batch) -> Tensor:
         """Binary cross entropy of the images' windows and cells."""
         images = batch.windows.float()
-        logits, lines = self.see(images, *adjusted_grid(images), batch.full_scale)
+        # Backgrounds and gains need more digits than bfloat16 has.
+        with torch.autocast(images.device.type, enabled=False):
+            origins, gains, offsets = adjusted_grid(images)
+            seen = views(images, origins, gains, offsets, batch.full_scale)
+        logits, lines = self._see(seen, origins)
         return self.loss(logits.flatten(), batch.labels.flatten(), lines, batch.lines)
 
     def twin(self) -> "DenseNetwork":
@@ -112,7 +127,7 @@ def line_windows(lines: Tensor, origins: Tensor) -> Tensor:
     return cells.reshape(-1, _WINDOW_CELLS, _WINDOW_CELLS)
 
 
-def _views(
+def views(
     images: Tensor, origins: Tensor, gains: Tensor, offsets: Tensor, full_scale: Tensor
 ) -> Tensor:
     """The trunk's input (B, 3, H, W): raw, adjusted, clipped."""

@@ -19,20 +19,24 @@ import numpy.typing as npt
 import onnx
 import onnxruntime
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from darkscan.drivers.simulation.crops import training_crops
+from darkscan.drivers.simulation.looks import WindowPreset
 from darkscan.drivers.simulation.windows import training_batch
 from darkscan.network.attention_fusion import AttentionFusionNetwork
-from darkscan.network.frame_model import WINDOW, FrameModel
+from darkscan.network.dense import SIDES_PX, STRIDE_PX, DenseNetwork
+from darkscan.network.frame_model import WINDOW, frame_model
 from darkscan.network.operating_point import Look, OperatingPoint, choose_operating_point
 from darkscan.network.sources import SimulatedWindows
 from darkscan.network.training import Checkpoint
+from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
 from darkscan.pipeline.errors import DarkscanError, InputError
+from darkscan.pipeline.grid import window_origins
 from darkscan.pipeline.storage import write_atomically
 
 FORMAT_VERSION = 1
 OPSET = 18
-STRIDE = 128
 TOLERANCE = 1e-4  # between torch and ONNX Runtime: of a logit, or relative to a larger one
 
 INPUT_NAMES = ("frame", "origins", "gains", "offsets", "full_scale")
@@ -42,9 +46,14 @@ OUTPUT_NAMES = ("logits", "scores", "lines")  # the last only with a line head
 # Windows of training are several times as crowded as an element's: on simulated elements these
 # rates leave less than one false window in a thousand. The wide look
 # crowds tracks, spikes and smudges together as no optic does: it only bounds the threshold.
+_RATES: dict[WindowPreset, tuple[float, float]] = {"optic": (5e-3, 2e-2), "wide": (6e-2, 2e-1)}
 LOOKS = {
-    "optic": Look(functools.partial(training_batch, preset="optic"), 5e-3, 2e-2),
-    "wide": Look(functools.partial(training_batch, preset="wide"), 6e-2, 2e-1),
+    preset: Look(functools.partial(training_batch, preset=preset), *rates)
+    for preset, rates in _RATES.items()
+}
+DENSE_LOOKS = {
+    preset: Look(functools.partial(training_crops, preset=preset), *rates, windows_an_image=9)
+    for preset, rates in _RATES.items()
 }
 
 
@@ -65,7 +74,8 @@ class ModelConventions:
             "format": FORMAT_VERSION,
             "name": "attention-fusion-network",
             "window": WINDOW,
-            "stride": STRIDE,
+            "form": "dense" if isinstance(network, DenseNetwork) else "windowed",
+            "stride": STRIDE_PX,
             "input_scaling": "raw = grey / full_scale; adjusted = (grey * gain + offset) / 255",
             "flat_window": "gain = 0, offset = 0",
             "threshold": repr(float(self.threshold)),
@@ -107,7 +117,8 @@ def export_checkpoint(
         problem = f"holds {training.options.network}, and only Attention Fusion Networks and "
         raise InputError(problem + "their ablations are exported", file=checkpoint, field="network")
     seed = training.options.validation_seed + 1
-    point = choose_operating_point(network, LOOKS, seed=seed, count=windows)
+    looks = DENSE_LOOKS if isinstance(network, DenseNetwork) else LOOKS
+    point = choose_operating_point(network, looks, seed=seed, count=windows)
     conventions = ModelConventions(
         threshold=point.threshold,
         grow_threshold=point.grow_threshold,
@@ -126,49 +137,54 @@ def export_checkpoint(
 def example_inputs(
     dtype: npt.DTypeLike = np.uint8, windows: int = 3, seed: int = 0
 ) -> dict[str, npt.NDArray[np.generic]]:
-    """A noise frame of 300x400 pixels, 8 or 12 bits deep, as the model takes it."""
+    """A noise frame of 512x640 pixels, 8 or 12 bits deep, as the models take it.
+
+    ``windows`` of its grid at half-window steps are asked for, row by row; at most 12.
+    """
     rng = np.random.default_rng(seed)
+    shape = (4 * SIDES_PX, 5 * SIDES_PX)
     full_scale = 255 if np.dtype(dtype).itemsize == 1 else 4095
-    frame = rng.normal(0.1, 0.01, (300, 400)).clip(0, 1) * full_scale
+    frame = rng.normal(0.1, 0.01, shape).clip(0, 1) * full_scale
     pixels = frame.round().astype(np.dtype(dtype).newbyteorder("<"))
-    origins = rng.integers(0, (300 - WINDOW, 400 - WINDOW), (windows, 2))
-    cut = np.stack([pixels[y : y + WINDOW, x : x + WINDOW] for y, x in origins])
-    low = cut.min(axis=(1, 2)).astype(np.float32)
-    high = cut.max(axis=(1, 2)).astype(np.float32)
-    gains = np.float32(255) / (high - low)
+    origins = window_origins(shape, WINDOW, STRIDE_PX)[:windows]
+    gains, offsets = gains_and_offsets(*window_extrema(pixels, origins, WINDOW))
     return {
-        "frame": pixels.view(np.uint8).reshape(300, 400, -1),
-        "origins": origins,
+        "frame": pixels.view(np.uint8).reshape(*shape, -1),
+        "origins": origins.astype(np.int64),
         "gains": gains,
-        "offsets": -gains * low,
+        "offsets": offsets,
         "full_scale": np.array(full_scale, np.float32),
     }
 
 
 def _checked_model(network: AttentionFusionNetwork, conventions: ModelConventions) -> bytes:
-    proto = _to_onnx(FrameModel(network.twin().fold()).eval())
+    proto = _to_onnx(network.twin().fold())
     for key, value in conventions.metadata(network).items():
         proto.metadata_props.add(key=key, value=value)
     content: bytes = proto.SerializeToString(deterministic=True)
-    _require_agreement(FrameModel(network).eval(), content)
+    _require_agreement(frame_model(network).eval(), content)
     return content
 
 
-def _to_onnx(model: FrameModel) -> onnx.ModelProto:
+def _to_onnx(network: AttentionFusionNetwork) -> onnx.ModelProto:
     # Two bytes and three windows: a size of 1 would be taken for a constant.
     inputs = _tensors(example_inputs(np.uint16))
     dim = torch.export.Dim
     windows = dim("N", min=1)
+    if isinstance(network, DenseNetwork):
+        sides = {0: SIDES_PX * dim("h", min=2), 1: SIDES_PX * dim("w", min=2)}
+    else:
+        sides = {0: dim("H", min=WINDOW), 1: dim("W", min=WINDOW)}
     with _quiet():
         program = torch.onnx.export(
-            model,
+            frame_model(network).eval(),
             inputs,
             dynamo=True,
             opset_version=OPSET,
             input_names=INPUT_NAMES,
-            output_names=OUTPUT_NAMES[: 3 if model.network.line_head else 2],
+            output_names=OUTPUT_NAMES[: 3 if network.line_head else 2],
             dynamic_shapes=(
-                {0: dim("H", min=WINDOW), 1: dim("W", min=WINDOW), 2: dim("B", min=1, max=2)},
+                sides | {2: dim("B", min=1, max=2)},
                 {0: windows},
                 {0: windows},
                 {0: windows},
@@ -194,7 +210,7 @@ def _strip_traces(proto: onnx.ModelProto) -> None:
         del item.metadata_props[:]
 
 
-def _require_agreement(model: FrameModel, content: bytes) -> None:
+def _require_agreement(model: nn.Module, content: bytes) -> None:
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     for dtype, windows in ((np.uint8, 1), (np.uint16, 5)):
         inputs = example_inputs(dtype, windows)

@@ -12,6 +12,8 @@ from torch import Tensor
 NODE_PX = 128
 """Between two nodes, which lie on every multiple of it, both borders included."""
 
+_BARELY = 1e-6  # a weight that counts only where there is no other
+
 
 def tents(length: int, spacing: float, first: float, count: int, like: Tensor) -> Tensor:
     """(length, count) weights of ``count`` samples at ``first``, ``first + spacing``...
@@ -36,15 +38,16 @@ def interpolated(samples: Tensor, shape: Sequence[int], spacing: float, first: f
 def at_nodes(values: Tensor, centres: Tensor, nodes: tuple[int, int]) -> Tensor:
     """Values (B, N) at places (N, 2), y and x in pixels, brought to the nodes: (B, *nodes).
 
-    The places form a grid with gaps of ``NODE_PX`` at most. Exact for places on nodes;
+    The places form a grid with steps of ``NODE_PX`` at most. Exact for places on nodes;
     else the mean of those nearer than ``NODE_PX``, weighted by their nearness. Nodes
-    outside of the grid have what its border has.
+    outside of the grid have what its border has; those in its gaps, the mean of all.
     """
     across, along = (
         _nearness(centres[:, axis].to(values.dtype), count) for axis, count in enumerate(nodes)
     )
     along = along.transpose(0, 1)
-    return ((values[:, None, :] * across) @ along) / (across @ along)
+    everywhere = _BARELY * values.mean(1)[:, None, None]
+    return ((values[:, None, :] * across) @ along + everywhere) / (across @ along + _BARELY)
 
 
 def _nearness(places: Tensor, nodes: int) -> Tensor:

@@ -4,9 +4,25 @@ import torch
 from torch import Tensor, nn
 
 from darkscan.network.attention_fusion import AttentionFusionNetwork
+from darkscan.network.dense import DenseNetwork, line_windows
 
 WINDOW = 256
 """The side of a window, pixels."""
+
+
+def frame_model(network: AttentionFusionNetwork) -> nn.Module:
+    """The network as it is deployed, windowed or dense."""
+    return DenseFrameModel(network) if isinstance(network, DenseNetwork) else FrameModel(network)
+
+
+def grey_levels(frame: Tensor) -> Tensor:
+    """Grey levels, float32, of little-endian bytes (..., B), B = 1 or 2."""
+    depth = frame.shape[-1]
+    # Straight to float: TensorRT takes uint8 as an input but not in arithmetic.
+    pixels = frame.to(torch.float32)
+    low, high = pixels[..., 0], pixels[..., -1]
+    # With one byte a pixel, low and high are the same byte and high counts nothing.
+    return low + high * (256 * (depth - 1))
 
 
 class FrameModel(nn.Module):
@@ -49,7 +65,27 @@ class FrameModel(nn.Module):
         places = (rows * width + columns).reshape(-1)
         # Straight to float: TensorRT takes uint8 as an input but not in arithmetic.
         pixels = torch.index_select(frame.to(torch.float32).reshape(-1, depth), 0, places)
-        shape = (-1, self.window, self.window)
-        low, high = pixels[:, :1].reshape(shape), pixels[:, -1:].reshape(shape)
-        # With one byte a pixel, low and high are the same byte and high counts nothing.
-        return low + high * (256 * (depth - 1))
+        return grey_levels(pixels).reshape(-1, self.window, self.window)
+
+
+class DenseFrameModel(nn.Module):
+    """Passes a whole frame through the network once, for all of its windows.
+
+    Inputs and outputs are those of ``FrameModel``; the frame's sides are multiples of 128.
+    """
+
+    def __init__(self, network: DenseNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self, frame: Tensor, origins: Tensor, gains: Tensor, offsets: Tensor, full_scale: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Logits, scores and lines of the frame's windows; see ``FrameModel.forward``.
+
+        ``origins`` are a grid over the frame with steps of 128 px at most.
+        """
+        image = grey_levels(frame)[None]
+        logits, lines = self.network.see(image, origins, gains[None], offsets[None], full_scale)
+        cells = line_windows(self.network.line_probabilities(lines[0]), origins)
+        return logits[0], torch.sigmoid(logits[0]), cells

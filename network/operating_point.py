@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from darkscan.network.attention_fusion import AttentionFusionNetwork
 from darkscan.network.batches import BatchSource, Labels, validation_windows
-from darkscan.network.training import score
+from darkscan.network.modules import GREY_RANGE
+from darkscan.network.training import ValidationWindows, score
 from darkscan.network.validation import (
     Figures,
     area_under_curve,
@@ -22,12 +23,13 @@ class Look:
     """One kind of window, and how many false ones of it a threshold may let pass.
 
     ``grow_rate`` is that of the lower threshold, whose windows only continue a scratch
-    that they overlap.
+    that they overlap. ``source`` gives windows, or images of several.
     """
 
     source: BatchSource
     false_positive_rate: float
     grow_rate: float
+    windows_an_image: int = 1
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,10 @@ def choose_operating_point(
     """
     scored: dict[str, tuple[npt.NDArray[np.float64], Labels]] = {}
     for kind, look in looks.items():
-        windows, labels = validation_windows(look.source, seed, count)
-        logits = score(network, windows).astype(np.float64)
-        scored[kind] = (1 / (1 + np.exp(-logits)), labels)
+        drawn = validation_windows(look.source, seed, -(-count // look.windows_an_image))
+        judged = ValidationWindows(*drawn, GREY_RANGE)
+        logits = score(network, judged.windows).astype(np.float64)[judged.judging]
+        scored[kind] = (1 / (1 + np.exp(-logits)), judged.labels[judged.judging])
     threshold, grow_threshold = (
         max(
             threshold_for_false_positives(*scored[kind], getattr(look, rate))

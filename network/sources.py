@@ -1,4 +1,4 @@
-"""The two sources of training windows: the simulator, and a data set in a file."""
+"""The sources of training windows: the simulator, by itself or in images, and data sets."""
 
 import hashlib
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from darkscan.drivers.simulation.crops import training_crops
 from darkscan.drivers.simulation.windows import training_batch
 from darkscan.network.batches import BatchSource, Drawn, Labels, Windows, validation_windows
 from darkscan.network.datasets import Dataset, WindowSet
@@ -15,6 +16,7 @@ from darkscan.network.modules import GREY_RANGE
 from darkscan.pipeline.errors import InputError
 
 _FINGERPRINTED = 32  # windows
+_WINDOWS_AN_IMAGE = 9
 _ORDERING = 8  # sets the generators that shuffle epochs apart from all others
 
 
@@ -40,6 +42,29 @@ class SimulatedWindows:
     def validation(self, seed: int, count: int) -> tuple[Windows, Labels]:
         """Windows at full contrast, without those that a scratch only grazes."""
         return validation_windows(self.source, seed, count)
+
+
+@dataclass(frozen=True)
+class SimulatedImages:
+    """Images of several windows, drawn afresh, for networks that see beyond a window."""
+
+    full_scale: float = GREY_RANGE
+    repeats: bool = False
+    description: str = "images of darkscan.drivers.simulation.crops, preset mixed"
+
+    def fingerprint(self, seed: int) -> str:
+        """Of the first images, at full contrast."""
+        drawn = training_crops(seed, 0, _FINGERPRINTED // 4, 1.0)
+        return hashlib.sha256(b"".join(field.tobytes() for field in drawn)).hexdigest()
+
+    def draw(self, seed: int, step: int, size: int, share: range, contrast: float) -> Drawn:
+        """See ``Source``."""
+        drawn = [training_crops(seed, step * size + place, 1, contrast) for place in share]
+        return Drawn(*(np.concatenate(columns) for columns in zip(*drawn, strict=True)))
+
+    def validation(self, seed: int, count: int) -> tuple[Windows, Labels]:
+        """Images at full contrast with about ``count`` windows, and the labels of these."""
+        return validation_windows(training_crops, seed, -(-count // _WINDOWS_AN_IMAGE))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a window shows that is no scratch: dust, hairs, tracks, stars, galaxies, edges."""
+"""What an image shows that is no scratch: dust, hairs, tracks, stars, galaxies, edges."""
 
 import cv2
 import numpy as np
@@ -6,24 +6,24 @@ import numpy as np
 from darkscan.drivers.simulation.curves import HAIR_STEP_PX, draw_hair_shape, texture
 from darkscan.drivers.simulation.draws import chance, chances, log_uniform, log_uniforms
 from darkscan.drivers.simulation.dust import draw_specks, scatter
-from darkscan.drivers.simulation.looks import WINDOW_PX, Look
+from darkscan.drivers.simulation.looks import Look
 from darkscan.drivers.simulation.strokes import FloatArray, Image, Strokes, add_line, add_spots
 
 LONGEST_TRACK_PX = {False: 30.0, True: 38.0}  # of the optic and the wide look
 _LONG_TRACK_PX = (38.0, 280.0)  # of the few that graze the sensor
 _SHARPEST_OPTICS_PX = 0.5  # sigma: light through a lens is never sharper, charge may be
 _BLINDING = 150.0  # grey levels: brighter glows are small, not to hide a scratch
-_SIZE = (float(WINDOW_PX), float(WINDOW_PX))
 
 
 def add_surroundings(image: Image, look: Look, rng: np.random.Generator) -> list[str]:
     """Adds what scratches lie upon, glows and steps in brightness, and names it."""
     names = []
-    if chance(rng, look.crowd * (0.3 if look.wide else 0.12)):
-        _add_glow(image, look, rng)
-        names.append("diffuse")
+    for _ in range(look.windows):
+        if chance(rng, look.crowd * (0.3 if look.wide else 0.12)):
+            _add_glow(image, look, rng)
+            names.append("diffuse")
     if chance(rng, look.crowd * (0.1 if look.wide else 0.04)):
-        _add_step(image, rng)
+        _add_step(image, look, rng)
         names.append("edge")
     return names
 
@@ -34,38 +34,45 @@ def add_clutter(image: Image, canvas: Image, look: Look, rng: np.random.Generato
     add_spots(image, _specks(rng, look))
     if look.wide:
         add_spots(image, _stars(rng, look))
-        if chance(rng, 0.35 * look.crowd):
-            add_spots(image, _star_cloud(rng, look))
-            names.append("star cloud")
-        if chance(rng, 0.3 * look.crowd):
-            add_spots(image, _giant_star(rng, look))
-            names.append("giant star")
-        if chance(rng, 0.25 * look.crowd):
-            add_spots(image, _spindles(rng, look))
-            names.append("spindle")
+        for _ in range(look.windows):
+            names += _add_large_stars(image, look, rng)
     tracks = _tracks(rng, look)
     if len(tracks):
         add_spots(image, tracks)
         names.append("tracks")
-    if look.wide and chance(rng, 0.2 * look.crowd):
-        add_spots(image, _long_tracks(rng, look))
-        names.append("long track")
-    for _ in range(int(rng.poisson(look.crowd * (0.35 if look.wide else 1.1)))):
-        add_line(image, draw_hair(rng, look.sigma), canvas)
+    for _ in range(look.windows if look.wide else 0):
+        if chance(rng, 0.2 * look.crowd):
+            add_spots(image, _long_tracks(rng, look))
+            names.append("long track")
+    for _ in range(int(rng.poisson(look.windows * look.crowd * (0.35 if look.wide else 1.1)))):
+        add_line(image, draw_hair(rng, look), canvas)
         names.append("hair")
-    for _ in range(int(rng.poisson(look.crowd * 0.6))):
+    for _ in range(int(rng.poisson(look.windows * look.crowd * 0.6))):
         add_spots(image, _blob(rng, look))
         names.append("blob")
     return names + _add_sensor_faults(image, look, rng)
 
 
+def _add_large_stars(image: Image, look: Look, rng: np.random.Generator) -> list[str]:
+    names = []
+    for name, share, draw in (
+        ("star cloud", 0.35, _star_cloud),
+        ("giant star", 0.3, _giant_star),
+        ("spindle", 0.25, _spindles),
+    ):
+        if chance(rng, share * look.crowd):
+            add_spots(image, draw(rng, look))
+            names.append(name)
+    return names
+
+
 def _add_sensor_faults(image: Image, look: Look, rng: np.random.Generator) -> list[str]:
     names = []
     if chance(rng, look.crowd * (0.1 if look.wide else 0.04)):
-        _cut(image, rng)
+        _cut(image, look, rng)
         names.append("dead rows")
     if chance(rng, look.crowd * 0.15):
-        image *= _stripes(rng)
+        image *= _stripes(look, rng)
         names.append("stripes")
     if look.wide and chance(rng, look.crowd * 0.12):
         _add_row_noise(image, look, rng)
@@ -76,13 +83,15 @@ def _add_sensor_faults(image: Image, look: Look, rng: np.random.Generator) -> li
     return names
 
 
-def draw_hair(rng: np.random.Generator, sigma: float) -> Strokes:
-    """A hair or fibre: short, strongly curved, often bright; ``sigma`` is the noise."""
-    place = (float(rng.uniform(0, WINDOW_PX)), float(rng.uniform(0, WINDOW_PX)))
+def draw_hair(rng: np.random.Generator, look: Look) -> Strokes:
+    """A hair or fibre: short, strongly curved, often bright."""
+    place = (float(rng.uniform(0, look.side_px)), float(rng.uniform(0, look.side_px)))
     length = float(np.clip(36 + rng.gamma(2.0, 14.0), 36, 105))
     vertices = draw_hair_shape(rng, place, length)
     run = texture(rng, len(vertices), HAIR_STEP_PX, variation=float(rng.uniform(0.1, 0.5)))
-    return Strokes.along(vertices, run * sigma * log_uniform(rng, 2.5, 30), rng.uniform(1.8, 5.0))
+    return Strokes.along(
+        vertices, run * look.sigma * log_uniform(rng, 2.5, 30), rng.uniform(1.8, 5.0)
+    )
 
 
 def _directions(rng: np.random.Generator, count: int) -> FloatArray:
@@ -92,7 +101,8 @@ def _directions(rng: np.random.Generator, count: int) -> FloatArray:
 
 def _specks(rng: np.random.Generator, look: Look) -> Strokes:
     density = log_uniform(rng, 1.0, 100.0 if look.wide else 50.0) * look.crowd
-    centres = scatter(rng, _SIZE, density, float(rng.uniform(0, 0.5)))
+    size = (float(look.side_px), float(look.side_px))
+    centres = scatter(rng, size, density, float(rng.uniform(0, 0.5)))
     specks = draw_specks(rng, centres)
     if not look.wide:
         return specks
@@ -108,13 +118,13 @@ def _specks(rng: np.random.Generator, look: Look) -> Strokes:
 def _tracks(rng: np.random.Generator, look: Look) -> Strokes:
     """Short straight tracks: shorter than any scratch that counts."""
     most = log_uniform(rng, 1.0, 40.0) if look.wide else 1.3
-    count = int(rng.poisson(most * look.crowd))
+    count = int(rng.poisson(look.windows * most * look.crowd))
     mean = float(rng.uniform(4, 14))
     length = np.minimum(5 + rng.exponential(mean, count), LONGEST_TRACK_PX[look.wide])
     top = 150.0 if look.wide else 40.0
     peak = look.sigma * log_uniforms(rng, 4, top, count)
     sigma = rng.uniform(0.3, 0.7, count)
-    centres = rng.uniform(0, WINDOW_PX, (count, 2))
+    centres = rng.uniform(0, look.side_px, (count, 2))
     return Strokes.spots(centres, peak, sigma, length[:, None] * _directions(rng, count))
 
 
@@ -124,14 +134,14 @@ def _long_tracks(rng: np.random.Generator, look: Look) -> Strokes:
     length = log_uniforms(rng, *_LONG_TRACK_PX, count)
     peak = look.sigma * log_uniforms(rng, 10, 150, count)
     sigma = rng.uniform(0.25, _SHARPEST_OPTICS_PX, count)
-    centres = rng.uniform(0, WINDOW_PX, (count, 2))
+    centres = rng.uniform(0, look.side_px, (count, 2))
     return Strokes.spots(centres, peak, sigma, length[:, None] * _directions(rng, count))
 
 
 def _stars(rng: np.random.Generator, look: Look) -> Strokes:
     """Stars: a core, a halo and faint wings, some with short diffraction spikes."""
-    count = int(rng.poisson(log_uniform(rng, 0.5, 20.0) * look.crowd))
-    centres = rng.uniform(0, WINDOW_PX, (count, 2))
+    count = int(rng.poisson(look.windows * log_uniform(rng, 0.5, 20.0) * look.crowd))
+    centres = rng.uniform(0, look.side_px, (count, 2))
     peak = look.sigma * log_uniforms(rng, 2, 40, count)
     peak[chances(rng, 0.05, count)] *= 12.0
     sigma = rng.uniform(0.7, 1.6) * rng.uniform(0.9, 1.2, count)
@@ -155,7 +165,7 @@ def _stars(rng: np.random.Generator, look: Look) -> Strokes:
 
 def _giant_star(rng: np.random.Generator, look: Look) -> Strokes:
     """A saturated star within its halo, with long diffraction spikes; it may lie outside."""
-    centre = rng.uniform(-60, WINDOW_PX + 60, 2)
+    centre = rng.uniform(-60, look.side_px + 60, 2)
     peak = look.sigma * log_uniform(rng, 100, 3000)
     sigma = log_uniform(rng, 1.2, 4.0)
     arms = int(rng.choice([4, 4, 4, 6]))
@@ -183,7 +193,7 @@ def _spindles(rng: np.random.Generator, look: Look) -> Strokes:
     sigma = rng.uniform(1.8, 6.0, count)
     stretch = (sigma * rng.uniform(1.5, 6.0, count))[:, None] * _directions(rng, count)
     peak = look.sigma * log_uniforms(rng, 0.8, 15, count)
-    centres = rng.uniform(0, WINDOW_PX, (count, 2))
+    centres = rng.uniform(0, look.side_px, (count, 2))
     return _together(
         [
             Strokes.spots(centres, peak, sigma, stretch),
@@ -195,7 +205,7 @@ def _spindles(rng: np.random.Generator, look: Look) -> Strokes:
 def _star_cloud(rng: np.random.Generator, look: Look) -> Strokes:
     """A clump of faint knots on a glow of their own."""
     count = int(rng.integers(30, 300))
-    middle = rng.uniform(0, WINDOW_PX, 2)
+    middle = rng.uniform(0, look.side_px, 2)
     width = rng.uniform(10, 60, 2)
     turn = float(rng.uniform(0, np.pi))
     spread = rng.standard_normal((count, 2)) * width
@@ -207,7 +217,7 @@ def _star_cloud(rng: np.random.Generator, look: Look) -> Strokes:
 
 def _blob(rng: np.random.Generator, look: Look) -> Strokes:
     """A dig or a large grain: a flat bright core within a halo."""
-    centre = rng.uniform(0, WINDOW_PX, (1, 2))
+    centre = rng.uniform(0, look.side_px, (1, 2))
     sigma = np.array([log_uniform(rng, 1.5, 9.0)])
     peak = np.array([look.sigma * log_uniform(rng, 6, 150)])
     stretch = sigma * rng.uniform(0, 2) * _directions(rng, 1)
@@ -221,12 +231,12 @@ def _blob(rng: np.random.Generator, look: Look) -> Strokes:
 
 def _add_glow(image: Image, look: Look, rng: np.random.Generator) -> None:
     """A diffuse bright area whose centre may lie outside: large, or small and saturated."""
-    x, y = rng.uniform(-0.2, 1.2, 2) * WINDOW_PX
+    x, y = rng.uniform(-0.2, 1.2, 2) * look.side_px
     turn, ratio = float(rng.uniform(0, np.pi)), float(rng.uniform(0.3, 1.0))
     peak = look.sigma * log_uniform(rng, 3, 200 if look.wide else 30)
     size = rng.uniform(15, 45 if peak > _BLINDING else 120)
-    column = np.arange(WINDOW_PX, dtype=np.float32)[None, :] - np.float32(x)
-    row = np.arange(WINDOW_PX, dtype=np.float32)[:, None] - np.float32(y)
+    column = np.arange(look.side_px, dtype=np.float32)[None, :] - np.float32(x)
+    row = np.arange(look.side_px, dtype=np.float32)[:, None] - np.float32(y)
     u = column * np.float32(np.cos(turn)) + row * np.float32(np.sin(turn))
     v = (row * np.float32(np.cos(turn)) - column * np.float32(np.sin(turn))) / np.float32(ratio)
     radius = np.sqrt(u * u + v * v) / np.float32(size)
@@ -234,12 +244,12 @@ def _add_glow(image: Image, look: Look, rng: np.random.Generator) -> None:
     image += np.float32(peak) * np.exp(-(radius**power))
 
 
-def _add_step(image: Image, rng: np.random.Generator) -> None:
-    """One side of a line through the window is darker: the rim of a mount, a shadow."""
+def _add_step(image: Image, look: Look, rng: np.random.Generator) -> None:
+    """One side of a line through the image is darker: the rim of a mount, a shadow."""
     (normal,) = _directions(rng, 1)
     if chance(rng, 0.6):
         normal = np.array([1.0, 0.0] if chance(rng, 0.5) else [0.0, 1.0])
-    place = np.arange(WINDOW_PX) - rng.uniform(40, WINDOW_PX - 40)
+    place = np.arange(look.side_px) - rng.uniform(40, look.side_px - 40)
     side = place[None, :] * normal[0] + place[:, None] * normal[1]
     step = np.clip(side / rng.uniform(0.5, 6.0), -0.5, 0.5) + 0.5
     if chance(rng, 0.5):
@@ -247,17 +257,17 @@ def _add_step(image: Image, rng: np.random.Generator) -> None:
     image *= (1.0 - (1.0 - log_uniform(rng, 0.1, 0.85)) * step).astype(np.float32)
 
 
-def _cut(image: Image, rng: np.random.Generator) -> None:
+def _cut(image: Image, look: Look, rng: np.random.Generator) -> None:
     """Dead rows or columns, or the gap between two chips."""
     view = image if chance(rng, 0.5) else image.T
-    first = int(rng.integers(0, WINDOW_PX))
+    first = int(rng.integers(0, look.side_px))
     width = int(rng.choice([1, 1, 2, 3, 6, 12, 40]))
     view[first : first + width] *= np.float32(rng.choice([0.0, 0.0, 0.3, 0.6]))
 
 
-def _stripes(rng: np.random.Generator) -> Image:
+def _stripes(look: Look, rng: np.random.Generator) -> Image:
     """Each column's own gain, as line cameras have it: (1, width) or (height, 1)."""
-    gains = rng.standard_normal((1, WINDOW_PX)) * rng.uniform(0.005, 0.03)
+    gains = rng.standard_normal((1, look.side_px)) * rng.uniform(0.005, 0.03)
     smooth = cv2.GaussianBlur(gains, (0, 0), sigmaX=float(rng.uniform(0.3, 2.0)), sigmaY=0.01)
     stripes = np.asarray(1.0 + smooth, dtype=np.float32)
     return stripes if chance(rng, 0.5) else stripes.T
@@ -265,7 +275,7 @@ def _stripes(rng: np.random.Generator) -> Image:
 
 def _add_row_noise(image: Image, look: Look, rng: np.random.Generator) -> None:
     """An offset of each row or column of its own, as the readout of some sensors adds it."""
-    offsets = rng.standard_normal((WINDOW_PX, 1)) * look.sigma * rng.uniform(0.1, 0.5)
+    offsets = rng.standard_normal((look.side_px, 1)) * look.sigma * rng.uniform(0.1, 0.5)
     view = image if chance(rng, 0.5) else image.T
     view += offsets.astype(np.float32)
 
@@ -273,10 +283,10 @@ def _add_row_noise(image: Image, look: Look, rng: np.random.Generator) -> None:
 def _add_bleeding(image: Image, look: Look, rng: np.random.Generator) -> None:
     """A hot column, or one that a saturated spot fills up: one pixel wide, along the sensor."""
     view = image if chance(rng, 0.5) else image.T
-    first, last = sorted(rng.integers(0, WINDOW_PX, 2))
+    first, last = sorted(rng.integers(0, look.side_px, 2))
     if chance(rng, 0.5):
         first = 0
-    column = int(rng.integers(0, WINDOW_PX))
+    column = int(rng.integers(0, look.side_px))
     view[first:last, column] += np.float32(look.sigma * log_uniform(rng, 3, 60))
 
 

@@ -1,4 +1,4 @@
-"""What kind of image a training window is cut from: its glow, its noise, its crowd."""
+"""What kind of image a training window, or several of them, shows: its glow, noise, crowd."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -17,31 +17,45 @@ WindowPreset = Literal["optic", "wide", "mixed"]
 
 @dataclass(frozen=True)
 class Look:
-    """The surroundings of one window, the same for scratched and clean ones."""
+    """The surroundings of one image, the same for scratched and clean ones."""
 
     wide: bool
     level: float
     background: Background
     noise: Noise
     crowd: float  # in (0, 1]: how much clutter, which grows with the curriculum
+    side_px: int = WINDOW_PX  # of the image, height and width
 
     @property
     def sigma(self) -> float:
         """The noise at the background's level, in grey levels."""
         return self.noise.sigma(self.level)
 
+    @property
+    def longest_arc_px(self) -> float:
+        """Of a swirl: what is seen of it are arcs, not circles."""
+        return 0.625 * self.side_px
 
-def draw_look(rng: np.random.Generator, contrast: float, preset: WindowPreset) -> Look:
-    """Draws the surroundings of a window; ``contrast`` in [0, 1] crowds them."""
+    @property
+    def windows(self) -> int:
+        """How many windows lie side by side in the image: so much more clutter it shows."""
+        return (self.side_px // WINDOW_PX) ** 2
+
+
+def draw_look(
+    rng: np.random.Generator, contrast: float, preset: WindowPreset, side_px: int = WINDOW_PX
+) -> Look:
+    """Draws the surroundings of an image; ``contrast`` in [0, 1] crowds them."""
+    size = (side_px, side_px)
     wide = preset == "wide" or (preset == "mixed" and chance(rng, 0.5))
     crowd = (0.15 + 0.85 * contrast) * float(rng.uniform(0.4, 1.0))
     if not wide:
-        background = draw_background(rng, (WINDOW_PX, WINDOW_PX), unevenness=0.15, shortest_px=300)
-        return Look(wide, background.level, background, Noise(), crowd)
+        background = draw_background(rng, size, unevenness=0.15, shortest_px=300)
+        return Look(wide, background.level, background, Noise(), crowd, side_px)
     level = log_uniform(rng, 2.0, 120.0)
     background = draw_background(
         rng,
-        (WINDOW_PX, WINDOW_PX),
+        size,
         level=(level, level),
         unevenness=float(rng.uniform(0.05, 0.6)),
         shortest_px=120,
@@ -54,4 +68,4 @@ def draw_look(rng: np.random.Generator, contrast: float, preset: WindowPreset) -
         floor=0.5 * sigma,
         kernel=(float(rng.uniform(0, 0.35)), float(rng.uniform(0, 0.12))),
     )
-    return Look(wide, level, background, noise, crowd)
+    return Look(wide, level, background, noise, crowd, side_px)

@@ -7,6 +7,7 @@ are labelled by the root of the part of 40 px that shows, train the network to r
 between the two, and judge nothing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -29,12 +30,9 @@ GRAZED = 0.3
 SHORTEST_GRAZE_PX = 6.0
 
 _BRIGHTEST_LEVEL = 100.0  # of a stretched background: scratches must stay below white
-_WHOLE = (0.0, 0.0, float(WINDOW_PX), float(WINDOW_PX))
-_INSIDE = (RIM_PX, RIM_PX, WINDOW_PX - RIM_PX, WINDOW_PX - RIM_PX)
-_CELLS = WINDOW_PX // CELL_PX
 _FRACTION_BITS = 4  # lines are drawn to a sixteenth of a pixel
 _FRACTIONS = 2**_FRACTION_BITS
-_KINDS = {  # the shares of each kind of scratch in the optic and in the wide look
+KINDS = {  # the shares of each kind of scratch in the optic and in the wide look
     False: {"straight": 30, "curved": 25, "gappy": 17, "discontinuous": 13, "swirl": 15},
     True: {"straight": 40, "streak": 30, "curved": 12, "gappy": 8, "discontinuous": 5, "swirl": 5},
 }
@@ -109,16 +107,16 @@ def training_window(
     canvas = np.zeros_like(light)
     names = add_surroundings(light, look, rng)
     without = light.copy()
-    drawn = _Drawn("", 0.0, [])
+    drawn = Drawn("", 0.0, [])
     if chance(rng, 0.5):
         drawn = _add_scratches(light, canvas, look, contrast, chance(rng, grazed), rng)
     snr = _signal_to_noise(light - without, look.noise, without) if drawn.lines else 0.0
     names += add_clutter(light, canvas, look, rng)
-    image = _finish(look.noise.add(light, rng), look, rng)
-    lines = _crossed_cells(drawn.lines)
+    image = finish(look.noise.add(light, rng), look, rng)
+    lines = crossed_cells(drawn.lines)
     return TrainingWindow(
         image=image,
-        label=_label(drawn.lines),
+        label=label(drawn.lines),
         cnr=drawn.cnr,
         kind=drawn.kind or names[-1],
         snr=snr,
@@ -127,36 +125,43 @@ def training_window(
     )
 
 
-class _Line(NamedTuple):
+class Line(NamedTuple):
+    """A scratch as it was drawn into an image."""
+
     vertices: FloatArray
     lit: FloatArray  # (K,) 0 where the scratch pauses
     fwhm: float
 
-    def inside_px(self) -> float:
-        """The lit length within the window less its rim."""
-        return lit_length(self.vertices, self.lit, _INSIDE)
+    def inside_px(self, x: float, y: float, side: float) -> float:
+        """The lit length within a square, whose first corner is given, less its rim."""
+        return self._lit_px(x, y, side, -RIM_PX)
 
-    def showing_px(self) -> float:
-        """The lit length of which the window shows the centre or a flank."""
-        reach = self.fwhm / 2.0
-        seen = (-reach, -reach, WINDOW_PX + reach, WINDOW_PX + reach)
-        return lit_length(self.vertices, self.lit, seen)
+    def showing_px(self, x: float, y: float, side: float) -> float:
+        """The lit length of which a square shows the centre or a flank."""
+        return self._lit_px(x, y, side, self.fwhm / 2.0)
+
+    def _lit_px(self, x: float, y: float, side: float, more: float) -> float:
+        area = (x - more, y - more, x + side + more, y + side + more)
+        return lit_length(self.vertices, self.lit, area)
 
 
-class _Drawn(NamedTuple):
+class Drawn(NamedTuple):
+    """The scratches of an image."""
+
     kind: str
     cnr: float
-    lines: list[_Line]
+    lines: list[Line]
 
 
-def _label(lines: list[_Line]) -> float:
-    """1 if a line counts as a scratch, else the root of the part of ``VISIBLE_PX`` that shows.
+def label(lines: Sequence[Line], x: float = 0.0, y: float = 0.0) -> float:
+    """Of the window whose first corner is given: 1 if a line counts as a scratch.
 
-    The root, since the eye is sure of half of them already.
+    Else the root of the part of ``VISIBLE_PX`` that shows, since the eye is sure of half of
+    them already.
     """
-    if any(line.inside_px() >= VISIBLE_PX for line in lines):
+    if any(line.inside_px(x, y, WINDOW_PX) >= VISIBLE_PX for line in lines):
         return 1.0
-    showing = max((line.showing_px() for line in lines), default=0.0)
+    showing = max((line.showing_px(x, y, WINDOW_PX) for line in lines), default=0.0)
     return min(float(np.sqrt(showing / VISIBLE_PX)), 0.99)
 
 
@@ -166,13 +171,15 @@ def _signal_to_noise(trace: Image, noise: Noise, background: Image) -> float:
     return float(np.sqrt((trace.astype(np.float64) ** 2 / variance).sum()))
 
 
-def _crossed_cells(lines: list[_Line]) -> npt.NDArray[np.uint8]:
-    cells = np.zeros((_CELLS, _CELLS), np.uint8)
+def crossed_cells(lines: Sequence[Line], side_px: int = WINDOW_PX) -> npt.NDArray[np.uint8]:
+    """1 in the cells of 8 px of an image that a centre line crosses, else 0."""
+    count = side_px // CELL_PX
+    cells = np.zeros((count, count), np.uint8)
     for line in lines:
         points = np.rint((line.vertices - 0.5) * _FRACTIONS).astype(np.int32)
-        crossed = np.zeros((WINDOW_PX, WINDOW_PX), np.uint8)
+        crossed = np.zeros((side_px, side_px), np.uint8)
         cv2.polylines(crossed, [points], isClosed=False, color=1, shift=_FRACTION_BITS)
-        cells |= crossed.reshape(_CELLS, CELL_PX, _CELLS, CELL_PX).max(axis=(1, 3))
+        cells |= crossed.reshape(count, CELL_PX, count, CELL_PX).max(axis=(1, 3))
     return cells
 
 
@@ -191,8 +198,8 @@ def _add_scratches(
     contrast: float,
     grazing: bool,  # noqa: FBT001
     rng: np.random.Generator,
-) -> _Drawn:
-    shares = _KINDS[look.wide]
+) -> Drawn:
+    shares = KINDS[look.wide]
     kind = str(rng.choice(list(shares), p=np.array(list(shares.values())) / sum(shares.values())))
     if look.wide and grazing and chance(rng, 0.4):
         kind = "streak"  # in a corner it is a bright wedge, and looks least like a line
@@ -200,6 +207,24 @@ def _add_scratches(
     heading = float(rng.uniform(0, 2 * np.pi))
     if kind == "swirl" and not grazing:
         count = int(rng.integers(2, 6))
+    return add_scratches(
+        light, canvas, look, contrast, rng, kind=kind, count=count, heading=heading, grazing=grazing
+    )
+
+
+def add_scratches(
+    light: Image,
+    canvas: Image,
+    look: Look,
+    contrast: float,
+    rng: np.random.Generator,
+    *,
+    kind: str,
+    count: int,
+    heading: float,
+    grazing: bool = False,
+) -> Drawn:
+    """Draws ``count`` scratches of a kind; those of a swirl run about the same ``heading``."""
     strongest, lines = 0.0, []
     for number in range(count):
         cnr = _draw_cnr(rng, look, contrast)
@@ -207,13 +232,13 @@ def _add_scratches(
             heading = float(rng.uniform(0, 2 * np.pi))
         strongest = max(strongest, cnr)
         if kind == "streak" and not number:
-            lines.append(_add_streak(light, canvas, cnr * look.sigma, contrast, grazing, rng))
+            lines.append(_add_streak(light, canvas, look, cnr * look.sigma, contrast, grazing, rng))
             continue
         shape = "straight" if kind == "streak" else kind
         line, run = _visible_scratch(shape, look, contrast, heading, rng, grazing=grazing)
         add_line(light, Strokes.along(line.vertices, run * cnr * look.sigma, line.fwhm), canvas)
         lines.append(line)
-    return _Drawn(kind, strongest, lines)
+    return Drawn(kind, strongest, lines)
 
 
 def _draw_cnr(rng: np.random.Generator, look: Look, contrast: float) -> float:
@@ -233,13 +258,14 @@ def _visible_scratch(
     rng: np.random.Generator,
     *,
     grazing: bool = False,
-) -> tuple[_Line, FloatArray]:
+) -> tuple[Line, FloatArray]:
     """The line of a scratch that counts, or of one that grazes, and its relative brightness."""
-    longest = 160.0 if kind == "swirl" else np.inf  # arcs, not circles
+    longest = look.longest_arc_px if kind == "swirl" else np.inf  # arcs, not circles
     fwhm = log_uniform(rng, 1.4, 7.0) if look.wide else log_normal(rng, 2.25, 0.25, 1.6, 3.3)
+    rim = 0.0 if grazing else RIM_PX
+    area = (rim, look.side_px - rim)
     while True:
-        area = _WHOLE if grazing else _INSIDE
-        through = (float(rng.uniform(*area[::2])), float(rng.uniform(*area[::2])))
+        through = (float(rng.uniform(*area)), float(rng.uniform(*area)))
         length = _draw_length(rng, look, contrast)
         if grazing and chance(rng, 0.3):
             length = log_uniform(rng, 18.0, VISIBLE_PX)
@@ -256,17 +282,17 @@ def _visible_scratch(
         )
         run = _draw_run(rng, kind, len(vertices), step, contrast)
         lit = np.ones(len(vertices)) if kind == "discontinuous" else run
-        if _shows(line := _Line(vertices, lit, fwhm), VISIBLE_PX, grazing=grazing):
+        if _shows(line := Line(vertices, lit, fwhm), VISIBLE_PX, look, grazing=grazing):
             return line, run
         if grazing:
             heading = float(rng.uniform(0, 2 * np.pi))
 
 
-def _shows(line: _Line, least_px: float, *, grazing: bool) -> bool:
-    inside = line.inside_px() >= least_px
+def _shows(line: Line, least_px: float, look: Look, *, grazing: bool) -> bool:
+    inside = line.inside_px(0, 0, look.side_px) >= least_px
     if not grazing:
         return inside
-    return not inside and line.showing_px() > SHORTEST_GRAZE_PX
+    return not inside and line.showing_px(0, 0, look.side_px) > SHORTEST_GRAZE_PX
 
 
 def _draw_length(rng: np.random.Generator, look: Look, contrast: float) -> float:
@@ -304,16 +330,17 @@ def _draw_run(
 def _add_streak(
     light: Image,
     canvas: Image,
+    look: Look,
     amplitude: float,
     contrast: float,
     grazing: bool,  # noqa: FBT001
     rng: np.random.Generator,
-) -> _Line:
+) -> Line:
     """A broad streak, Gaussian or flat on top, with a halo: scattered or trailed light."""
     fwhm = log_uniform(rng, 3.0, 40.0)
     step = max(6.0, 1.5 * fwhm)
     reach = fwhm / 2.0 if grazing else 0.0
-    far = WINDOW_PX + reach
+    far = look.side_px + reach
     while True:
         vertices = curve(
             rng,
@@ -324,8 +351,8 @@ def _add_streak(
             curvature=float(rng.normal(0, 1 / 6000)),
             anchor=float(rng.random()),
         )
-        line = _Line(vertices, np.ones(len(vertices)), fwhm)
-        if _shows(line, 2 * VISIBLE_PX, grazing=grazing):
+        line = Line(vertices, np.ones(len(vertices)), fwhm)
+        if _shows(line, 2 * VISIBLE_PX, look, grazing=grazing):
             break
     run = texture(rng, len(vertices), step, variation=float(rng.uniform(0.0, 0.2 * contrast)))
     power = float(rng.choice([2.0, 2.0, 3.0, 5.0, 8.0]))
@@ -335,7 +362,7 @@ def _add_streak(
     return line
 
 
-def _finish(image: Image, look: Look, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+def finish(image: Image, look: Look, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
     """From noisy light to stored grey levels: blur, stretch, gamma, depth, compression."""
     if chance(rng, 0.2 if look.wide else 0.12):
         sigma = log_uniform(rng, 0.4, 1.5 if look.wide else 0.9)

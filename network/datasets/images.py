@@ -67,7 +67,7 @@ class MarkedImage:
         if min(self.shape) < WINDOW_PX:
             problem = f"image of {width}x{height} pixels is smaller than a window of {WINDOW_PX}"
             raise InputError(problem, file=path)
-        pixels = _grey_levels(picture, path)
+        pixels = grey_levels(picture, path)
         self.pixel_type: PixelType = "uint8" if pixels.dtype == np.uint8 else "uint16"
         self.highest = int(pixels.max())
         drawing = marks.draw(self.shape)
@@ -76,7 +76,7 @@ class MarkedImage:
     def load(self) -> LabelledImage:
         """Reads it again, with the truth that follows from its marks."""
         digest = hashlib.sha256(self.path.read_bytes() + self._marks.content()).hexdigest()
-        pixels = _grey_levels(read_picture(self.path), self.path)
+        pixels = grey_levels(read_picture(self.path), self.path)
         if pixels.shape != self.shape:
             raise InputError("changed while it was read", file=self.path)
         drawing = self._marks.draw(self.shape)
@@ -125,7 +125,7 @@ def _fixed(points: FloatArray) -> npt.NDArray[np.int32]:
     return np.asarray(np.rint((points - 0.5) * 2**_FRACTION_BITS), dtype=np.int32)
 
 
-def _grey_levels(picture: Picture, path: Path) -> Pixels:
+def grey_levels(picture: Picture, path: Path) -> Pixels:
     """Grey levels as uint8, or uint16; levels below zero are shifted so that the lowest is 0."""
     levels = picture.levels
     if levels.dtype == np.uint8:

@@ -1,9 +1,10 @@
 """Measures detectors: figures with intervals, curves, breakdowns, and the paper's tables.
 
-``windows`` scores a split, ``thresholds`` chooses on validation, ``evaluation`` measures,
-``intervals`` says how sure that is, ``breakdown`` where it fails, ``elements`` does the
-same for whole defect maps; ``report``, ``plots`` and ``tables`` show it, ``paper`` holds
-the paper's own figures. Only ``scoring`` needs torch, and only when it is used.
+``windows`` scores a split, ``in_frames`` does where its windows lie, ``thresholds`` chooses
+on validation, ``evaluation`` measures, ``intervals`` says how sure that is, ``breakdown``
+where it fails, ``elements`` does the same for whole defect maps; ``report``, ``plots`` and
+``tables`` show it, ``paper`` holds the paper's own figures. Only ``scoring`` needs torch,
+and only when it is used.
 """
 
 from darkscan.network.evaluation.evaluation import Evaluation, evaluate, plain

@@ -38,6 +38,10 @@ class WindowSet(Protocol):
         """(N,) str, the image that each window was cut from; empty if unknown."""
 
     @property
+    def origin(self) -> npt.NDArray[Any]:
+        """(N, 2) each window's first pixel in its image, y and x."""
+
+    @property
     def kind(self) -> npt.NDArray[Any]:
         """(N,) str, of the scratch, or the rarest distractor; empty if unknown."""
 
@@ -121,7 +125,15 @@ def score_split(
         parts.append(scorer(windows.images(np.arange(first, last)), windows.full_scale))
         if show is not None:
             show(last, count)
-    scores = np.concatenate(parts).astype(np.float64)
+    return known_of(windows, np.concatenate(parts).astype(np.float64))
+
+
+def known_of(windows: WindowSet, scores: FloatArray) -> Scored:
+    """Scores (N,) with what is known of their windows.
+
+    Raises InputError if a score is no number.
+    """
+    count = len(windows)
     if not np.isfinite(scores).all():
         bad = int((~np.isfinite(scores)).sum())
         raise InputError(f"gives {bad} of {count} windows a score that is no number", field="model")

@@ -7,6 +7,15 @@
 from darkscan.network.training.checkpoint import Checkpoint
 from darkscan.network.training.fitting import fit
 from darkscan.network.training.options import Machine, TrainingOptions, paper, small
-from darkscan.network.training.scoring import score
+from darkscan.network.training.scoring import ValidationWindows, score
 
-__all__ = ["Checkpoint", "Machine", "TrainingOptions", "fit", "paper", "score", "small"]
+__all__ = [
+    "Checkpoint",
+    "Machine",
+    "TrainingOptions",
+    "ValidationWindows",
+    "fit",
+    "paper",
+    "score",
+    "small",
+]

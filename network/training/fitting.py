@@ -172,8 +172,8 @@ class _Training:
 
         def measured() -> Row:
             assert judged is not None
-            found, logits = validate(self.trainer.averaged, judged, self.options.precision)
-            journal.write([*self.history, row | found], judged.labels, logits, left)
+            found, labels, logits = validate(self.trainer.averaged, judged, self.options.precision)
+            journal.write([*self.history, row | found], labels, logits, left)
             return found
 
         self.figures = self.ranks.from_first(measured)
@@ -192,7 +192,7 @@ class _Training:
         options = self.options
         drawn = self.source.validation(options.validation_seed, options.validation_windows)
         judged = ValidationWindows(*drawn, self.source.full_scale)
-        if len(set(judged.labels.tolist())) < 2:  # noqa: PLR2004 - scratch and background
+        if len(set(judged.labels[judged.judging].tolist())) < 2:  # noqa: PLR2004 - both classes
             problem = f"gives {len(judged.labels)} validation windows, all of one class"
             raise InputError(problem, field=self.source.description)
         return judged

@@ -21,11 +21,19 @@ Logits = npt.NDArray[np.float32]
 
 
 class ValidationWindows(NamedTuple):
-    """Windows (N, 256, 256) in grey levels up to ``full_scale``, and labels (N,) 0 or 1."""
+    """Windows (N, 256, 256) in grey levels up to ``full_scale``, and labels (N,).
+
+    Or images with the labels of all their windows; others than 0 and 1 judge nothing.
+    """
 
     windows: Windows
     labels: Labels
     full_scale: float
+
+    @property
+    def judging(self) -> npt.NDArray[np.bool_]:
+        """Which labels are 0 or 1."""
+        return np.asarray((self.labels == 0) | (self.labels == 1))
 
 
 @torch.inference_mode()
@@ -34,6 +42,7 @@ def score(
 ) -> Logits:
     """Logits (N,) of windows (N, 256, 256) in grey levels, where the network is.
 
+    A dense network also takes larger images, and gives logits of all their windows.
     The network is to be in evaluation mode.
     """
     device = next(network.parameters()).device
@@ -47,10 +56,16 @@ def score(
 
 def validate(
     network: nn.Module, judged: ValidationWindows, precision: float
-) -> tuple[dict[str, float], Logits]:
-    """The figures of a network at the lowest threshold of that precision, and its logits."""
-    logits = score(network, judged.windows, full_scale=judged.full_scale)
-    threshold = threshold_for_precision(logits, judged.labels, precision)
-    found = dataclasses.asdict(figures(logits, judged.labels, threshold))
-    loss = cross_entropy(logits, judged.labels)
-    return {"validation_loss": loss, "auc": area_under_curve(logits, judged.labels)} | found, logits
+) -> tuple[dict[str, float], Labels, Logits]:
+    """The figures of a network at the lowest threshold of that precision.
+
+    And the labels and logits they are of.
+    """
+    judging = judged.judging
+    logits = score(network, judged.windows, full_scale=judged.full_scale)[judging]
+    labels = judged.labels[judging]
+    threshold = threshold_for_precision(logits, labels, precision)
+    found = dataclasses.asdict(figures(logits, labels, threshold))
+    loss = cross_entropy(logits, labels)
+    area = area_under_curve(logits, labels)
+    return {"validation_loss": loss, "auc": area} | found, labels, logits

@@ -18,8 +18,9 @@ from darkscan.pipeline.errors import DarkscanError
 class Trainer:
     """The network, its running average and its optimiser, advanced one batch at a time.
 
-    On a GPU it computes in bfloat16 (norms, losses and weights stay float32) and, if
-    ``compiled``, through torch.compile. With several processes gradients are averaged;
+    On a GPU, or a CPU with matrix units (AMX), it computes in bfloat16 (norms, losses and
+    weights stay float32) and, if ``compiled``, through torch.compile. With several
+    processes gradients are averaged;
     on GPUs batch norm's statistics are too, so that the result is that of one process
     with the whole batch. On the CPU, where torch has no such norm, each process uses
     those of its share.
@@ -68,7 +69,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         device = self.ranks.device
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with torch.autocast(device.type, torch.bfloat16, enabled=_multiplies_bfloat16(device)):
             loss: Tensor = self._loss(*batch.to(device).tensors())
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -124,6 +125,14 @@ class _Loss(nn.Module):
 
     def forward(self, *tensors: Tensor) -> Tensor:
         return loss_of(self.network, Batch(*tensors))
+
+
+def _multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether the device has units for it; without, it is slower than float32."""
+    if device.type == "cuda":
+        return True
+    supported = getattr(torch.cpu, "_is_amx_tile_supported", None)
+    return device.type == "cpu" and supported is not None and bool(supported())
 
 
 def _placed(network: nn.Module, device: torch.device) -> nn.Module:

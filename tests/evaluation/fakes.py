@@ -24,6 +24,7 @@ class FakeWindows:
         self.kind: npt.NDArray[np.str_] = np.where(self.labels > 0, "curved", "dust")
         self.cnr: npt.NDArray[np.float64] = np.where(self.labels > 0, 3.5, np.nan)
         self.length_px: npt.NDArray[np.float64] = np.where(self.labels > 0, 100.0, np.nan)
+        self.origin: npt.NDArray[np.int32] = np.zeros((count, 2), np.int32)
         self.snr: npt.NDArray[np.float64] = np.where(self.labels > 0, 12.0, np.nan)
 
     def __len__(self) -> int:

@@ -79,28 +79,28 @@ def test_a_label_is_the_root_of_the_part_of_40_px_that_shows(
 ) -> None:
     count = 401
     vertices = np.linspace(start, end, count).astype(float)
-    line = windows._Line(vertices, np.ones(count), fwhm=0.0)
-    assert windows._label([line]) == pytest.approx(label, abs=0.01)
+    line = windows.Line(vertices, np.ones(count), fwhm=0.0)
+    assert windows.label([line]) == pytest.approx(label, abs=0.01)
 
 
 def test_the_flank_of_a_broad_scratch_shows_though_its_centre_lies_outside() -> None:
     vertices = np.linspace((-8.0, 50.0), (-8.0, 90.0), 81)
-    broad, narrow = (windows._Line(vertices, np.ones(81), fwhm) for fwhm in (20.0, 4.0))
-    assert windows._label([narrow]) == 0
-    assert 0.9 < windows._label([broad]) < 1
+    broad, narrow = (windows.Line(vertices, np.ones(81), fwhm) for fwhm in (20.0, 4.0))
+    assert windows.label([narrow]) == 0
+    assert 0.9 < windows.label([broad]) < 1
 
 
 def test_gaps_do_not_count_and_the_best_line_decides() -> None:
     vertices = np.linspace((20, 100), (80, 100), 61).astype(float)
-    half = windows._Line(vertices, (np.arange(61) < 20).astype(float), 0.0)
-    assert windows._label([half]) == pytest.approx(np.sqrt(0.5), abs=0.03)
-    assert windows._label([half, windows._Line(vertices, np.ones(61), 0.0)]) == 1
-    assert windows._label([]) == 0
+    half = windows.Line(vertices, (np.arange(61) < 20).astype(float), 0.0)
+    assert windows.label([half]) == pytest.approx(np.sqrt(0.5), abs=0.03)
+    assert windows.label([half, windows.Line(vertices, np.ones(61), 0.0)]) == 1
+    assert windows.label([]) == 0
 
 
 def test_lines_and_box_are_where_the_scratch_runs() -> None:
     vertices = np.array([[20.0, 100.0], [120.0, 100.0], [120.0, 180.0]])
-    cells = windows._crossed_cells([windows._Line(vertices, np.ones(3), 0.0)])
+    cells = windows.crossed_cells([windows.Line(vertices, np.ones(3), 0.0)])
     expected = np.zeros((32, 32), np.uint8)
     expected[12, 2:15] = 1  # y 100, x 20 to 120
     expected[12:23, 14 if cells[15, 14] else 15] = 1  # x 120 lies between two cells
@@ -165,11 +165,11 @@ def test_clean_windows_have_no_contrast_and_scratched_ones_have() -> None:
 
 def test_no_scratch_is_drawn_into_a_clean_window(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = []
-    line = windows._Line(np.array([[20.0, 99.0], [220.0, 99.0]]), np.ones(2), 0.0)
+    line = windows.Line(np.array([[20.0, 99.0], [220.0, 99.0]]), np.ones(2), 0.0)
 
-    def note(*_: object) -> windows._Drawn:
+    def note(*_: object) -> windows.Drawn:
         drawn.append(True)
-        return windows._Drawn("straight", 3.0, [line])
+        return windows.Drawn("straight", 3.0, [line])
 
     monkeypatch.setattr(windows, "_add_scratches", note)
     rng = np.random.default_rng(6)

@@ -1,0 +1,105 @@
+"""Scores a data set's windows where they lie: in their whole frames, as an inspection does.
+
+A dense model, and a window that knows its neighbours, see more than the window itself; what
+they are worth shows only in the image that the window was cut from.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from darkscan.drivers.images import read_picture
+from darkscan.network.datasets.images import grey_levels
+from darkscan.network.datasets.rule import WINDOW_PX
+from darkscan.network.datasets.simulated import SimulatedImage
+from darkscan.network.evaluation.windows import Progress, Scored, WindowSet, known_of
+from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.frames import Pixels
+from darkscan.pipeline.grid import window_origins
+
+_STRIDE_PX = 128
+_SIMULATED = re.compile(r"simulated-(?P<preset>[a-z]+)-(?P<seed>\d+)")
+
+
+class FrameScorer(Protocol):
+    """Whatever gives the windows of a frame their scores."""
+
+    def frame(
+        self, pixels: Pixels, origins: npt.NDArray[np.int32], full_scale: float
+    ) -> npt.NDArray[np.float32]:
+        """Probabilities of scratch (N,) of windows (N, 2) of a frame (H, W)."""
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The images that windows were cut from: simulated anew, or read from a folder.
+
+    ``full_scale`` is the highest grey level of their camera, as their data set has it.
+    """
+
+    full_scale: float
+    folder: Path | None = None
+
+    def pixels(self, source: str) -> Pixels:
+        """The image of that name. Raises InputError if it cannot be had."""
+        simulated = _SIMULATED.fullmatch(source)
+        if simulated is not None:
+            depth = int(self.full_scale).bit_length()
+            seed, preset = int(simulated["seed"]), simulated["preset"]
+            return SimulatedImage(seed, preset, bit_depth=depth).load().pixels
+        if self.folder is None:
+            raise InputError("is needed: the folder of the images", field="--images")
+        path = self.folder / source
+        return grey_levels(read_picture(path), path)
+
+
+def score_in_frames(
+    windows: WindowSet, scorer: FrameScorer, frames: Frames, *, show: Progress | None = None
+) -> Scored:
+    """Scores every window of a split in its frame, with all other windows of the grid.
+
+    The windows must lie on the grid that an inspection looks at. Raises InputError if one
+    does not, or an image cannot be had or is not the one that the windows were cut from.
+    """
+    scores = np.empty(len(windows), np.float64)
+    done = 0
+    for source in dict.fromkeys(windows.source.tolist()):
+        rows = np.flatnonzero(windows.source == source)
+        pixels = frames.pixels(source)
+        _require_same(windows, rows[0], pixels)
+        grid = window_origins((pixels.shape[0], pixels.shape[1]), WINDOW_PX, _STRIDE_PX)
+        places = {place: number for number, place in enumerate(map(tuple, grid.tolist()))}
+        found = scorer.frame(pixels, grid, windows.full_scale)
+        scores[rows] = found[_numbers(windows.origin[rows], places, source)]
+        done += len(rows)
+        if show is not None:
+            show(done, len(windows))
+    return known_of(windows, scores)
+
+
+def _numbers(
+    origins: npt.NDArray[np.int32], places: Mapping[tuple[int, ...], int], source: str
+) -> list[int]:
+    numbers = []
+    for y, x in origins.tolist():
+        if (y, x) not in places:
+            problem = (
+                f"window at y {y}, x {x} of {source} is not on the grid of an inspection: "
+                "build the data set with --scratch-shares 0:1:0 --background-shares 0:1:0"
+            )
+            raise InputError(problem, field="--in-frames")
+        numbers.append(places[y, x])
+    return numbers
+
+
+def _require_same(windows: WindowSet, row: int, pixels: Pixels) -> None:
+    y, x = windows.origin[row]
+    cut = pixels[y : y + WINDOW_PX, x : x + WINDOW_PX]
+    if not np.array_equal(cut, windows.images([row])[0]):
+        source = windows.source[row]
+        raise InputError(f"{source} is not the image that the windows were cut from", field="data")
