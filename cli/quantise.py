@@ -57,10 +57,18 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--allow", type=float, default=0.005, help="the loss of F1 allowed (default: %(default)s)"
     )
     parser.add_argument(
-        "--calibrate", type=int, default=256, metavar="N", help="windows (default: %(default)s)"
+        "--calibrate",
+        type=int,
+        default=256,
+        metavar="N",
+        help="windows, or images of nine for a dense model (default: %(default)s)",
     )
     parser.add_argument(
-        "--judge", type=int, default=2048, metavar="N", help="windows (default: %(default)s)"
+        "--judge",
+        type=int,
+        default=2048,
+        metavar="N",
+        help="windows, or images of nine for a dense model (default: %(default)s)",
     )
     parser.add_argument("--force", action="store_true", help="overwrite an existing file")
     parser.set_defaults(run=run)
@@ -80,15 +88,19 @@ def run(arguments: argparse.Namespace) -> int:
 
     from darkscan.network.quantising import Target, quantise_file, read_model
 
-    read_model(model)  # what is wrong with it is told before minutes of work
+    # What is wrong with it is told before minutes of work.
+    dense = read_model(model).dense
+    if dense and arguments.data is not None:
+        problem = "holds windows; a dense model is calibrated on images, which are simulated"
+        raise InputError(problem, file=arguments.data, field="--data")
     windows = arguments.calibrate * 2 + arguments.judge * 3
     with _progress(windows) as tick:
         quantise_file(
             model,
             out,
             Target(arguments.target),
-            calibration=_windows(arguments, "train", arguments.calibrate, tick),
-            test=_windows(arguments, "test", arguments.judge, tick),
+            calibration=_windows(arguments, "train", arguments.calibrate, tick, dense=dense),
+            test=_windows(arguments, "test", arguments.judge, tick, dense=dense),
             allow=arguments.allow,
             tick=tick,
             on_comparison=_report,
@@ -99,11 +111,18 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _windows(
-    arguments: argparse.Namespace, split: str, count: int, tick: Callable[[int], object]
+    arguments: argparse.Namespace,
+    split: str,
+    count: int,
+    tick: Callable[[int], object],
+    *,
+    dense: bool,
 ) -> "StatedWindows":
-    from darkscan.network.quantising import data_set_windows, simulated_windows
+    from darkscan.network.quantising import data_set_windows, simulated_images, simulated_windows
 
     seed = _CALIBRATION_SEED if split == "train" else _TEST_SEED
+    if dense:
+        return simulated_images(count, seed=seed, tick=tick)
     if arguments.data is None:
         return simulated_windows(count, seed=seed, tick=tick)
     return data_set_windows(arguments.data, split, count, seed=seed, tick=tick)

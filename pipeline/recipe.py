@@ -63,7 +63,7 @@ class Processes(Written):
     backend: Literal["auto", "onnxruntime", "openvino", "torch", "tensorrt"] = "auto"
     """What runs the model; "auto" is the fastest of those that work here."""
 
-    devices: tuple[Annotated[int, Field(ge=0, le=255)], ...] = ()
+    devices: Annotated[tuple[Annotated[int, Field(ge=0, le=255)], ...], Field(strict=False)] = ()
     """The GPUs that workers are shared among, by number; none named: all there are."""
 
     batch: int = Field(default=32, ge=1, le=1024)

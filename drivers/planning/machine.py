@@ -14,9 +14,9 @@ _ROW_BYTES = 1024
 """Of a recording beside a frame's pixels, generously."""
 
 
-def ring_memory(plan: ScanPlan, slots: int) -> Finding:
-    """The ring of frames in shared memory, which is memory."""
-    needed = ring_bytes(slots, plan.info.frame_shape, plan.info.dtype.itemsize)
+def ring_memory(plan: ScanPlan, slots: int, margin: int = 0) -> Finding:
+    """The ring of frames, with ``margin`` px around each, in shared memory, which is memory."""
+    needed = ring_bytes(slots, plan.info.frame_shape, plan.info.dtype.itemsize, margin)
     shared, memory = free_bytes(SHARED_MEMORY), available_memory()
     figures = (
         f"a ring of {slots} frames takes {needed / _MIB:.0f} MiB; {SHARED_MEMORY} has "

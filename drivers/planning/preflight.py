@@ -78,7 +78,7 @@ def survey(
         instrument.blur(plan, rig),
         instrument.camera_rate(plan, rig),
         instrument.link(plan, rig),
-        machine.ring_memory(plan, slots),
+        machine.ring_memory(plan, slots, recipe.inspection.context_px if inspects else 0),
         machine.recording_disk(plan, record) if record is not None else None,
         _classification(plan, rig, windows, rate, behind) if rate else None,
     ]

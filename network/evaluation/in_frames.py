@@ -5,7 +5,6 @@ they are worth shows only in the image that the window was cut from.
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -61,40 +60,34 @@ class Frames:
 def score_in_frames(
     windows: WindowSet, scorer: FrameScorer, frames: Frames, *, show: Progress | None = None
 ) -> Scored:
-    """Scores every window of a split in its frame, with all other windows of the grid.
+    """Scores the windows of a split in their frames, with all other windows of the grid.
 
-    The windows must lie on the grid that an inspection looks at. Raises InputError if one
-    does not, or an image cannot be had or is not the one that the windows were cut from.
+    Windows that do not lie on the grid that an inspection looks at are left out: no
+    inspection asks for them. Raises InputError if a class has none that do, or an image
+    cannot be had or is not the one that the windows were cut from.
     """
-    scores = np.empty(len(windows), np.float64)
+    scores = np.full(len(windows), np.nan)
     done = 0
     for source in dict.fromkeys(windows.source.tolist()):
         rows = np.flatnonzero(windows.source == source)
         pixels = frames.pixels(source)
-        _require_same(windows, rows[0], pixels)
+        _require_same(windows, int(rows[0]), pixels)
         grid = window_origins((pixels.shape[0], pixels.shape[1]), WINDOW_PX, _STRIDE_PX)
-        places = {place: number for number, place in enumerate(map(tuple, grid.tolist()))}
         found = scorer.frame(pixels, grid, windows.full_scale)
-        scores[rows] = found[_numbers(windows.origin[rows], places, source)]
+        at = dict(zip(map(tuple, grid.tolist()), found.tolist(), strict=True))
+        scores[rows] = [at.get((y, x), np.nan) for y, x in windows.origin[rows].tolist()]
         done += len(rows)
         if show is not None:
             show(done, len(windows))
-    return known_of(windows, scores)
-
-
-def _numbers(
-    origins: npt.NDArray[np.int32], places: Mapping[tuple[int, ...], int], source: str
-) -> list[int]:
-    numbers = []
-    for y, x in origins.tolist():
-        if (y, x) not in places:
-            problem = (
-                f"window at y {y}, x {x} of {source} is not on the grid of an inspection: "
-                "build the data set with --scratch-shares 0:1:0 --background-shares 0:1:0"
-            )
-            raise InputError(problem, field="--in-frames")
-        numbers.append(places[y, x])
-    return numbers
+    on_grid = ~np.isnan(scores)
+    scored = known_of(windows, np.where(on_grid, scores, 0.0)).of(on_grid)
+    if scored.labels.all() or not scored.labels.any():
+        problem = (
+            "too few windows lie on the grid of an inspection: build the data set with "
+            "--scratch-shares 0:1:0 --background-shares 0:1:0"
+        )
+        raise InputError(problem, field="--in-frames")
+    return scored
 
 
 def _require_same(windows: WindowSet, row: int, pixels: Pixels) -> None:

@@ -4,16 +4,27 @@ The paper's network spends nine tenths of its time in convolutions, which run se
 times as fast on eight-bit integers; needs ONNX, but not torch.
 """
 
-from darkscan.network.quantising.acceptance import ALLOWED_LOSS, quantise_file, read_model
+from darkscan.network.quantising.acceptance import (
+    ALLOWED_LOSS,
+    FloatModel,
+    quantise_file,
+    read_model,
+)
 from darkscan.network.quantising.comparison import Comparison, Side, compare
 from darkscan.network.quantising.model import Target, quantise
 from darkscan.network.quantising.scoring import open_model, score_windows
 from darkscan.network.quantising.trunk import trunk_nodes
-from darkscan.network.quantising.windows import StatedWindows, data_set_windows, simulated_windows
+from darkscan.network.quantising.windows import (
+    StatedWindows,
+    data_set_windows,
+    simulated_images,
+    simulated_windows,
+)
 
 __all__ = [
     "ALLOWED_LOSS",
     "Comparison",
+    "FloatModel",
     "Side",
     "StatedWindows",
     "Target",
@@ -24,6 +35,7 @@ __all__ = [
     "quantise_file",
     "read_model",
     "score_windows",
+    "simulated_images",
     "simulated_windows",
     "trunk_nodes",
 ]

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import onnx
 
 from darkscan.network.quantising.comparison import Comparison, compare
-from darkscan.network.quantising.model import Target, add_metadata, load_model, quantise
+from darkscan.network.quantising.model import Target, add_metadata, is_dense, load_model, quantise
 from darkscan.network.quantising.windows import StatedWindows, Tick, silent
 from darkscan.pipeline.errors import DarkscanError, InputError
 from darkscan.pipeline.storage import write_atomically
@@ -17,8 +18,17 @@ ALLOWED_LOSS = 0.005
 _INPUTS = {"frame", "origins", "gains", "offsets", "full_scale"}
 
 
-def read_model(file: Path) -> tuple[bytes, float]:
-    """A model file's content and its threshold. Raises InputError if it is no float model."""
+class FloatModel(NamedTuple):
+    """A model file to be brought to eight bits."""
+
+    content: bytes
+    threshold: float
+    dense: bool
+    """Whether whole frames pass it; it is then calibrated and judged on images."""
+
+
+def read_model(file: Path) -> FloatModel:
+    """Reads a model file. Raises InputError if it is no model of ours."""
     try:
         content = file.read_bytes()
     except OSError as error:
@@ -34,7 +44,7 @@ def read_model(file: Path) -> tuple[bytes, float]:
     except (KeyError, ValueError) as error:
         problem = "is no darkscan model: it states no threshold"
         raise InputError(problem, file=file, field="darkscan.threshold") from error
-    return content, threshold
+    return FloatModel(content, threshold, is_dense(metadata))
 
 
 def quantise_file(
@@ -56,9 +66,9 @@ def quantise_file(
     window twice. Raises InputError if ``file`` is no float model, DarkscanError if too
     much is lost, StorageError if ``out`` cannot be written; then nothing is.
     """
-    content, threshold = read_model(file)
+    content, threshold, dense = read_model(file)
     model = quantise(content, target, calibration, file=file, tick=tick)
-    comparison = compare(content, _bytes_of(model), test, threshold, tick=tick)
+    comparison = compare(content, _bytes_of(model), test, threshold, tick=tick, dense=dense)
     on_comparison(comparison)
     if not comparison.loss <= allow:
         raise DarkscanError(

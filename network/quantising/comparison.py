@@ -62,13 +62,15 @@ def compare(
     threshold: float,
     *,
     tick: Tick = silent,
+    dense: bool = False,
 ) -> Comparison:
     """Compares two models' contents at a threshold of the score, and at re-chosen ones."""
+    judging, scale = test.judging, test.full_scale
     first, second = (
-        score_windows(open_model(content), test.windows, test.full_scale, tick=tick)
+        score_windows(open_model(content), test.windows, scale, tick=tick, dense=dense)[judging]
         for content in (before, after)
     )
-    rate = figures(first, test.labels, threshold).false_positive_rate
+    rate = figures(first, test.labels[judging], threshold).false_positive_rate
     return Comparison(
         before=_side(first, test, threshold, rate),
         after=_side(second, test, threshold, rate),
@@ -77,9 +79,10 @@ def compare(
 
 
 def _side(scores: Scores, test: StatedWindows, threshold: float, rate: float) -> Side:
-    rechosen = threshold_for_false_positives(scores, test.labels, rate)
+    labels = test.labels[test.judging]
+    rechosen = threshold_for_false_positives(scores, labels, rate)
     return Side(
-        area_under_curve=area_under_curve(scores, test.labels),
-        kept=figures(scores, test.labels, threshold),
-        rechosen=figures(scores, test.labels, rechosen),
+        area_under_curve=area_under_curve(scores, labels),
+        kept=figures(scores, labels, threshold),
+        rechosen=figures(scores, labels, rechosen),
     )

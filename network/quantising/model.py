@@ -1,7 +1,7 @@
 """Writes a model's trunk anew with eight-bit weights and feature maps (ONNX's QDQ form)."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ def quantise(
     if not nodes:
         raise InputError("has no convolutions that end in a pooling over all places", file=file)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
+    dense = is_dense(metadata)
     # Batch norms are folded at the export: there is nothing for ONNX Runtime to prepare.
     model.metadata_props.add(key="onnx.quant.pre_process", value="onnxruntime.quant")
     symmetric = target is Target.TENSORRT
@@ -55,7 +56,7 @@ def quantise(
         quantize_static(
             model,
             out,
-            _Calibration(calibration, tick),
+            _Calibration(calibration, tick, dense=dense),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             activation_type=QuantType.QInt8 if symmetric else QuantType.QUInt8,
@@ -82,6 +83,11 @@ def add_metadata(model: onnx.ModelProto, entries: dict[str, str]) -> None:
         model.metadata_props.add(key=key, value=value)
 
 
+def is_dense(metadata: Mapping[str, str]) -> bool:
+    """Whether a model file's entries say that whole frames pass it."""
+    return metadata.get(f"{_PREFIX}form") == "dense"
+
+
 def load_model(content: bytes, file: Path) -> onnx.ModelProto:
     """Parses a model. Raises InputError naming ``file`` if it is none."""
     try:
@@ -93,13 +99,15 @@ def load_model(content: bytes, file: Path) -> onnx.ModelProto:
 class _Calibration(CalibrationDataReader):  # type: ignore[misc]
     """The calibration's windows, as ONNX Runtime asks for them."""
 
-    def __init__(self, calibration: StatedWindows, tick: Tick) -> None:
-        self._feeds: Iterator[Feed] = feeds(calibration.windows, calibration.full_scale)
+    def __init__(self, calibration: StatedWindows, tick: Tick, *, dense: bool) -> None:
+        windows, full_scale = calibration.windows, calibration.full_scale
+        self._feeds: Iterator[Feed] = feeds(windows, full_scale, dense=dense)
+        self._dense = dense
         self._tick = tick
 
     def get_next(self) -> Any:
         """The model's inputs for the next few windows; None after the last."""
         feed = next(self._feeds, None)
         if feed is not None:
-            self._tick(len(feed["origins"]))
+            self._tick(1 if self._dense else len(feed["origins"]))
         return feed

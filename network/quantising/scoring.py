@@ -10,7 +10,9 @@ import onnxruntime
 from darkscan.network.quantising.windows import Tick, silent
 from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
 from darkscan.pipeline.frames import Pixels
+from darkscan.pipeline.grid import window_origins
 
+WINDOW_PX, STRIDE_PX = 256, 128
 _BATCH = 16
 _ERROR = 3  # ONNX Runtime's severity; its warnings are about graphs, not about runs
 
@@ -25,22 +27,23 @@ def open_model(content: bytes, *, threads: int = 0) -> onnxruntime.InferenceSess
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
-def feeds(windows: Pixels, full_scale: float, batch: int = _BATCH) -> Iterator[Feed]:
-    """The model's inputs for windows (N, 256, 256): one below the other, they are a frame."""
+def feeds(
+    windows: Pixels, full_scale: float, batch: int = _BATCH, *, dense: bool = False
+) -> Iterator[Feed]:
+    """The model's inputs for windows (N, 256, 256): one below the other, they are a frame.
+
+    Of a dense model: for one image after the other, with all windows of each.
+    """
+    if dense:
+        for image in windows:
+            yield _feed(image, window_origins(image.shape, WINDOW_PX, STRIDE_PX), full_scale)
+        return
     _, side, width = windows.shape
     for first in range(0, len(windows), batch):
         some = windows[first : first + batch]
         frame = np.ascontiguousarray(some).reshape(-1, width)
         rows = np.arange(len(some), dtype=np.int32) * side
-        origins = np.stack([rows, np.zeros_like(rows)], axis=1)
-        gains, offsets = gains_and_offsets(*window_extrema(frame, origins, side))
-        yield {
-            "frame": frame.view(np.uint8).reshape(*frame.shape, frame.itemsize),
-            "origins": origins.astype(np.int64),
-            "gains": gains,
-            "offsets": offsets,
-            "full_scale": np.array(full_scale, np.float32),
-        }
+        yield _feed(frame, np.stack([rows, np.zeros_like(rows)], axis=1), full_scale)
 
 
 def score_windows(
@@ -50,10 +53,25 @@ def score_windows(
     *,
     tick: Tick = silent,
     batch: int = _BATCH,
+    dense: bool = False,
 ) -> npt.NDArray[np.float32]:
-    """Scores (N,) of windows (N, 256, 256) uint8 or uint16, probability of scratch."""
+    """Scores of windows (N, 256, 256) uint8 or uint16, probability of scratch: (N,).
+
+    Of a dense model: of all windows of all images.
+    """
     parts = []
-    for feed in feeds(windows, full_scale, batch):
+    for feed in feeds(windows, full_scale, batch, dense=dense):
         parts.append(session.run(["scores"], feed)[0])
-        tick(len(feed["origins"]))
+        tick(1 if dense else len(feed["origins"]))
     return np.concatenate(parts).astype(np.float32)
+
+
+def _feed(frame: Pixels, origins: npt.NDArray[np.int32], full_scale: float) -> Feed:
+    gains, offsets = gains_and_offsets(*window_extrema(frame, origins, WINDOW_PX))
+    return {
+        "frame": np.ascontiguousarray(frame).view(np.uint8).reshape(*frame.shape, frame.itemsize),
+        "origins": origins.astype(np.int64),
+        "gains": gains,
+        "offsets": offsets,
+        "full_scale": np.array(full_scale, np.float32),
+    }

@@ -5,6 +5,8 @@ from collections.abc import Collection
 import onnx
 
 _POOLS = frozenset({"ReduceMean", "GlobalAveragePool"})
+_POOL_OF_WINDOWS = "AveragePool"
+_IN_EIGHT_BITS = frozenset({"Conv", "Relu", "Add", "Concat", "Split", "Resize"})
 _OF_STEM = frozenset({"Relu", "MaxPool", "Add"})
 
 
@@ -14,13 +16,17 @@ def trunk_nodes(graph: onnx.GraphProto) -> list[str]:
     The stem is the first convolution with its ReLU and pooling; its input is the brightness
     adjustment's output, in whose last bits weak scratches of deep cameras lie. The trunk
     ends where the graph pools over all places for the first time: what follows, the channel
-    attention and the heads, is little work and makes the score. Empty if the graph has no
-    such part.
+    attention and the heads, is little work and makes the score. A dense model pools over
+    windows instead; its line head works on whole frames, is as much work as a stage of the
+    trunk, and belongs to it. Empty if the graph has no such part.
     """
     after = _downstream(graph, _stem(graph))
     pooled = next((n for n in graph.node if n.op_type in _POOLS and n.name in after), None)
     if pooled is None:
-        return []
+        pools = [n for n in graph.node if n.op_type == _POOL_OF_WINDOWS and n.name in after]
+        later = _downstream(graph, [name for node in pools for name in node.output])
+        trunk = after - later if pools else set()
+        return [n.name for n in graph.node if n.name in trunk and n.op_type in _IN_EIGHT_BITS]
     before = _upstream(graph, pooled.input[0])
     return [node.name for node in graph.node if node.name in after & before]
 

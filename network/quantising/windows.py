@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from darkscan.drivers.simulation.crops import training_crops
 from darkscan.drivers.simulation.windows import training_batch
 from darkscan.pipeline.errors import InputError
 from darkscan.pipeline.frames import Pixels
@@ -26,15 +27,39 @@ class StatedWindows:
     """Windows with labels, and all that is needed to have them again."""
 
     windows: Pixels
-    """(N, 256, 256) uint8 or uint16."""
+    """(N, 256, 256) uint8 or uint16; for dense models images (N, H, W) of several windows."""
     labels: npt.NDArray[np.int8]
-    """(N,), 1 for a scratch."""
+    """(N,), 1 for a scratch, 0 for none, -1 for neither; of images those of all their windows."""
     full_scale: float
     seed: int
     description: str
 
     def __len__(self) -> int:
         return len(self.windows)
+
+    @property
+    def judging(self) -> npt.NDArray[np.bool_]:
+        """Which labels are 0 or 1."""
+        return np.asarray(self.labels >= 0)
+
+
+def simulated_images(count: int, *, seed: int, tick: Tick = silent) -> StatedWindows:
+    """``count`` simulated images of nine windows, for dense models."""
+    images, labels = [], []
+    for index, first in enumerate(range(0, count, _BATCH)):
+        size = min(_BATCH, count - first)
+        drawn = training_crops(seed, index, size)
+        images.append(drawn.images)
+        labels.append(drawn.labels.ravel())
+        tick(size)
+    truth = np.concatenate(labels)
+    return StatedWindows(
+        windows=np.concatenate(images),
+        labels=np.select([truth == 0, truth == 1], [0, 1], -1).astype(np.int8),
+        full_scale=255.0,
+        seed=seed,
+        description="simulated images of nine windows, preset mixed, contrast 1",
+    )
 
 
 def simulated_windows(count: int, *, seed: int, tick: Tick = silent) -> StatedWindows:
