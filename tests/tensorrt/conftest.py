@@ -1,0 +1,64 @@
+"""A machine with a GPU and TensorRT, both of them fakes."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from darkscan.stages.inference import cuda_memory, device_frames
+from darkscan.stages.inference.tensorrt import device, finding, ordering
+from darkscan.stages.inference.tensorrt.device import Device
+from tests.tensorrt.fake_gpu import Gpu, fake_torch
+from tests.tensorrt.fake_tensorrt import fake_tensorrt
+
+GPU_0 = Device(0, "NVIDIA Test GPU", (9, 0))
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Gpu:
+    """GPU 0, TensorRT 11.4 and a torch with CUDA; engines lie in ``tmp_path``."""
+    gpu = Gpu()
+    torch = fake_torch(gpu)
+    monkeypatch.setattr(device_frames, "torch", torch)
+    monkeypatch.setattr(cuda_memory, "torch", torch)
+    monkeypatch.setitem(sys.modules, "tensorrt", fake_tensorrt(gpu))
+    monkeypatch.setattr(finding, "find_device", lambda _: GPU_0)
+    monkeypatch.setattr(finding, "_require_torch", lambda: None)
+    monkeypatch.setattr(device, "find_device", lambda _: GPU_0)
+    monkeypatch.setattr(ordering, "use_device", lambda _: None)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return gpu
+
+
+def write_model(path: Path, *, form: str = "windowed", extra: bytes = b"", **stated: str) -> Path:
+    """A file with a model's inputs and conventions; what it computes is of no account."""
+    inputs = [
+        helper.make_tensor_value_info("frame", TensorProto.UINT8, ["H", "W", "B"]),
+        helper.make_tensor_value_info("origins", TensorProto.INT64, ["N", 2]),
+        helper.make_tensor_value_info("gains", TensorProto.FLOAT, ["N"]),
+        helper.make_tensor_value_info("offsets", TensorProto.FLOAT, ["N"]),
+        helper.make_tensor_value_info("full_scale", TensorProto.FLOAT, []),
+    ]
+    scores = helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N"])
+    node = helper.make_node("Add", ["gains", "offsets"], ["scores"])
+    graph = helper.make_graph([node], "model", inputs, [scores], doc_string=extra.decode())
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    said = {"format": "1", "name": "m", "window": "256", "stride": "128", "threshold": "0.5"}
+    for key, value in {**said, "form": form, **stated}.items():
+        model.metadata_props.add(key=f"darkscan.{key}", value=value)
+    onnx.save(model, path)
+    return path
+
+
+@pytest.fixture
+def rtx() -> Any:
+    """TensorRT for RTX, the real one, which reads and builds graphs without a GPU."""
+    pytest.importorskip(
+        "tensorrt_rtx_bindings", reason="needs tensorrt-rtx-cu13-libs and -bindings (PyPI)"
+    )
+    from darkscan.stages.inference.tensorrt import load_library
+
+    return load_library(without_gpu=True)
