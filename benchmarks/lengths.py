@@ -1,13 +1,14 @@
 """The length and width of the scratches in a map against the truth of simulated elements.
 
     python benchmarks/lengths.py [--presets optic clean dirty] [--seeds 5] [--frames 1x1]
-                                 [--model model.onnx] [--true-windows]
+                                 [--model model.onnx] [--true-windows | --no-line-maps]
 
 Every element is rendered, scored, searched for centre lines and mapped as the stages do it,
 in this process. With --true-windows the windows through which a true scratch runs for 25
 pixels or more are positive and no others, whatever a model says: that tells the extractor
-from the model. Ratios hold the length in the map against that of the true scratches within
-positive windows (of what can be traced), and against all of them on the element. A true
+from the model. With --no-line-maps the model's line maps are not followed. Ratios hold the
+length in the map against that of the true scratches within positive windows (of what can be
+traced), and against all of them on the element. A true
 scratch is matched, and a centre line is not false, where the two are within 3 pixels.
 """
 
@@ -47,7 +48,9 @@ TOUCHED_PX = 25
 RIM_PX = 8
 
 Scores = npt.NDArray[np.float32]
-Scorer = Callable[[ElementTruth, FrameMeta, Pixels], Scores]
+LineMaps = npt.NDArray[np.float32]
+Scored = tuple[Scores, LineMaps | None]
+Scorer = Callable[[ElementTruth, FrameMeta, Pixels], Scored]
 
 ORIGINS = window_origins((2048, 2048), WINDOW, STRIDE)
 
@@ -61,10 +64,14 @@ def main() -> None:
     parser.add_argument("--frames", default="1x1", help="of each element")
     parser.add_argument("--model", type=Path, help="instead of the default model")
     parser.add_argument("--true-windows", action="store_true", help="in place of a model")
+    parser.add_argument("--no-line-maps", action="store_true", help="search all of the windows")
     arguments = parser.parse_args()
     columns, rows = (int(count) for count in arguments.frames.split("x"))
     size = size_of_patch((columns, rows))
-    model, score = _true_windows() if arguments.true_windows else _model(arguments.model)
+    if arguments.true_windows:
+        model, score = _true_windows()
+    else:
+        model, score = _model(arguments.model, follows=not arguments.no_line_maps)
     print(machine())
     print("element       true mm   within  in map   ratio  of all    false  cpu ms a frame")
     everything: list[Comparison] = []
@@ -88,9 +95,11 @@ def _inspect(truth: ElementTruth, model: ModelInfo, score: Scorer) -> tuple[Comp
     for index, meta in enumerate(scan.frames):
         pixels: Pixels = np.empty(scan.info.frame_shape, scan.info.dtype)
         scan.read_into(index, pixels)
-        scores = score(truth, meta, pixels)
+        scores, maps = score(truth, meta, pixels)
         start = time.process_time()
-        lines = find_centrelines(pixels, ORIGINS[scores >= model.grow_threshold], WINDOW)
+        positive = scores >= model.grow_threshold
+        positive_maps = None if maps is None else maps[positive]
+        lines = find_centrelines(pixels, ORIGINS[positive], WINDOW, positive_maps)
         spent += time.process_time() - start
         thumbnail = np.zeros((1, 1), np.uint8)
         results.append(
@@ -112,17 +121,17 @@ def _inspect(truth: ElementTruth, model: ModelInfo, score: Scorer) -> tuple[Comp
     return compare(truth, build_map(inspected)), 1000 * spent / count
 
 
-def _model(file: Path | None) -> tuple[ModelInfo, Scorer]:
+def _model(file: Path | None, *, follows: bool) -> tuple[ModelInfo, Scorer]:
     """Scores as classification gives them."""
     path = file or Path(str(files("darkscan") / "models" / "default.onnx"))
     model = read_conventions(path).fit(Inspection(), file=path)
     backend = OnnxRuntimeBackend(path, threads=1, batch=32)
 
-    def score(truth: ElementTruth, meta: FrameMeta, pixels: Pixels) -> Scores:
+    def score(truth: ElementTruth, meta: FrameMeta, pixels: Pixels) -> Scored:
         del truth, meta
         adjustment = gains_and_offsets(*window_extrema(pixels, ORIGINS, WINDOW))
         seen = see(backend, FrameWindows(pixels, ORIGINS, *adjustment), 255)
-        return scores_in_context(seen, ORIGINS, WINDOW)
+        return scores_in_context(seen, ORIGINS, WINDOW), seen.lines if follows else None
 
     return model, score
 
@@ -130,7 +139,7 @@ def _model(file: Path | None) -> tuple[ModelInfo, Scorer]:
 def _true_windows() -> tuple[ModelInfo, Scorer]:
     """Scores of 1 where a scratch runs through a window, and 0 elsewhere."""
 
-    def score(truth: ElementTruth, meta: FrameMeta, pixels: Pixels) -> Scores:
+    def score(truth: ElementTruth, meta: FrameMeta, pixels: Pixels) -> Scored:
         del pixels
         corner = np.array(meta.position_mm[:2]) * 100.0  # simulated at 10 um a pixel
         touched = np.zeros(len(ORIGINS))
@@ -140,7 +149,7 @@ def _true_windows() -> tuple[ModelInfo, Scorer]:
             low = ORIGINS[:, None, ::-1] + RIM_PX
             inside = ((middles > low) & (middles < low + WINDOW - 2 * RIM_PX)).all(axis=2)
             touched += inside @ steps
-        return (touched >= TOUCHED_PX).astype(np.float32)
+        return (touched >= TOUCHED_PX).astype(np.float32), None
 
     model = ModelInfo(
         name="truth", hash="-", window=WINDOW, stride=STRIDE, threshold=0.5, grow_threshold=0.5

@@ -11,6 +11,7 @@ so its adjusted image is black. Preprocessing computes gain and offset; the mode
 applies them.
 """
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -30,21 +31,22 @@ def window_extrema(
     The frame is reduced once to the extrema of the rectangles between all window
     borders (128-pixel blocks on the standard grid); each window combines its few.
     """
-    row_edges = _edges(origins[:, 0], window)
-    column_edges = _edges(origins[:, 1], window)
-    frame = frame[row_edges[0] : row_edges[-1], column_edges[0] : column_edges[-1]]
+    rows, own_row = np.unique(origins[:, 0], return_inverse=True)
+    columns, own_column = np.unique(origins[:, 1], return_inverse=True)
+    row_edges, column_edges = _edges(rows, window), _edges(columns, window)
+    strips = list(itertools.pairwise(row_edges.tolist()))
+    frame = frame[:, column_edges[0] : column_edges[-1]]
+    lowest, highest = np.empty((2, len(strips), frame.shape[1]), frame.dtype)
+    for number, (first, end) in enumerate(strips):
+        # Both of one strip before the next: it is in the cache then.
+        np.minimum.reduce(frame[first:end], axis=0, out=lowest[number])
+        np.maximum.reduce(frame[first:end], axis=0, out=highest[number])
     extrema = []
-    for reduce in (np.minimum, np.maximum):
-        rows = np.stack(
-            [
-                reduce.reduce(frame[a:b], axis=0)
-                for a, b in zip(
-                    row_edges[:-1] - row_edges[0], row_edges[1:] - row_edges[0], strict=True
-                )
-            ]
-        )
-        blocks = reduce.reduceat(rows, column_edges[:-1] - column_edges[0], axis=1)
-        extrema.append(_combine(reduce, blocks, origins, row_edges, column_edges, window))
+    for reduce, strip_extrema in ((np.minimum, lowest), (np.maximum, highest)):
+        blocks = reduce.reduceat(strip_extrema, column_edges[:-1] - column_edges[0], axis=1)
+        for starts, edges in ((rows, row_edges), (columns, column_edges)):
+            blocks = _combine(reduce, blocks, starts, edges, window).T
+        extrema.append(blocks[own_row, own_column])
     return extrema[0], extrema[1]
 
 
@@ -64,15 +66,12 @@ def _edges(starts: npt.NDArray[np.int32], window: int) -> npt.NDArray[np.intp]:
 
 def _combine(
     reduce: np.ufunc,
-    blocks: npt.NDArray[Any],
-    origins: npt.NDArray[np.int32],
-    row_edges: npt.NDArray[np.intp],
-    column_edges: npt.NDArray[np.intp],
+    parts: npt.NDArray[Any],
+    starts: npt.NDArray[np.int32],
+    edges: npt.NDArray[np.intp],
     window: int,
 ) -> npt.NDArray[Any]:
-    first_row = np.searchsorted(row_edges, origins[:, 0])
-    last_row = np.searchsorted(row_edges, origins[:, 0] + window)
-    first_column = np.searchsorted(column_edges, origins[:, 1])
-    last_column = np.searchsorted(column_edges, origins[:, 1] + window)
-    spans = zip(first_row, last_row, first_column, last_column, strict=True)
-    return np.array([reduce.reduce(blocks[a:b, c:d], axis=None) for a, b, c, d in spans])
+    """(N, ...) of windows that begin at ``starts`` (N,), from parts (P, ...) between ``edges``."""
+    firsts, ends = np.searchsorted(edges, starts), np.searchsorted(edges, starts + window)
+    spans = zip(firsts.tolist(), ends.tolist(), strict=True)
+    return np.stack([reduce.reduce(parts[first:end], axis=0) for first, end in spans])

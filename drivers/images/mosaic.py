@@ -1,5 +1,6 @@
 """One or several images, laid edge to edge, as one large image."""
 
+import itertools
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from darkscan.drivers.images.levels import Levels, Picture
-from darkscan.drivers.images.picture import read_picture
+from darkscan.drivers.images.picture import read_pictures
 from darkscan.pipeline.errors import InputError
 from darkscan.pipeline.frames import Pixels
 from darkscan.pipeline.scan import PixelType
@@ -90,21 +91,25 @@ class Mosaic:
         if y < 0 or x < 0 or bottom > self.shape[0] or right > self.shape[1]:
             raise ValueError(f"part ({y}, {x}) to ({bottom}, {right}) is not inside {self.shape}")
         height, width = self._tile_shape
-        for row in range(y // height, -(-bottom // height)):
-            for column in range(x // width, -(-right // width)):
-                top, left = row * height, column * width
-                rows = slice(max(y, top), min(bottom, top + height))
-                columns = slice(max(x, left), min(right, left + width))
-                tile = self._tile(row * self.columns + column)
-                part = tile[_moved(rows, top), _moved(columns, left)]
-                target = out[_moved(rows, y), _moved(columns, x)]
-                np.add(part, self.shift, out=target, casting="unsafe")
+        rows, columns = (
+            range(y // height, -(-bottom // height)),
+            range(x // width, -(-right // width)),
+        )
+        tiles = self._tiles([row * self.columns + column for row in rows for column in columns])
+        for (row, column), tile in zip(itertools.product(rows, columns), tiles, strict=True):
+            top, left = row * height, column * width
+            part = tile[_common(y, bottom, top, height), _common(x, right, left, width)]
+            target = out[
+                _common(top, top + height, y, out.shape[0]),
+                _common(left, left + width, x, out.shape[1]),
+            ]
+            np.add(part, self.shift, out=target, casting="unsafe")
 
     def _survey(self) -> None:
         first: Picture | None = None
         lows, highs, colour = [], [], False
-        for index, path in enumerate(self.paths):
-            picture = read_picture(path, stretch=self._stretch)
+        pictures = read_pictures(self.paths, stretch=self._stretch)
+        for index, (path, picture) in enumerate(zip(self.paths, pictures, strict=True)):
             first = first or picture
             if (picture.levels.shape, picture.pixel_type) != (first.levels.shape, first.pixel_type):
                 problem = f"is {_say(picture)}, but {self.paths[0].name} is {_say(first)}"
@@ -125,24 +130,29 @@ class Mosaic:
             problem = f"holds {span}, more than 16 bits can tell apart"
             raise InputError(problem, file=self.paths[int(np.argmax(highs))])
 
-    def _tile(self, index: int) -> Levels:
-        if index in self._kept:
-            self._kept.move_to_end(index)
-            return self._kept[index]
-        picture = read_picture(self.paths[index], stretch=self._stretch)
-        if picture.levels.shape != self._tile_shape or picture.pixel_type != self._stored_type:
-            raise InputError("changed while it was read", file=self.paths[index])
-        self._keep(index, picture.levels)
-        return picture.levels
+    def _tiles(self, indices: Sequence[int]) -> list[Levels]:
+        """The levels of some tiles; those that were not kept are read together."""
+        missing = [index for index in indices if index not in self._kept]
+        pictures = read_pictures((self.paths[i] for i in missing), stretch=self._stretch)
+        read = dict(zip(missing, pictures, strict=True))
+        for index, picture in read.items():
+            if picture.levels.shape != self._tile_shape or picture.pixel_type != self._stored_type:
+                raise InputError("changed while it was read", file=self.paths[index])
+        tiles = [read[index].levels if index in read else self._kept[index] for index in indices]
+        for index, levels in zip(indices, tiles, strict=True):
+            self._keep(index, levels)
+        return tiles
 
     def _keep(self, index: int, levels: Levels) -> None:
         self._kept[index] = levels
+        self._kept.move_to_end(index)
         while len(self._kept) > 1 and len(self._kept) * levels.nbytes > _KEPT_BYTES:
             self._kept.popitem(last=False)
 
 
-def _moved(part: slice, origin: int) -> slice:
-    return slice(part.start - origin, part.stop - origin)
+def _common(first: int, end: int, origin: int, length: int) -> slice:
+    """The places from ``first`` to ``end`` within ``length`` from ``origin``, which is 0."""
+    return slice(max(first - origin, 0), min(end - origin, length))
 
 
 def _say(picture: Picture) -> str:

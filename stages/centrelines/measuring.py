@@ -5,14 +5,15 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from darkscan.pipeline.geometry import FloatArray
 from darkscan.stages.centrelines.straightening import OFFSETS, Image, Strip
 
 SHORTEST_PX = 30.0
-_CORE = np.abs(OFFSETS) <= 1.0
-_BESIDE = [np.abs(OFFSETS - middle) <= 1.0 for middle in (-8.0, -6.5, -5.0, 5.0, 6.5, 8.0)]
+_COLUMNS = np.abs(OFFSETS[:, None] - (0.0, -8.0, -6.5, -5.0, 5.0, 6.5, 8.0)) <= 1.0
+_MEANS = (_COLUMNS / _COLUMNS.sum(axis=0)).astype(np.float32)
+"""(M, 7) weights that give the mean brightness of a row on a line, and at six places beside it."""
+
 _OFF_CREST_PX = 2.0  # a line is this close to its crest
 _CUT = 3.0  # sigmas: a speck counts no more than that
 _PIECE_PX = 5
@@ -43,19 +44,13 @@ class Line:
 
 def measure(strip: Strip) -> Iterator[Line]:
     """The scratches along a strip; several if the chain ran on from one to another."""
-    light = strip.light / np.float32(strip.noise)
-    contrast = _contrast(light, _CORE)
-    for first, end in _lit_parts(contrast):
+    means = strip.light @ (_MEANS / np.float32(strip.noise))
+    contrasts = np.minimum(means, _CUT, dtype=np.float64)  # without the excess of specks
+    for first, end in _lit_parts(contrasts[:, 0]):
         points, part = strip.points[first:end], slice(first, end)
-        if not _is_bent(points) and _evidence(light[part]) >= _LEAST_EVIDENCE:
-            width = _width(strip.light[part], contrast[part])
-            yield Line(_simplified(points), width, float(light[part][:, _CORE].mean()))
-
-
-def _contrast(light: Image, columns: npt.NDArray[np.bool_]) -> FloatArray:
-    """(N,) mean brightness of some columns of a strip (N, M), without the excess of specks."""
-    means = light[:, columns].mean(axis=1, dtype=np.float64)
-    return np.asarray(np.minimum(means, _CUT), np.float64)
+        if not _is_bent(points) and _evidence(contrasts[part]) >= _LEAST_EVIDENCE:
+            width = _width(strip.light[part], contrasts[part, 0])
+            yield Line(_simplified(points), width, float(means[part, 0].mean(dtype=np.float64)))
 
 
 def _lit_parts(contrast: FloatArray) -> Iterator[tuple[int, int]]:
@@ -81,8 +76,10 @@ def _lit_parts(contrast: FloatArray) -> Iterator[tuple[int, int]]:
         todo += [(first, first + start), (first + stop, end)]
 
 
-def _evidence(light: Image) -> float:
+def _evidence(contrasts: FloatArray) -> float:
     """How unlikely so much light would be by chance, in nats: -ln of the probability.
+
+    contrasts: (N, 7) on the line and beside it.
 
     Specks line up by chance, the sooner the more there are (Desolneux, Moisan and Morel,
     "Meaningful alignments", IJCV 40(1), 2000). How bright the pieces of a line by chance are
@@ -90,19 +87,13 @@ def _evidence(light: Image) -> float:
     (Ann. Math. Stat. 23(4), 1952). One more piece, as bright as one can be, stands for
     those that so few have not shown.
     """
-    pieces = max(1, len(light) // _PIECE_PX)
-    own = _pieces(light, _CORE, pieces)
-    beside = np.concatenate([_pieces(light, columns, pieces) for columns in _BESIDE])
-    beside += _CHOICE * beside.std()
+    count = max(1, len(contrasts) // _PIECE_PX)
+    edges = np.linspace(0, len(contrasts), count + 1).astype(int)
+    pieces = np.add.reduceat(contrasts, edges[:-1], axis=0) / np.diff(edges)[:, None]
+    own, beside = pieces[:, 0], pieces[:, 1:].ravel()
+    beside = beside + _CHOICE * beside.std()
     moments = np.exp(_TILTS[:, None] * np.append(beside, _CUT)).mean(axis=1)
-    return float((_TILTS * own.sum() - pieces * np.log(moments)).max())
-
-
-def _pieces(light: Image, columns: npt.NDArray[np.bool_], pieces: int) -> FloatArray:
-    """The mean contrast of each of some equal pieces of a strip, along some of its columns."""
-    edges = np.linspace(0, len(light), pieces + 1).astype(int)
-    sums = np.add.reduceat(_contrast(light, columns), edges[:-1])
-    return np.asarray(sums / np.diff(edges), np.float64)
+    return float((_TILTS * own.sum() - count * np.log(moments)).max())
 
 
 def _is_bent(points: FloatArray) -> bool:

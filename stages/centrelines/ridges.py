@@ -62,21 +62,35 @@ def find_ridges(frame: Pixels, mask: npt.NDArray[np.uint8]) -> Ridges:
     frame: (H, W) uint8 or uint16, with h = H // 2 and w = W // 2.
     """
     height, width = mask.shape
-    strongest = np.zeros((height, width), np.float32)
+    # With a border of its own; pages that no strip touches cost nothing.
+    strongest = np.zeros((height + 2, width + 2), np.float32)
     direction = np.zeros((height, width), np.uint8)
-    samples = []
-    for top in range(0, height, _STRIP):
-        bottom = min(top + _STRIP, height)
+    areas, samples = [], []
+    for top, bottom in _strips(mask):
         for left, right in _runs(cv2.reduce(mask[top:bottom], 0, cv2.REDUCE_MAX)[0] > 0):
             patch = _flattened(frame, top, bottom, left, right)
             response, which, background = _filtered(patch)
-            area = (slice(top, bottom), slice(left, right))
-            strongest[area], direction[area] = response, which
+            areas.append((slice(top, bottom), slice(left, right)))
+            strongest[top + 1 : bottom + 1, left + 1 : right + 1] = response
+            direction[areas[-1]] = which
             samples.append(background)
     if not samples:
         return Ridges.none()
-    sigma = _spread(np.concatenate(samples))
-    return _crests(strongest / np.float32(max(sigma, 1e-6)), direction, mask)
+    sigma = max(_spread(np.concatenate(samples)), 1e-6)
+    rows, columns = (
+        np.concatenate(places)
+        for places in zip(*(_over(sigma, strongest, mask, area) for area in areas), strict=True)
+    )
+    return _crests(strongest, direction, rows, columns, sigma)
+
+
+def _strips(mask: npt.NDArray[np.uint8]) -> list[tuple[int, int]]:
+    """First and end row of strips of the rows that are searched."""
+    return [
+        (top, min(top + _STRIP, end))
+        for first, end in _runs(mask.max(axis=1) > 0)
+        for top in range(first, end, _STRIP)
+    ]
 
 
 def _runs(columns: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
@@ -165,20 +179,32 @@ _DERIVATIVES = _derivatives()
 _MOST = _MOST_OF_A_PLACE * math.prod(float(np.hypot.reduce(kernel)) for kernel in _DERIVATIVES[0])
 
 
+def _over(
+    sigma: float, strongest: Image, mask: npt.NDArray[np.uint8], area: tuple[slice, slice]
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Rows and columns of the pixels of the mask in an area where the response is strong."""
+    inner = strongest[1:-1, 1:-1][area] >= np.float32(_WEAKEST * sigma)
+    rows, columns = np.nonzero(inner & mask[area].astype(np.bool_))
+    return rows + area[0].start, columns + area[1].start
+
+
 def _crests(
-    strength: Image, direction: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8]
+    strongest: Image,
+    direction: npt.NDArray[np.uint8],
+    rows: npt.NDArray[np.intp],
+    columns: npt.NDArray[np.intp],
+    sigma: float,
 ) -> Ridges:
-    """Pixels of the mask that no neighbour across their line surpasses."""
-    rows, columns = np.nonzero((strength >= _WEAKEST) & mask.astype(np.bool_))
+    """Of some pixels those that no neighbour across their line surpasses."""
     angle = direction[rows, columns] * np.float32(math.pi / ORIENTATIONS)
     down, across = np.rint(np.cos(angle)).astype(int), np.rint(-np.sin(angle)).astype(int)
-    padded = np.pad(strength, 1)
-    own = strength[rows, columns]
+    own = strongest[rows + 1, columns + 1]
     # Of two equal neighbours one stays, whichever side it is on.
-    crest = (own > padded[rows + 1 + down, columns + 1 + across]) & (
-        own >= padded[rows + 1 - down, columns + 1 - across]
+    crest = (own > strongest[rows + 1 + down, columns + 1 + across]) & (
+        own >= strongest[rows + 1 - down, columns + 1 - across]
     )
-    return Ridges(rows[crest], columns[crest], own[crest], angle[crest])
+    strength = own[crest] / np.float32(sigma)
+    return Ridges(rows[crest], columns[crest], strength, angle[crest])
 
 
 def _spread(values: Image) -> float:

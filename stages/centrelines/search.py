@@ -1,7 +1,7 @@
 """The search within a frame: from its positive windows to the lines that are scratches."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -11,78 +11,118 @@ from darkscan.pipeline.frames import Pixels
 from darkscan.pipeline.geometry import FloatArray
 from darkscan.pipeline.results import MOST_LINES, MOST_POINTS, Centrelines
 from darkscan.stages.centrelines.joining import join
+from darkscan.stages.centrelines.line_map import LineMap
 from darkscan.stages.centrelines.measuring import Line, measure
-from darkscan.stages.centrelines.ridges import HALVED, Ridges, find_ridges
+from darkscan.stages.centrelines.ridges import HALVED, find_ridges
 from darkscan.stages.centrelines.straightening import straighten
 from darkscan.stages.centrelines.tracing import Chain, trace
 
 _ROUNDS = 2  # of joining: what has been joined reaches further
 _LEAST_EXCESS = 26.0  # sigmas: most chains of dust have less, nearly all that are kept more
+_LEAST_SEEN = 0.5  # of paths of the line map: in cells that a scratch surely crosses
 _MOST_CANDIDATES = 100
 _SHORTEST = 12.0  # from end to end of a chain, pixels of the halved frame
-_END, _FURTHER = 12, 4  # of a chain that shows where it goes on, and how far
+_END = 12  # points of a chain that show where it goes on
+_FURTHER, _FURTHER_THAN_SEEN = 4, 24  # and how far: of crests, of a path of the line map
 _LEAST_FREE = 0.5  # of a chain that no line found before has claimed
 _CLAIM = 5  # width of what a line claims, pixels of the halved frame
 _FINENESS = 64  # parts of a pixel that places are given in: rounding of no size goes no further
 
 
-def find_centrelines(frame: Pixels, origins: npt.NDArray[np.int32], window: int) -> Centrelines:
+def find_centrelines(
+    frame: Pixels,
+    origins: npt.NDArray[np.int32],
+    window: int,
+    lines: npt.NDArray[np.float32] | None = None,
+) -> Centrelines:
     """The scratches within windows of a frame.
 
     frame: (H, W) uint8 or uint16; origins: (N, 2), first pixel (y, x) of each positive
-    window of ``window`` pixels. Nothing outside of them is searched. The same frame and
-    windows give the same lines. Where more are found than a frame may have, the
-    strongest stay.
+    window of ``window`` pixels; lines: (N, cells, cells) float32, the probability that a
+    scratch crosses a cell of each of them, None if the model has no line map. Nothing
+    outside of the windows is searched; with line maps, which make it many times
+    faster, nothing away from what they show. The same arguments give the same lines. Where
+    more are found than a frame may have, the strongest stay.
     """
-    height, width = frame.shape
-    mask = np.zeros((height // HALVED, width // HALVED), np.uint8)
-    for y, x in origins.tolist():
-        rows, columns = (slice(-(-at // HALVED), (at + window) // HALVED) for at in (y, x))
-        mask[rows, columns] = 1
-    return _packed(list(_find(frame, mask))) if len(origins) else Centrelines.none()
+    if not len(origins):
+        return Centrelines.none()
+    search = _Search(frame, origins, window)
+    if lines is None:
+        search.follow_crests(search.mask)
+        return _packed(search.found)
+    line_map = LineMap.of(origins, lines, window, search.shape)
+    search.follow(line_map.paths(), near=False)
+    rest = line_map.unexplained([line.points / HALVED - 0.5 for line in search.found])
+    if rest is not None:
+        search.follow_crests(search.mask & rest[: len(search.mask), : search.mask.shape[1]])
+    return _packed(search.found)
 
 
-def _find(frame: Pixels, mask: npt.NDArray[np.uint8]) -> Iterator[Line]:
-    """The lines within a mask of the halved frame; what lies on an earlier one is no other."""
-    claimed = np.zeros_like(mask)
-    for chain in _candidates(find_ridges(frame, mask)):
-        rest = _unclaimed(chain.points, claimed)
-        if np.hypot(*(rest[-1] - rest[0])) < _SHORTEST:
-            continue
+class _Search:
+    """The lines found within windows so far; what lies on an earlier one is no other."""
+
+    def __init__(self, frame: Pixels, origins: npt.NDArray[np.int32], window: int) -> None:
+        height, width = self.shape = frame.shape
+        self.found: list[Line] = []
+        self.mask = np.zeros((height // HALVED, width // HALVED), np.uint8)
+        for y, x in origins.tolist():
+            rows, columns = (slice(-(-at // HALVED), (at + window) // HALVED) for at in (y, x))
+            self.mask[rows, columns] = 1
+        self._frame = frame
+        self._claimed = np.zeros_like(self.mask)
+
+    def follow_crests(self, mask: npt.NDArray[np.uint8]) -> None:
+        """Adds the lines along crests of the frame's brightness within a mask."""
+        chains = trace(find_ridges(self._frame, mask))
+        self.follow(chains, near=True)
+
+    def follow(self, chains: list[Chain], *, near: bool) -> None:
+        """Adds the lines along chains, the most promising first.
+
+        near: whether they are chains of crests, and not paths of the line map.
+        """
+        for chain in _candidates(chains, _LEAST_EXCESS if near else _LEAST_SEEN):
+            rest = _unclaimed(chain.points, self._claimed)
+            if np.hypot(*(rest[-1] - rest[0])) >= _SHORTEST:
+                further = _FURTHER if near else _FURTHER_THAN_SEEN
+                longer = _extended(rest, self.mask, further)
+                self._add(longer, near=near)
+
+    def _add(self, chain: FloatArray, *, near: bool) -> None:
         # The middle of a pixel of the halved frame is the corner of four of the frame's.
-        for line in measure(straighten(frame, HALVED * (_extended(rest, mask) + 0.5))):
+        for line in measure(straighten(self._frame, HALVED * (chain + 0.5), near=near)):
             path = np.rint(line.points / HALVED - 0.5).astype(np.int32)
-            if _is_claimed(path, claimed):  # the chain has moved onto a brighter line
+            if _is_claimed(path, self._claimed):  # the chain has moved onto a brighter line
                 continue
-            cv2.polylines(claimed, [path], isClosed=False, color=1, thickness=_CLAIM)
-            yield line
+            cv2.polylines(self._claimed, [path], isClosed=False, color=1, thickness=_CLAIM)
+            self.found.append(line)
 
 
-def _candidates(ridges: Ridges) -> list[Chain]:
+def _candidates(chains: list[Chain], least_excess: float) -> list[Chain]:
     """The chains worth a closer look, the most promising first."""
-    chains = trace(ridges)
     for _ in range(_ROUNDS):
         chains = join(chains)
-    promising = [chain for chain in chains if chain.excess >= _LEAST_EXCESS]
+    promising = [chain for chain in chains if chain.excess >= least_excess]
     return sorted(promising, key=lambda chain: -chain.excess)[:_MOST_CANDIDATES]
 
 
 def _unclaimed(chain: FloatArray, claimed: npt.NDArray[np.uint8]) -> FloatArray:
     """A chain (K, 2) from its first to its last free pixel; but one pixel if most are claimed."""
-    x, y = chain.astype(np.intp).T
+    height, width = claimed.shape
+    x, y = np.clip(np.rint(chain), 0, (width - 1, height - 1)).astype(np.intp).T
     free = np.flatnonzero(claimed[y, x] == 0)
     if len(free) < _LEAST_FREE * len(chain):
         return chain[:1]
     return chain[free[0] : free[-1] + 1]
 
 
-def _extended(chain: FloatArray, mask: npt.NDArray[np.uint8]) -> FloatArray:
-    """The chain gone on a little at both ends within the mask: the filters fall off there."""
+def _extended(chain: FloatArray, mask: npt.NDArray[np.uint8], further: int) -> FloatArray:
+    """The chain gone on a little at both ends, within the mask: what led to it ends early."""
     step = min(len(chain), _END) - 1
     ends = []
     for end, inner in ((chain[0], chain[step]), (chain[-1], chain[-1 - step])):
         heading = (end - inner) / math.dist(end, inner)
-        ahead = end + np.arange(1, _FURTHER + 1)[:, None] * heading
+        ahead = end + np.arange(1, further + 1)[:, None] * heading
         x, y = np.rint(ahead).astype(np.intp).T
         inside = (x >= 0) & (y >= 0) & (x < mask.shape[1]) & (y < mask.shape[0])
         inside[inside] = mask[y[inside], x[inside]] > 0

@@ -27,53 +27,72 @@ class Chain:
     """What the crests' strengths, each less that of a crest by chance, sum up to."""
 
 
-_STRONG = 4.5  # sigmas a chain starts with
-_BY_CHANCE = 3.0  # sigmas of a crest where there is no line: few have more
-_LEAST_EXCESS = 10.0  # of touching crests among which a chain starts
-_LONGEST_GAP = 15  # pixels of the halved frame
+@dataclass(frozen=True)
+class Linking:
+    """What makes crests a chain; strengths in the unit of theirs, distances in pixels."""
+
+    strong: float
+    """A chain starts with."""
+
+    by_chance: float
+    """Of a crest where there is no line: few have more."""
+
+    least_excess: float
+    """Of touching crests among which a chain starts."""
+
+    longest_gap: int
+    shortest: int
+
+
+LINES = Linking(strong=4.5, by_chance=3.0, least_excess=10.0, longest_gap=15, shortest=6)
+"""Of the crests of a halved frame, in sigmas and its pixels."""
+
 _TURN = 0.25  # of the way to the crest's own direction that the heading turns at each step
 _WIDEST_TURN = math.radians(32)  # between heading and the next crest's direction
 _SLANT = 0.25  # pixels aside for one ahead
-_SHORTEST = 6  # pixels
 _HEADINGS = 180  # as finely as it matters for the place of a crest
 
 
 def trace(ridges: Ridges) -> list[Chain]:
-    """The chains of crests, strongest start first; no crest is in two."""
-    promising = _promising(ridges)
+    """The chains of a halved frame's crests, strongest start first; no crest is in two."""
+    places = np.stack([ridges.columns, ridges.rows], axis=1).astype(np.float64)
+    return [Chain(places[crests], excess) for crests, excess in link(ridges, LINES)]
+
+
+def link(ridges: Ridges, linking: Linking) -> Iterator[tuple[list[int], float]]:
+    """The numbers of each chain's crests in their order, and the chain's excess."""
+    promising = _promising(ridges, linking)
     strength, angle = ridges.strength.tolist(), ridges.angle.tolist()
     places = list(zip(ridges.columns.tolist(), ridges.rows.tolist(), strict=True))
     number_at = {place: number for number, place in enumerate(places)}
     free = dict(number_at)
     order = np.lexsort((ridges.columns, ridges.rows, -ridges.strength)).tolist()
-    chains = []
     for start in order:
-        if strength[start] < _STRONG:
+        if strength[start] < linking.strong:
             break
         if not promising[start] or places[start] not in free:
             continue
         _take(free, angle, places[start], angle[start])
         back, ahead = (
-            list(_walk(free, strength, angle, places[start], heading))
+            list(_walk(free, strength, angle, places[start], heading, linking.longest_gap))
             for heading in (angle[start] + math.pi, angle[start])
         )
-        chain = [*reversed(back), places[start], *ahead]
-        if len(chain) >= _SHORTEST:
-            excess = sum(strength[number_at[place]] - _BY_CHANCE for place in chain)
-            chains.append(Chain(np.array(chain, np.float64), excess))
-    return chains
+        chain = [number_at[place] for place in (*reversed(back), places[start], *ahead)]
+        if len(chain) >= linking.shortest:
+            yield chain, sum(strength[number] - linking.by_chance for number in chain)
 
 
-def _promising(ridges: Ridges) -> list[bool]:
+def _promising(ridges: Ridges, linking: Linking) -> list[bool]:
     """Which of the N crests touch others so strong that there may be a line."""
     if not len(ridges.rows):
         return []
-    image = np.zeros((ridges.rows.max() + 1, ridges.columns.max() + 1), np.uint8)
-    image[ridges.rows, ridges.columns] = 1
+    rows, columns = ridges.rows - ridges.rows.min(), ridges.columns - ridges.columns.min()
+    image = np.zeros((rows.max() + 1, columns.max() + 1), np.uint8)
+    image[rows, columns] = 1
     _, labels = cv2.connectedComponents(image)
-    group = labels[ridges.rows, ridges.columns]
-    excess = np.bincount(group, ridges.strength - _BY_CHANCE)
-    promising: list[bool] = (excess[group] >= _LEAST_EXCESS).tolist()
+    group = labels[rows, columns]
+    excess = np.bincount(group, ridges.strength - linking.by_chance)
+    promising: list[bool] = (excess[group] >= linking.least_excess).tolist()
     return promising
 
 
@@ -83,10 +102,11 @@ def _walk(
     angle: list[float],
     place: tuple[int, int],
     heading: float,
+    longest_gap: int,
 ) -> Iterator[tuple[int, int]]:
     """Crests ahead, one after the other; each is taken."""
     while True:
-        found = _next(free, strength, angle, place, heading)
+        found = _next(free, strength, angle, place, heading, longest_gap)
         if found is None:
             return
         place, turn = found
@@ -101,10 +121,12 @@ def _next(
     angle: list[float],
     place: tuple[int, int],
     heading: float,
+    longest_gap: int,
 ) -> tuple[tuple[int, int], float] | None:
     """The nearest crest ahead that runs the same way, the strongest of equally near ones."""
     x, y = place
-    for steps in _AHEAD[round(heading * _HEADINGS / math.tau) % _HEADINGS]:
+    fans = _AHEAD[round(heading * _HEADINGS / math.tau) % _HEADINGS]
+    for steps in fans[:longest_gap]:
         best, best_strength = None, 0.0
         for right, down in steps:
             there = (x + right, y + down)
@@ -124,7 +146,7 @@ def _steps_ahead(heading: float) -> list[list[tuple[int, int]]]:
     cos, sin = math.cos(heading), math.sin(heading)
     seen: set[tuple[int, int]] = set()
     steps = []
-    for ahead in range(1, _LONGEST_GAP + 1):
+    for ahead in range(1, LINES.longest_gap + 1):
         aside = 1 + int(_SLANT * ahead)
         fan = (
             (round(ahead * cos - off * sin), round(ahead * sin + off * cos))

@@ -1,11 +1,11 @@
 """What a window's neighbours see of it: a scratch that grazes one crosses another."""
 
-from collections import defaultdict
-
 import numpy as np
 import numpy.typing as npt
 
 from darkscan.stages.inference.backend import FloatArray, Seen
+
+_NO_WINDOW = -1
 
 
 def scores_in_context(seen: Seen, origins: npt.NDArray[np.int32], window: int) -> FloatArray:
@@ -29,43 +29,35 @@ def with_neighbours(
     probabilities, of the windows alone; ``window`` their side in pixels.
     """
     seen = scores.copy()
-    for offset, pairs in _overlaps(origins, window).items():
-        own, other = np.array(pairs).T
-        certain = scores[other] > scores[own]
-        own, other = own[certain], other[certain]
-        rows, columns = (_shared_cells(step, window, lines.shape[1]) for step in offset)
-        shared = lines[other, rows, columns]
-        if shared.size:
+    (ys, row), (xs, column) = (np.unique(origins[:, axis], return_inverse=True) for axis in (0, 1))
+    number = np.full((len(ys), len(xs)), _NO_WINDOW)
+    number[row, column] = np.arange(len(origins))
+    steps_right = _steps(xs, window)
+    for down, below, above in _steps(ys, window):
+        band = lines[:, _shared_cells(down, window, lines.shape[1])]
+        if not band.size:
+            continue
+        highest = band.max(axis=1)
+        for right, behind, before in steps_right:
+            shared = highest[:, _shared_cells(right, window, lines.shape[2])]
+            own, other = number[below][:, behind], number[above][:, before]
+            pairs = (own != _NO_WINDOW) & (other != _NO_WINDOW)
+            if (down, right) == (0, 0) or not shared.size or not pairs.any():
+                continue
             # Each own window is in a group once: its neighbour at this offset.
-            seen[own] = np.maximum(seen[own], scores[other] * shared.max(axis=(1, 2)))
+            told = (scores * shared.max(axis=1))[other[pairs]]
+            seen[own[pairs]] = np.maximum(seen[own[pairs]], told)
     return seen
 
 
-def _overlaps(
-    origins: npt.NDArray[np.int32], window: int
-) -> dict[tuple[int, int], list[tuple[int, int]]]:
-    """Pairs of overlapping windows by how far the first lies below and right of the second."""
-    places = {(y, x): index for index, (y, x) in enumerate(origins.tolist())}
-    near_y, near_x = (_near(origins[:, axis], window) for axis in (0, 1))
-    pairs = defaultdict(list)
-    for (y, x), own in places.items():
-        for v in near_y[y]:
-            for u in near_x[x]:
-                other = places.get((v, u))
-                if other is not None and other != own:
-                    pairs[y - v, x - u].append((own, other))
-    return pairs
-
-
-def _near(starts: npt.NDArray[np.int32], window: int) -> dict[int, list[int]]:
-    """For each place along an axis, those less than a window away."""
-    places = np.unique(starts)
-    first = np.searchsorted(places, places - window, side="right")
-    last = np.searchsorted(places, places + window, side="left")
-    return {
-        place: places[a:b].tolist()
-        for place, a, b in zip(places.tolist(), first.tolist(), last.tolist(), strict=True)
-    }
+def _steps(
+    places: npt.NDArray[np.int32], window: int
+) -> list[tuple[int, npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
+    """How far places along an axis lie after others less than a window away: which after which."""
+    distance = places[:, None] - places
+    steps = np.unique(distance[np.abs(distance) < window])
+    pairs = ((int(step), distance == step) for step in steps)
+    return [(step, same.nonzero()[0], same.nonzero()[1]) for step, same in pairs]
 
 
 def _shared_cells(step: int, window: int, cells: int) -> slice:
