@@ -4,6 +4,8 @@ One process (acquisition) leases slots and writes; the others attach, look and n
 the slot's header that they are working on it, so that when one is killed it is known
 which frame it had in hands. A reference to a slot is stale once the slot was leased
 anew, or the frame sent again, or acquisition restarted: looking it up then fails.
+
+A ring may have a margin: room around each frame for what lies beyond the frame's borders.
 """
 
 import mmap
@@ -21,7 +23,7 @@ from darkscan.pipeline.messages import FrameRef
 from darkscan.pipeline.units import FrameId
 
 _PAGE = 4096
-_MAGIC = 0x3247_4E49_524B_5344  # "DSKRING2"
+_MAGIC = 0x3347_4E49_524B_5344  # "DSKRING3"
 _SLOT_WORDS = 8  # a cache line, so that slots do not slow each other down
 
 
@@ -34,6 +36,7 @@ class _Head(IntEnum):
     HEIGHT = 3
     WIDTH = 4
     ITEMSIZE = 5
+    MARGIN = 6
 
 
 class _Slot(IntEnum):
@@ -66,21 +69,30 @@ class FrameRing:
         self.slots = self._head[_Head.SLOTS]
         self.frame_shape = (self._head[_Head.HEIGHT], self._head[_Head.WIDTH])
         self.dtype = np.dtype(np.uint8 if self._head[_Head.ITEMSIZE] == 1 else np.uint16)
-        self._frame_bytes = self.frame_shape[0] * self.frame_shape[1] * self.dtype.itemsize
+        self.margin = self._head[_Head.MARGIN]
         self._first = _first_frame(self.slots)
         self._words = memoryview(mapping)[_PAGE : self._first].cast("Q")
-        self._pixels = [self._map_pixels(slot) for slot in range(self.slots)]
+        self._surrounded = [self._map_slot(slot) for slot in range(self.slots)]
+        self._pixels = [self._inner(slot) for slot in self._surrounded]
 
     @classmethod
     def create(
-        cls, path: Path, slots: int, frame_shape: tuple[int, int], dtype: npt.DTypeLike
+        cls,
+        path: Path,
+        slots: int,
+        frame_shape: tuple[int, int],
+        dtype: npt.DTypeLike,
+        *,
+        margin: int = 0,
     ) -> Self:
         """Makes a ring, all slots free, its memory really there.
 
-        Raises InputError with the sizes if shared memory is too small for it.
+        ``margin``: pixels of room around each frame, on all four sides. Raises InputError
+        with the sizes if shared memory is too small for it, or the frame for the margin.
         """
+        check_margin(frame_shape, margin)
         itemsize = np.dtype(dtype).itemsize
-        size = ring_bytes(slots, frame_shape, itemsize)
+        size = ring_bytes(slots, frame_shape, itemsize, margin)
         check_space(path.parent, size, slots)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         try:
@@ -93,7 +105,8 @@ class FrameRing:
         finally:
             os.close(descriptor)
         head = memoryview(mapping)[:_PAGE].cast("Q")
-        for word, value in zip(_Head, (_MAGIC, 0, slots, *frame_shape, itemsize), strict=True):
+        values = (_MAGIC, 0, slots, *frame_shape, itemsize, margin)
+        for word, value in zip(_Head, values, strict=True):
             head[word] = value
         ring = cls(path, mapping)
         # The first write to fresh pages is several times slower than the next.
@@ -126,7 +139,8 @@ class FrameRing:
     def lease(self, slot: int, frame: FrameId) -> tuple[Pixels, FrameRef]:
         """Takes a free slot for a frame: its pixels to write, and the reference to send.
 
-        Raises ValueError if the slot is taken.
+        The pixels (height, width) lie in rows apart where the ring has a margin. Raises
+        ValueError if the slot is taken.
         """
         words, base = self._words, slot * _SLOT_WORDS
         if words[base + _Slot.FRAME]:
@@ -156,12 +170,27 @@ class FrameRing:
     def view(self, ref: FrameRef) -> Pixels:
         """The pixels (height, width) a reference means, read-only, without a copy.
 
-        Raises StaleReferenceError if the slot has moved on; ``check`` again after reading.
+        They are contiguous in a ring without a margin. Raises StaleReferenceError if the slot
+        has moved on; ``check`` again after reading.
         """
         self.check(ref)
-        pixels = self._pixels[ref.slot].view()
-        pixels.flags.writeable = False
-        return pixels
+        return _read_only(self._pixels[ref.slot])
+
+    def surrounded(self, ref: FrameRef) -> Pixels:
+        """As ``view`` with what lies around the frame, contiguous.
+
+        (height + 2 margin, width + 2 margin); the frame's first pixel is at (margin, margin).
+        """
+        self.check(ref)
+        return _read_only(self._surrounded[ref.slot])
+
+    def to_surround(self, ref: FrameRef) -> Pixels:
+        """As ``surrounded``, to be written by who leased the slot.
+
+        Raises StaleReferenceError if the slot has moved on.
+        """
+        self.check(ref)
+        return self._surrounded[ref.slot]
 
     def peek(self, ref: FrameRef) -> Pixels:
         """As ``view``, whichever sending of the frame is the latest: for who only copies it.
@@ -170,9 +199,7 @@ class FrameRing:
         """
         if not self.still_holds(ref):
             raise StaleReferenceError(f"frame {ref.frame}: slot {ref.slot} has moved on")
-        pixels = self._pixels[ref.slot].view()
-        pixels.flags.writeable = False
-        return pixels
+        return _read_only(self._pixels[ref.slot])
 
     def check(self, ref: FrameRef) -> None:
         """Raises StaleReferenceError unless the slot still holds what ``ref`` means."""
@@ -221,6 +248,7 @@ class FrameRing:
     def close(self) -> None:
         """Forgets the mapping; it goes when the last array over it is gone."""
         self._pixels.clear()
+        self._surrounded.clear()
         self._head.release()
         self._words.release()
 
@@ -247,18 +275,41 @@ class FrameRing:
             attempt=words[base + _Slot.ATTEMPT],
         )
 
-    def _map_pixels(self, slot: int) -> Pixels:
-        offset = self._first + slot * _pages(self._frame_bytes)
-        flat = np.frombuffer(
-            self._mapping, self.dtype, count=self._frame_bytes // self.dtype.itemsize, offset=offset
+    def _map_slot(self, slot: int) -> Pixels:
+        shape = _with_margin(self.frame_shape, self.margin)
+        count = shape[0] * shape[1]
+        offset = self._first + slot * _pages(count * self.dtype.itemsize)
+        return np.frombuffer(self._mapping, self.dtype, count=count, offset=offset).reshape(shape)
+
+    def _inner(self, surrounded: Pixels) -> Pixels:
+        height, width = self.frame_shape
+        return surrounded[self.margin : self.margin + height, self.margin : self.margin + width]
+
+
+def check_margin(frame_shape: tuple[int, int], margin: int) -> None:
+    """Raises InputError unless a frame (height, width) can be mirrored over such a margin."""
+    if margin >= min(frame_shape):
+        height, width = frame_shape
+        raise InputError(
+            f"must be less than a side of the frames of {width}x{height} px, is {margin}",
+            field="inspection.context_px",
         )
-        return flat.reshape(self.frame_shape)
 
 
-def ring_bytes(slots: int, frame_shape: tuple[int, int], itemsize: int) -> int:
+def ring_bytes(slots: int, frame_shape: tuple[int, int], itemsize: int, margin: int = 0) -> int:
     """The shared memory a ring takes."""
-    frame = _pages(frame_shape[0] * frame_shape[1] * itemsize)
-    return _first_frame(slots) + slots * frame
+    height, width = _with_margin(frame_shape, margin)
+    return _first_frame(slots) + slots * _pages(height * width * itemsize)
+
+
+def _with_margin(frame_shape: tuple[int, int], margin: int) -> tuple[int, int]:
+    return frame_shape[0] + 2 * margin, frame_shape[1] + 2 * margin
+
+
+def _read_only(pixels: Pixels) -> Pixels:
+    view = pixels.view()
+    view.flags.writeable = False
+    return view
 
 
 def _first_frame(slots: int) -> int:

@@ -12,7 +12,7 @@ import secrets
 import shutil
 import time
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
@@ -59,6 +59,18 @@ class RunSpec(Settings):
     scan: ScanInfo
     thumbnail_scale: int = Field(ge=1)
     """Pixels averaged into one of the picture's, along each axis."""
+
+    backend: str
+    """What runs the model, the same for all workers and after every restart."""
+
+    backend_reason: str = ""
+    """Why it was chosen, and why others were not."""
+
+    devices: Annotated[tuple[int, ...], Field(strict=False)] = ()
+    """The GPUs that the workers are shared among, by number; none on the CPU."""
+
+    remote_workers: str | None = None
+    """Where workers on other computers may connect, tcp://HOST:PORT; None: nowhere."""
 
     workers: int = Field(ge=1)
     threads: int = Field(ge=1)

@@ -1,7 +1,6 @@
 """Runs the stages of a scan: what is made before, and what is left after."""
 
 import json
-import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -10,17 +9,21 @@ from pathlib import Path
 
 import structlog
 
+from darkscan.pipeline.cores import threads_each
 from darkscan.pipeline.defect_map import DefectMap
+from darkscan.pipeline.errors import InputError
 from darkscan.pipeline.logs import LOG_NAME, log_to_file
 from darkscan.pipeline.recipe import Recipe, inspection_hash
 from darkscan.pipeline.results_folder import MAP_NAME, ResultsFolder
-from darkscan.pipeline.ring import FrameRing
+from darkscan.pipeline.ring import FrameRing, check_margin
 from darkscan.pipeline.run import RING_NAME, RunFolder, RunSpec, Speed
 from darkscan.pipeline.scan import ScanInfo
 from darkscan.pipeline.storage import write_atomically
 from darkscan.pipeline.supervisor import Progress, Supervisor, stage_list
 from darkscan.pipeline.thumbnail import thumbnail_scale
 from darkscan.stages.inference import read_conventions
+from darkscan.stages.inference.choosing import choose
+from darkscan.stages.inference.setting_up import surrounded_shape
 
 _log = structlog.get_logger(__name__)
 _REPORT_NAME = "run.json"
@@ -44,8 +47,21 @@ def specify(
 ) -> RunSpec:
     """The run of a scan. Raises InputError if the model does not fit the recipe."""
     inspection, processes = recipe.inspection, recipe.processes
-    info = read_conventions(model).fit(inspection, file=model)
-    cores = len(os.sched_getaffinity(0))
+    conventions = read_conventions(model)
+    info = conventions.fit(inspection, file=model)
+    if inspection.context_px:
+        check_margin(scan.frame_shape, inspection.context_px)
+        if conventions.form != "dense":
+            problem = "must be 0: a windowed model does not look beyond its windows"
+            raise InputError(problem, field="inspection.context_px")
+    choice = choose(
+        processes.backend,
+        model,
+        conventions,
+        frame_shape=surrounded_shape(scan, inspection.context_px),
+        pixel_type=scan.pixel_type,
+        devices=processes.devices,
+    )
     return RunSpec(
         out_dir=out_dir.resolve(),
         recording=recording,
@@ -64,8 +80,11 @@ def specify(
         model=info,
         scan=scan,
         thumbnail_scale=thumbnail_scale(scan, recipe.output.picture_px),
+        backend=choice.backend_name,
+        backend_reason=str(choice),
+        devices=choice.devices,
         workers=processes.workers,
-        threads=processes.threads or max(1, cores // processes.workers),
+        threads=processes.threads or threads_each(processes.workers),
     )
 
 
@@ -120,7 +139,8 @@ def run_without_map(
 
 def _lay_out(run_dir: Path, spec: RunSpec, describe: Callable[[Path], None]) -> FrameRing:
     slots, shape = spec.recipe.processes.ring_slots, spec.scan.frame_shape
-    ring = FrameRing.create(run_dir / RING_NAME, slots, shape, spec.scan.dtype)
+    margin = spec.recipe.inspection.context_px if spec.inspects else 0
+    ring = FrameRing.create(run_dir / RING_NAME, slots, shape, spec.scan.dtype, margin=margin)
     spec.write(run_dir)
     describe(run_dir)
     return ring
@@ -131,6 +151,7 @@ def _supervise(
 ) -> dict[str, object]:
     """Starts, watches and stops the stages; gives what a reader of the run may ask for."""
     processes = spec.recipe.processes
+    _log.info("backend", chosen=spec.backend_reason)
     started, clock = datetime.now(UTC), time.monotonic()
     supervisor = Supervisor(
         run_dir,
@@ -138,6 +159,7 @@ def _supervise(
             spec.workers,
             inspects=spec.inspects,
             rig=spec.recording is None,
+            remote=spec.remote_workers is not None,
             records=spec.record is not None,
         ),
         restarts=processes.restarts,
@@ -152,6 +174,7 @@ def _supervise(
         "recipe": spec.recipe.model_dump(mode="json"),
         "started": started.isoformat(),
         "seconds": round(time.monotonic() - clock, 3),
+        "backend": spec.backend_reason,
         "workers": spec.workers,
         "threads": spec.threads,
         "restarts": dict(supervisor.progress.restarts),

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 import h5py
+import numpy as np
 
 from darkscan.drivers.recording.layout import FORMAT, LIBVER, SCAN, VERSION, read_scan
 from darkscan.drivers.recording.superblock import FileState, read_superblock
@@ -15,6 +16,7 @@ from darkscan.pipeline.frames import Pixels
 from darkscan.pipeline.scan import FrameFlag, FrameMeta, ScanInfo
 
 _MISSING = FrameFlag.LOST | FrameFlag.MISSING
+_BAND_BYTES = 1 << 20
 
 
 class Recording:
@@ -82,7 +84,7 @@ class Recording:
         )
 
     def read_into(self, index: int, out: Pixels) -> None:
-        """Writes the pixels of ``frames[index]`` into ``out``, C-contiguous, without a detour.
+        """Writes the pixels of ``frames[index]`` into ``out``, without a detour if C-contiguous.
 
         ``out`` is (height, width) of the scan's dtype. Raises InputError if the frame has
         no pixels or they cannot be read, ValueError if ``out`` does not fit.
@@ -95,10 +97,23 @@ class Recording:
             raise InputError("has no pixels", file=self.path, field=f"frame {number}")
         self._check_still_there(row, number)
         try:
-            self._pixels.read_direct(out[None], source_sel=(slice(row, row + 1),))
+            if out.flags.c_contiguous:
+                self._pixels.read_direct(out[None], source_sel=(slice(row, row + 1),))
+            else:
+                self._read_by_bands(row, out)
         except (OSError, RuntimeError) as error:
             problem = f"cannot be read: {error}"
             raise InputError(problem, file=self.path, field=f"frame {number}") from error
+
+    def _read_by_bands(self, row: int, out: Pixels) -> None:
+        # HDF5 reads into contiguous memory; a band stays in the processor's cache on its way.
+        rows = max(1, _BAND_BYTES // (out.shape[1] * out.itemsize))
+        band: Pixels = np.empty((1, min(rows, len(out)), out.shape[1]), out.dtype)
+        for top in range(0, len(out), rows):
+            part = band[:, : len(out) - top]
+            selection = (slice(row, row + 1), slice(top, top + part.shape[1]))
+            self._pixels.read_direct(part, source_sel=selection)
+            out[top : top + rows] = part[0]
 
     def _check_still_there(self, row: int, number: int) -> None:
         # HDF5 reads zeros past the end of a file, without a word: that would be clean glass.

@@ -2,6 +2,7 @@
 
 import time
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
@@ -29,6 +30,7 @@ from darkscan.pipeline.run import RING_NAME, RunSpec
 from darkscan.pipeline.scan import FrameMeta
 from darkscan.pipeline.station import Station
 from darkscan.pipeline.units import FrameId
+from darkscan.stages.acquisition.surroundings import Read, Surroundings
 
 _log = structlog.get_logger(__name__)
 
@@ -40,7 +42,19 @@ class Account:
     recorded, the recording has it too.
     """
 
-    def __init__(self, run_dir: Path, spec: RunSpec, station: Station) -> None:
+    def __init__(
+        self,
+        run_dir: Path,
+        spec: RunSpec,
+        station: Station,
+        frames: Sequence[FrameMeta],
+        *,
+        read: Read | None = None,
+    ) -> None:
+        """``frames``: all of the scan, in scan order, with their planned or measured places.
+
+        ``read``: gives the pixels of the frames once more, where they are recorded ones.
+        """
         processes = spec.recipe.processes
         self.stop: StopScan | None = None
         self._inspects = spec.inspects
@@ -60,9 +74,15 @@ class Account:
         self._to_merging = Outbox(run_dir, "merging")
         self._to_recording = Outbox(run_dir, "recording")
         station.listen_to(self._inbox.socket)
+        margin = self._ring.margin
+        self._surroundings = (
+            Surroundings(spec.scan, frames, margin, read=read, run_dir=run_dir) if margin else None
+        )
         # After a restart of ours the frames in the journal are settled already.
         for frame, record in read_journal(spec.out_dir / JOURNAL_NAME).items():
             self._ledger.remember(frame, outcome(record))
+            if self._surroundings is not None and record.meta.usable:
+                self._surroundings.remember(record.meta)
         self._last_news = time.monotonic()
         self._waiting_since = time.monotonic_ns()
 
@@ -106,6 +126,8 @@ class Account:
 
         ``started_ns``: when its pixels began to be written, monotonic.
         """
+        if self._surroundings is not None:
+            self._surroundings.fill(meta, self._ring.to_surround(ref))
         finished = time.monotonic_ns()
         self._stamps[meta.frame] = Stamp(
             stage="acquisition",

@@ -45,7 +45,8 @@ class LiveAcquisition:
         self._spec = spec
         self._scan = scan
         self._camera = camera
-        self._account = Account(run_dir, spec, station)
+        planned = [frame.meta for frame in scan.plan.frames]
+        self._account = Account(run_dir, spec, station, planned)
         darkroom = Darkroom(self._account, scan.plan, scan.geometry, correction)
         to_motion = Outbox(run_dir, "motion")
         self._conductor = Conductor(

@@ -21,7 +21,7 @@ class ReplayAcquisition:
         self._station = station
         self._source = source
         self._recorded_speed = spec.speed == "recorded"
-        self._account = Account(run_dir, spec, station)
+        self._account = Account(run_dir, spec, station, source.frames, read=source.read_into)
         self._todo = deque(
             index for index, meta in enumerate(source.frames) if not self._account.knows(meta.frame)
         )
