@@ -36,11 +36,13 @@ $(VENV)/rig: $(VENV)/base
 rig: $(VENV)/rig
 	@echo "now: $(BIN)/darkscan run --rig configs/rig-area-simulated.toml --out out/rig"
 
-# What tests need besides: the learning extra, the developers' tools, and a GenTL producer
-# that nobody here wrote; the wheel of an earlier genicam holds it, and is not installed.
+# What tests need besides: the extras, the developers' tools, TensorRT's parser, and a GenTL
+# producer that nobody here wrote; the wheel of an earlier genicam holds it, and is not installed.
 SIMU := $(VENV)/producers/genicam-1.5.0
 $(VENV)/dev: $(VENV)/rig
-	$(PIP) install -q -c constraints.txt -e '.[learning,rig]' --group dev
+	$(PIP) install -q -c constraints.txt -e '.[learning,openvino,rig]' --group dev
+	@$(PIP) install -q -c constraints.txt --group tensorrt-check || \
+	    echo "no TensorRT parser: its tests will be skipped"
 	@mkdir -p $(SIMU)
 	@$(PIP) download -q --no-deps --only-binary :all: -d $(SIMU) genicam==1.5.0 && \
 	    $(BIN)/python -m zipfile -e $(SIMU)/genicam-1.5.0*.whl $(SIMU)/wheel && \
@@ -64,7 +66,7 @@ test: check
 figures: $(VENV)/dev
 	$(BIN)/python benchmarks/ring.py
 	$(BIN)/python benchmarks/replay.py
-	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/size.py
 	$(BIN)/python benchmarks/mapping.py
 	$(BIN)/python benchmarks/lengths.py
 	$(BIN)/python benchmarks/acquisition.py

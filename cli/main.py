@@ -10,10 +10,12 @@ from importlib.metadata import version
 import structlog
 
 from darkscan.cli import (
+    backends,
     calibrate,
     compare,
     dataset,
     demo,
+    engine,
     evaluate,
     explain,
     export,
@@ -67,6 +69,8 @@ def build_parser() -> argparse.ArgumentParser:
         train,
         export,
         quantise,
+        backends,
+        engine,
         profile,
         calibrate,
         simulate,
@@ -97,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         module = (error.name or "darkscan").partition(".")[0]
         if module == "darkscan":
             raise
-        extra = "rig" if module in _RIG_MODULES else "learning"
+        extra = _extra_with(module, arguments.command)
         needed = f"needs {module}: pip install 'darkscan[{extra}]'"
         print(f"darkscan: error: {arguments.command} {needed}", file=sys.stderr)
         return ExitCode.BAD_INPUT
@@ -111,6 +115,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _extra_with(module: str, command: str) -> str:
+    """The extra that brings a module for a command."""
+    if module in _RIG_MODULES:
+        return "rig"
+    if module == "openvino":
+        return module
+    return "gpu" if command == "engine" else "learning"
 
 
 def _quiet_logs() -> None:

@@ -15,6 +15,9 @@ FORMAT_VERSION = 1
 INPUTS = ("frame", "origins", "gains", "offsets", "full_scale")
 _PREFIX = "darkscan."
 
+Precision = Literal["exact", "half"]
+"""Float arithmetic as the model file has it, or in 16 bits where a device is faster with them."""
+
 
 def file_hash(file: Path) -> str:
     """Names a model file by its content."""
@@ -29,6 +32,12 @@ class Conventions(Settings):
     stride: int = Field(gt=0)
     form: Literal["windowed", "dense"] = "windowed"
     """Whether each window passes the network by itself, or the whole frame once."""
+
+    precision: Literal["float32", "int8"] = "float32"
+    """Of its convolutions."""
+
+    quantised_for: Literal["cpu", "tensorrt"] | None = None
+    """What an eight-bit file was made for."""
 
     threshold: float = Field(gt=0, lt=1)
     grow_threshold: float | None = Field(default=None, gt=0, lt=1)

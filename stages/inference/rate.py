@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections import deque
 from pathlib import Path
 
 import numpy as np
@@ -9,45 +10,96 @@ import numpy as np
 from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
 from darkscan.pipeline.frames import Pixels
 from darkscan.pipeline.grid import window_origins
-from darkscan.pipeline.recipe import Recipe
+from darkscan.pipeline.recipe import Inspection, Recipe
 from darkscan.pipeline.scan import ScanInfo
-from darkscan.stages.inference.backend import FrameWindows, see
-from darkscan.stages.inference.onnx_runtime import OnnxRuntimeBackend
+from darkscan.stages.inference.backend import Backend, FrameWindows, Pending, see
+from darkscan.stages.inference.choosing import choose, open_backend
+from darkscan.stages.inference.onnx_runtime import read_conventions
 
 _ENOUGH_S = 0.4
-_MOST_BATCHES = 50
+_MOST_FRAMES = 50
+_LARGEST_PX = 2048  # more of a frame takes longer, and says no more
 
 
 def windows_per_s(model: Path, recipe: Recipe, scan: ScanInfo) -> float:
     """Windows a second that all workers together get through the network, nothing else running.
 
-    Takes well under two seconds on a machine that is worth it: a batch to warm up, then
-    batches of the recipe's size until the time is up. Raises InputError if the model cannot
-    be run.
+    With the backend that a run would use. Takes one or two seconds on a machine that is worth
+    it: a frame to warm up (its windows a batch of the recipe's, if the model is windowed and
+    runs on the CPU), then frames until the time is up. Raises InputError if the model or the
+    backend cannot be run.
     """
-    processes, inspection = recipe.processes, recipe.inspection
+    processes = recipe.processes
+    conventions = read_conventions(model)
+    choice = choose(
+        processes.backend,
+        model,
+        conventions,
+        frame_shape=scan.frame_shape,
+        pixel_type=scan.pixel_type,
+        devices=processes.devices,
+    )
     cores = len(os.sched_getaffinity(0))
     threads = processes.threads or max(1, cores // processes.workers)
-    backend = OnnxRuntimeBackend(model, threads=threads, batch=processes.batch)
-    # A patch, not a frame: the pixels of a window cost the same wherever it lies.
-    patch = _patch(scan, inspection.window + 2 * inspection.stride)
-    grid = window_origins((patch.shape[0], patch.shape[1]), inspection.window, inspection.stride)
-    origins = np.resize(grid, (processes.batch, 2))
-    gains, offsets = gains_and_offsets(*window_extrema(patch, grid, inspection.window))
-    resized = (np.resize(gains, len(origins)), np.resize(offsets, len(origins)))
-    windows = FrameWindows(patch, origins, *resized)
-    see(backend, windows, scan.full_scale)
-    started, batches = time.perf_counter(), 0
-    while batches < _MOST_BATCHES and (batches == 0 or time.perf_counter() - started < _ENOUGH_S):
-        see(backend, windows, scan.full_scale)
-        batches += 1
-    of_one = batches * len(origins) / (time.perf_counter() - started)
-    return of_one * min(processes.workers, max(1, cores // threads))
+    backend = open_backend(
+        choice.backend_name,
+        model,
+        threads=threads,
+        batch=processes.batch,
+        frame_shape=scan.frame_shape,
+        pixel_type=scan.pixel_type,
+        device=choice.device_of(0),
+        precision=recipe.inspection.precision,
+    )
+    try:
+        if choice.devices:
+            windows = _frame(scan, scan.frame_shape, recipe.inspection)
+        elif conventions.form == "dense":
+            height, width = scan.frame_shape
+            part = (min(height, _LARGEST_PX), min(width, _LARGEST_PX))
+            windows = _frame(scan, part, recipe.inspection)
+        else:
+            windows = _batch(scan, recipe.inspection, processes.batch)
+        rate = measured(backend, windows, scan.full_scale)
+    finally:
+        backend.close()
+    # Workers on a GPU share it; on the CPU, each has cores of its own, as long as there are any.
+    places = len(choice.devices) or max(1, cores // threads)
+    return rate * min(processes.workers, places)
 
 
-def _patch(scan: ScanInfo, side: int) -> Pixels:
-    """Dark with some noise, as most of an element is."""
+def measured(backend: Backend, windows: FrameWindows, full_scale: int) -> float:
+    """Windows a second that a backend gets through, as many frames ahead as it likes."""
+    see(backend, windows, full_scale)
+    under_way: deque[Pending] = deque()
+    started, frames = time.perf_counter(), 0
+    while frames < _MOST_FRAMES and (frames == 0 or time.perf_counter() - started < _ENOUGH_S):
+        under_way.append(backend.start(windows, full_scale))
+        if len(under_way) >= backend.ahead:
+            under_way.popleft()()
+        frames += 1
+    for pending in under_way:
+        pending()
+    return frames * len(windows.origins) / (time.perf_counter() - started)
+
+
+def _frame(scan: ScanInfo, shape: tuple[int, int], inspection: Inspection) -> FrameWindows:
+    """All windows of a frame of this height and width, dark with some noise, as most are."""
     rng = np.random.default_rng(0)
+    margin = inspection.context_px
+    around = (shape[0] + 2 * margin, shape[1] + 2 * margin)
+    levels = rng.integers(0, max(2, scan.full_scale // 16), around, dtype=np.uint16)
+    frame: Pixels = levels.astype(np.uint8) if scan.pixel_type == "uint8" else levels
+    origins = window_origins(shape, inspection.window, inspection.stride) + np.int32(margin)
+    gains, offsets = gains_and_offsets(*window_extrema(frame, origins, inspection.window))
+    return FrameWindows(frame, origins, gains, offsets)
+
+
+def _batch(scan: ScanInfo, inspection: Inspection, batch: int) -> FrameWindows:
+    """A batch of windows of a patch: those of a windowed model cost the same wherever they lie."""
+    side = inspection.window + 2 * inspection.stride
     shape = (min(side, scan.frame_shape[0]), min(side, scan.frame_shape[1]))
-    levels = rng.integers(0, max(2, scan.full_scale // 16), shape)
-    return levels.astype(np.uint8) if scan.pixel_type == "uint8" else levels.astype(np.uint16)
+    frame, origins, gains, offsets = _frame(scan, shape, inspection)
+    return FrameWindows(
+        frame, np.resize(origins, (batch, 2)), np.resize(gains, batch), np.resize(offsets, batch)
+    )

@@ -1,11 +1,20 @@
 """Frames as a dense model takes them: whole, their sides multiples of its largest step."""
 
+from typing import cast
+
 import numpy as np
 
+from darkscan.pipeline.frames import Pixels
 from darkscan.stages.inference.backend import FrameWindows
 
 MULTIPLE_PX = 128
 """Sides of frames that dense models take; 2048 is one."""
+
+
+def fitted_shape(shape: tuple[int, int]) -> tuple[int, int]:
+    """Height and width of a frame as a dense model takes it."""
+    height, width = shape
+    return height + -height % MULTIPLE_PX, width + -width % MULTIPLE_PX
 
 
 def fitted(windows: FrameWindows) -> FrameWindows:
@@ -17,4 +26,5 @@ def fitted(windows: FrameWindows) -> FrameWindows:
     more = [(0, -side % MULTIPLE_PX) for side in windows.frame.shape]
     if not any(added for _, added in more):
         return windows
-    return windows._replace(frame=np.pad(windows.frame, more, mode="symmetric"))
+    frame = cast("Pixels", np.pad(windows.frame, more, mode="symmetric"))
+    return windows._replace(frame=frame)

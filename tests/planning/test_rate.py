@@ -32,8 +32,9 @@ def test_workers_on_cores_of_their_own_share_the_work(monkeypatch: pytest.Monkey
     class Backend:
         """Takes a millisecond a window, and half a second to warm up."""
 
-        def __init__(self, _model: Path, *, threads: int, batch: int) -> None:
-            assert (threads, batch) == (recipe.processes.threads, 10)
+        ahead = 1
+
+        def __init__(self) -> None:
             self.cold = True
 
         def start(self, windows: FrameWindows, *_: object) -> Pending:
@@ -42,7 +43,14 @@ def test_workers_on_cores_of_their_own_share_the_work(monkeypatch: pytest.Monkey
             self.cold = False
             return lambda: Seen(np.zeros(count, np.float32), None)
 
-    monkeypatch.setattr(rate, "OnnxRuntimeBackend", Backend)
+        def close(self) -> None:
+            pass
+
+    def open_backend(name: str, _model: Path, *, threads: int, batch: int, **_: object) -> Backend:
+        assert (name, threads, batch) == ("onnxruntime", recipe.processes.threads, 10)
+        return Backend()
+
+    monkeypatch.setattr(rate, "open_backend", open_backend)
     monkeypatch.setattr(rate, "time", clock)
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
     for workers, threads, expected in ((1, 1, 1000), (4, 1, 4000), (16, 1, 8000), (16, 4, 2000)):

@@ -1,0 +1,211 @@
+"""Which backend runs a model on this machine, and why not the others."""
+
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.scan import PixelType
+from darkscan.stages.inference.backend import Backend
+from darkscan.stages.inference.conventions import Conventions, Precision
+from darkscan.stages.inference.gpus import find_gpus
+
+BackendName = Literal["tensorrt", "torch", "openvino", "onnxruntime"]
+BACKENDS: tuple[BackendName, ...] = get_args(BackendName)
+"""All backends, the fastest first."""
+
+_FIELD = "processes.backend"
+_ON_GPUS = {"tensorrt", "torch"}
+_X86 = {"x86_64", "AMD64"}
+# Measured on x86 (benchmarks/); windowed float models are as fast on ONNX Runtime, which
+# is always there.
+_FASTER_ON_OPENVINO = {("dense", "float32"), ("dense", "int8"), ("windowed", "int8")}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The backend of a run, the same for all its workers and after every restart."""
+
+    backend_name: BackendName
+    devices: tuple[int, ...]
+    """The GPUs to share the workers among, by number; none on the CPU."""
+
+    reason: str
+    refused: tuple[tuple[BackendName, str], ...] = ()
+    """The backends that would have come first, and why each was not taken."""
+
+    def device_of(self, worker: int) -> int | None:
+        """The GPU of the worker with this number; None on the CPU."""
+        return self.devices[worker % len(self.devices)] if self.devices else None
+
+    def __str__(self) -> str:
+        place = f"GPU {', '.join(map(str, self.devices))}" if self.devices else "the CPU"
+        lines = [f"{self.backend_name} on {place}: {self.reason}"]
+        lines += [f"not {name}: {why}" for name, why in self.refused]
+        return "; ".join(lines)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be run: a model, on frames of one kind, on some of the GPUs."""
+
+    model: Path
+    conventions: Conventions
+    frame_shape: tuple[int, int] | None = None
+    """Height and width of the frames, if known."""
+
+    pixel_type: PixelType | None = None
+    devices: tuple[int, ...] = ()
+    """The GPUs to use, by number; none named: all there are."""
+
+    @property
+    def gpus(self) -> tuple[int, ...]:
+        """The GPUs that it would run on; none where there are none."""
+        return self.devices or tuple(gpu.number for gpu in find_gpus().found)
+
+
+def choose(
+    wanted: str,
+    model: Path,
+    conventions: Conventions,
+    *,
+    frame_shape: tuple[int, int],
+    pixel_type: PixelType,
+    devices: tuple[int, ...] = (),
+) -> Choice:
+    """The backend a recipe asks for by name, or with "auto" the fastest that works here.
+
+    Always the same for the same machine, model and recipe: nothing is measured. ``devices``
+    as in the recipe. Raises InputError if the backend asked for cannot work.
+    """
+    work = Work(model, conventions, frame_shape, pixel_type, devices)
+    return the_fastest(work) if wanted == "auto" else _asked_for(wanted, work)
+
+
+def the_fastest(work: Work) -> Choice:
+    """The fastest backend that works here. Raises InputError if none does."""
+    refused: list[tuple[BackendName, str]] = []
+    for name in BACKENDS:
+        why = why_not(name, work, by_itself=True)
+        if why is None:
+            devices = work.gpus if name in _ON_GPUS else ()
+            return Choice(name, devices, "the fastest that works here", tuple(refused))
+        refused.append((name, why))
+    raise InputError(f"no backend runs it: {refused[-1][1]}", file=work.model)
+
+
+def why_not(name: BackendName, work: Work, *, by_itself: bool = False) -> str | None:
+    """Why a backend cannot do the work here, in one line; None if it can.
+
+    ``by_itself``: None only if it may be taken without being asked for, too: torch on a GPU,
+    OpenVINO where it is the faster one. What could crash on a strange machine is tried in a
+    process of its own.
+    """
+    match name:
+        case "tensorrt":
+            return _why_not_gpus(work) or _why_not_tensorrt(work)
+        case "torch":
+            from darkscan.stages.inference.torch_check import why_not_torch
+
+            if not (by_itself or work.devices):
+                return why_not_torch(work.model, ())  # on the CPU, if there is nothing else
+            return _why_not_gpus(work) or why_not_torch(work.model, work.gpus)
+        case "openvino":
+            from darkscan.stages.inference import openvino
+
+            slower = _why_not_openvino_first(work.conventions) if by_itself else None
+            return slower or openvino.why_not(work.model)
+    return None
+
+
+def open_backend(
+    name: str,
+    model: Path,
+    *,
+    threads: int,
+    batch: int,
+    frame_shape: tuple[int, int],
+    pixel_type: PixelType,
+    device: int | None = None,
+    precision: Precision = "exact",
+) -> Backend:
+    """Opens a backend that was chosen; ``device`` is the GPU it runs on, None the CPU.
+
+    ``threads`` and ``batch`` as in the recipe; frames of other shapes than ``frame_shape``
+    are taken, too, unless it is TensorRT. Raises InputError if it does not work after all.
+    """
+    match name:
+        case "tensorrt":
+            from darkscan.stages.inference.tensorrt import TensorRTBackend
+
+            return TensorRTBackend(
+                model, device=device or 0, frame_shape=frame_shape, pixel_type=pixel_type
+            )
+        case "torch" if device is not None:
+            from darkscan.stages.inference.torch_cuda import CudaBackend
+
+            return CudaBackend(
+                model,
+                device=device,
+                frame_shape=frame_shape,
+                pixel_type=pixel_type,
+                batch=batch,
+                precision=precision,
+            )
+        case "torch":
+            from darkscan.stages.inference.torch_cpu import TorchBackend
+
+            return TorchBackend(model, threads=threads, batch=batch)
+        case "openvino":
+            from darkscan.stages.inference.openvino import OpenVinoBackend
+
+            return OpenVinoBackend(model, threads=threads, batch=batch, precision=precision)
+        case "onnxruntime":
+            from darkscan.stages.inference.onnx_runtime import OnnxRuntimeBackend
+
+            return OnnxRuntimeBackend(model, threads=threads, batch=batch)
+    raise InputError(f"must be one of {', '.join(BACKENDS)}, is {name}", field=_FIELD)
+
+
+def _asked_for(wanted: str, work: Work) -> Choice:
+    name = next((name for name in BACKENDS if name == wanted), None)
+    if name is None:
+        raise InputError(f"must be auto or one of {', '.join(BACKENDS)}", field=_FIELD)
+    if why := why_not(name, work):
+        raise InputError(f"{name} does not work here: {why}", field=_FIELD)
+    if name == "torch" and (no_gpu := why_not(name, work, by_itself=True)):
+        return Choice(name, (), f"asked for; on no GPU: {no_gpu}")
+    return Choice(name, work.gpus if name in _ON_GPUS else (), "asked for")
+
+
+def _why_not_openvino_first(conventions: Conventions) -> str | None:
+    if platform.machine() not in _X86:
+        return f"is not measured on {platform.machine()}"
+    kind = (conventions.form, conventions.precision)
+    if kind not in _FASTER_ON_OPENVINO:
+        return f"is no faster than ONNX Runtime with {' '.join(kind)} models"
+    return None
+
+
+def _why_not_gpus(work: Work) -> str | None:
+    gpus = find_gpus()
+    if not gpus.found:
+        return gpus.why_none
+    there = {gpu.number for gpu in gpus.found}
+    if missing := sorted(set(work.devices) - there):
+        has = ", ".join(map(str, sorted(there)))
+        return f"there is no GPU {', '.join(map(str, missing))}; there is {has}"
+    return None
+
+
+def _why_not_tensorrt(work: Work) -> str | None:
+    from darkscan.stages.inference import tensorrt
+
+    for device in work.gpus:
+        why = tensorrt.why_not(
+            work.model, device, frame_shape=work.frame_shape, pixel_type=work.pixel_type
+        )
+        if why:
+            return why
+    return None

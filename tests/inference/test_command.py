@@ -1,0 +1,70 @@
+"""``darkscan backends``."""
+
+from pathlib import Path
+
+import pytest
+
+from darkscan.cli import backends
+from darkscan.cli.main import main
+from darkscan.pipeline.errors import DarkscanError
+
+
+def test_the_table_names_each_backend_and_what_auto_takes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["backends"]) == 0
+    shown = capsys.readouterr().out
+    assert "windowed, float32" in shown
+    rows = dict(line.split(maxsplit=1) for line in shown.splitlines()[2:6])
+    assert list(rows) == ["tensorrt", "torch", "openvino", "onnxruntime"]
+    assert rows["onnxruntime"].startswith("yes")
+    taken = next(line for line in shown.splitlines() if line.startswith("auto takes"))
+    assert rows[taken.split()[2].rstrip(",")].startswith("yes")
+
+
+def test_backends_are_measured_against_onnx_runtime(
+    dense_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["backends", "--model", str(dense_model), "--measure", "--frame", "512"]
+    assert main([*command, "--threads", "1"]) == 0
+    lines = capsys.readouterr().out.split("\n\n")[1].splitlines()
+    cells = {line[:15].strip(): line[15:].split() for line in lines[1:]}
+    assert cells["onnxruntime"][1:] == ["1.00", "-"]
+    for name in ("torch", "openvino"):
+        rate, ratio, difference = map(float, cells[name])
+        assert rate > 0
+        assert ratio > 0
+        assert difference < 1e-4
+    assert float(cells["openvino, half"][2]) < 0.05
+
+
+def test_a_backend_that_fails_when_measured_is_one_line(
+    dense_model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure = backends._measure
+
+    def failing(*arguments: object) -> object:
+        if arguments[2] != "onnxruntime":
+            raise DarkscanError("out of memory")
+        return measure(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(backends, "_measure", failing)
+    command = ["backends", "--model", str(dense_model), "--measure", "--frame", "512"]
+    assert main(command) == 0
+    assert "openvino: out of memory" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--model", "none.onnx"], "none.onnx: no such model file"),
+        (["--frame", "99"], "--frame: must be from 256 to 8192, is 99"),
+        (["--threads", "0"], "--threads: must be 1 or more, is 0"),
+    ],
+    ids=["no model", "a small frame", "no threads"],
+)
+def test_what_cannot_be_used(
+    options: list[str], problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["backends", *options]) == 2
+    assert problem in capsys.readouterr().err
