@@ -1,9 +1,11 @@
 """What all benchmarks share: rounds taken in turn, medians, and the machine's name."""
 
+import json
 import os
 import platform
 import statistics
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 
 def in_turn(ways: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
@@ -19,6 +21,15 @@ def ratio(figures: Mapping[str, list[float]], name: str, floor: str) -> str:
     """The median, and the range, of the ratios round by round."""
     ratios = [a / b for a, b in zip(figures[name], figures[floor], strict=True)]
     return f"{statistics.median(ratios):.3f} ({min(ratios):.3f}-{max(ratios):.3f})"
+
+
+def seconds_of_frames(out: Path) -> float:
+    """From a run's first frame entering the ring to its last one being journaled."""
+    trace = json.loads((out / "trace.json").read_text())
+    work = [event for event in trace["traceEvents"] if event["ph"] == "X"]
+    first = min(event["ts"] for event in work)
+    last = max(event["ts"] + event["dur"] for event in work)
+    return float(last - first) / 1e6
 
 
 def machine() -> str:

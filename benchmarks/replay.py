@@ -22,7 +22,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
-from figures import in_turn, machine, ratio
+from figures import in_turn, machine, ratio, seconds_of_frames
 
 from darkscan.drivers.recording import Recording
 from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
@@ -87,11 +87,7 @@ def _replay(recording: Path, out: Path) -> float:
     start = time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     whole = time.perf_counter() - start
-    trace = json.loads((out / "trace.json").read_text())
-    work = [event for event in trace["traceEvents"] if event["ph"] == "X"]
-    first = min(event["ts"] for event in work)
-    last = max(event["ts"] + event["dur"] for event in work)
-    seconds = (last - first) / 1e6
+    seconds = seconds_of_frames(out)
     frames = json.loads((out / "defect-map.json").read_text())["ledger"]["mapped"]
     shutil.rmtree(out)
     _around.append(whole - seconds)

@@ -30,9 +30,10 @@ from figures import machine
 from matplotlib.figure import Figure
 from quick_bank import QuickBank
 
+from darkscan.cli.models import model_file
 from darkscan.cli.options import checked_threads, require_writable
 from darkscan.cli.progress_bar import progress_bar
-from darkscan.cli.scoring import ModelScorer, model_file
+from darkscan.cli.scoring import ModelScorer
 from darkscan.drivers.images import Mosaic
 from darkscan.network.classical import (
     STRIDE_PX,

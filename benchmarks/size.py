@@ -1,55 +1,66 @@
-"""Memory against the length of a scan: 50 and 500 frames.
+"""Cost against the size of a scan: time and memory of replays of 1, 10, 100 and 1000 frames.
 
-    python benchmarks/memory.py [--frame 1024] [--lengths 50 500]
+    python benchmarks/size.py [--frame 2048] [--lengths 1 10 100 1000]
 
-Prints the peak resident memory (VmHWM) of every process of a replay, shared memory
-included. Flat means that a whole element needs no more than a patch.
+Prints, for each, the time from the first frame entering the ring to the last one being
+journaled, what starting and writing the map take beside it, and the peak resident memory
+(VmHWM) of every process, shared memory included. Linear and flat mean that a whole side
+costs no more a frame than a patch. The frames are four simulated ones in turn.
 """
 
 import argparse
+import json
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
 import psutil
-from figures import machine
+from figures import machine, seconds_of_frames
 
 from darkscan.drivers.recording import RecordingWriter
+from darkscan.network.datasets.simulated import SimulatedImage
 from darkscan.pipeline.geometry import PixelToStage
 from darkscan.pipeline.scan import FrameMeta, ScanInfo
+
+_DIFFERENT = 4
 
 
 def main() -> None:
     """Prints a row for each length."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--frame", type=int, default=1024, help="frame side, pixels")
-    parser.add_argument("--lengths", type=int, nargs="+", default=[50, 500])
+    parser.add_argument("--frame", type=int, default=2048, help="frame side, pixels")
+    parser.add_argument("--lengths", type=int, nargs="+", default=[1, 10, 100, 1000])
+    parser.add_argument("--rounds", type=int, default=1, help="of the shorter ones, ten times")
     arguments = parser.parse_args()
     print(machine())
-    peaks = {}
+    print(
+        "| frames | s | ms a frame | start-up and map, s | peak memory, MiB |\n" + "|---" * 5 + "|"
+    )
     for frames in arguments.lengths:
+        rounds = arguments.rounds * (1 if frames > 100 else 3)
         with tempfile.TemporaryDirectory() as folder:
             recording = Path(folder) / "scan.h5"
             _record(recording, frames, arguments.frame)
-            peaks[frames] = _peaks(recording, Path(folder) / "out")
-        cells = ", ".join(f"{name} {size / 2**20:.0f}" for name, size in peaks[frames].items())
-        print(f"{frames:>6} frames, MiB: {cells}")
-    shortest, longest = (peaks[arguments.lengths[i]] for i in (0, -1))
-    growth = {name: longest[name] / shortest[name] for name in shortest}
-    print("growth:", ", ".join(f"{name} x{value:.2f}" for name, value in growth.items()))
+            runs = [_replay(recording, Path(folder) / f"out-{n}") for n in range(rounds)]
+        seconds = statistics.median(run[0] for run in runs)
+        around = statistics.median(run[1] for run in runs)
+        peaks = {name: max(run[2].get(name, 0) for run in runs) for name in runs[0][2]}
+        cells = ", ".join(f"{name} {size / 2**20:.0f}" for name, size in sorted(peaks.items()))
+        each = 1e3 * seconds / frames
+        print(f"| {frames} | {seconds:.2f} | {each:.1f} | {around:.2f} | {cells} |", flush=True)
 
 
 def _record(path: Path, frames: int, side: int) -> None:
-    """A strip of frames of noise; what is on them does not matter here."""
-    columns = 10
+    """Rows of frames; what is on them repeats."""
+    columns = min(frames, 25)
     step = side - 128
     size_px = ((columns - 1) * step + side, (-(-frames // columns) - 1) * step + side)
     size = (size_px[0] / 100, size_px[1] / 100)
     info = ScanInfo(
-        element="noise",
+        element="simulated",
         element_size_mm=size,
         region_mm=(0.0, 0.0, *size),
         pitch_um=10.0,
@@ -68,23 +79,28 @@ def _record(path: Path, frames: int, side: int) -> None:
         )
         for number in range(frames)
     ]
-    rng = np.random.default_rng(0)
+    pixels = [SimulatedImage(910_000 + n, frame_px=side).load().pixels for n in range(_DIFFERENT)]
     with RecordingWriter(path, info, metas) as writer:
         for meta in metas:
-            writer.write(meta, rng.integers(15, 30, (side, side), dtype=np.uint8))
+            writer.write(meta, pixels[meta.frame % _DIFFERENT])
 
 
-def _peaks(recording: Path, out: Path) -> dict[str, int]:
-    """Bytes of the largest VmHWM seen of each process of a replay."""
+def _replay(recording: Path, out: Path) -> tuple[float, float, dict[str, int]]:
+    """Seconds for the frames, seconds beside, and bytes of each process's largest VmHWM."""
     command = [sys.executable, "-m", "darkscan", "replay", str(recording), "--out", str(out)]
     peaks: dict[str, int] = {}
+    start = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
         supervisor = psutil.Process(run.pid)
         while run.poll() is None:
             for process in (supervisor, *supervisor.children()):
                 _note(process, peaks)
-            time.sleep(0.05)
-    return peaks
+            time.sleep(0.2)
+    whole = time.perf_counter() - start
+    seconds = seconds_of_frames(out)
+    mapped = json.loads((out / "defect-map.json").read_text())["ledger"]["mapped"]
+    assert mapped > 0, "a run that maps nothing measures nothing"
+    return seconds, whole - seconds, peaks
 
 
 def _note(process: psutil.Process, peaks: dict[str, int]) -> None:

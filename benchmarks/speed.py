@@ -80,7 +80,8 @@ def _timed(windows: int, work: Callable[[], object]) -> Way:
 
 
 def _paper(frame: Pixels) -> Way:
-    network = build("afn", 1.0).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = build("afn", 1.0).eval()
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     origins = window_origins((frame.shape[0], frame.shape[1]), WINDOW, STRIDE)[:PAPER_WINDOWS]
 
     @torch.inference_mode()

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import numpy.typing as npt
 
+from darkscan.cli.models import model_file
 from darkscan.cli.options import checked_threads, require_writable
 from darkscan.cli.output import say
 from darkscan.cli.progress_bar import progress_bar
-from darkscan.cli.scoring import ModelScorer, model_file
+from darkscan.cli.scoring import ModelScorer
 from darkscan.pipeline.errors import ExitCode, InputError
 from darkscan.pipeline.frames import Pixels
 from darkscan.pipeline.grid import window_origins

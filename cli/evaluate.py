@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from darkscan.cli.models import model_file
 from darkscan.cli.options import checked_threads, require_writable
 from darkscan.cli.output import say
 from darkscan.cli.progress_bar import progress_bar
-from darkscan.cli.scoring import ModelScorer, model_file
+from darkscan.cli.scoring import ModelScorer
 from darkscan.pipeline.errors import ExitCode, InputError
 from darkscan.pipeline.recipe import Inspection
 from darkscan.pipeline.results import ModelInfo

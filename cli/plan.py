@@ -4,10 +4,10 @@ import argparse
 import json
 from pathlib import Path
 
+from darkscan.cli.models import model_of
 from darkscan.cli.options import recipe_of
 from darkscan.cli.output import say
 from darkscan.cli.plan_text import as_data, as_text
-from darkscan.cli.replay import model_of
 from darkscan.pipeline.errors import ExitCode
 
 _EPILOG = """\

@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
+from darkscan.cli.models import model_of
 from darkscan.cli.options import recipe_of
 from darkscan.cli.output import say
 from darkscan.cli.progress import ProgressView
-from darkscan.cli.replay import model_of
 from darkscan.cli.rig_scan import KEYS, add_scan_options, checked_rescans, keys, rig_at_work
 from darkscan.drivers.recording import Recording
 from darkscan.drivers.rig import Geometry, Rig, load_rig

@@ -1,15 +1,15 @@
 """``darkscan replay``: inspects a recorded scan and writes its defect map."""
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib.resources import as_file, files
+from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
 
+from darkscan.cli.models import model_of
 from darkscan.cli.options import recipe_of
 from darkscan.cli.output import say
 from darkscan.cli.progress import ProgressView
+from darkscan.cli.remote import add_remote_option, remote_fields
 from darkscan.pipeline.defect_map import DefectMap
 from darkscan.pipeline.errors import ExitCode, InputError
 from darkscan.pipeline.recipe import Recipe
@@ -22,6 +22,7 @@ _EPILOG = """\
 examples:
   darkscan replay scan.h5 --out results/
   darkscan replay scan.h5 --out results/ --workers 3 --recipe configs/default.toml
+  darkscan replay scan.h5 --out results/ --remote-workers tcp://10.0.0.1:5570
 
 OUT then holds defect-map.json (the master), .csv, .svg, .png, trace.json (opens in
 ui.perfetto.dev; `darkscan profile OUT` sums it up), run.json and log.jsonl.
@@ -42,7 +43,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("recording", type=Path, help="an HDF5 recording (see `darkscan import`)")
     parser.add_argument("--out", type=Path, required=True, help="folder for the results")
-    parser.add_argument("--workers", type=int, help="classification processes (default: recipe)")
+    parser.add_argument(
+        "--workers", type=int, help="classification processes here (default: recipe)"
+    )
+    add_remote_option(parser)
     parser.add_argument(
         "--speed",
         choices=get_args(Speed),
@@ -56,12 +60,17 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     recipe = recipe_of(arguments.recipe)
-    if arguments.workers is not None:
-        if not 1 <= arguments.workers <= 256:  # noqa: PLR2004 - as the recipe's own limit
-            raise InputError("must be from 1 to 256", field="--workers")
-        processes = recipe.processes.model_copy(update={"workers": arguments.workers})
+    fields = remote_fields(arguments)
+    workers = arguments.workers
+    if workers is not None:
+        fewest = 0 if fields else 1
+        if not fewest <= workers <= 256:  # noqa: PLR2004 - as the recipe's own limit
+            raise InputError(f"must be from {fewest} to 256", field="--workers")
+        processes = recipe.processes.model_copy(update={"workers": max(1, workers)})
         recipe = recipe.model_copy(update={"processes": processes})
-    defect_map = replay(arguments.recording, arguments.out, recipe, arguments.speed)
+        if workers == 0:
+            fields["workers"] = 0
+    defect_map = replay(arguments.recording, arguments.out, recipe, arguments.speed, fields)
     say(summary(defect_map, arguments.out))
     return exit_code(defect_map)
 
@@ -73,20 +82,19 @@ def exit_code(defect_map: DefectMap) -> ExitCode:
     return ExitCode.OK if whole else ExitCode.INCOMPLETE
 
 
-@contextmanager
-def model_of(recipe: Recipe) -> Iterator[Path]:
-    """The recipe's model as a file; the embedded one may have to be unpacked."""
-    if recipe.inspection.model == "default":
-        with as_file(files("darkscan") / "models" / "default.onnx") as path:
-            yield path
-    else:
-        yield Path(recipe.inspection.model)
+def replay(
+    recording: Path,
+    out_dir: Path,
+    recipe: Recipe,
+    speed: Speed,
+    fields: Mapping[str, object] | None = None,
+) -> DefectMap:
+    """Inspects a recording, showing how far it is. Raises DarkscanError.
 
-
-def replay(recording: Path, out_dir: Path, recipe: Recipe, speed: Speed) -> DefectMap:
-    """Inspects a recording, showing how far it is. Raises DarkscanError."""
+    ``fields``: those of the run's description that no recipe says.
+    """
     with model_of(recipe) as model_path:
-        spec = prepare(recording, out_dir, recipe, speed, model_path)
+        spec = prepare(recording, out_dir, recipe, speed, model_path).model_copy(update=fields)
         with ProgressView(spec.scan.frames_planned) as view:
             return run_to_map(spec, view.show)
 

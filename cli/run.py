@@ -10,10 +10,12 @@ from rich.text import Text
 
 from darkscan.cli.element_picture import ElementPicture
 from darkscan.cli.journal_follower import JournalFollower
+from darkscan.cli.models import model_of
 from darkscan.cli.options import recipe_of
 from darkscan.cli.output import say
 from darkscan.cli.progress import ProgressView
-from darkscan.cli.replay import exit_code, model_of, summary
+from darkscan.cli.remote import add_remote_option, remote_fields
+from darkscan.cli.replay import exit_code, summary
 from darkscan.cli.rig_scan import KEYS, add_scan_options, checked_rescans, keys, rig_at_work
 from darkscan.drivers.rig import load_rig
 from darkscan.pipeline.errors import ExitCode
@@ -57,12 +59,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--record", type=Path, help="record the scan to this HDF5 file, too")
     add_scan_options(parser, recipe="a recipe file (default: the embedded one)")
+    add_remote_option(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    rescans = checked_rescans(arguments)
+    rescans, remote = checked_rescans(arguments), remote_fields(arguments)
     rig = load_rig(arguments.rig)
     out: Path = arguments.out or _new_folder(rig.element.name, arguments.side)
     recipe = recipe_of(arguments.recipe)
@@ -81,8 +84,9 @@ def run(arguments: argparse.Namespace) -> int:
         for finding in scan.preflight.findings:
             if finding.verdict == "waits":
                 say(f"{finding.name}: {finding.figures}")
-        with rig_at_work(rig), LiveView(scan.spec) as view, keys():
-            defect_map = run_to_map(scan.spec, view.show, describe=scan.live.write)
+        spec = scan.spec.model_copy(update=remote)
+        with rig_at_work(rig), LiveView(spec) as view, keys():
+            defect_map = run_to_map(spec, view.show, describe=scan.live.write)
     say(summary(defect_map, out))
     return _finish(scan, view, exit_code(defect_map))
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from darkscan.cli.models import model_file
 from darkscan.cli.options import checked_threads, require_writable
 from darkscan.cli.output import say
 from darkscan.cli.progress_bar import progress_bar
-from darkscan.cli.scoring import ModelScorer, model_file, score_image
+from darkscan.cli.scoring import ModelScorer, score_image
 from darkscan.pipeline.errors import ExitCode, InputError, StorageError
 from darkscan.pipeline.storage import write_atomically
 

@@ -1,8 +1,6 @@
 """Scores windows, frames and images with a model file, for the commands that need scores."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from importlib.resources import as_file, files
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
 
 _BATCH = 32
 _DENSE_ROWS = 15  # of windows: those of a frame of 2048 rows
-_SHIPPED = Path("default")  # stands for the shipped model file
 
 
 class ModelScorer:
@@ -103,11 +100,3 @@ def score_image(
     known = [part for part in lines if part is not None]
     seen = Seen(np.concatenate(scores), np.concatenate(known) if known else None)
     return origins.astype(np.int64), scores_in_context(seen, origins, scorer.info.window)
-
-
-@contextmanager
-def model_file(given: Path | None) -> Iterator[Path]:
-    """The model file that was given, or the shipped one for none and for ``default``."""
-    shipped = files("darkscan") / "models" / "default.onnx"
-    with as_file(shipped) if given in {None, _SHIPPED} else nullcontext(given) as path:
-        yield path

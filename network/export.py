@@ -47,11 +47,11 @@ OUTPUT_NAMES = ("logits", "scores", "lines")  # the last only with a line head
 # rates leave less than one false window in a thousand. The wide look
 # crowds tracks, spikes and smudges together as no optic does: it only bounds the threshold.
 _RATES: dict[WindowPreset, tuple[float, float]] = {"optic": (5e-3, 2e-2), "wide": (6e-2, 2e-1)}
-LOOKS = {
+LOOKS: dict[str, Look] = {
     preset: Look(functools.partial(training_batch, preset=preset), *rates)
     for preset, rates in _RATES.items()
 }
-DENSE_LOOKS = {
+DENSE_LOOKS: dict[str, Look] = {
     preset: Look(functools.partial(training_crops, preset=preset), *rates, windows_an_image=9)
     for preset, rates in _RATES.items()
 }

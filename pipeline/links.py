@@ -2,7 +2,7 @@
 
 Every stage has an inbox (PULL) that it binds; whoever has something for it connects an
 outbox (PUSH). Frames to the classification workers go through a desk (ROUTER) that
-hands one to each worker that says it is ready, so a slow worker holds up nobody.
+hands them to whoever says it has room, so a slow worker holds up nobody.
 Delivery is not trusted: the ledger sends again what merging has not acknowledged.
 """
 
@@ -113,34 +113,39 @@ class Outbox:
 
 
 class Desk:
-    """Hands frames to the workers that ask for them, one at a time."""
+    """Hands frames to the workers that ask for them."""
 
     def __init__(self, run_dir: Path) -> None:
         self.socket = _socket(zmq.ROUTER)
         self.socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self.socket.bind(endpoint(run_dir, DESK))
-        self._ready: dict[bytes, None] = {}  # an ordered set: first come, first served
+        self._room: dict[bytes, int] = {}  # of each worker that waits, in the order they asked
 
     def listen(self) -> None:
-        """Takes note of all workers that said they are ready."""
+        """Takes note of all workers that said how many frames they have room for."""
         while True:
             try:
                 identity, data = self.socket.recv_multipart(zmq.DONTWAIT)
             except zmq.Again:
                 return
-            if isinstance(_decoded(data, DESK), Ready):
-                self._ready[identity] = None
+            ready = _decoded(data, DESK)
+            if isinstance(ready, Ready):
+                self._set_room(identity, ready.frames)
 
     def hand_out(self, message: Message) -> bool:
-        """Sends a frame to a waiting worker; False if none waits."""
-        while self._ready:
-            identity = next(iter(self._ready))
-            del self._ready[identity]
+        """Sends a frame to a waiting worker; False if none waits.
+
+        The one with most room has least to do; of equal ones the one that asked first.
+        """
+        while self._room:
+            identity = max(self._room, key=self._room.__getitem__)
+            self._set_room(identity, self._room[identity] - 1)
             try:
                 self.socket.send_multipart([identity, encode(message)])
             except zmq.ZMQError as error:
                 if error.errno != zmq.EHOSTUNREACH:
                     raise
+                self._set_room(identity, 0)
                 continue  # that worker is gone
             return True
         return False
@@ -148,7 +153,13 @@ class Desk:
     @property
     def somebody_waits(self) -> bool:
         """Whether a worker is ready for a frame."""
-        return bool(self._ready)
+        return bool(self._room)
+
+    def _set_room(self, identity: bytes, frames: int) -> None:
+        if frames:
+            self._room[identity] = frames
+        else:
+            self._room.pop(identity, None)
 
 
 class DeskClient:
@@ -159,9 +170,9 @@ class DeskClient:
         self.socket = _socket(zmq.DEALER)
         self.socket.connect(endpoint(run_dir, DESK))
 
-    def ask(self) -> None:
-        """Says that this worker can take a frame; asking twice is as asking once."""
-        self.socket.send(encode(Ready(worker=self._worker)))
+    def ask(self, frames: int = 1) -> None:
+        """Says that this worker has room for so many frames; asking twice is as asking once."""
+        self.socket.send(encode(Ready(worker=self._worker, frames=frames)))
 
     def next(self) -> Message | None:
         """The next frame that is there now; None if there is none."""

@@ -12,18 +12,23 @@ from pydantic import Field, ValidationError
 from darkscan.pipeline.errors import ExitCode
 from darkscan.pipeline.results import (
     Array,
+    Centrelines,
     FrameResult,
     LedgerSums,
+    ModelInfo,
     NotInspected,
     Outcome,
     Record,
     Stamp,
 )
-from darkscan.pipeline.scan import FrameMeta
-from darkscan.pipeline.units import FiniteMm, FrameId
+from darkscan.pipeline.scan import FrameMeta, ScanInfo
+from darkscan.pipeline.units import FiniteMm, FrameId, Nanoseconds, OneLine
 
 WIRE_VERSION = 3
 MAX_MESSAGE_BYTES = 64 * 2**20
+MOST_FRAMES = 1024
+"""That a worker asks for at once."""
+
 _MAX_ITEMS = 65_536
 _LONGEST_REASON = 300
 
@@ -63,9 +68,80 @@ class Prepared(Record):
 
 
 class Ready(Record):
-    """classification -> preprocessing: give me a frame. Saying it twice is harmless."""
+    """classification -> preprocessing: give me frames. Saying it twice is harmless."""
 
     worker: int = Field(ge=0)
+    frames: int = Field(
+        default=1,
+        ge=0,
+        le=MOST_FRAMES,
+        description="there is room for; 0 takes back what was asked",
+    )
+
+
+class Join(Record):
+    """a worker elsewhere -> gateway: take me in. Saying it twice is harmless."""
+
+    name: OneLine = Field(min_length=1, max_length=80, description="for people")
+    process: OneLine = Field(min_length=1, max_length=80, description="names this very process")
+    version: OneLine = Field(max_length=40, description="its darkscan's")
+    model_hash: OneLine = Field(default="", max_length=80, description="of the model it has")
+
+
+class Joined(Record):
+    """gateway -> a worker elsewhere: what there is to do; the model's bytes follow, if wanted."""
+
+    scan: ScanInfo
+    model: ModelInfo
+    backend: OneLine = Field(max_length=40, description="what runs the model in the run")
+    precision: Literal["exact", "half"]
+    margin_px: int = Field(ge=0, le=4096, description="of its neighbours around each frame")
+    batch: int = Field(ge=1)
+    batch_wait_ms: float = Field(ge=0, allow_inf_nan=False)
+
+
+class Refused(Record):
+    """gateway -> a worker elsewhere: you cannot take part."""
+
+    reason: OneLine
+
+
+class JoinFirst(Record):
+    """gateway -> a worker elsewhere: who are you? What you had was given to others."""
+
+
+class Capacity(Record):
+    """a worker elsewhere -> gateway: all set; keep so many frames in my hands."""
+
+    frames: int = Field(ge=1, le=MOST_FRAMES)
+
+
+class StillHere(Record):
+    """gateway <-> a worker elsewhere, twice a second."""
+
+
+class Leaving(Record):
+    """a worker elsewhere -> gateway: give my frames, if any, to others."""
+
+
+class RunEnded(Record):
+    """gateway -> a worker elsewhere: there is nothing more to do."""
+
+
+class Scored(Record):
+    """a worker elsewhere -> gateway: a frame is classified."""
+
+    ref: FrameRef
+    scores: Array = Field(description="(N,) float32, of the windows it was sent with")
+    centrelines: Centrelines
+    worked_ns: Nanoseconds = Field(ge=0)
+
+
+class NotScored(Record):
+    """a worker elsewhere -> gateway: this frame made an error."""
+
+    ref: FrameRef
+    error: str = Field(max_length=2 * _LONGEST_REASON)
 
 
 class EndOfScan(Record):
@@ -219,6 +295,16 @@ Message = (
     Captured
     | Prepared
     | Ready
+    | Join
+    | Joined
+    | Refused
+    | JoinFirst
+    | Capacity
+    | StillHere
+    | Leaving
+    | RunEnded
+    | Scored
+    | NotScored
     | FrameResult
     | NotInspected
     | EndOfScan

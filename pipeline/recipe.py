@@ -7,6 +7,11 @@ from pydantic import Field, model_validator
 
 from darkscan.pipeline.configuration import Written, content_hash, load_settings
 
+DEFAULT_MODEL = "default"
+SHIPPED_MODELS = (DEFAULT_MODEL, "default-int8", "windowed")
+"""Model files that come with darkscan, by name: dense, the same in eight bits, and the paper's
+form, each window by itself."""
+
 
 class Inspection(Written):
     """What decides the defect map: two runs with equal values give equal maps."""
@@ -17,8 +22,14 @@ class Inspection(Written):
     stride: int = Field(default=128, ge=8, le=4096)
     """Step from window to window, pixels. Half a window lets no scratch hide on a border."""
 
-    model: str = Field(default="default", min_length=1)
-    """The ONNX model: a path (relative ones start from the recipe's folder), or "default"."""
+    model: str = Field(default=DEFAULT_MODEL, min_length=1)
+    """The ONNX model: a path (relative ones start from the recipe's folder), or the name of one
+    that comes with darkscan: "default" (the whole frame passes the network once),
+    "default-int8" (the same in eight bits) or "windowed" (each window by itself)."""
+
+    precision: Literal["exact", "half"] = "exact"
+    """How the model's numbers are computed: as the file has them, or in half the digits where
+    the processor is faster with these, which moves scores a little."""
 
     context_px: int = Field(default=0, ge=0, le=512, multiple_of=64)
     """How far a dense model sees into neighbouring frames taken before, pixels; 0: not."""
@@ -124,7 +135,7 @@ def load_recipe(path: Path) -> Recipe:
     """Reads a recipe and makes its model's path absolute. Raises InputError."""
     recipe = load_settings(path, Recipe)
     model = recipe.inspection.model
-    if model == "default":
+    if model in SHIPPED_MODELS:
         return recipe
     absolute = str((path.parent / model).resolve())
     inspection = recipe.inspection.model_copy(update={"model": absolute})
@@ -139,6 +150,7 @@ def inspection_hash(
         {
             "window": inspection.window,
             "stride": inspection.stride,
+            "precision": inspection.precision,
             "context_px": inspection.context_px,
             "model": model_hash,
             "threshold": threshold,

@@ -1,6 +1,7 @@
 """The life of one stage process: signals, waiting without spinning, signs of life."""
 
 import ctypes
+import math
 import os
 import signal
 import socket
@@ -45,7 +46,7 @@ class Station:
     def wait(self, seconds: float | None = None) -> None:
         """Sleeps until a message, a signal, or the next sign of life is due."""
         limit = _BEAT_S if seconds is None else min(seconds, _BEAT_S)
-        for ready, _ in self._poller.poll(int(max(limit, 0.0) * 1000)):
+        for ready, _ in self._poller.poll(math.ceil(max(limit, 0.0) * 1000)):
             if ready == self._wake.fileno():
                 self._wake.recv(64)
 

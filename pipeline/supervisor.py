@@ -30,6 +30,9 @@ _ESSENTIAL = {"acquisition", "merging"}
 # The run is over when these have ended well.
 _FINISHERS = {"merging", "recording"}
 
+# Frames are classified as long as one of these is there.
+_CLASSIFIERS = {"classification", "gateway"}
+
 # A recording that broke off stays as it is: it is not begun anew.
 _NEVER_RESTARTED = {"recording"}
 
@@ -218,7 +221,8 @@ class Supervisor:
         reason = f"{stage} died {self._restarts + 1} times in a row"
         if stage in _ESSENTIAL:
             raise DarkscanError(": ".join([reason, *_exceptions(last_words)[-1:]]))
-        if not any(name == stage for name, _ in self._children):
+        alike = _CLASSIFIERS if stage in _CLASSIFIERS else {stage}
+        if not any(name in alike for name, _ in self._children):
             _log.error("stage given up", stage=stage)
             # Without axes nothing more is taken, but what was taken can still be inspected.
             self._tell_to_stop(StopScan(reason=reason, give_up=stage != "motion"))
@@ -283,13 +287,23 @@ def _exceptions(stderr: str) -> list[str]:
 
 
 def stage_list(
-    workers: int, *, inspects: bool = True, rig: bool = False, records: bool = False
+    workers: int,
+    *,
+    inspects: bool = True,
+    rig: bool = False,
+    records: bool = False,
+    remote: bool = False,
 ) -> list[StageKey]:
-    """The processes of a run: the consumers first, so that nothing waits for them."""
+    """The processes of a run: the consumers first, so that nothing waits for them.
+
+    ``remote``: whether workers on other computers may take part.
+    """
     stages: list[StageKey] = []
     if inspects:
         classification: list[StageKey] = [("classification", index) for index in range(workers)]
         stages += [("merging", 0), ("preprocessing", 0), *classification]
+        if remote:
+            stages.append(("gateway", 0))
     if records:
         stages.append(("recording", 0))
     if rig:

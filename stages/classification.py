@@ -1,100 +1,176 @@
 """Classification: gives each window of a frame its score, and traces the scratches found."""
 
-import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import structlog
+import zmq
 
+from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.frames import Pixels
 from darkscan.pipeline.links import DeskClient, Outbox
 from darkscan.pipeline.messages import Failed, Prepared, describe
+from darkscan.pipeline.recipe import Processes
 from darkscan.pipeline.results import FrameResult, Stamp
 from darkscan.pipeline.ring import FrameRing, Role, StaleReferenceError
 from darkscan.pipeline.run import RING_NAME, RunSpec
 from darkscan.pipeline.station import Station
-from darkscan.stages.centrelines import find_centrelines
-from darkscan.stages.inference import Backend, FrameWindows, scores_in_context
+from darkscan.stages.classifying import Classified, Classifier, Job
+from darkscan.stages.inference import Backend, file_hash
+from darkscan.stages.inference.setting_up import set_up
 
 _log = structlog.get_logger(__name__)
 
 
-class Classification:
-    """One worker: takes a frame, scores its windows, traces scratches, asks for the next."""
+def classify(run_dir: Path, spec: RunSpec, station: Station) -> None:
+    """Works as one of a run's workers until told to stop.
 
-    def __init__(self, run_dir: Path, spec: RunSpec, backend: Backend, station: Station) -> None:
+    Raises InputError if the model has changed since the run began, or cannot be run.
+    """
+    if file_hash(spec.model_path) != spec.model.hash:
+        raise InputError("has changed since the run began", file=spec.model_path)
+    processes = spec.recipe.processes
+    devices = spec.devices
+    calls = set_up(
+        spec.backend,
+        devices[station.index % len(devices)] if devices else None,
+        spec.model_path,
+        scan=spec.scan,
+        model=spec.model,
+        margin=spec.recipe.inspection.context_px,
+        threads=spec.threads,
+        batch=processes.batch,
+        shares_calls=shares_calls(processes, on_gpu=bool(devices)),
+        precision=spec.recipe.inspection.precision,
+    )
+    Classification(run_dir, spec, calls.backend, station, frames_a_call=calls.frames).run()
+
+
+def shares_calls(processes: Processes, *, on_gpu: bool) -> bool:
+    """Whether small frames share calls of the model.
+
+    On a processor the caches are better off with one frame after the other, unless frames
+    are waited for anyway. Where one failure sets a frame aside, none may suffer for another.
+    """
+    return processes.attempts > 1 and (on_gpu or processes.batch_wait_ms > 0)
+
+
+class Classification:
+    """One worker on this computer: its frames stay in the ring."""
+
+    def __init__(
+        self,
+        run_dir: Path,
+        spec: RunSpec,
+        backend: Backend,
+        station: Station,
+        *,
+        frames_a_call: int = 1,
+    ) -> None:
+        """``frames_a_call``: see ``stacking.frames_a_call``; the backend takes frames so tall."""
+        processes = spec.recipe.processes
         self._station = station
-        self._backend = backend
-        self._full_scale = spec.scan.full_scale
-        self._model = spec.model
-        self._ring = FrameRing.attach(run_dir / RING_NAME)
-        self._desk = DeskClient(run_dir, station.index)
-        self._to_merging = Outbox(run_dir, "merging")
-        self._to_acquisition = Outbox(run_dir, "acquisition")
-        self._frames = 0
-        self._windows = 0
-        station.listen_to(self._desk.socket)
+        supply = RingSupply(run_dir, station, self._beat)
+        self._classifier = Classifier(
+            supply,
+            backend,
+            model=spec.model,
+            full_scale=spec.scan.full_scale,
+            margin=supply.margin,
+            frames_a_call=frames_a_call,
+            batch_wait_s=processes.batch_wait_ms / 1000,
+            # As with shared calls: the frames that a worker dies with are all suspected.
+            ahead=1 if processes.attempts == 1 else backend.ahead,
+        )
 
     def run(self) -> None:
         """Works until it is told to stop."""
         self._beat(now=True)
         while not self._station.stopping:
-            prepared = self._desk.next()
-            # Asked before the work, the next frame is here when this one is done. While
-            # nothing comes it is asked again: preprocessing may have been restarted.
-            self._desk.ask()
-            if isinstance(prepared, Prepared):
-                self._classify(prepared)
-            else:
-                self._station.wait()
+            if not self._classifier.step():
+                self._station.wait(self._classifier.patience_s)
             self._beat()
 
-    def _classify(self, prepared: Prepared) -> None:
-        received = time.monotonic_ns()
-        ref = prepared.ref
+    def _beat(self, *, now: bool = False) -> None:
+        self._station.beat(self._classifier.frames, now=now, windows=self._classifier.windows)
+
+
+class Listening(Protocol):
+    """What a supply needs of its Station."""
+
+    index: int
+
+    def listen_to(self, wire: zmq.Socket[bytes]) -> None:
+        """See Station.listen_to."""
+
+
+class RingSupply:
+    """Frames from preprocessing's desk, their pixels in the ring; answers to merging."""
+
+    def __init__(self, run_dir: Path, station: Listening, beat: Callable[[], None]) -> None:
+        self._ring = FrameRing.attach(run_dir / RING_NAME)
+        self._desk = DeskClient(run_dir, station.index)
+        self._to_merging = Outbox(run_dir, "merging")
+        self._to_acquisition = Outbox(run_dir, "acquisition")
+        self._worker = station.index
+        self.margin = self._ring.margin
+        self.ask = self._desk.ask
+        self.beat = beat
+        station.listen_to(self._desk.socket)
+
+    def next(self) -> Prepared | None:
+        """See Supply.next."""
+        while (message := self._desk.next()) is not None:
+            if isinstance(message, Prepared):
+                return message
+        return None
+
+    def take(self, prepared: Prepared) -> Pixels | None:
+        """See Supply.take: none if another worker holds it, or the slot has moved on."""
         try:
-            if not self._ring.hold(ref, Role.CLASSIFICATION):
-                return
-            started = time.monotonic_ns()
-            pixels = self._ring.view(ref)
-            windows = FrameWindows(pixels, prepared.origins, prepared.gains, prepared.offsets)
-            seen = self._backend.start(windows, self._full_scale, between_batches=self._beat)()
-            scores = scores_in_context(seen, prepared.origins, self._model.window)
-            positive = prepared.origins[scores >= self._model.grow_threshold]
-            centrelines = find_centrelines(pixels, positive, self._model.window)
-            if not self._ring.still_holds(ref):
-                return  # somebody else was faster and the pixels have changed under us
+            if self._ring.hold(prepared.ref, Role.CLASSIFICATION):
+                return self._ring.surrounded(prepared.ref)
         except StaleReferenceError:
-            return
-        except Exception as error:  # noqa: BLE001 - a frame that breaks us must not stop the scan
-            _log.exception("frame cannot be classified", frame=ref.frame)
-            self._to_acquisition.send(
-                Failed(
-                    frame=ref.frame,
-                    stage="classification",
-                    error=describe(error),
-                )
-            )
-            return
-        finally:
-            self._ring.let_go(ref, Role.CLASSIFICATION)
+            pass
+        return None
+
+    def let_go(self, prepared: Prepared) -> None:
+        """See Supply.let_go."""
+        self._ring.let_go(prepared.ref, Role.CLASSIFICATION)
+
+    def deliver(self, job: Job, classified: Classified) -> None:
+        """See Supply.deliver."""
+        prepared = job.prepared
+        if not self._ring.still_holds(prepared.ref):
+            return  # somebody else was faster and the pixels have changed under us
         stamp = Stamp(
             stage="classification",
-            worker=self._station.index,
-            received_ns=received,
-            started_ns=started,
-            finished_ns=time.monotonic_ns(),
+            worker=self._worker,
+            received_ns=job.received_ns,
+            started_ns=classified.started_ns,
+            finished_ns=classified.finished_ns,
         )
-        self._frames += 1
-        self._windows += len(scores)
         self._to_merging.send(
             FrameResult(
                 meta=prepared.meta,
                 origins=prepared.origins,
-                scores=scores,
+                scores=classified.scores,
                 thumbnail=prepared.thumbnail,
-                centrelines=centrelines,
+                centrelines=classified.centrelines,
                 stamps=(*prepared.stamps, stamp),
             )
         )
 
-    def _beat(self, *, now: bool = False) -> None:
-        self._station.beat(self._frames, now=now, windows=self._windows)
+    def close(self) -> None:
+        """Disconnects."""
+        for link in (self._desk, self._to_merging, self._to_acquisition):
+            link.close()
+        self._ring.close()
+
+    def fail(self, job: Job, error: Exception) -> None:
+        """See Supply.fail."""
+        frame = job.prepared.ref.frame
+        _log.error("frame cannot be classified", frame=frame, exc_info=error)
+        failed = Failed(frame=frame, stage="classification", error=describe(error))
+        self._to_acquisition.send(failed)

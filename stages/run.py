@@ -58,18 +58,15 @@ def _work(stage: str, run_dir: Path, spec: RunSpec, station: Station) -> None:
         case "recording":
             _record(run_dir, spec, station)
         case "preprocessing":
+            _leave_cores_to_the_model()
             from darkscan.stages.preprocessing import Preprocessing
 
             Preprocessing(run_dir, spec, station).run()
         case "classification":
-            from darkscan.stages.classification import Classification
-            from darkscan.stages.inference import OnnxRuntimeBackend, file_hash
+            _leave_cores_to_the_model()
+            from darkscan.stages.classification import classify
 
-            if file_hash(spec.model_path) != spec.model.hash:
-                raise InputError("has changed since the run began", file=spec.model_path)
-            batch = spec.recipe.processes.batch
-            backend = OnnxRuntimeBackend(spec.model_path, threads=spec.threads, batch=batch)
-            Classification(run_dir, spec, backend, station).run()
+            classify(run_dir, spec, station)
         case "merging":
             from darkscan.stages.merging import Merging
 
@@ -79,6 +76,13 @@ def _work(stage: str, run_dir: Path, spec: RunSpec, station: Station) -> None:
             raise InputError(
                 f"no such stage; there are {', '.join(STAGES + RIG_STAGES)}", field=stage
             )
+
+
+def _leave_cores_to_the_model() -> None:
+    """OpenCV would put a thread on each core, where the model's are already."""
+    import cv2
+
+    cv2.setNumThreads(1)
 
 
 def _take_frames(run_dir: Path, spec: RunSpec, station: Station) -> None:

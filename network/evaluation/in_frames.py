@@ -93,6 +93,6 @@ def score_in_frames(
 def _require_same(windows: WindowSet, row: int, pixels: Pixels) -> None:
     y, x = windows.origin[row]
     cut = pixels[y : y + WINDOW_PX, x : x + WINDOW_PX]
-    if not np.array_equal(cut, windows.images([row])[0]):
+    if not np.array_equal(cut, windows.images(np.array([row]))[0]):
         source = windows.source[row]
         raise InputError(f"{source} is not the image that the windows were cut from", field="data")

@@ -1,7 +1,7 @@
 """Runs a model file's content on windows that are cut out already."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +41,7 @@ def feeds(
     _, side, width = windows.shape
     for first in range(0, len(windows), batch):
         some = windows[first : first + batch]
-        frame = np.ascontiguousarray(some).reshape(-1, width)
+        frame = cast("Pixels", np.ascontiguousarray(some).reshape(-1, width))
         rows = np.arange(len(some), dtype=np.int32) * side
         yield _feed(frame, np.stack([rows, np.zeros_like(rows)], axis=1), full_scale)
 

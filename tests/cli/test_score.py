@@ -13,7 +13,8 @@ import pytest
 from astropy.io import fits
 
 from darkscan.cli.main import main
-from darkscan.cli.scoring import ModelScorer, model_file
+from darkscan.cli.models import model_file
+from darkscan.cli.scoring import ModelScorer
 
 Array = npt.NDArray[Any]
 

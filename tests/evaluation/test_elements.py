@@ -2,7 +2,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from darkscan.cli.scoring import ModelScorer, model_file
+from darkscan.cli.models import model_file
+from darkscan.cli.scoring import ModelScorer
 from darkscan.cli.simulated_elements import inspect
 from darkscan.drivers.simulation import SimulatedScan, simulate_element
 from darkscan.drivers.simulation.render import Scene

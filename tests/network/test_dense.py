@@ -1,5 +1,7 @@
 """The dense form: fields, shared features, windows of whole images."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -26,7 +28,7 @@ from darkscan.network.training import score
 from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
 from darkscan.pipeline.grid import window_origins
 
-PARTS = {"clip": True, "lines": True}
+PARTS: dict[str, Any] = {"clip": True, "lines": True}
 
 
 @pytest.fixture(scope="module")

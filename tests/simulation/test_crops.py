@@ -9,8 +9,8 @@ from darkscan.drivers.simulation.looks import WindowPreset
 
 def test_the_same_arguments_give_the_same_bytes() -> None:
     drawn, again, other = (training_crops(3, index, 2) for index in (7, 7, 8))
-    for one, same in zip(drawn, again, strict=True):
-        assert one.tobytes() == same.tobytes()
+    for field in drawn._fields:
+        np.testing.assert_array_equal(getattr(drawn, field), getattr(again, field))
     assert drawn.images.tobytes() != other.images.tobytes()
 
 
@@ -19,7 +19,7 @@ def test_two_windows_in_five_show_a_scratch(preset: WindowPreset) -> None:
     drawn = training_crops(1, 0, 60, preset=preset)
     assert drawn.images.shape == (60, CROP_PX, CROP_PX)
     assert 0.25 < (drawn.labels == 1).mean() < 0.55
-    assert 0.3 < (drawn.labels == 0).mean()
+    assert (drawn.labels == 0).mean() > 0.3
 
 
 def test_a_windows_label_says_what_lies_within_it() -> None:

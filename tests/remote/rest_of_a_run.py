@@ -1,0 +1,184 @@
+"""A gateway in a process of its own, and the test in the place of all stages around it."""
+
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import zmq
+
+from darkscan.pipeline.links import Desk, Inbox
+from darkscan.pipeline.messages import (
+    Capacity,
+    FrameRef,
+    Join,
+    Joined,
+    Message,
+    Prepared,
+    Scored,
+    decode,
+    encode,
+)
+from darkscan.pipeline.recipe import Processes, Recipe
+from darkscan.pipeline.results import Centrelines, ModelInfo
+from darkscan.pipeline.ring import FrameRing
+from darkscan.pipeline.run import RING_NAME, RunFolder, RunSpec
+from darkscan.stages.inference import file_hash
+from tests.builders import frame_meta, scan_info
+from tests.stages.running import wait_until
+
+SHAPE = (320, 384)
+SLOTS = 8
+ORIGINS = np.array([[0, 0], [64, 128]], np.int32)
+MODEL = Path(str(files("darkscan") / "models" / "default.onnx"))
+
+MessageT = TypeVar("MessageT", bound=Message)
+
+
+def free_address() -> str:
+    """An address on this computer that nobody listens at."""
+    with socket.socket() as finder:
+        finder.bind(("127.0.0.1", 0))
+        return f"tcp://127.0.0.1:{finder.getsockname()[1]}"
+
+
+class RestOfARun:
+    """Preprocessing's desk, the other stages' inboxes, and the ring."""
+
+    def __init__(self, run_dir: Path, *, stage_timeout_s: float) -> None:
+        self.address = free_address()
+        self.stop: Callable[[], None] = lambda: None
+        self.run_dir = run_dir
+        self.ring = FrameRing.create(run_dir / RING_NAME, SLOTS, SHAPE, np.uint8)
+        self.ring.begin_session()
+        self.desk = Desk(run_dir)
+        self.merging = Inbox(run_dir, "merging")
+        self.acquisition = Inbox(run_dir, "acquisition")
+        self.preprocessing = Inbox(run_dir, "preprocessing")
+        self.model_hash = file_hash(MODEL)
+        processes = Processes(stage_timeout_s=stage_timeout_s)
+        RunSpec(
+            out_dir=run_dir,
+            recording=None,
+            speed="max",
+            recipe=Recipe(processes=processes),
+            recipe_hash="sha256:0",
+            model_path=MODEL,
+            model=ModelInfo(
+                name="default",
+                hash=self.model_hash,
+                window=256,
+                stride=128,
+                threshold=0.5,
+                grow_threshold=0.5,
+            ),
+            scan=scan_info(SHAPE),
+            thumbnail_scale=8,
+            backend="onnxruntime",
+            workers=1,
+            threads=1,
+            remote_workers=self.address,
+        ).write(run_dir)
+
+    def prepare(self, frame: int, slot: int) -> Prepared:
+        """A frame in the ring, its pixels all of its own number."""
+        pixels, ref = self.ring.lease(slot, frame)
+        pixels[:] = frame
+        return Prepared(
+            ref=ref,
+            meta=frame_meta(frame),
+            origins=ORIGINS,
+            gains=np.ones(2, np.float32),
+            offsets=np.zeros(2, np.float32),
+            thumbnail=np.zeros((2, 2), np.uint8),
+            stamps=(),
+        )
+
+    def hand_out(self, prepared: Prepared) -> None:
+        """Gives a frame to whoever asks at the desk."""
+
+        def done() -> bool:
+            self.desk.listen()
+            return self.desk.hand_out(prepared)
+
+        wait_until(done, 20)
+
+    def log(self) -> str:
+        return (self.run_dir / "log.jsonl").read_text()
+
+    def close(self) -> None:
+        for link in (self.merging, self.acquisition, self.preprocessing):
+            link.close()
+        self.desk.socket.close()
+        self.ring.close()
+
+
+def message_in(inbox: Inbox, kind: type[MessageT]) -> MessageT:
+    """The next message of an inbox."""
+    assert inbox.socket.poll(20_000), "nothing came"
+    message = inbox.next()
+    assert isinstance(message, kind), message
+    return message
+
+
+class HandWorker:
+    """A worker elsewhere, its every word said by hand."""
+
+    def __init__(self, address: str, *, name: str = "by hand", process: str = "one") -> None:
+        self.socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
+        self.socket.linger = 0
+        self.socket.connect(address)
+        self.join_message = Join(name=name, process=process, version=version("darkscan"))
+
+    def say(self, message: Message | bytes) -> None:
+        self.socket.send(message if isinstance(message, bytes) else encode(message))
+
+    def hear(self, kind: type[MessageT]) -> tuple[MessageT, bytes]:
+        """The next message of that kind, and the bytes that came with it."""
+        while True:
+            assert self.socket.poll(20_000), "nothing came"
+            data, *payload = self.socket.recv_multipart()
+            message = decode(data)
+            if isinstance(message, kind):
+                return message, payload[0] if payload else b""
+
+    def join(self, *, frames: int = 2) -> Joined:
+        self.say(self.join_message)
+        joined, _ = self.hear(Joined)
+        self.say(Capacity(frames=frames))
+        return joined
+
+    def score(self, ref: FrameRef, score: float = 0.25) -> None:
+        scores = np.full(len(ORIGINS), score, np.float32)
+        self.say(Scored(ref=ref, scores=scores, centrelines=Centrelines.none(), worked_ns=5))
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+@contextmanager
+def gateway(*, stage_timeout_s: float = 60.0) -> Iterator[RestOfARun]:
+    """A gateway at work, and the rest of its run."""
+    with RunFolder() as folder:
+        rest = RestOfARun(folder.path, stage_timeout_s=stage_timeout_s)
+        command = [sys.executable, "-m", "darkscan.stages", "gateway", "--run", str(folder.path)]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE)
+        rest.stop = process.terminate
+        try:
+            yield rest
+        finally:
+            rest.stop()
+            _, stderr = process.communicate(timeout=20)
+            rest.close()
+    assert process.returncode == 0, stderr.decode()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Waits for something to come true."""
+    wait_until(condition, 20)

@@ -1,0 +1,95 @@
+"""Whole runs whose workers are on "other computers": the map is the same, come what may."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from darkscan.pipeline.journal import JOURNAL_NAME, read_journal
+from tests.remote.proxy import Cable
+from tests.remote.rest_of_a_run import free_address
+from tests.stages.running import darkscan, kill, running, stage_processes, wait_until
+from tests.stages.test_replay import same_map
+
+
+@pytest.mark.parametrize(
+    ("disturbance", "workers_here"),
+    [("link cut", 0), ("worker killed", 0), ("gateway killed", 1)],
+)
+def test_the_map_does_not_depend_on_where_its_workers_are(
+    recording: Path, undisturbed: Path, tmp_path: Path, disturbance: str, workers_here: int
+) -> None:
+    out, address = tmp_path / "out", free_address()
+    (tmp_path / "recipe.toml").write_text("[processes]\nbatch_wait_ms = 20\nthreads = 1")
+    replay = ("replay", recording, "--out", out, "--recipe", tmp_path / "recipe.toml")
+    where = ("--workers", workers_here, "--remote-workers", address)
+    with (
+        Cable(address) as cable,
+        running("worker", cable.address, "--threads", 1, "--name", "first") as first,
+        running("worker", address, "--threads", 1, "--name", "second") as second,
+        running(*replay, *where) as run,
+    ):
+        wait_until(lambda: len(read_journal(out / JOURNAL_NAME)) >= 3)
+        match disturbance:
+            case "link cut":
+                cable.cut()
+            case "worker killed":
+                first.kill()
+            case "gateway killed":
+                kill(stage_processes(run.pid, "gateway")[0])
+        _, stderr = run.communicate(timeout=60)
+        assert run.returncode == 0, stderr
+        if not workers_here:  # then those elsewhere are there to the end
+            said, complaint = second.communicate(timeout=30)
+            assert "the run has ended" in said
+            assert (second.returncode, complaint) == (0, "")
+    assert same_map(out, undisturbed)
+    restarts = json.loads((out / "run.json").read_text())["restarts"]
+    assert restarts == ({"gateway": 1} if disturbance == "gateway killed" else {})
+
+
+def test_a_worker_without_a_run_says_so(tmp_path: Path) -> None:
+    address = free_address()
+    done = darkscan("worker", address, "--wait", 1, check=1)
+    assert done.stderr == f"darkscan: error: {address}: no run answered for 1 s\n"
+
+
+def test_an_address_in_use_ends_the_run_in_one_line(recording: Path, tmp_path: Path) -> None:
+    with Cable("tcp://127.0.0.1:1") as somebody:
+        arguments = ("--out", tmp_path / "out", "--remote-workers", somebody.address)
+        done = darkscan("replay", recording, *arguments, check=2)
+    last = done.stderr.strip().splitlines()[-1]
+    assert last == (
+        f"darkscan: error: {somebody.address}: workers cannot connect there: Address already in use"
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "field"),
+    [
+        pytest.param("worker", ["10.0.0.1:5570"], "ADDRESS", id="no scheme"),
+        pytest.param("worker", ["ipc:///tmp/x"], "ADDRESS", id="another scheme"),
+        pytest.param("worker", ["tcp://host:0"], "ADDRESS", id="no port"),
+        pytest.param("worker", ["tcp://host:70000"], "ADDRESS", id="a port that cannot be"),
+        pytest.param("worker", ["tcp://h:1", "--threads", "0"], "--threads", id="no threads"),
+        pytest.param("worker", ["tcp://h:1", "--name", "a\nb"], "--name", id="two lines"),
+        pytest.param("worker", ["tcp://h:1", "--wait", "0"], "--wait", id="no patience"),
+        pytest.param(
+            "replay",
+            ["x.h5", "--out", "out", "--remote-workers", "tcp://*:5570"],
+            "--remote-workers",
+            id="no host to bind",
+        ),
+        pytest.param(
+            "replay", ["x.h5", "--out", "out", "--workers", "0"], "--workers", id="nobody"
+        ),
+    ],
+)
+def test_impossible_options_are_refused_in_one_line(
+    command: str, arguments: list[str], field: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from darkscan.cli.main import main
+
+    assert main([command, *arguments]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith(f"darkscan: error: {field}: must ")
