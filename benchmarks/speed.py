@@ -35,7 +35,9 @@ from darkscan.network.variants import build
 from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
 from darkscan.pipeline.frames import Pixels
 from darkscan.pipeline.grid import window_origins
+from darkscan.pipeline.recipe import SHIPPED_MODELS
 from darkscan.stages.inference import FrameWindows, open_backend, see
+from darkscan.stages.inference.conventions import Precision
 
 WINDOW, STRIDE, BATCH = 256, 128, 32
 PAPER, PAPER_WINDOWS = "torch eager, the paper's network, batch 32", 64
@@ -145,9 +147,11 @@ def _ours(frames: list[Pixels], threads: int) -> dict[str, Way]:
         adjustment = gains_and_offsets(*window_extrema(frame, origins, WINDOW))
         views.append(FrameWindows(frame, origins, *adjustment))
     ways = {}
-    backends = ["onnxruntime", *(["openvino"] if find_spec("openvino") else [])]
-    for model in ("windowed", "dense", "dense-int8"):
-        for name in backends:
+    backends: list[tuple[str, Precision]] = [("onnxruntime", "exact")]
+    if find_spec("openvino"):
+        backends += [("openvino", "exact"), ("openvino", "half")]
+    for model in SHIPPED_MODELS:
+        for name, precision in backends:
             backend = open_backend(
                 name,
                 Path(str(MODELS / f"{model}.onnx")),
@@ -155,8 +159,10 @@ def _ours(frames: list[Pixels], threads: int) -> dict[str, Way]:
                 batch=BATCH,
                 frame_shape=(2048, 2048),
                 pixel_type="uint8",
+                precision=precision,
             )
-            ways[f"{model}, {name}"] = _timed(
+            half = " half" if precision == "half" else ""
+            ways[f"{model}, {name}{half}"] = _timed(
                 FRAME_WINDOWS * len(frames),
                 lambda backend=backend: [see(backend, view, 255) for view in views],  # type: ignore[misc]
             )

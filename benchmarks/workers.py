@@ -64,7 +64,7 @@ class Instant:
         windows: FrameWindows,
         full_scale: int,  # noqa: ARG002 - as in Backend
         *,
-        between_batches: Callable[[], Any],  # noqa: ARG002
+        between_batches: Callable[[], Any] = lambda: None,  # noqa: ARG002
     ) -> Pending:
         """Looks at the frame's first pixel, to have had it."""
         assert windows.frame[0, 0] == 0
@@ -86,13 +86,12 @@ def main() -> None:
         _work(arguments.work)
         return
     print(machine())
-    ways = {"from the ring": _here, "over tcp": _elsewhere}
-    _print(
-        in_turn(
-            {n: lambda w=w: _frames_per_s(w, arguments.frames) for n, w in ways.items()},
-            arguments.rounds,
-        )
-    )
+    count = arguments.frames
+    ways = {
+        "from the ring": lambda: _frames_per_s(_here, count),
+        "over tcp": lambda: _frames_per_s(_elsewhere, count),
+    }
+    _print(in_turn(ways, arguments.rounds))
     for name, hops in _hops.items():
         print(f"{name}: there and back p50 {statistics.median(hops) * 1e3:.3f} ms")
     threads = threads_each(1)

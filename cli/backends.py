@@ -1,7 +1,6 @@
 """``darkscan backends``: what could run a model on this machine, why not, and how fast."""
 
 import argparse
-import os
 from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 
 from darkscan.cli.models import model_file
 from darkscan.cli.output import say
+from darkscan.pipeline.cores import threads_each
 from darkscan.pipeline.errors import DarkscanError, ExitCode, InputError
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
             if problems[name] is None:
                 say(f"  not {name}: {why}")
         if arguments.measure:
-            threads = threads or len(os.sched_getaffinity(0))
+            threads = threads or threads_each(1)
             works = [name for name in BACKENDS if problems[name] is None]
             say("")
             for line in _measurements(work, works, threads):

@@ -32,6 +32,7 @@ from darkscan.cli import (
     simulate,
     stage,
     train,
+    worker,
 )
 from darkscan.pipeline.errors import DarkscanError, ExitCode
 
@@ -76,6 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
         simulate,
         demo,
         stage,
+        worker,
     ):
         command.add_parser(commands)
     return parser

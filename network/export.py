@@ -51,9 +51,14 @@ LOOKS: dict[str, Look] = {
     preset: Look(functools.partial(training_batch, preset=preset), *rates)
     for preset, rates in _RATES.items()
 }
+# Dense models, which see more, lose less by letting fewer pass.
+_DENSE_RATES: dict[WindowPreset, tuple[float, float]] = {
+    "optic": (3e-3, 1e-2),
+    "wide": (4e-2, 1e-1),
+}
 DENSE_LOOKS: dict[str, Look] = {
     preset: Look(functools.partial(training_crops, preset=preset), *rates, windows_an_image=9)
-    for preset, rates in _RATES.items()
+    for preset, rates in _DENSE_RATES.items()
 }
 
 

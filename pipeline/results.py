@@ -60,6 +60,9 @@ STAGES = ("acquisition", "preprocessing", "classification", "merging")
 RIG_STAGES = ("motion", "recording")
 """The stages beside them when a rig is scanned."""
 
+LINK_STAGES = ("gateway",)
+"""The stages beside them when workers on other computers may take part."""
+
 
 class Stamp(Record):
     """When a stage had a frame, on this computer's monotonic clock (ns)."""

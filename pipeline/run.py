@@ -72,7 +72,9 @@ class RunSpec(Settings):
     remote_workers: str | None = None
     """Where workers on other computers may connect, tcp://HOST:PORT; None: nowhere."""
 
-    workers: int = Field(ge=1)
+    workers: int = Field(ge=0)
+    """Classification processes on this computer."""
+
     threads: int = Field(ge=1)
     """Threads of each worker."""
 

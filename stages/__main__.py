@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 
 from darkscan.pipeline.errors import DarkscanError, ExitCode
-from darkscan.pipeline.results import RIG_STAGES, STAGES
+from darkscan.pipeline.results import LINK_STAGES, RIG_STAGES, STAGES
 from darkscan.stages.run import run_stage
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What a stage must be told."""
-    parser.add_argument("stage", choices=STAGES + RIG_STAGES, help="which one")
+    parser.add_argument("stage", choices=STAGES + RIG_STAGES + LINK_STAGES, help="which one")
     parser.add_argument(
         "--run", dest="run_dir", type=Path, required=True, help="the run's folder in /dev/shm"
     )

@@ -8,7 +8,7 @@ import structlog
 
 from darkscan.pipeline.errors import DarkscanError, ExitCode, InputError, StorageError
 from darkscan.pipeline.logs import LOG_NAME, log_to_file
-from darkscan.pipeline.results import RIG_STAGES, STAGES
+from darkscan.pipeline.results import LINK_STAGES, RIG_STAGES, STAGES
 from darkscan.pipeline.run import RunSpec
 from darkscan.pipeline.station import Station, die_with
 
@@ -67,6 +67,11 @@ def _work(stage: str, run_dir: Path, spec: RunSpec, station: Station) -> None:
             from darkscan.stages.classification import classify
 
             classify(run_dir, spec, station)
+        case "gateway":
+            from darkscan.stages.remote.gateway import Gateway
+
+            assert spec.remote_workers is not None, "this stage is started for an address"
+            Gateway(run_dir, spec, spec.remote_workers, station).run()
         case "merging":
             from darkscan.stages.merging import Merging
 
@@ -74,7 +79,8 @@ def _work(stage: str, run_dir: Path, spec: RunSpec, station: Station) -> None:
                 sys.exit(ExitCode.FAILED)  # no map: the supervisor must not think so
         case _:
             raise InputError(
-                f"no such stage; there are {', '.join(STAGES + RIG_STAGES)}", field=stage
+                f"no such stage; there are {', '.join(STAGES + RIG_STAGES + LINK_STAGES)}",
+                field=stage,
             )
 
 

@@ -237,7 +237,8 @@ class Account:
             self._end_recording("its process died")
             return
         for frame in self._ring.held_by(death.pid):
-            self._fail(frame, f"{death.stage} died on it")
+            if death.stage != "gateway":  # which only passes frames on
+                self._fail(frame, f"{death.stage} died on it")
         self._ring.forget(death.pid)
         for frame in self._ledger.unacknowledged():
             self._resend(frame)

@@ -1,6 +1,5 @@
 """How fast this machine classifies: a moment's measurement before a scan."""
 
-import os
 import time
 from collections import deque
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
+from darkscan.pipeline.cores import threads_each, usable
 from darkscan.pipeline.frames import Pixels
 from darkscan.pipeline.grid import window_origins
 from darkscan.pipeline.recipe import Inspection, Recipe
@@ -39,8 +39,8 @@ def windows_per_s(model: Path, recipe: Recipe, scan: ScanInfo) -> float:
         pixel_type=scan.pixel_type,
         devices=processes.devices,
     )
-    cores = len(os.sched_getaffinity(0))
-    threads = processes.threads or max(1, cores // processes.workers)
+    workers = max(1, processes.workers)
+    threads = processes.threads or threads_each(workers)
     backend = open_backend(
         choice.backend_name,
         model,
@@ -64,8 +64,8 @@ def windows_per_s(model: Path, recipe: Recipe, scan: ScanInfo) -> float:
     finally:
         backend.close()
     # Workers on a GPU share it; on the CPU, each has cores of its own, as long as there are any.
-    places = len(choice.devices) or max(1, cores // threads)
-    return rate * min(processes.workers, places)
+    places = len(choice.devices) or max(1, usable() // threads)
+    return rate * min(workers, places)
 
 
 def measured(backend: Backend, windows: FrameWindows, full_scale: int) -> float:

@@ -21,6 +21,7 @@ from darkscan.network.quantising import (
     quantise_file,
     read_model,
     score_windows,
+    simulated_images,
     simulated_windows,
     trunk_nodes,
 )
@@ -28,7 +29,7 @@ from darkscan.network.quantising.stem import bias_behind_pooling
 from darkscan.pipeline.errors import DarkscanError, InputError, StorageError
 from darkscan.stages.inference import read_conventions
 
-MODEL = Path(__file__).parents[2] / "models" / "default.onnx"
+MODEL = Path(__file__).parents[2] / "models" / "windowed.onnx"
 
 
 @pytest.fixture(scope="module")
@@ -351,3 +352,24 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(tmp_path: Path) 
     file.write_text("no folder")
     with pytest.raises(StorageError, match="is not a directory"):
         darkscan("absent.onnx", "--out", file / "int8.onnx")
+
+
+def test_a_dense_models_trunk_and_line_head_are_in_eight_bits() -> None:
+    file = MODEL.with_name("default.onnx")
+    model = quantise(file.read_bytes(), Target.CPU, simulated_images(3, seed=1), file=file)
+    of_eight_bits = {n.output[0] for n in model.graph.node if n.op_type == "DequantizeLinear"}
+    convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
+    in_float = [n.input[1] for n in convolutions if n.input[1] not in of_eight_bits]
+    assert len(convolutions) - len(in_float) > 40
+    assert all("stem" in name or "excite" in name for name in in_float), in_float
+
+
+@pytest.mark.parametrize("target", list(Target), ids=lambda target: target.value)
+def test_a_dense_models_scores_hardly_change_in_eight_bits(target: Target) -> None:
+    file = MODEL.with_name("default.onnx")
+    content = file.read_bytes()
+    model = quantise(content, target, simulated_images(8, seed=1), file=file)
+    test = simulated_images(12, seed=2)
+    found = compare(content, model.SerializeToString(), test, 0.5, dense=True)
+    assert found.agreement >= 0.93
+    assert found.after.area_under_curve >= found.before.area_under_curve - 0.03

@@ -29,6 +29,7 @@ from darkscan.pipeline.recipe import Processes, Recipe
 from darkscan.pipeline.results import Centrelines, ModelInfo
 from darkscan.pipeline.ring import FrameRing
 from darkscan.pipeline.run import RING_NAME, RunFolder, RunSpec
+from darkscan.pipeline.units import FrameId
 from darkscan.stages.inference import file_hash
 from tests.builders import frame_meta, scan_info
 from tests.stages.running import wait_until
@@ -53,7 +54,8 @@ class RestOfARun:
 
     def __init__(self, run_dir: Path, *, stage_timeout_s: float) -> None:
         self.address = free_address()
-        self.stop: Callable[[], None] = lambda: None
+        self.process: subprocess.Popen[bytes] | None = None
+        self.stopped = False
         self.run_dir = run_dir
         self.ring = FrameRing.create(run_dir / RING_NAME, SLOTS, SHAPE, np.uint8)
         self.ring.begin_session()
@@ -88,7 +90,7 @@ class RestOfARun:
 
     def prepare(self, frame: int, slot: int) -> Prepared:
         """A frame in the ring, its pixels all of its own number."""
-        pixels, ref = self.ring.lease(slot, frame)
+        pixels, ref = self.ring.lease(slot, FrameId(frame))
         pixels[:] = frame
         return Prepared(
             ref=ref,
@@ -108,6 +110,17 @@ class RestOfARun:
             return self.desk.hand_out(prepared)
 
         wait_until(done, 20)
+
+    def stop(self) -> None:
+        """Tells the gateway to stop."""
+        assert self.process is not None
+        self.stopped = True
+        self.process.terminate()
+
+    def somebody_asks(self) -> bool:
+        """Whether the desk could hand out a frame."""
+        self.desk.listen()
+        return self.desk.somebody_waits
 
     def log(self) -> str:
         return (self.run_dir / "log.jsonl").read_text()
@@ -132,7 +145,7 @@ class HandWorker:
 
     def __init__(self, address: str, *, name: str = "by hand", process: str = "one") -> None:
         self.socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
-        self.socket.linger = 0
+        self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.connect(address)
         self.join_message = Join(name=name, process=process, version=version("darkscan"))
 
@@ -169,11 +182,12 @@ def gateway(*, stage_timeout_s: float = 60.0) -> Iterator[RestOfARun]:
         rest = RestOfARun(folder.path, stage_timeout_s=stage_timeout_s)
         command = [sys.executable, "-m", "darkscan.stages", "gateway", "--run", str(folder.path)]
         process = subprocess.Popen(command, stderr=subprocess.PIPE)
-        rest.stop = process.terminate
+        rest.process = process
         try:
             yield rest
         finally:
-            rest.stop()
+            if not rest.stopped:
+                rest.stop()
             _, stderr = process.communicate(timeout=20)
             rest.close()
     assert process.returncode == 0, stderr.decode()

@@ -135,7 +135,7 @@ def test_a_frame_that_the_desk_gave_for_a_worker_that_had_gone_is_not_lost() -> 
     with gateway() as rest:
         worker = HandWorker(rest.address)
         worker.join(frames=1)
-        until(lambda: rest.desk.listen() is None and rest.desk.somebody_waits)
+        until(rest.somebody_asks)
         worker.close()
         until(lambda: "worker gone" in rest.log())
         sent = rest.prepare(4, slot=0)

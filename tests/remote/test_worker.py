@@ -49,7 +49,11 @@ class FirstPixel:
         self.closed = False
 
     def start(
-        self, windows: FrameWindows, full_scale: int, *, between_batches: Callable[[], Any]
+        self,
+        windows: FrameWindows,
+        full_scale: int,
+        *,
+        between_batches: Callable[[], Any] = lambda: None,
     ) -> Pending:
         between_batches()
         self.frames.append(windows.frame)

@@ -100,7 +100,7 @@ class FakeBackend:
         windows: FrameWindows,
         full_scale: int,  # noqa: ARG002 - as in Backend
         *,
-        between_batches: Callable[[], Any],  # noqa: ARG002
+        between_batches: Callable[[], Any] = lambda: None,  # noqa: ARG002
     ) -> Pending:
         firsts = windows.frame[windows.origins[:, 0], windows.origins[:, 1]]
         self.calls.append(sorted(set(firsts.tolist())))
@@ -199,7 +199,11 @@ def test_a_frame_that_was_sent_before_is_worked_on_alone() -> None:
 
     class Watching(FakeBackend):
         def start(
-            self, windows: FrameWindows, full_scale: int, *, between_batches: Callable[[], Any]
+            self,
+            windows: FrameWindows,
+            full_scale: int,
+            *,
+            between_batches: Callable[[], Any] = lambda: None,
         ) -> Pending:
             if windows.frame[0, 0] == 3:
                 held_with_it.update(supply.held)
@@ -273,7 +277,11 @@ def test_the_backend_looks_at_the_ring_itself() -> None:
 
         class Keeping(FakeBackend):
             def start(
-                self, windows: FrameWindows, full_scale: int, *, between_batches: Callable[[], Any]
+                self,
+                windows: FrameWindows,
+                full_scale: int,
+                *,
+                between_batches: Callable[[], Any] = lambda: None,
             ) -> Pending:
                 given.append(windows)
                 return super().start(windows, full_scale, between_batches=between_batches)
@@ -299,7 +307,6 @@ def test_the_backend_looks_at_the_ring_itself() -> None:
         supply.close()
         for link in (merging.socket, desk.socket):
             link.close()
-        del windows, given, worker, pixels
         ring.close()
 
 

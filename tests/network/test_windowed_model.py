@@ -1,0 +1,124 @@
+"""The shipped windowed model, on windows as they are cut out."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+import pytest
+
+from darkscan.drivers.simulation.looks import WindowPreset
+from darkscan.drivers.simulation.windows import training_batch
+from darkscan.network.validation import figures
+from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
+from darkscan.pipeline.grid import window_origins
+
+MODEL = Path(__file__).parents[2] / "models" / "windowed.onnx"
+BATCH = 16
+STREAK_PX, RIM_PX = 40, 12  # a scratch's window shows so much of it, so far from its rim
+
+Image = npt.NDArray[np.uint8]
+Origins = npt.NDArray[np.int32]
+
+
+def open_model(threads: int = 1) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(MODEL, options, providers=["CPUExecutionProvider"])
+
+
+@pytest.fixture(scope="module")
+def session() -> onnxruntime.InferenceSession:
+    return open_model()
+
+
+@pytest.fixture(scope="module")
+def threshold(session: onnxruntime.InferenceSession) -> float:
+    return float(session.get_modelmeta().custom_metadata_map["darkscan.threshold"])
+
+
+def scores(
+    session: onnxruntime.InferenceSession, frame: Image, origins: Origins
+) -> npt.NDArray[np.float32]:
+    parts = []
+    for first in range(0, len(origins), BATCH):
+        some = origins[first : first + BATCH]
+        gains, offsets = gains_and_offsets(*window_extrema(frame, some, 256))
+        inputs = {
+            "frame": frame[:, :, None],
+            "origins": some.astype(np.int64),
+            "gains": gains,
+            "offsets": offsets,
+            "full_scale": np.array(255, np.float32),
+        }
+        parts.append(session.run(["scores"], inputs)[0])
+    return np.concatenate(parts)
+
+
+def windows_as_a_frame(windows: Image) -> tuple[Image, Origins]:
+    """Windows one under another, and where they are."""
+    rows = np.arange(len(windows), dtype=np.int32) * 256
+    return windows.reshape(-1, 256), np.stack([rows, np.zeros_like(rows)], axis=1)
+
+
+def test_it_is_small_enough_to_be_carried_along() -> None:
+    assert MODEL.stat().st_size < 20e6
+
+
+def test_threads_change_no_bit_of_a_score(session: onnxruntime.InferenceSession) -> None:
+    windows = training_batch(77, 0, 16).images
+    frame, origins = windows_as_a_frame(windows)
+    alone = scores(session, frame, origins)
+    for threads in (1, 2, 3):
+        np.testing.assert_array_equal(scores(open_model(threads), frame, origins), alone)
+
+
+@pytest.mark.parametrize(("preset", "recall", "rate"), [("optic", 0.85, 0.01), ("wide", 0.7, 0.08)])
+def test_it_tells_simulated_scratches_from_background(
+    session: onnxruntime.InferenceSession,
+    threshold: float,
+    preset: WindowPreset,
+    recall: float,
+    rate: float,
+) -> None:
+    drawn = training_batch(78, 0, 256, 1.0, preset)
+    judged = (drawn.labels == 0) | (drawn.labels == 1)  # a scratch that grazes is neither
+    windows, labels = drawn.images[judged], drawn.labels[judged]
+    found = figures(scores(session, *windows_as_a_frame(windows)), labels, threshold)
+    assert found.recall >= recall
+    assert found.false_positive_rate <= rate
+
+
+@pytest.mark.parametrize("level", [0, 20, 255], ids=["black", "grey", "saturated"])
+def test_a_flat_window_is_no_scratch(
+    session: onnxruntime.InferenceSession, threshold: float, level: int
+) -> None:
+    flat = np.full((256, 256), level, np.uint8)
+    assert scores(session, flat, np.zeros((1, 2), np.int32))[0] < threshold
+
+
+@pytest.mark.parametrize("name", ["ib1f31e9q_flc.fits", "id8m11g4q_flc.fits"])
+def test_it_sees_a_streak_in_an_image_that_nobody_here_made(
+    session: onnxruntime.InferenceSession, threshold: float, real_images: Path, name: str
+) -> None:
+    image = cv2.imread(str(real_images / f"{name}.jpg"), cv2.IMREAD_GRAYSCALE)
+    mask = cv2.imread(str(real_images / f"{name}_all_objects.png"), cv2.IMREAD_GRAYSCALE)
+    assert image is not None
+    assert mask is not None
+    origins = window_origins((image.shape[0], image.shape[1]), 256, 128)
+    windows = [mask[y : y + 256, x : x + 256] > 0 for y, x in origins]
+    inner = np.array([_extent(w[RIM_PX:-RIM_PX, RIM_PX:-RIM_PX]) for w in windows])
+    streak = origins[inner >= STREAK_PX]
+    empty = origins[[not w.any() for w in windows]][::5]
+    grey = image.astype(np.uint8)
+    of_streak = scores(session, grey, streak)
+    grow_threshold = float(session.get_modelmeta().custom_metadata_map["darkscan.grow_threshold"])
+    assert (of_streak >= threshold).mean() >= 0.75
+    assert (of_streak >= grow_threshold).mean() >= 0.9
+    assert (scores(session, grey, empty) >= threshold).mean() <= 0.02
+
+
+def _extent(mask: npt.NDArray[np.bool_]) -> int:
+    rows, columns = np.nonzero(mask)
+    return int(max(np.ptp(rows), np.ptp(columns))) + 1 if len(rows) else 0
