@@ -4,7 +4,7 @@
 
 The floor loads all frames and their brightness adjustments beforehand and then does
 nothing but run the same model on them, with the same threads and batches. A replay is
-timed from its first frame entering the ring to its last one being journaled, as its own
+timed from its first frame being classified to its last one being journaled, as its own
 trace says; what it takes to start and to write the map is printed beside it. Floor and
 replay run in turn.
 """
@@ -28,9 +28,11 @@ from darkscan.drivers.recording import Recording
 from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
 from darkscan.pipeline.grid import window_origins
 from darkscan.pipeline.recipe import Recipe
-from darkscan.stages.inference import FrameWindows, OnnxRuntimeBackend, see
+from darkscan.stages.inference import FrameWindows, open_backend, read_conventions, see
+from darkscan.stages.inference.choosing import choose
 
 _around: list[float] = []
+_chosen: set[str] = set()
 
 
 def main() -> None:
@@ -48,7 +50,7 @@ def main() -> None:
             "replay, one worker": lambda: _replay(recording, Path(folder) / "out"),
         }
         figures = in_turn(ways, arguments.rounds)
-    print(machine(), f"- {threads} threads")
+    print(machine(), "-", ", ".join(_chosen))
     for name, values in figures.items():
         rate = statistics.median(values)
         print(f"{name:<20}{rate:>8.3f} frames/s   x bare {ratio(figures, name, next(iter(ways)))}")
@@ -65,9 +67,21 @@ def _simulated(folder: Path, frames: str) -> Path:
 def _bare(recording: Path, threads: int) -> float:
     recipe = Recipe()
     window, stride = recipe.inspection.window, recipe.inspection.stride
-    model = Path(str(files("darkscan") / "models" / "default.onnx"))
-    backend = OnnxRuntimeBackend(model, threads=threads, batch=recipe.processes.batch)
     source = Recording(recording)
+    model = Path(str(files("darkscan") / "models" / "default.onnx"))
+    shape, pixel_type = source.info.frame_shape, source.info.pixel_type
+    conventions = read_conventions(model)
+    choice = choose("auto", model, conventions, frame_shape=shape, pixel_type=pixel_type)
+    backend = open_backend(
+        choice.backend_name,
+        model,
+        threads=threads,
+        batch=recipe.processes.batch,
+        frame_shape=shape,
+        pixel_type=pixel_type,
+        device=choice.device_of(0),
+    )
+    _chosen.add(backend.name)
     origins = window_origins(source.info.frame_shape, window, stride)
     frames = []
     for index in range(len(source.frames)):
@@ -76,6 +90,7 @@ def _bare(recording: Path, threads: int) -> float:
         frames.append((pixels, *gains_and_offsets(*window_extrema(pixels, origins, window))))
     full_scale = source.info.full_scale
     source.close()
+    see(backend, FrameWindows(frames[0][0], origins, *frames[0][1:]), full_scale)  # warms up
     start = time.perf_counter()
     for pixels, gains, offsets in frames:
         see(backend, FrameWindows(pixels, origins, gains, offsets), full_scale)

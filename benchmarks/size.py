@@ -2,7 +2,7 @@
 
     python benchmarks/size.py [--frame 2048] [--lengths 1 10 100 1000]
 
-Prints, for each, the time from the first frame entering the ring to the last one being
+Prints, for each, the time from the first frame being classified to the last one being
 journaled, what starting and writing the map take beside it, and the peak resident memory
 (VmHWM) of every process, shared memory included. Linear and flat mean that a whole side
 costs no more a frame than a patch. The frames are four simulated ones in turn.

@@ -3,10 +3,13 @@
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from darkscan.pipeline.grid import window_origins
 from darkscan.pipeline.results import ModelInfo
 from darkscan.pipeline.scan import ScanInfo
-from darkscan.stages.inference.backend import Backend
+from darkscan.stages.inference.backend import Backend, FrameWindows, see
+from darkscan.stages.inference.background import Background
 from darkscan.stages.inference.choosing import open_backend
 from darkscan.stages.inference.conventions import Precision
 from darkscan.stages.inference.onnx_runtime import read_conventions
@@ -59,4 +62,25 @@ def set_up(
         device=device,
         precision=precision,
     )
-    return Calls(backend, frames)
+    _warm_up(backend, scan, model, margin=margin, frames=frames, batch=batch, form=form)
+    return Calls(backend if device is not None else Background(backend), frames)
+
+
+def _warm_up(
+    backend: Backend,
+    scan: ScanInfo,
+    model: ModelInfo,
+    *,
+    margin: int,
+    frames: int,
+    batch: int,
+    form: str,
+) -> None:
+    """Compiles what is compiled for a shape before the first frame comes, not while it waits."""
+    height, width = surrounded_shape(scan, margin)
+    origins = window_origins(scan.frame_shape, model.window, model.stride) + np.int32(margin)
+    if form != "dense":
+        origins = origins[:batch]
+    nothing = np.zeros(len(origins), np.float32)
+    frame = np.zeros((frames * height, width), scan.dtype)
+    see(backend, FrameWindows(frame, origins, nothing, nothing), scan.full_scale)
