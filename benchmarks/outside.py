@@ -4,8 +4,9 @@
                                  [--recording scan.h5] [--recipe recipe.toml]
 
 Each stage counts the processor time of all its threads (user and system) from the moment it is
-ready for its first frame to its last sign of life; the worker's within calls of its backend is
-the model's. Start-up and the making of the map are not in it, but in "all of the run", which
+ready for its first frame to its last sign of life. Of the worker's, what its main thread spends
+but in calls of its backend, and what the threads of its links spend, is outside the model;
+all else is the model's, which may run in the background. Start-up and the making of the map are not in it, but in "all of the run", which
 is what the kernel says of all processes together. Stages are told to count by a
 ``sitecustomize`` module that only this benchmark's runs find. Where other work shares the
 cores, all times grow alike: trust the share.
@@ -23,8 +24,9 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from figures import machine
 
@@ -40,7 +42,7 @@ class _Counted:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self.name, self.ahead = backend.name, backend.ahead
-        self.spent_s = 0.0
+        self.spent_s = 0.0  # of the thread that calls; a backend may have others
 
     def start(
         self,
@@ -50,22 +52,43 @@ class _Counted:
         between_batches: Callable[[], Any] = lambda: None,
     ) -> Pending:
         """See Backend.start."""
-        begun = time.process_time()
+        begun = time.thread_time()
         pending = self._backend.start(windows, full_scale, between_batches=between_batches)
-        self.spent_s += time.process_time() - begun
+        self.spent_s += time.thread_time() - begun
 
         def wait() -> Seen:
-            begun = time.process_time()
+            begun = time.thread_time()
             try:
                 return pending()
             finally:
-                self.spent_s += time.process_time() - begun
+                self.spent_s += time.thread_time() - begun
 
         return wait
 
     def close(self) -> None:
         """See Backend.close."""
         self._backend.close()
+
+
+class _Spent(NamedTuple):
+    """Processor time since this process began, seconds."""
+
+    process_s: float
+    main_s: float
+    links_s: float
+
+    @classmethod
+    def by_now(cls) -> "_Spent":
+        """To be called in the main thread."""
+        links = sum(int(file.read_text().split()[0]) for file in _links_threads())
+        return cls(time.process_time(), time.thread_time(), links / 1e9)
+
+
+@cache
+def _links_threads() -> list[Path]:
+    """Where the kernel tells the time of each of ZeroMQ's threads, nanoseconds."""
+    threads = Path("/proc/self/task").iterdir()
+    return [each / "schedstat" for each in threads if (each / "comm").read_text().startswith("ZMQ")]
 
 
 def count_in_this_process() -> None:
@@ -75,14 +98,14 @@ def count_in_this_process() -> None:
     from darkscan.pipeline.station import Station
 
     stage = sys.orig_argv[sys.orig_argv.index("darkscan.stages") + 1]
-    moments: list[float] = []
+    moments: list[_Spent] = []
     backends: list[_Counted] = []
 
     def seen(method: Callable[..., None]) -> Callable[..., None]:
         def timed(*arguments: Any, **options: Any) -> None:
             # The sign of life that says "done" comes when the map is made.
             if not (moments and options.get("now")):
-                now = time.process_time()
+                now = _Spent.by_now()
                 moments[1:] = [now] if moments else [now, now]
             method(*arguments, **options)
 
@@ -94,11 +117,14 @@ def count_in_this_process() -> None:
         _count_backends(backends)
 
     def leave() -> None:
-        spent = {
-            "stage": stage,
-            "all_s": moments[-1] - moments[0] if moments else 0.0,
-            "model_s": sum(backend.spent_s for backend in backends),
-        }
+        if not moments:
+            return
+        first, last = moments[0], moments[-1]
+        whole = last.process_s - first.process_s
+        own = last.main_s - first.main_s + last.links_s - first.links_s
+        calls = sum(backend.spent_s for backend in backends)
+        model = whole - own + calls if backends else 0.0
+        spent = {"stage": stage, "all_s": whole, "model_s": model}
         (Path(os.environ[_FOLDER]) / f"{os.getpid()}.json").write_text(json.dumps(spent))
 
     atexit.register(leave)
