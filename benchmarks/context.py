@@ -12,6 +12,7 @@ import argparse
 import os
 from importlib.resources import files
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +42,8 @@ def main() -> None:
     origins = window_origins((FRAME, FRAME), WINDOW, STRIDE)
     last = FRAME - WINDOW
     rim = ((origins == 0) | (origins == last)).any(axis=1)
-    labels, scores = [], {}
+    labels: list[npt.NDArray[np.int8]] = []
+    scores: dict[str, list[npt.NDArray[np.float32]]] = {}
     for number in range(arguments.elements):
         image = SimulatedImage(930_000 + number, "weak", FRAME + 2 * widest).load()
         labels.append(Judge(image.truth).label(origins + widest))
@@ -49,9 +51,10 @@ def main() -> None:
             around = image.pixels[
                 widest - margin : widest + FRAME + margin, widest - margin : widest + FRAME + margin
             ]
-            frame = np.ascontiguousarray(around)
+            frame = cast("Pixels", np.ascontiguousarray(around))
             if mirrored:
-                frame = np.pad(frame[margin:-margin, margin:-margin], margin, mode="reflect")
+                inner = frame[margin:-margin, margin:-margin]
+                frame = cast("Pixels", np.pad(inner, margin, mode="reflect"))
             scores.setdefault(name, []).append(_scored(backend, frame, origins, margin))
     truth = np.concatenate(labels)
     at_rim = np.tile(rim, arguments.elements)

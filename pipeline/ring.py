@@ -245,6 +245,11 @@ class FrameRing:
         """Whether a living process works on a slot's frame."""
         return any(pid and _alive(pid) for pid in self._holders(slot))
 
+    @property
+    def memory(self) -> npt.NDArray[np.uint8]:
+        """The whole ring as bytes, for a device that fetches frames from it by itself."""
+        return np.frombuffer(self._mapping, np.uint8)
+
     def close(self) -> None:
         """Forgets the mapping; it goes when the last array over it is gone."""
         self._pixels.clear()

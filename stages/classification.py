@@ -18,6 +18,7 @@ from darkscan.pipeline.run import RING_NAME, RunSpec
 from darkscan.pipeline.station import Station
 from darkscan.stages.classifying import Classified, Classifier, Job
 from darkscan.stages.inference import Backend, file_hash
+from darkscan.stages.inference.backend import FetchesFrames
 from darkscan.stages.inference.setting_up import set_up
 
 _log = structlog.get_logger(__name__)
@@ -72,6 +73,7 @@ class Classification:
         processes = spec.recipe.processes
         self._station = station
         supply = RingSupply(run_dir, station, self._beat)
+        supply.show_to(backend)
         self._classifier = Classifier(
             supply,
             backend,
@@ -118,6 +120,11 @@ class RingSupply:
         self.ask = self._desk.ask
         self.beat = beat
         station.listen_to(self._desk.socket)
+
+    def show_to(self, backend: Backend) -> None:
+        """Lets a backend's device fetch frames from the ring by itself, if it can."""
+        if isinstance(backend, FetchesFrames) and not backend.pin(self._ring.memory):
+            _log.info("the device cannot fetch frames from the ring; each is copied first")
 
     def next(self) -> Prepared | None:
         """See Supply.next."""

@@ -1,7 +1,7 @@
 """What classification asks of whatever runs the model."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -69,6 +69,17 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Lets go of the device."""
+
+
+@runtime_checkable
+class FetchesFrames(Protocol):
+    """A backend whose device can fetch frames from where they lie, once it knows the memory."""
+
+    def pin(self, memory: npt.NDArray[np.uint8]) -> bool:
+        """Makes memory known to the device; False if it cannot, and frames are copied first.
+
+        The memory must stay mapped until the backend is closed.
+        """
 
 
 def see(backend: Backend, windows: FrameWindows, full_scale: int) -> Seen:

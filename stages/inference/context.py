@@ -1,9 +1,15 @@
 """What a window's neighbours see of it: a scratch that grazes one crosses another."""
 
+import itertools
+from functools import lru_cache
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
 from darkscan.stages.inference.backend import FloatArray, Seen
+
+Indices = npt.NDArray[np.intp]
 
 _NO_WINDOW = -1
 
@@ -29,38 +35,74 @@ def with_neighbours(
     probabilities, of the windows alone; ``window`` their side in pixels.
     """
     seen = scores.copy()
-    (ys, row), (xs, column) = (np.unique(origins[:, axis], return_inverse=True) for axis in (0, 1))
-    number = np.full((len(ys), len(xs)), _NO_WINDOW)
-    number[row, column] = np.arange(len(origins))
-    steps_right = _steps(xs, window)
-    for down, below, above in _steps(ys, window):
-        band = lines[:, _shared_cells(down, window, lines.shape[1])]
-        if not band.size:
-            continue
-        highest = band.max(axis=1)
-        for right, behind, before in steps_right:
-            shared = highest[:, _shared_cells(right, window, lines.shape[2])]
-            own, other = number[below][:, behind], number[above][:, before]
-            pairs = (own != _NO_WINDOW) & (other != _NO_WINDOW)
-            if (down, right) == (0, 0) or not shared.size or not pairs.any():
-                continue
-            # Each own window is in a group once: its neighbour at this offset.
-            told = (scores * shared.max(axis=1))[other[pairs]]
-            seen[own[pairs]] = np.maximum(seen[own[pairs]], told)
+    overlaps = _overlaps(origins.astype(np.int32).tobytes(), window, lines.shape[1:])
+    # Of all cells once; what windows share is put together from a few blocks of them.
+    strips = [lines[:, rows].max(axis=1) for rows in overlaps.row_blocks]
+    blocks = np.array(
+        [[strip[:, some].max(axis=1) for some in overlaps.column_blocks] for strip in strips]
+    )
+    for rows, columns, own, other in overlaps.pairs:
+        # Each own window is in a group once: its neighbour at this offset.
+        told = scores[other] * blocks[rows, columns].max(axis=(0, 1))[other]
+        seen[own] = np.maximum(seen[own], told)
     return seen
 
 
-def _steps(
-    places: npt.NDArray[np.int32], window: int
-) -> list[tuple[int, npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
+class _Overlaps(NamedTuple):
+    """Which windows of a frame overlap, and in which blocks of their cells."""
+
+    row_blocks: list[slice]
+    column_blocks: list[slice]
+    pairs: list[tuple[slice, slice, Indices, Indices]]
+    """For each offset the shared blocks of the other windows, each window and its other one."""
+
+
+@lru_cache(maxsize=8)
+def _overlaps(origins: bytes, window: int, cells: tuple[int, int]) -> _Overlaps:
+    """Of the windows of a scan's frames: they lie alike in all of them."""
+    places = np.frombuffer(origins, np.int32).reshape(-1, 2)
+    ys, xs = (np.array(sorted(set(axis))) for axis in places.T.tolist())
+    number = np.full((len(ys), len(xs)), _NO_WINDOW)
+    row, column = np.searchsorted(ys, places[:, 0]), np.searchsorted(xs, places[:, 1])
+    number[row, column] = np.arange(len(places))
+    found = []
+    for (down, below, above), (right, behind, before) in itertools.product(
+        _steps(ys, window), _steps(xs, window)
+    ):
+        rows, columns = (
+            _shared_cells(step, window, count)
+            for step, count in zip((down, right), cells, strict=True)
+        )
+        own, other = number[below][:, behind], number[above][:, before]
+        both = (own != _NO_WINDOW) & (other != _NO_WINDOW)
+        if (down, right) != (0, 0) and rows and columns and both.any():
+            found.append((rows, columns, own[both], other[both]))
+    row_edges, column_edges = (
+        sorted({edge for each in found for edge in (each[axis].start, each[axis].stop)})
+        for axis in (0, 1)
+    )
+    pairs = [
+        (_between(row_edges, rows), _between(column_edges, columns), own, other)
+        for rows, columns, own, other in found
+    ]
+    blocks = ([slice(*pair) for pair in itertools.pairwise(e)] for e in (row_edges, column_edges))
+    return _Overlaps(*blocks, pairs)
+
+
+def _between(edges: list[int], cells: range) -> slice:
+    """The blocks between edges that some cells make up."""
+    return slice(edges.index(cells.start), edges.index(cells.stop))
+
+
+def _steps(places: Indices, window: int) -> list[tuple[int, Indices, Indices]]:
     """How far places along an axis lie after others less than a window away: which after which."""
     distance = places[:, None] - places
-    steps = np.unique(distance[np.abs(distance) < window])
-    pairs = ((int(step), distance == step) for step in steps)
+    steps = sorted(set(distance[np.abs(distance) < window].tolist()))
+    pairs = ((step, distance == step) for step in steps)
     return [(step, same.nonzero()[0], same.nonzero()[1]) for step, same in pairs]
 
 
-def _shared_cells(step: int, window: int, cells: int) -> slice:
+def _shared_cells(step: int, window: int, cells: int) -> range:
     """The other window's cells that lie wholly in the one ``step`` px after it."""
     cell = window // cells
-    return slice(-(-max(step, 0) // cell), (min(step, 0) + window) // cell)
+    return range(-(-max(step, 0) // cell), (min(step, 0) + window) // cell)

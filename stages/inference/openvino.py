@@ -1,6 +1,7 @@
 """OpenVINO on the CPU: what runs dense and eight-bit models fastest on x86."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,7 @@ class OpenVinoBackend:
         self, model: Path, *, threads: int, batch: int, precision: Precision = "exact"
     ) -> None:
         """Raises InputError if the model cannot be run."""
-        import openvino
-
-        self._core = openvino.Core()
+        self._core = _core()
         half = precision == "half" and _HALF in self._core.get_property(
             "CPU", "OPTIMIZATION_CAPABILITIES"
         )
@@ -126,10 +125,22 @@ def why_not(model: Path) -> str | None:
     except Exception as error:  # noqa: BLE001 - a library that cannot be loaded, for whatever reason
         return f"cannot be loaded: {_first_line(error)}"
     try:
-        _read(openvino.Core(), model)
+        _read(_core(), model)
     except InputError as error:
         return error.problem
     return None
+
+
+@cache
+def _core() -> Any:
+    """The one of this process.
+
+    Each gives its thread another stack for signals, and takes it away when it goes; where two
+    go out of order, the next signal finds none and ends the process.
+    """
+    import openvino
+
+    return openvino.Core()
 
 
 def _read(core: Any, model: Path) -> Any:

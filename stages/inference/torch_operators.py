@@ -211,8 +211,8 @@ def _dequantize(
 
 def _along(values: Tensor, x: Tensor, axis: int) -> Tensor:
     """One value for each place along an axis, shaped to be applied to ``x``."""
-    if not values.dim():
-        return values
+    if values.numel() == 1:  # of all of it, be it written as a scalar or as a list of one
+        return values.reshape(())
     shape = [1] * x.dim()
     shape[axis] = -1
     return values.reshape(shape)

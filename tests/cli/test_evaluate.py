@@ -64,7 +64,7 @@ def test_checkpoints_stand_side_by_side(tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_the_shipped_model_keeps_its_own_threshold(tmp_path: Path, data: FakeData) -> None:
     data.splits = {"test": drawn(1, 8)}  # no validation is needed
-    metrics = run(tmp_path, "--model", "default", "--threads", "1")
+    metrics = run(tmp_path, "--model", "windowed", "--threads", "1")
     (detector,) = metrics["detectors"]
     assert detector["headline"]["rule"] == "the model's own"
     assert detector["about"]["hash"].startswith("sha256:")

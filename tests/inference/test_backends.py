@@ -53,7 +53,7 @@ def test_all_backends_see_the_same(
     exact = read_conventions(model).precision == "float32"
     with opened("onnxruntime", model) as reference:
         expected = see(reference, windows, full_scale)
-    assert expected.scores.std() > 0.001, "else it would be no test"
+    assert logits(expected).std() > 0.002, "else it would be no test"
     for name in CPU_BACKENDS[1:]:
         with opened(name, model) as backend:
             seen = see(backend, windows, full_scale)
@@ -67,7 +67,7 @@ def test_all_backends_see_the_same(
 @pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
 @pytest.mark.parametrize("model", ["windowed", "dense"])
 def test_scores_depend_on_nothing_but_the_frame(name: str, model: str, dense_model: Path) -> None:
-    path = REPOSITORY / "models" / "default.onnx" if model == "windowed" else dense_model
+    path = REPOSITORY / "models" / "windowed.onnx" if model == "windowed" else dense_model
     windows, others = frame_windows(), frame_windows(seed=3)
     seen = []
     for threads, batch in ((1, 4), (2, 32), (3, 1)):
@@ -91,7 +91,7 @@ def test_a_dense_frame_is_passed_whole(name: str, dense_model: Path) -> None:
 @pytest.mark.parametrize("name", CPU_BACKENDS)
 def test_a_windowed_frame_is_passed_in_batches(name: str) -> None:
     passes = []
-    with opened(name, REPOSITORY / "models" / "default.onnx", batch=3) as backend:
+    with opened(name, REPOSITORY / "models" / "windowed.onnx", batch=3) as backend:
         backend.start(frame_windows(), 255, between_batches=lambda: passes.append(1))()
     assert passes == [1, 1]
 

@@ -14,7 +14,7 @@ def test_the_table_names_each_backend_and_what_auto_takes(
 ) -> None:
     assert main(["backends"]) == 0
     shown = capsys.readouterr().out
-    assert "windowed, float32" in shown
+    assert "dense, float32" in shown
     rows = dict(line.split(maxsplit=1) for line in shown.splitlines()[2:6])
     assert list(rows) == ["tensorrt", "torch", "openvino", "onnxruntime"]
     assert rows["onnxruntime"].startswith("yes")

@@ -19,7 +19,7 @@ from darkscan.stages.inference.torch_cuda import CudaBackend
 from tests.conftest import REPOSITORY
 from tests.inference.models import frame_windows, logits, windows_of
 
-WINDOWED = REPOSITORY / "models" / "default.onnx"
+WINDOWED = REPOSITORY / "models" / "windowed.onnx"
 needs_gpu = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="needs an NVIDIA GPU and a torch with CUDA"
 )

@@ -7,6 +7,7 @@ from importlib.resources import as_file, files
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
@@ -263,6 +264,27 @@ class AtTheDesk:
 
     def listen_to(self, wire: object) -> None:
         pass
+
+
+def test_a_device_that_fetches_frames_is_shown_the_ring() -> None:
+    class Device(FakeBackend):
+        def pin(self, memory: npt.NDArray[np.uint8]) -> bool:
+            shown.append(memory)
+            return True
+
+    shown: list[npt.NDArray[np.uint8]] = []
+    with RunFolder() as folder:
+        ring = FrameRing.create(folder.path / RING_NAME, 2, (SIDE, SIDE), np.uint8, margin=0)
+        ring.begin_session()
+        pixels, _ = ring.lease(1, FrameId(0))
+        pixels[:] = 211
+        supply = RingSupply(folder.path, AtTheDesk(), lambda: None)
+        supply.show_to(Device())
+        (memory,) = shown
+        assert np.count_nonzero(memory == 211) >= SIDE * SIDE
+        pixels[:] = 47  # it is the ring, not a copy of it
+        assert np.count_nonzero(memory == 47) >= SIDE * SIDE
+        supply.close()
 
 
 def test_the_backend_looks_at_the_ring_itself() -> None:
