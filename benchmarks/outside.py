@@ -6,10 +6,10 @@
 Each stage counts the processor time of all its threads (user and system) from the moment it is
 ready for its first frame to its last sign of life. Of the worker's, what its main thread spends
 but in calls of its backend, and what the threads of its links spend, is outside the model;
-all else is the model's, which may run in the background. Start-up and the making of the map are not in it, but in "all of the run", which
-is what the kernel says of all processes together. Stages are told to count by a
-``sitecustomize`` module that only this benchmark's runs find. Where other work shares the
-cores, all times grow alike: trust the share.
+all else is the model's, which may run in the background. Start-up and the making of the map
+are not in it, but in "all of the run", which is what the kernel says of all processes
+together. Stages are told to count by a ``sitecustomize`` module that only this benchmark's
+runs find. Where other work shares the cores, all times grow alike: trust the share.
 """
 
 import argparse

@@ -12,12 +12,14 @@ applies them.
 """
 
 import itertools
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 Float32Array = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.intp]
 
 
 def window_extrema(
@@ -31,22 +33,21 @@ def window_extrema(
     The frame is reduced once to the extrema of the rectangles between all window
     borders (128-pixel blocks on the standard grid); each window combines its few.
     """
-    rows, own_row = np.unique(origins[:, 0], return_inverse=True)
-    columns, own_column = np.unique(origins[:, 1], return_inverse=True)
-    row_edges, column_edges = _edges(rows, window), _edges(columns, window)
-    strips = list(itertools.pairwise(row_edges.tolist()))
-    frame = frame[:, column_edges[0] : column_edges[-1]]
+    grid = _grid(origins.astype(np.int32).tobytes(), window)
+    first = grid.column_edges[0]
+    frame = frame[:, first : grid.column_edges[-1]]
+    strips = list(itertools.pairwise(grid.row_edges.tolist()))
     lowest, highest = np.empty((2, len(strips), frame.shape[1]), frame.dtype)
-    for number, (first, end) in enumerate(strips):
+    for number, (top, bottom) in enumerate(strips):
         # Both of one strip before the next: it is in the cache then.
-        np.minimum.reduce(frame[first:end], axis=0, out=lowest[number])
-        np.maximum.reduce(frame[first:end], axis=0, out=highest[number])
+        np.minimum.reduce(frame[top:bottom], axis=0, out=lowest[number])
+        np.maximum.reduce(frame[top:bottom], axis=0, out=highest[number])
     extrema = []
     for reduce, strip_extrema in ((np.minimum, lowest), (np.maximum, highest)):
-        blocks = reduce.reduceat(strip_extrema, column_edges[:-1] - column_edges[0], axis=1)
-        for starts, edges in ((rows, row_edges), (columns, column_edges)):
-            blocks = _combine(reduce, blocks, starts, edges, window).T
-        extrema.append(blocks[own_row, own_column])
+        blocks = reduce.reduceat(strip_extrema, grid.column_edges[:-1] - first, axis=1)
+        for spans in (grid.row_spans, grid.column_spans):
+            blocks = np.stack([reduce.reduce(blocks[span], axis=0) for span in spans]).T
+        extrema.append(blocks[grid.own_row, grid.own_column])
     return extrema[0], extrema[1]
 
 
@@ -60,18 +61,34 @@ def gains_and_offsets(
     return gains.astype(np.float32), (0.0 - gains * low).astype(np.float32)
 
 
-def _edges(starts: npt.NDArray[np.int32], window: int) -> npt.NDArray[np.intp]:
-    return np.unique(np.concatenate([starts, starts + window])).astype(np.intp)
+class _Grid(NamedTuple):
+    """Windows by the rectangles between all window borders, and which of those are theirs."""
+
+    row_edges: Indices
+    column_edges: Indices
+    row_spans: list[slice]
+    column_spans: list[slice]
+    own_row: Indices
+    """(N,) which of the row spans is each window's."""
+
+    own_column: Indices
 
 
-def _combine(
-    reduce: np.ufunc,
-    parts: npt.NDArray[Any],
-    starts: npt.NDArray[np.int32],
-    edges: npt.NDArray[np.intp],
-    window: int,
-) -> npt.NDArray[Any]:
-    """(N, ...) of windows that begin at ``starts`` (N,), from parts (P, ...) between ``edges``."""
-    firsts, ends = np.searchsorted(edges, starts), np.searchsorted(edges, starts + window)
-    spans = zip(firsts.tolist(), ends.tolist(), strict=True)
-    return np.stack([reduce.reduce(parts[first:end], axis=0) for first, end in spans])
+@lru_cache(maxsize=8)
+def _grid(origins: bytes, window: int) -> _Grid:
+    """Of the windows of a scan's frames: they lie alike in all of them."""
+    axes = np.frombuffer(origins, np.int32).reshape(-1, 2).T
+    (row_edges, row_spans, own_row), (column_edges, column_spans, own_column) = (
+        _along(starts.astype(np.intp), window) for starts in axes
+    )
+    return _Grid(row_edges, column_edges, row_spans, column_spans, own_row, own_column)
+
+
+def _along(starts: Indices, window: int) -> tuple[Indices, list[slice], Indices]:
+    """Along one axis the edges, the parts between them of each span, and each window's span."""
+    # Not numpy's own unique, which takes longer to be imported than a frame to be prepared.
+    places = np.array(sorted(set(starts.tolist())))
+    edges = np.array(sorted({*places.tolist(), *(places + window).tolist()}))
+    bounds = np.searchsorted(edges, places), np.searchsorted(edges, places + window)
+    spans = [slice(*span) for span in zip(*(bound.tolist() for bound in bounds), strict=True)]
+    return edges, spans, np.searchsorted(places, starts)

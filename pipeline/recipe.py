@@ -29,7 +29,8 @@ class Inspection(Written):
 
     precision: Literal["exact", "half"] = "exact"
     """How the model's numbers are computed: as the file has them, or in half the digits where
-    the processor is faster with these, which moves scores a little."""
+    the backend is faster with these. That moves scores a little, on each backend and processor
+    in its own way; OpenVINO does it for 8-bit cameras on CPUs with matrix units."""
 
     context_px: int = Field(default=0, ge=0, le=512, multiple_of=64)
     """How far a dense model sees into neighbouring frames taken before, pixels; 0: not."""

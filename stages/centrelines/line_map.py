@@ -18,10 +18,8 @@ import numpy.typing as npt
 
 from darkscan.pipeline.geometry import FloatArray
 from darkscan.stages.centrelines.ridges import HALVED, Ridges
-from darkscan.stages.centrelines.straightening import resampled
+from darkscan.stages.centrelines.rows import Image, Rows
 from darkscan.stages.centrelines.tracing import Chain, Linking, link
-
-Image = npt.NDArray[np.float32]
 
 _SIGMA = 0.8  # of the smoothing, cells
 _REACH = 3  # of its kernels, cells
@@ -33,7 +31,7 @@ _LINKING = Linking(strong=0.25, by_chance=0.03, least_excess=0.6, longest_gap=4,
 
 _SEEN = 0.3  # probability of a cell that has to be explained
 _LEAST_CELLS = 3  # in touch with each other
-_EXPLAINED = 3  # width of what a line explains, cells
+_EXPLAINED = 2  # width of what a line explains, cells
 _AROUND = 15  # width of what is searched around an unexplained cell, cells
 _FRACTIONS = 4  # bits of a cell's fraction when lines are drawn
 
@@ -75,8 +73,14 @@ class LineMap:
         crests, places = self._crests()
         # Cells count from their corners, pixels of the halved frame from their middles.
         points = (places + 0.5) * self.cell - 0.5
-        linked = link(crests, _LINKING)
-        return [Chain(resampled(points[numbers]), excess) for numbers, excess in linked]
+        linked = list(link(crests, _LINKING))
+        if not linked:
+            return []
+        along = [points[numbers] for numbers, _ in linked]
+        finer, rows = Rows.of(along).resampled(np.concatenate(along))
+        return [
+            Chain(finer[own], excess) for own, (_, excess) in zip(rows.strips, linked, strict=True)
+        ]
 
     def unexplained(self, lines: Sequence[FloatArray]) -> npt.NDArray[np.uint8] | None:
         """Around what the map shows and no line found runs through; None if there is no such.
@@ -85,16 +89,21 @@ class LineMap:
         nonzero where something is still to be found: where scratches lie close, the map
         shows them as one, or the path takes the wrong one.
         """
-        left = (self.probability >= _SEEN).astype(np.uint8)
+        left = (self.probability >= _SEEN).view(np.uint8)
         fine = 1 << _FRACTIONS
         paths = [np.rint(((p + 0.5) / self.cell - 0.5) * fine).astype(np.int32) for p in lines]
         cv2.polylines(left, paths, False, 0, _EXPLAINED, shift=_FRACTIONS)  # noqa: FBT003
-        _, labels, groups, _ = cv2.connectedComponentsWithStats(left)
+        x, y, width, height = cv2.boundingRect(left)
+        if not width:
+            return None
+        part = left[y : y + height, x : x + width]
+        _, labels, groups, _ = cv2.connectedComponentsWithStats(part)
         kept = groups[:, cv2.CC_STAT_AREA] >= _LEAST_CELLS
         kept[0] = False  # what is no group
         if not kept.any():
             return None
-        around = cv2.dilate(kept[labels].astype(np.uint8), np.ones((_AROUND, _AROUND), np.uint8))
+        part[:] = kept[labels]
+        around = cv2.dilate(left, np.ones((_AROUND, _AROUND), np.uint8))
         size = (self.cell * around.shape[1], self.cell * around.shape[0])
         return np.asarray(cv2.resize(around, size, interpolation=cv2.INTER_NEAREST), np.uint8)
 
@@ -102,10 +111,11 @@ class LineMap:
         """The cells on ridges, and (N, 2) where in them (x, y in cells) the ridges pass."""
         smooth = cv2.sepFilter2D(self.probability, cv2.CV_32F, *_SMOOTH)
         rows, columns = np.nonzero(smooth >= _LEAST)
-        slope_y, slope_x, yy, xy, xx = (
-            cv2.sepFilter2D(self.probability, cv2.CV_32F, *kernels)[rows, columns]
-            for kernels in _DERIVATIVES
-        )
+        borders = (_REACH, _REACH, _REACH, _REACH, cv2.BORDER_REFLECT_101)
+        padded = np.asarray(cv2.copyMakeBorder(self.probability, *borders))
+        side = 2 * _REACH + 1
+        around = np.lib.stride_tricks.sliding_window_view(padded, (side, side))[rows, columns]
+        slope_y, slope_x, yy, xy, xx = (around.reshape(-1, side * side) @ _DERIVATIVES).T
         angle = 0.5 * np.arctan2(2 * xy, xx - yy)  # of the weaker curvature: along the ridge
         right, down = -np.sin(angle), np.cos(angle)
         bend = right * right * xx + 2 * right * down * xy + down * down * yy
@@ -130,4 +140,6 @@ def _kernels() -> list[tuple[Image, Image]]:
     return [(a.astype(np.float32), b.astype(np.float32)) for a, b in zip(along, down, strict=True)]
 
 
-_SMOOTH, *_DERIVATIVES = _kernels()
+_SMOOTH, *_SEPARATE = _kernels()
+_DERIVATIVES = np.stack([np.outer(down, along).ravel() for along, down in _SEPARATE], axis=1)
+"""(49, 5) weights of the cells around one."""

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 
 from darkscan.pipeline.geometry import FloatArray
-from darkscan.stages.centrelines.straightening import OFFSETS, Image, Strip
+from darkscan.stages.centrelines.rows import Image
+from darkscan.stages.centrelines.straightening import OFFSETS, Strip, quantile
 
 SHORTEST_PX = 30.0
 _COLUMNS = np.abs(OFFSETS[:, None] - (0.0, -8.0, -6.5, -5.0, 5.0, 6.5, 8.0)) <= 1.0
@@ -66,8 +67,9 @@ def _lit_parts(contrast: FloatArray) -> Iterator[tuple[int, int]]:
         if end - first < SHORTEST_PX:
             continue
         part = contrast[first:end]
-        level = float(np.clip(_OF_TYPICAL * part.mean(), *_LEVELS))
-        sums = np.concatenate([[0.0], np.cumsum(part - level)])
+        level = min(max(_OF_TYPICAL * float(part.mean()), _LEVELS[0]), _LEVELS[1])
+        sums = np.zeros(len(part) + 1)
+        np.cumsum(part - level, out=sums[1:])
         stop = int((sums - np.minimum.accumulate(sums)).argmax())
         start = int(sums[: stop + 1].argmin())
         if stop - start < SHORTEST_PX or sums[stop] - sums[start] < _LEAST_SUM:
@@ -103,14 +105,14 @@ def _is_bent(points: FloatArray) -> bool:
     before, behind = middle - points[: -2 * step], points[2 * step :] - middle
     cross = before[:, 0] * behind[:, 1] - before[:, 1] * behind[:, 0]
     turn = np.abs(np.arctan2(cross, (before * behind).sum(axis=1))) / step  # radians a pixel
-    sharpest = float(np.percentile(turn, 90))
+    sharpest = quantile(turn, 0.9)
     mean_radius = max(_SHARPEST_PX, _SHARPEST_PX * _SHORT_PX / len(points))
     return float(turn.mean()) > 1 / mean_radius or sharpest > 1 / _SHARPEST_TENTH_PX
 
 
 def _width(light: Image, contrast: FloatArray) -> float:
     """The full width at half maximum of the mean cross-section, pixels."""
-    usable = contrast <= np.percentile(contrast, 95)
+    usable = contrast <= quantile(contrast, 0.95)
     profile = light[usable].mean(axis=0).astype(np.float64)
     middle = int(np.argmax(np.where(np.abs(OFFSETS) <= _OFF_CREST_PX, profile, -np.inf)))
     half = profile[middle] / 2

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -14,7 +15,7 @@ from darkscan.stages.centrelines.joining import join
 from darkscan.stages.centrelines.line_map import LineMap
 from darkscan.stages.centrelines.measuring import Line, measure
 from darkscan.stages.centrelines.ridges import HALVED, find_ridges
-from darkscan.stages.centrelines.straightening import straighten
+from darkscan.stages.centrelines.straightening import Strip, straighten
 from darkscan.stages.centrelines.tracing import Chain, trace
 
 _ROUNDS = 2  # of joining: what has been joined reaches further
@@ -26,6 +27,7 @@ _END = 12  # points of a chain that show where it goes on
 _FURTHER, _FURTHER_THAN_SEEN = 4, 24  # and how far: of crests, of a path of the line map
 _LEAST_FREE = 0.5  # of a chain that no line found before has claimed
 _CLAIM = 5  # width of what a line claims, pixels of the halved frame
+_LEAST_POINTS = 2  # of a line
 _FINENESS = 64  # parts of a pixel that places are given in: rounding of no size goes no further
 
 
@@ -49,13 +51,13 @@ def find_centrelines(
     search = _Search(frame, origins, window)
     if lines is None:
         search.follow_crests(search.mask)
-        return _packed(search.found)
+        return _packed(search.found, search.shape)
     line_map = LineMap.of(origins, lines, window, search.shape)
     search.follow(line_map.paths(), near=False)
     rest = line_map.unexplained([line.points / HALVED - 0.5 for line in search.found])
     if rest is not None:
         search.follow_crests(search.mask & rest[: len(search.mask), : search.mask.shape[1]])
-    return _packed(search.found)
+    return _packed(search.found, search.shape)
 
 
 class _Search:
@@ -65,9 +67,9 @@ class _Search:
         height, width = self.shape = frame.shape
         self.found: list[Line] = []
         self.mask = np.zeros((height // HALVED, width // HALVED), np.uint8)
-        for y, x in origins.tolist():
-            rows, columns = (slice(-(-at // HALVED), (at + window) // HALVED) for at in (y, x))
-            self.mask[rows, columns] = 1
+        firsts, ends = -(-origins // HALVED), (origins + window) // HALVED
+        for top, left, bottom, right in np.concatenate([firsts, ends], axis=1).tolist():
+            self.mask[top:bottom, left:right] = 1
         self._frame = frame
         self._claimed = np.zeros_like(self.mask)
 
@@ -81,16 +83,21 @@ class _Search:
 
         near: whether they are chains of crests, and not paths of the line map.
         """
+        further = _FURTHER if near else _FURTHER_THAN_SEEN
+        wanted = []
         for chain in _candidates(chains, _LEAST_EXCESS if near else _LEAST_SEEN):
-            rest = _unclaimed(chain.points, self._claimed)
-            if np.hypot(*(rest[-1] - rest[0])) >= _SHORTEST:
-                further = _FURTHER if near else _FURTHER_THAN_SEEN
-                longer = _extended(rest, self.mask, further)
-                self._add(longer, near=near)
+            rest = chain.points
+            if self.found:
+                rest = rest[_free_part(rest, self._claimed)]
+            if len(rest) and math.dist(rest[0], rest[-1]) >= _SHORTEST:
+                # The middle of a pixel of the halved frame is the corner of four of the frame's.
+                wanted.append(HALVED * (_extended(rest, self.mask, further) + 0.5))
+        for strip in straighten(self._frame, wanted, near=near):
+            self._add(strip)
 
-    def _add(self, chain: FloatArray, *, near: bool) -> None:
-        # The middle of a pixel of the halved frame is the corner of four of the frame's.
-        for line in measure(straighten(self._frame, HALVED * (chain + 0.5), near=near)):
+    def _add(self, strip: Strip) -> None:
+        free = _free_part(strip.points / HALVED - 0.5, self._claimed)
+        for line in measure(strip.part(free)):
             path = np.rint(line.points / HALVED - 0.5).astype(np.int32)
             if _is_claimed(path, self._claimed):  # the chain has moved onto a brighter line
                 continue
@@ -106,14 +113,14 @@ def _candidates(chains: list[Chain], least_excess: float) -> list[Chain]:
     return sorted(promising, key=lambda chain: -chain.excess)[:_MOST_CANDIDATES]
 
 
-def _unclaimed(chain: FloatArray, claimed: npt.NDArray[np.uint8]) -> FloatArray:
-    """A chain (K, 2) from its first to its last free pixel; but one pixel if most are claimed."""
+def _free_part(points: FloatArray, claimed: npt.NDArray[np.uint8]) -> slice:
+    """A polyline (K, 2) from its first to its last free pixel; nothing if most are claimed."""
     height, width = claimed.shape
-    x, y = np.clip(np.rint(chain), 0, (width - 1, height - 1)).astype(np.intp).T
-    free = np.flatnonzero(claimed[y, x] == 0)
-    if len(free) < _LEAST_FREE * len(chain):
-        return chain[:1]
-    return chain[free[0] : free[-1] + 1]
+    x, y = np.rint(points).astype(np.intp).T
+    free = np.flatnonzero(claimed[y.clip(0, height - 1), x.clip(0, width - 1)] == 0)
+    if len(free) < _LEAST_FREE * len(points):
+        return slice(0)
+    return slice(int(free[0]), int(free[-1]) + 1)
 
 
 def _extended(chain: FloatArray, mask: npt.NDArray[np.uint8], further: int) -> FloatArray:
@@ -141,7 +148,8 @@ def _is_claimed(path: npt.NDArray[np.int32], claimed: npt.NDArray[np.uint8]) -> 
     return taken > (1 - _LEAST_FREE) * cv2.countNonZero(own)
 
 
-def _packed(lines: Sequence[Line]) -> Centrelines:
+def _packed(found: Sequence[Line], shape: tuple[int, int]) -> Centrelines:
+    lines = [line for line in (_cut_off(line, shape) for line in found) if line is not None]
     counts, points = [], 0
     for line in lines[:MOST_LINES]:
         points += len(line.points)
@@ -158,3 +166,18 @@ def _packed(lines: Sequence[Line]) -> Centrelines:
         widths=np.array([round(line.width_px, 3) for line in kept], np.float32),
         contrasts=np.array([round(line.contrast, 3) for line in kept], np.float32),
     )
+
+
+def _cut_off(line: Line, shape: tuple[int, int]) -> Line | None:
+    """What of a line lies on a frame of (height, width): its longest part; None if nothing does.
+
+    A centre line is smoothed and may end a little beyond the border.
+    """
+    inside = ((line.points >= 0) & (line.points <= shape[::-1])).all(axis=1)
+    if inside.all():
+        return line
+    edges = np.flatnonzero(np.diff(inside, prepend=False, append=False)).reshape(-1, 2)
+    first, end = max(edges.tolist(), key=lambda run: run[1] - run[0], default=(0, 0))
+    if end - first < _LEAST_POINTS:
+        return None
+    return replace(line, points=line.points[first:end])

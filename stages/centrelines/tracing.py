@@ -51,6 +51,8 @@ _TURN = 0.25  # of the way to the crest's own direction that the heading turns a
 _WIDEST_TURN = math.radians(32)  # between heading and the next crest's direction
 _SLANT = 0.25  # pixels aside for one ahead
 _HEADINGS = 180  # as finely as it matters for the place of a crest
+_DOWN = 1 << 20  # from a place to the one below: no step leads around a border
+_BESIDE = [down * _DOWN + right for down in (-1, 0, 1) for right in (-1, 0, 1)]
 
 
 def trace(ridges: Ridges) -> list[Chain]:
@@ -61,31 +63,76 @@ def trace(ridges: Ridges) -> list[Chain]:
 
 def link(ridges: Ridges, linking: Linking) -> Iterator[tuple[list[int], float]]:
     """The numbers of each chain's crests in their order, and the chain's excess."""
+    if not len(ridges.rows):
+        return
     promising = _promising(ridges, linking)
-    strength, angle = ridges.strength.tolist(), ridges.angle.tolist()
-    places = list(zip(ridges.columns.tolist(), ridges.rows.tolist(), strict=True))
-    number_at = {place: number for number, place in enumerate(places)}
-    free = dict(number_at)
+    crests = _Crests(ridges, linking.longest_gap)
+    strength, free = crests.strength, crests.free
     order = np.lexsort((ridges.columns, ridges.rows, -ridges.strength)).tolist()
     for start in order:
         if strength[start] < linking.strong:
             break
-        if not promising[start] or places[start] not in free:
+        if not promising[start] or crests.places[start] not in free:
             continue
-        _take(free, angle, places[start], angle[start])
-        back, ahead = (
-            list(_walk(free, strength, angle, places[start], heading, linking.longest_gap))
-            for heading in (angle[start] + math.pi, angle[start])
-        )
-        chain = [number_at[place] for place in (*reversed(back), places[start], *ahead)]
+        place, heading = crests.places[start], crests.angle[start]
+        crests.take(place, heading)
+        back = crests.walk(place, heading + math.pi)
+        ahead = crests.walk(place, heading)
+        chain = [*reversed(back), start, *ahead]
         if len(chain) >= linking.shortest:
             yield chain, sum(strength[number] - linking.by_chance for number in chain)
 
 
+class _Crests:
+    """Crests by place: numbers that grow by one to the right and by ``_DOWN`` downwards."""
+
+    def __init__(self, ridges: Ridges, longest_gap: int) -> None:
+        self.strength: list[float] = ridges.strength.tolist()
+        self.angle: list[float] = ridges.angle.tolist()
+        self.places: list[int] = (ridges.rows * _DOWN + ridges.columns).tolist()
+        self.free = {place: number for number, place in enumerate(self.places)}
+        self._longest_gap = longest_gap
+
+    def walk(self, place: int, heading: float) -> list[int]:
+        """Crests ahead, one after the other; each is taken."""
+        chain = []
+        while (found := self._next(place, heading)) is not None:
+            number, turn = found
+            heading += _TURN * turn
+            place = self.places[number]
+            self.take(place, heading)
+            chain.append(number)
+        return chain
+
+    def take(self, place: int, heading: float) -> None:
+        """Takes a crest, and those beside it that run the same way: a line has one chain."""
+        free, angle = self.free, self.angle
+        for step in _BESIDE:
+            number = free.get(place + step)
+            if number is not None and abs(_turn(heading, angle[number])) <= _WIDEST_TURN:
+                del free[place + step]
+        free.pop(place, None)
+
+    def _next(self, place: int, heading: float) -> tuple[int, float] | None:
+        """The nearest crest ahead that runs the same way, the strongest of equally near ones."""
+        free, strength = self.free, self.strength
+        fans = _AHEAD[round(heading * _HEADINGS / math.tau) % _HEADINGS]
+        for steps in fans[: self._longest_gap]:
+            best, best_strength = None, 0.0
+            for step in steps:
+                number = free.get(place + step)
+                if number is None or strength[number] <= best_strength:
+                    continue
+                turn = _turn(heading, self.angle[number])
+                if abs(turn) <= _WIDEST_TURN:
+                    best, best_strength = (number, turn), strength[number]
+            if best is not None:
+                return best
+        return None
+
+
 def _promising(ridges: Ridges, linking: Linking) -> list[bool]:
     """Which of the N crests touch others so strong that there may be a line."""
-    if not len(ridges.rows):
-        return []
     rows, columns = ridges.rows - ridges.rows.min(), ridges.columns - ridges.columns.min()
     image = np.zeros((rows.max() + 1, columns.max() + 1), np.uint8)
     image[rows, columns] = 1
@@ -96,60 +143,15 @@ def _promising(ridges: Ridges, linking: Linking) -> list[bool]:
     return promising
 
 
-def _walk(
-    free: dict[tuple[int, int], int],
-    strength: list[float],
-    angle: list[float],
-    place: tuple[int, int],
-    heading: float,
-    longest_gap: int,
-) -> Iterator[tuple[int, int]]:
-    """Crests ahead, one after the other; each is taken."""
-    while True:
-        found = _next(free, strength, angle, place, heading, longest_gap)
-        if found is None:
-            return
-        place, turn = found
-        heading += _TURN * turn
-        _take(free, angle, place, heading)
-        yield place
-
-
-def _next(
-    free: dict[tuple[int, int], int],
-    strength: list[float],
-    angle: list[float],
-    place: tuple[int, int],
-    heading: float,
-    longest_gap: int,
-) -> tuple[tuple[int, int], float] | None:
-    """The nearest crest ahead that runs the same way, the strongest of equally near ones."""
-    x, y = place
-    fans = _AHEAD[round(heading * _HEADINGS / math.tau) % _HEADINGS]
-    for steps in fans[:longest_gap]:
-        best, best_strength = None, 0.0
-        for right, down in steps:
-            there = (x + right, y + down)
-            number = free.get(there)
-            if number is None or strength[number] <= best_strength:
-                continue
-            turn = _turn(heading, angle[number])
-            if abs(turn) <= _WIDEST_TURN:
-                best, best_strength = (there, turn), strength[number]
-        if best is not None:
-            return best
-    return None
-
-
-def _steps_ahead(heading: float) -> list[list[tuple[int, int]]]:
-    """For each distance ahead the pixels (x, y) to look at, none twice."""
+def _steps_ahead(heading: float) -> list[list[int]]:
+    """For each distance ahead the steps to the places to look at, none twice."""
     cos, sin = math.cos(heading), math.sin(heading)
-    seen: set[tuple[int, int]] = set()
+    seen: set[int] = set()
     steps = []
     for ahead in range(1, LINES.longest_gap + 1):
         aside = 1 + int(_SLANT * ahead)
         fan = (
-            (round(ahead * cos - off * sin), round(ahead * sin + off * cos))
+            round(ahead * cos - off * sin) + _DOWN * round(ahead * sin + off * cos)
             for off in range(-aside, aside + 1)
         )
         steps.append([step for step in dict.fromkeys(fan) if step not in seen])
@@ -158,21 +160,6 @@ def _steps_ahead(heading: float) -> list[list[tuple[int, int]]]:
 
 
 _AHEAD = [_steps_ahead(math.tau * number / _HEADINGS) for number in range(_HEADINGS)]
-
-
-def _take(
-    free: dict[tuple[int, int], int],
-    angle: list[float],
-    place: tuple[int, int],
-    heading: float,
-) -> None:
-    """Takes a crest, and those beside it that run the same way: a line has one chain."""
-    for x in range(place[0] - 1, place[0] + 2):
-        for y in range(place[1] - 1, place[1] + 2):
-            number = free.get((x, y))
-            if number is not None and abs(_turn(heading, angle[number])) <= _WIDEST_TURN:
-                del free[x, y]
-    free.pop(place, None)
 
 
 def _turn(heading: float, angle: float) -> float:

@@ -1,13 +1,14 @@
 """A processor's backend at work in the background, while the frame before is concluded."""
 
+import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NotYet
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from darkscan.stages.inference.backend import Backend, FrameWindows, Pending, Seen
 
 _LOOK_S = 0.5
+_LONGEST_S = 600.0  # a frame of the windowed model takes a minute on the slowest of machines
 
 
 class Background:
@@ -44,10 +45,12 @@ class Background:
 
 
 def _waited_for(future: Future[Seen], meanwhile: Callable[[], Any]) -> Seen:
-    while True:
-        try:
-            return future.result(timeout=_LOOK_S)
-        except NotYet:
-            if future.done():  # it is the call's own error
-                raise
+    """The outcome; ``meanwhile`` is called while it takes, but not for ever.
+
+    A call that takes so long hangs, and who watches over this process must come to know.
+    """
+    patience = time.monotonic() + _LONGEST_S
+    while not wait([future], timeout=_LOOK_S).done:
+        if time.monotonic() < patience:
             meanwhile()
+    return future.result()

@@ -85,8 +85,11 @@ def _overlaps(origins: bytes, window: int, cells: tuple[int, int]) -> _Overlaps:
         (_between(row_edges, rows), _between(column_edges, columns), own, other)
         for rows, columns, own, other in found
     ]
-    blocks = ([slice(*pair) for pair in itertools.pairwise(e)] for e in (row_edges, column_edges))
-    return _Overlaps(*blocks, pairs)
+    return _Overlaps(_blocks(row_edges), _blocks(column_edges), pairs)
+
+
+def _blocks(edges: list[int]) -> list[slice]:
+    return [slice(*pair) for pair in itertools.pairwise(edges)]
 
 
 def _between(edges: list[int], cells: range) -> slice:

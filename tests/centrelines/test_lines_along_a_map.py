@@ -151,3 +151,26 @@ def test_following_a_map_costs_a_fraction_of_searching_all() -> None:
         return min(times)
 
     assert spent(maps) < 0.5 * spent(None)
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ((3.0, 20.0), (3.0, 740.0)),
+        ((20.0, 765.0), (740.0, 765.0)),
+        ((-40.0, 300.0), (400.0, -60.0)),
+        ((500.0, 800.0), (800.0, 500.0)),
+    ],
+    ids=["beside the left border", "beside the lower one", "over two", "over a corner"],
+)
+@pytest.mark.parametrize("follows_map", [True, False], ids=["with a map", "without"])
+def test_a_centre_line_ends_with_the_frame(
+    start: tuple[float, float], end: tuple[float, float], *, follows_map: bool
+) -> None:
+    truth = straight(start, end)
+    pixels = frame((truth, 12.0, 2.5))
+    maps = maps_of(truth) if follows_map else None
+    found = find_centrelines(pixels, ORIGINS, WINDOW, maps)
+    assert len(found.counts)
+    assert found.points.min() >= 0
+    assert found.points.max() <= SIDE

@@ -148,3 +148,15 @@ def test_a_backend_that_does_not_exist(dense_model: Path) -> None:
         opened("abacus", dense_model),
     ):
         pass
+
+
+def test_half_precision_leaves_a_deep_cameras_grey_levels_alone() -> None:
+    """On a pedestal of 2000 of 4095, bfloat16 would know levels to the nearest 8."""
+    model = REPOSITORY / "models" / "windowed.onnx"
+    frame = frame_windows(pixel_type="uint16").frame // 2 + np.uint16(2000)
+    windows = windows_of(frame)
+    with opened("openvino", model) as backend:
+        exact = see(backend, windows, 4095)
+    with opened("openvino", model, precision="half") as backend:
+        half = see(backend, windows, 4095)
+    np.testing.assert_allclose(half.scores, exact.scores, atol=1e-4)
