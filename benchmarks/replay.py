@@ -94,7 +94,9 @@ def _bare(recording: Path, threads: int) -> float:
     start = time.perf_counter()
     for pixels, gains, offsets in frames:
         see(backend, FrameWindows(pixels, origins, gains, offsets), full_scale)
-    return len(frames) / (time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    backend.close()
+    return len(frames) / seconds
 
 
 def _replay(recording: Path, out: Path) -> float:

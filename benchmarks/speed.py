@@ -5,10 +5,10 @@
 All ways score the same simulated frames (preset optic) with the same threads. The paper's
 way is its network, ResNet18 with BA, SA and CA at full width, in torch, eager, float32,
 32 windows cut out at a time; its speed does not depend on its weights, so they are fresh. The
-naive loops cut windows out with slices, adjust each with OpenCV and ask one ONNX Runtime
-session for them, one or 32 at a time; sliced inference is that of the package sahi (`pip
-install sahi`, left out if it is not there): all three with the windowed model's own file. Ours
-are the backends with the shipped models.
+naive loops cut windows out with slices, adjust each by its extrema (NumPy) and ask one ONNX
+Runtime session for them, one or 32 at a time; sliced inference is that of the package sahi
+(`pip install sahi`, left out if it is not there): all three with the windowed model's own
+file. Ours are the backends with the shipped models.
 
 The time of a side is that of 1100 frames of 225 windows, 810x460 mm at 10 um with a tenth of
 overlap, if nothing but this were to be done.

@@ -1,7 +1,7 @@
 """``darkscan backends``: what could run a model on this machine, why not, and how fast."""
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from darkscan.cli.models import model_file
+from darkscan.cli.options import checked_threads
 from darkscan.cli.output import say
 from darkscan.pipeline.cores import threads_each
 from darkscan.pipeline.errors import DarkscanError, ExitCode, InputError
@@ -61,21 +62,21 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from darkscan.stages.inference import BACKENDS, read_conventions
-    from darkscan.stages.inference.choosing import Work, the_fastest, why_not
+    from darkscan.stages.inference.choosing import Work, gpus_for, the_fastest, why_not
 
-    side, threads = arguments.frame, arguments.threads
+    side = arguments.frame
     if not _SMALLEST_PX <= side <= _LARGEST_PX:
         raise InputError(
             f"must be from {_SMALLEST_PX} to {_LARGEST_PX}, is {side}", field="--frame"
         )
-    if threads is not None and threads < 1:
-        raise InputError(f"must be 1 or more, is {threads}", field="--threads")
+    threads = threads_each(1) if arguments.threads is None else checked_threads(arguments.threads)
     with model_file(arguments.model) as model:
         conventions = read_conventions(model)
         work = Work(model, conventions, (side, side), "uint8")
         say(f"{model}: {conventions.name}, {conventions.form}, {conventions.precision}")
         problems = {name: why_not(name, work) for name in BACKENDS}
-        rows = [_row(name, problems[name]) for name in BACKENDS]
+        on_gpus = {name: gpus_for(name, work) for name in BACKENDS if problems[name] is None}
+        rows = [_row(name, problems[name], on_gpus.get(name, work.gpus)) for name in BACKENDS]
         say(_table([_HEADINGS, *rows]))
         choice = the_fastest(work)
         say(f"auto takes {choice.backend_name}, {choice.reason}")
@@ -83,28 +84,27 @@ def run(arguments: argparse.Namespace) -> int:
             if problems[name] is None:
                 say(f"  not {name}: {why}")
         if arguments.measure:
-            threads = threads or threads_each(1)
-            works = [name for name in BACKENDS if problems[name] is None]
+            devices = {name: next(iter(gpus), None) for name, gpus in on_gpus.items()}
             say("")
-            for line in _measurements(work, works, threads):
+            for line in _measurements(work, devices, threads):
                 say(line)
     return ExitCode.OK
 
 
-def _row(name: "BackendName", problem: str | None) -> tuple[str, ...]:
+def _row(name: "BackendName", problem: str | None, gpus: tuple[int, ...]) -> tuple[str, ...]:
     found = next(filter(None, map(_version, _DISTRIBUTIONS.get(name, (name,)))), "-")
-    return (name, "yes" if problem is None else f"no: {problem}", found, _place(name))
+    return (name, "yes" if problem is None else f"no: {problem}", found, _place(name, gpus))
 
 
-def _place(name: "BackendName") -> str:
-    if name not in {"tensorrt", "torch"}:
+def _place(name: "BackendName", numbers: tuple[int, ...]) -> str:
+    if name not in {"tensorrt", "torch"} or (name == "torch" and not numbers):
         return "CPU"
     from darkscan.stages.inference.gpus import find_gpus
 
     gpus = find_gpus()
-    shown = ", ".join(f"GPU {gpu.number} ({gpu.name})" for gpu in gpus.found)
-    driver = f", CUDA {gpus.driver}" if gpus.driver else ""
-    return f"{shown}{driver}" if shown else ("CPU" if name == "torch" else "-")
+    found = (gpu for gpu in gpus.found if gpu.number in numbers)
+    shown = ", ".join(f"GPU {gpu.number} ({gpu.name})" for gpu in found)
+    return f"{shown}, CUDA {gpus.driver}" if shown else "-"
 
 
 def _version(distribution: str) -> str | None:
@@ -114,22 +114,27 @@ def _version(distribution: str) -> str | None:
         return None
 
 
-def _measurements(work: "Work", works: Sequence["BackendName"], threads: int) -> Iterator[str]:
-    """A line for each backend as soon as it was run, ONNX Runtime first."""
+def _measurements(
+    work: "Work", devices: "Mapping[BackendName, int | None]", threads: int
+) -> Iterator[str]:
+    """A line for each backend as soon as it was run, ONNX Runtime first.
+
+    ``devices``: the GPU of each backend to run, None for the CPU.
+    """
     windows = _simulated(work)
-    reference, base = _measure(work, windows, _REFERENCE, "exact", threads)
+    reference, base = _measure(work, windows, _REFERENCE, "exact", threads, None)
     yield _aligned(("backend", *_MEASURED))
     yield _aligned((_REFERENCE, f"{base:.0f}", "1.00", "-"))
     runs: list[tuple[BackendName, Precision]] = []
-    for name in works:
+    for name, device in devices.items():
         if name != _REFERENCE:
             runs.append((name, "exact"))
-        if name == "openvino" or (name == "torch" and work.gpus):
+        if name == "openvino" or (name == "torch" and device is not None):
             runs.append((name, "half"))
     for name, precision in runs:
         label = name if precision == "exact" else f"{name}, half"
         try:
-            scores, rate = _measure(work, windows, name, precision, threads)
+            scores, rate = _measure(work, windows, name, precision, threads, devices[name])
         except DarkscanError as error:  # what was promised a moment ago did not hold
             yield f"{label}: {error}"
             continue
@@ -143,6 +148,7 @@ def _measure(
     name: "BackendName",
     precision: "Precision",
     threads: int,
+    device: int | None,
 ) -> tuple["np.typing.NDArray[np.float32]", float]:
     """Scores of the frame's windows, and windows a second."""
     from darkscan.stages.inference import open_backend, see
@@ -156,7 +162,7 @@ def _measure(
         batch=_BATCH,
         frame_shape=(height, width),
         pixel_type="uint8",
-        device=work.gpus[0] if name in {"tensorrt", "torch"} and work.gpus else None,
+        device=device,
         precision=precision,
     )
     try:

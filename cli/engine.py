@@ -24,6 +24,7 @@ _ARITHMETICS = ("fp32", "fp16", "bf16")
 _SIZE = re.compile(r"(\d{1,5})[xX](\d{1,5})", re.ASCII)
 _SMALLEST_PX, _LARGEST_PX = 256, 16384
 _MOST_CONTEXT_PX = 512
+_FINEST_STRIDE_PX = 8
 _MOST_WORKSPACE_MB = 1 << 20
 
 _EPILOG = """\
@@ -32,13 +33,15 @@ examples:
   darkscan engine build --depth 16 --precision fp16
   darkscan engine build --model dense.onnx --context 128 --device 1
   darkscan engine list
-  darkscan engine check mine.onnx                  is its graph accepted? needs no GPU
+  darkscan engine check default                    is its graph accepted? needs no GPU
 
 An engine runs one model, on one kind of GPU, with one version of TensorRT, for frames of
-one size. Building takes minutes and is done once; the timings of kernels are kept, so that
-the next one takes less. Engines lie in $XDG_CACHE_HOME/darkscan/engines (~/.cache without
-it). Of several for the same frames, runs use the one that was built last; asking for one
-that is there makes it the last.
+one size with windows of one stride. Building takes minutes and is done once; the timings
+of kernels are kept, so that the next one takes less. Engines lie in
+$XDG_CACHE_HOME/darkscan/engines (~/.cache without it). Of several for the same frames,
+runs use the one that was built last; asking for one that is there makes it the last. With
+inspection.precision = "exact" runs take engines of fp32 only; with "half" those of fp16
+and bf16 come first.
 
 fp16 and bf16 compute the convolutions in 16 bits; brightness adjustment, sigma clipping
 and logits stay float32. Models of `darkscan quantise --target tensorrt` stay eight-bit:
@@ -65,7 +68,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def _add_build(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = actions.add_parser("build", help="build the engine of a model for a GPU")
-    parser.add_argument("--model", type=Path, help="the model file (default: the shipped one)")
+    parser.add_argument(
+        "--model", type=Path, help="a model file, or a shipped one's name (default: default)"
+    )
     _add_what(parser)
     parser.add_argument("--device", type=int, default=0, help="the GPU's number (default: 0)")
     parser.add_argument("--out", type=Path, help="the folder for engines, if not the usual one")
@@ -92,7 +97,7 @@ def _add_check(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         description="Has TensorRT read a model's graph, and build it where that needs no GPU; "
         "nothing is kept.",
     )
-    parser.add_argument("model", metavar="MODEL", type=Path, help="the model file")
+    parser.add_argument("model", metavar="MODEL", help="a model file, or a shipped one's name")
     _add_what(parser)
     parser.set_defaults(run=_check)
 
@@ -124,6 +129,9 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
         metavar="PX",
         help="the recipe's context_px (default: %(default)s)",
     )
+    parser.add_argument(
+        "--stride", type=int, metavar="PX", help="the recipe's stride (default: the model's)"
+    )
 
 
 def _build(arguments: argparse.Namespace) -> int:
@@ -135,9 +143,7 @@ def _build(arguments: argparse.Namespace) -> int:
 def _build_of(order: "Order", arguments: argparse.Namespace, workspace: int | None) -> int:
     from darkscan.stages.inference import tensorrt
 
-    folder = arguments.out or tensorrt.engines_folder()
-    if folder.exists() and not folder.is_dir():
-        raise InputError("is no folder", file=folder, field="--out")
+    folder = _folder(arguments.out)
     require_writable(folder)
     # Asked before anything else of TensorRT: without a driver it crashes.
     device, library = tensorrt.find_device(arguments.device), tensorrt.load_library()
@@ -166,9 +172,9 @@ def _build_of(order: "Order", arguments: argparse.Namespace, workspace: int | No
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from darkscan.stages.inference.tensorrt import engines_folder, engines_in
+    from darkscan.stages.inference.tensorrt import engines_in
 
-    folder = arguments.out or engines_folder()
+    folder = _folder(arguments.out)
     found = engines_in(folder)
     if not found:
         say(f"no engines in {folder}; darkscan engine build makes one")
@@ -179,7 +185,11 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    order = _order(arguments, arguments.model)
+    with model_file(arguments.model) as model:
+        return _check_of(_order(arguments, model))
+
+
+def _check_of(order: "Order") -> int:
     shapes, content = order.shapes(), order.content()
 
     from darkscan.stages.inference import tensorrt
@@ -201,6 +211,16 @@ def _check(arguments: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
+def _folder(given: Path | None) -> Path:
+    """The folder of engines. Raises InputError if it is something else."""
+    from darkscan.stages.inference.tensorrt import engines_folder
+
+    folder = given or engines_folder()
+    if folder.exists() and not folder.is_dir():
+        raise InputError("is no folder", file=folder, field="--out")
+    return folder
+
+
 def _library_here() -> "Library":
     """What can read a graph on this machine; without a GPU only one can."""
     from darkscan.stages.inference import tensorrt
@@ -218,11 +238,15 @@ def _order(arguments: argparse.Namespace, model: Path) -> "Order":
     if not 0 <= context <= _MOST_CONTEXT_PX or context % 64:
         problem = f"must be a multiple of 64 from 0 to {_MOST_CONTEXT_PX}, is {context}"
         raise InputError(problem, field="--context")
+    stride = arguments.stride
+    if stride is not None and stride < _FINEST_STRIDE_PX:
+        raise InputError(f"must be {_FINEST_STRIDE_PX} or more, is {stride}", field="--stride")
     shape = _frame_shape(arguments.frame)
 
     from darkscan.stages.inference.tensorrt import Order
 
-    return Order(model, shape, arguments.depth // 8, arguments.precision, context)
+    depth = arguments.depth // 8
+    return Order(model, shape, depth, arguments.precision, context=context, stride=stride)
 
 
 def _frame_shape(text: str) -> tuple[int, int]:

@@ -66,7 +66,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--model", type=Path, metavar="FILE", help='a model file, or "default"')
+    what.add_argument(
+        "--model", type=Path, metavar="FILE", help="a model file, or a shipped one's name"
+    )
     what.add_argument(
         "--checkpoint",
         nargs="+",
@@ -95,7 +97,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--in-frames",
         action="store_true",
-        help="score windows in their whole images, as a scan does (dense models always are)",
+        help="score windows in their whole images, as a scan does, and only those on its grid "
+        "(dense models always are)",
     )
     parser.add_argument(
         "--images", type=Path, metavar="DIR", help="where images lie that are not simulated"
@@ -121,7 +124,8 @@ def run(arguments: argparse.Namespace) -> int:
     elements: dict[str, DefectFigures] = {}
     for detector in detectors:
         scored = {split: _scored(data, split, detector, arguments) for split in splits}
-        evaluations.append(_evaluate(detector, scored, rule, arguments))
+        off_grid = len(data.split(arguments.split)) - len(scored[arguments.split])
+        evaluations.append(_evaluate(detector, scored, rule, arguments, off_grid))
         if arguments.scans:
             model = _model_in_use(detector, evaluations[-1], scored.get(_VALIDATION))
             elements[detector.name] = _map_elements(detector, model, arguments.scans)
@@ -170,11 +174,15 @@ def _detectors(arguments: argparse.Namespace, threads: int) -> Iterator[_Detecto
         return
     from darkscan.network.evaluation.scoring import NetworkScorer
     from darkscan.network.evaluation.tables import require_row
+    from darkscan.network.variants import DENSE
 
     names: set[str] = set()
     for text in arguments.checkpoint:
         name, file = _named(text)
         network = NetworkScorer(file, threads=threads)
+        if network.network == DENSE:
+            problem = f"holds {DENSE}, which is judged in whole images: export it for --model"
+            raise InputError(problem, file=file, field="--checkpoint")
         if arguments.table and name not in {"", network.network}:
             problem = f"is a checkpoint of {network.network!r}, not of {name!r}"
             raise InputError(problem, file=file, field="--checkpoint")
@@ -215,18 +223,28 @@ def _scored(
 ) -> "Scored":
     from darkscan.network.evaluation import score_split
     from darkscan.network.evaluation.in_frames import Frames, score_in_frames
+    from darkscan.network.evaluation.report import on_the_grid
 
     model = detector.scorer
     with progress_bar(f"{detector.name}: scoring {split}", "windows") as show:
         if isinstance(model, ModelScorer) and (model.dense or arguments.in_frames):
             windows = data.split(split)
             frames = Frames(windows.full_scale, arguments.images)
-            return score_in_frames(windows, model, frames, show=show)
-        return score_split(data, split, model, show=show)
+            scored = score_in_frames(windows, model, frames, show=show)
+        else:
+            scored = score_split(data, split, model, show=show)
+    left_out = len(data.split(split)) - len(scored)
+    if left_out:
+        say(f"{detector.name}, {split}: {on_the_grid(len(scored), len(scored) + left_out)}")
+    return scored
 
 
 def _evaluate(
-    detector: _Detector, scored: "dict[str, Scored]", rule: "Rule", arguments: argparse.Namespace
+    detector: _Detector,
+    scored: "dict[str, Scored]",
+    rule: "Rule",
+    arguments: argparse.Namespace,
+    off_grid: int,
 ) -> "Evaluation":
     from darkscan.network.evaluation import evaluate
 
@@ -238,6 +256,7 @@ def _evaluate(
         split=arguments.split,
         snr_limit=arguments.snr_limit,
         about=detector.about,
+        off_grid=off_grid,
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from darkscan.cli.models import model_file
 from darkscan.cli.options import require_writable
 from darkscan.cli.output import say
 from darkscan.pipeline.errors import ExitCode, InputError
@@ -22,16 +23,18 @@ _CALIBRATION_SEED, _TEST_SEED = 31, 32
 
 _EPILOG = """\
 examples:
-  darkscan quantise models/default.onnx --out default-int8.onnx
+  darkscan quantise default --out default-int8.onnx
   darkscan quantise mine.onnx --data data.h5 --out mine-int8.onnx
   darkscan quantise mine.onnx --target tensorrt --out mine-int8-tensorrt.onnx
 
-The convolutions between the first one and the last feature maps become eight-bit;
-brightness adjustment, first convolution, channel attention and heads stay float. Feature
-maps are scaled by what calibration windows reach: simulated ones, or those of the data
-set's training split. The result is kept only if F1 at the model's own threshold falls by
-no more than --allow on other windows: simulated ones at full difficulty, or the data
-set's test split. The thresholds stay; what re-choosing them would give is shown.
+The convolutions between the first one and the last feature maps become eight-bit, and of a
+dense model those of its line head; brightness adjustment, the first convolution, what weighs
+channels, a windowed model's line head and the last layer stay float. Feature maps are scaled
+by what calibration windows reach: simulated ones, or those of the data set's training split;
+of a dense model by simulated images of nine windows. The result is kept only if F1 at the
+model's own threshold falls by no more than --allow on others: simulated at full difficulty,
+or of the data set's test split. The thresholds stay; what re-choosing them would give is
+shown.
 """
 
 
@@ -44,7 +47,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", metavar="MODEL", type=Path, help="the model file, in float")
+    parser.add_argument(
+        "model", metavar="MODEL", type=Path, help="a model file in float, or a shipped one's name"
+    )
     parser.add_argument("--out", type=Path, required=True, help="the model file to write")
     parser.add_argument(
         "--target",
@@ -76,7 +81,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    model, out = arguments.model, arguments.out
+    out = arguments.out
     if out.exists() and not (arguments.force and out.is_file()):
         raise InputError("exists already; --force overwrites files", file=out, field="--out")
     for field, value in (("--calibrate", arguments.calibrate), ("--judge", arguments.judge)):
@@ -85,16 +90,23 @@ def run(arguments: argparse.Namespace) -> int:
     if not 0 <= arguments.allow <= 1:
         raise InputError(f"must be from 0 to 1, is {arguments.allow}", field="--allow")
     require_writable(out)
+    with model_file(arguments.model) as model:
+        _quantise(model, arguments)
+    return ExitCode.OK
 
+
+def _quantise(model: Path, arguments: argparse.Namespace) -> None:
     from darkscan.network.quantising import Target, quantise_file, read_model
+
+    out = arguments.out
 
     # What is wrong with it is told before minutes of work.
     dense = read_model(model).dense
     if dense and arguments.data is not None:
         problem = "holds windows; a dense model is calibrated on images, which are simulated"
         raise InputError(problem, file=arguments.data, field="--data")
-    windows = arguments.calibrate * 2 + arguments.judge * 3
-    with _progress(windows) as tick:
+    steps = arguments.calibrate * 2 + arguments.judge * 3
+    with _progress(steps, "images" if dense else "windows") as tick:
         quantise_file(
             model,
             out,
@@ -106,8 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
             on_comparison=_report,
         )
     megabytes = [file.stat().st_size / 1e6 for file in (model, out)]
-    say(f"{out}: {megabytes[1]:.1f} MB, where {model} is {megabytes[0]:.1f} MB")
-    return ExitCode.OK
+    say(f"{out}: {megabytes[1]:.1f} MB, where {arguments.model} is {megabytes[0]:.1f} MB")
 
 
 def _windows(
@@ -134,16 +145,16 @@ def _report(comparison: "Comparison") -> None:
 
 
 @contextlib.contextmanager
-def _progress(windows: int) -> Iterator[Callable[[int], object]]:
-    """A bar on a terminal, silence elsewhere; to be told how many more windows are done."""
+def _progress(steps: int, unit: str) -> Iterator[Callable[[int], object]]:
+    """A bar on a terminal, silence elsewhere; to be told how many more steps are done."""
     console = Console(file=sys.stderr)
     columns = (
         TextColumn("quantising"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("windows"),
+        TextColumn(unit),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("quantising", total=windows)
+        task = progress.add_task("quantising", total=steps)
         yield lambda more: progress.advance(task, more)

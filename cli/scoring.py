@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from darkscan.stages.inference import Seen
 
 _BATCH = 32
-_DENSE_ROWS = 15  # of windows: those of a frame of 2048 rows
+_DENSE_SIDE = 15  # windows: those of a side of 2048 px
 
 
 class ModelScorer:
@@ -73,9 +73,9 @@ def score_image(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
     """Origins (N, 2), y and x, and scores (N,) of all windows of an image.
 
-    Row of windows by row of windows, or as many as a frame has for a dense model, so that of
-    a large image only a band is in the network's hands; then each window learns what those
-    it overlaps saw. A side shorter than a window is padded by reflection at its end.
+    Row of windows by row of windows, or tile by tile no larger than a frame for a dense model,
+    so that of a large image only a part is in the network's hands; then each window learns
+    what those it overlaps saw. A side shorter than a window is padded by reflection at its end.
     ``show`` is told the rows that are done, and how many there are.
     """
     from darkscan.stages.inference import Seen, scores_in_context
@@ -84,19 +84,30 @@ def score_image(
     window, stride = scorer.info.window, scorer.info.stride
     padding = (max(0, window - height), max(0, window - width))
     origins = window_origins((height + padding[0], width + padding[1]), window, stride)
-    rows = np.unique(origins[:, 0])
-    together = _DENSE_ROWS if scorer.dense else 1
-    parts = []
+    rows, columns = np.unique(origins[:, 0]), np.unique(origins[:, 1])
+    together = _DENSE_SIDE if scorer.dense else 1
+    # Evenly: a dense model sees the more, the wider a tile is.
+    tiles = np.array_split(columns, -(-len(columns) // _DENSE_SIDE) if scorer.dense else 1)
+    parts, places = [], []
     for first in range(0, len(rows), together):
         some = rows[first : first + together]
-        y, end = int(some[0]), int(some[-1]) + window
-        band: Pixels = np.empty((min(end, height) - y, width), np.dtype(mosaic.pixel_type))
-        mosaic.read_into(y, 0, band)
-        padded = cast("Pixels", np.pad(band, ((0, padding[0]), (0, padding[1])), mode="reflect"))
-        within = origins[np.isin(origins[:, 0], some)] - np.array([y, 0], np.int32)
-        parts.append(scorer.alone(padded, within, full_scale))
+        in_rows = np.isin(origins[:, 0], some)
+        for across in tiles:
+            (chosen,) = np.nonzero(in_rows & np.isin(origins[:, 1], across))
+            (y, x), (bottom, right) = origins[chosen[0]], origins[chosen[-1]] + window
+            shape = (min(bottom, height) - y, min(right, width) - x)
+            tile: Pixels = np.empty(shape, np.dtype(mosaic.pixel_type))
+            mosaic.read_into(int(y), int(x), tile)
+            missing = ((0, padding[0]), (0, padding[1]))
+            padded = cast("Pixels", np.pad(tile, missing, mode="reflect"))
+            within = origins[chosen] - origins[chosen[0]]
+            parts.append(scorer.alone(padded, within, full_scale))
+            places.append(chosen)
         show(first + len(some), len(rows))
     scores, lines = zip(*parts, strict=True)
     known = [part for part in lines if part is not None]
-    seen = Seen(np.concatenate(scores), np.concatenate(known) if known else None)
+    in_order = np.argsort(np.concatenate(places))
+    seen = Seen(
+        np.concatenate(scores)[in_order], np.concatenate(known)[in_order] if known else None
+    )
     return origins.astype(np.int64), scores_in_context(seen, origins, scorer.info.window)

@@ -48,7 +48,8 @@ other options or other windows is refused. Same options, same machine: same wind
 
 Windows are turned, mirrored and shown as deeper cameras'; those of a data set, which come again
 every epoch, also get another gain, a slow gradient and some noise. They are never stretched or
-sheared. On a GPU it computes in bfloat16; several processes share every batch.
+sheared. It computes in bfloat16 on a GPU, and on a CPU that has units for it (AMX); several
+processes share every batch.
 """
 
 _OVERRIDES: tuple[tuple[str, type, str], ...] = (
@@ -101,6 +102,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         action=argparse.BooleanOptionalAction,
         dest="compiled",
         help="through torch.compile (default: on a GPU)",
+    )
+    machine.add_argument(
+        "--bfloat16",
+        action=argparse.BooleanOptionalAction,
+        help="forward and back in bfloat16, not in float32 (default: where there are units for it)",
     )
     machine.add_argument("--save-seconds", type=float, default=180.0, help="between checkpoints")
     machine.add_argument("--no-plots", action="store_true", help="only the log")
@@ -201,6 +207,7 @@ def _machine(arguments: argparse.Namespace) -> "Machine":
         workers=max(1, cores // 2) if arguments.workers is None else arguments.workers,
         device=arguments.device,
         compiled=arguments.compiled,
+        bfloat16=arguments.bfloat16,
         save_seconds=arguments.save_seconds,
     )
 

@@ -102,6 +102,9 @@ def _open_backend(
         frame_shape=surrounded_shape(joined.scan, joined.margin_px),
         pixel_type=joined.scan.pixel_type,
         devices=devices,
+        stride=joined.model.stride,
+        context=joined.margin_px,
+        precision=joined.precision,
     )
     return set_up(
         choice.backend_name,

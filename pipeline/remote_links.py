@@ -5,7 +5,7 @@ frames themselves. They belong on a private network.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any, NamedTuple
 
 import structlog
@@ -14,9 +14,11 @@ import zmq
 from darkscan.pipeline.errors import InputError
 from darkscan.pipeline.messages import Message, WireError, decode, encode
 
-_LARGEST_ANSWER = 16 * 2**20
+# All lines that a frame may have are 0.6 MB; the rest is room for 800 000 scores.
+_LARGEST_ANSWER = 4 * 2**20
 _LARGEST_PART = 2**30
-_MOST_ANSWERS = 1000  # waiting to be read; more stay with their senders
+_MOST_ANSWERS = 32  # of each worker, waiting to be read; more stay with their senders
+_MOST_AT_A_TIME = 64
 _HIGHEST_PORT = 65_535
 _HEARTBEAT_MS = 1000
 _SILENT_MS = 10_000  # then a connection is taken for cut
@@ -54,20 +56,18 @@ class GatewayPort:
             self.socket.close()
             raise InputError(_why("workers cannot connect there", error), field=address) from error
 
-    def arrivals(self) -> Iterator[Arrival]:
-        """All that came in, without waiting."""
-        while True:
+    def arrivals(self, refused: Container[bytes] = ()) -> Iterator[Arrival]:
+        """What came in, without waiting; some of it if it is much, so that other work goes on.
+
+        What those ``refused`` say is not even looked at.
+        """
+        for _ in range(_MOST_AT_A_TIME):
             try:
-                peer, *parts = self.socket.recv_multipart(zmq.DONTWAIT)
+                peer, *parts = self.socket.recv_multipart(zmq.DONTWAIT, copy=False)
             except zmq.Again:
                 return
-            if len(parts) != 1:
-                yield Arrival(peer, None, f"{len(parts)} parts are no message")
-                continue
-            try:
-                yield Arrival(peer, decode(parts[0]))
-            except WireError as error:
-                yield Arrival(peer, None, str(error))
+            if peer.bytes not in refused:
+                yield _arrival(peer.bytes, parts)
 
     def send(self, peer: bytes, message: Message, payload: Any = None) -> bool:
         """Sends a message and, uncopied, the buffer that belongs to it; False if nobody is there.
@@ -135,6 +135,15 @@ class GatewayClient:
     def close(self, linger_ms: int = 0) -> None:
         """Disconnects, after at most ``linger_ms`` for what is still to be sent."""
         self.socket.close(linger=linger_ms)
+
+
+def _arrival(peer: bytes, parts: list[zmq.Frame]) -> Arrival:
+    if len(parts) != 1:
+        return Arrival(peer, None, f"{len(parts)} parts are no message")
+    try:
+        return Arrival(peer, decode(parts[0].bytes))
+    except WireError as error:
+        return Arrival(peer, None, str(error))
 
 
 def _why(problem: str, error: zmq.ZMQError) -> str:

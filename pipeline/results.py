@@ -27,12 +27,13 @@ def _decode(value: object) -> object:
     if not isinstance(value, list | tuple) or len(value) != 3:  # noqa: PLR2004
         raise ValueError("must be [dtype, shape, bytes]")
     dtype, shape, data = value
-    if dtype not in _ARRAY_DTYPES or not isinstance(data, bytes):
-        raise ValueError(f"arrays of {dtype!r} are not sent")
+    if not isinstance(dtype, str) or dtype not in _ARRAY_DTYPES or not isinstance(data, bytes):
+        raise ValueError(f"arrays of {dtype!r:.60} are not sent")
     if not isinstance(shape, list | tuple) or not all(
-        isinstance(side, int) and side >= 0 for side in shape
+        type(side) is int and side >= 0
+        for side in shape  # a bool is no side
     ):
-        raise ValueError(f"shape {shape!r} is none")
+        raise ValueError(f"shape {shape!r:.60} is none")
     return np.frombuffer(data, dtype=dtype).reshape(shape)
 
 

@@ -25,6 +25,7 @@ from darkscan.pipeline.units import FrameId
 _PAGE = 4096
 _MAGIC = 0x3347_4E49_524B_5344  # "DSKRING3"
 _SLOT_WORDS = 8  # a cache line, so that slots do not slow each other down
+_PID_BITS = 32  # of a holder's word; the sending that it has in hands stands above them
 
 
 class _Head(IntEnum):
@@ -45,7 +46,7 @@ class _Slot(IntEnum):
     GENERATION = 0
     FRAME = 1  # the frame's number plus one; 0: the slot is free
     ATTEMPT = 2
-    HOLDERS = 3  # one for each Role: the process at work on it, or 0
+    HOLDERS = 3  # one for each Role: the process at work on it and on which sending, or 0
 
 
 class Role(IntEnum):
@@ -215,14 +216,19 @@ class FrameRing:
         """Notes that this process works on the frame; False if another live one does."""
         self.check(ref)
         holder = self._holder(ref.slot, role)
-        if self._words[holder] not in {0, os.getpid()} and _alive(self._words[holder]):
+        pid = _pid(self._words[holder])
+        if pid not in {0, os.getpid()} and _alive(pid):
             return False
-        self._words[holder] = os.getpid()
+        self._words[holder] = _note(ref)
         return True
 
     def let_go(self, ref: FrameRef, role: Role) -> None:
-        """Notes that this process is done with the frame."""
-        if self._words[holder := self._holder(ref.slot, role)] == os.getpid():
+        """Notes that this process is done with that sending of the frame.
+
+        Another one that it holds by now stays noted, as does another frame in the slot.
+        """
+        holder = self._holder(ref.slot, role)
+        if self.still_holds(ref) and self._words[holder] == _note(ref):
             self._words[holder] = 0
 
     def held_by(self, pid: int) -> list[FrameId]:
@@ -238,12 +244,20 @@ class FrameRing:
         """Clears all notes of a process that is gone; its number may be given to another."""
         for slot in range(self.slots):
             for role in Role:
-                if self._words[holder := self._holder(slot, role)] == pid:
+                if _pid(self._words[holder := self._holder(slot, role)]) == pid:
                     self._words[holder] = 0
 
     def is_held(self, slot: int) -> bool:
         """Whether a living process works on a slot's frame."""
         return any(pid and _alive(pid) for pid in self._holders(slot))
+
+    def waits_for(self, role: Role) -> bool:
+        """Whether there are frames in the ring, and no living process works on one as that."""
+        taken = [
+            slot for slot in range(self.slots) if self._words[slot * _SLOT_WORDS + _Slot.FRAME]
+        ]
+        holders = {self._holders(slot)[role] for slot in taken} - {0}
+        return bool(taken) and not any(map(_alive, holders))
 
     @property
     def memory(self) -> npt.NDArray[np.uint8]:
@@ -267,7 +281,7 @@ class FrameRing:
         return slot * _SLOT_WORDS + _Slot.HOLDERS + role
 
     def _holders(self, slot: int) -> list[int]:
-        return [self._words[self._holder(slot, role)] for role in Role]
+        return [_pid(self._words[self._holder(slot, role)]) for role in Role]
 
     def _ref(self, slot: int) -> FrameRef:
         words, base = self._words, slot * _SLOT_WORDS
@@ -337,6 +351,15 @@ def check_space(folder: Path, size: int, slots: int) -> None:
 
 def _pages(size: int) -> int:
     return -(-size // _PAGE) * _PAGE
+
+
+def _note(ref: FrameRef) -> int:
+    """The holder's word of this process for one sending of a frame."""
+    return ref.attempt << _PID_BITS | os.getpid()
+
+
+def _pid(note: int) -> int:
+    return note & ((1 << _PID_BITS) - 1)
 
 
 def _alive(pid: int) -> bool:

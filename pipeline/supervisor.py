@@ -22,6 +22,7 @@ from darkscan.pipeline.station import SUPERVISOR
 _log = structlog.get_logger(__name__)
 _TICK_S = 0.5
 _GRACE_S = 5.0
+_DESERTED_S = 5.0  # longer than a worker elsewhere takes to be back after a cut
 _STDERR_TAIL = 2000
 
 # Without these two a run cannot account for its frames; the others can be given up.
@@ -93,6 +94,7 @@ class Supervisor:
         self._windows_before: Counter[StageKey] = Counter()  # by processes that are gone
         self._stop: StopScan | None = None
         self._interrupts = 0
+        self._tended_at = 0.0  # when frames to drain last had somebody to classify them
         self._hold_wanted = False
         self.progress = Progress()
 
@@ -203,7 +205,7 @@ class Supervisor:
             if not _FINISHERS & {name for name, _ in self._stages} - {stage}:
                 raise DarkscanError(f"{stage} ended early: {reason}")
         elif self._deaths[key] > self._restarts:
-            self._give_up(stage, last_words)
+            self._give_up(key, last_words)
         else:
             self.progress.restarts[stage] += 1
             self._start(key, poller)
@@ -217,13 +219,14 @@ class Supervisor:
             for ended in self.progress.ended:
                 self._to_acquisition.send(StageDied(stage=ended, index=0, pid=0))
 
-    def _give_up(self, stage: str, last_words: str) -> None:
+    def _give_up(self, key: StageKey, last_words: str) -> None:
+        stage, index = key
         reason = f"{stage} died {self._restarts + 1} times in a row"
         if stage in _ESSENTIAL:
             raise DarkscanError(": ".join([reason, *_exceptions(last_words)[-1:]]))
+        _log.error("stage given up", stage=stage, index=index, reason=reason)
         alike = _CLASSIFIERS if stage in _CLASSIFIERS else {stage}
         if not any(name in alike for name, _ in self._children):
-            _log.error("stage given up", stage=stage)
             # Without axes nothing more is taken, but what was taken can still be inspected.
             self._tell_to_stop(StopScan(reason=reason, give_up=stage != "motion"))
 
@@ -243,8 +246,29 @@ class Supervisor:
             raise Aborted("aborted: the map was not written")
         if self._interrupts and not self.progress.stopping:
             self.progress.stopping = True
+            self._tended_at = time.monotonic()
             _log.info("draining")
             self._tell_to_stop(StopScan(reason="stopped by the operator", give_up=False))
+        if self.progress.stopping:
+            self._drain_unattended()
+
+    def _drain_unattended(self) -> None:
+        """Gives up what is under way if nobody is there, or comes back, to classify it."""
+        now = time.monotonic()
+        if not self._nobody_classifies():
+            self._tended_at = now
+        elif now - self._tended_at > _DESERTED_S:
+            self._tended_at = now  # said again for frames that come into the ring meanwhile
+            reason = "stopped by the operator while no worker was there"
+            _log.warning("drained without workers")
+            self._tell_to_stop(StopScan(reason=reason, give_up=True))
+
+    def _nobody_classifies(self) -> bool:
+        """Whether all depends on workers elsewhere, and the gateway says that it has none."""
+        if any(name == "classification" for name, _ in self._children):
+            return False
+        gateway = self._children.get(("gateway", 0))
+        return gateway is not None and gateway.status is not None and bool(gateway.status.doing)
 
     def _on_hold(self, _signal: int, _frame: object) -> None:
         self._hold_wanted = not self._hold_wanted

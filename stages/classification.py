@@ -139,7 +139,7 @@ class RingSupply:
             if self._ring.hold(prepared.ref, Role.CLASSIFICATION):
                 return self._ring.surrounded(prepared.ref)
         except StaleReferenceError:
-            pass
+            self.let_go(prepared)  # it may have moved on once it was held
         return None
 
     def let_go(self, prepared: Prepared) -> None:

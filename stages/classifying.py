@@ -237,14 +237,18 @@ class Classifier:
             self._supply.let_go(job.prepared)
             self._failures += 1
             if self._failures >= _MOST_FAILURES:
+                self.drop_all()  # they are not what this process dies of
                 raise error
             return
-        for job, windows in zip(call.jobs, call.windows, strict=True):
-            try:
-                alone = Call([job], [windows], self._pending([windows]), call.started_ns)
-            except Exception as own:  # noqa: BLE001 - as above
-                alone = Call([job], [windows], _raising(own), call.started_ns)
-            self._finish(alone)
+        try:
+            for job, windows in zip(call.jobs, call.windows, strict=True):
+                try:
+                    alone = Call([job], [windows], self._pending([windows]), call.started_ns)
+                except Exception as own:  # noqa: BLE001 - as above
+                    alone = Call([job], [windows], _raising(own), call.started_ns)
+                self._finish(alone)
+        finally:
+            self._let_go(call.jobs)  # those that were not tried any more, too
 
     def _conclude(self, job: Job, windows: FrameWindows, seen: Seen, started_ns: int) -> None:
         prepared, model = job.prepared, self._model

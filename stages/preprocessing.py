@@ -1,7 +1,6 @@
 """Preprocessing: finds each window's brightness adjustment; cuts nothing out."""
 
 import time
-from collections import deque
 from pathlib import Path
 
 import structlog
@@ -15,6 +14,7 @@ from darkscan.pipeline.ring import FrameRing, Role, StaleReferenceError
 from darkscan.pipeline.run import RING_NAME, RunSpec
 from darkscan.pipeline.station import Station
 from darkscan.pipeline.thumbnail import make_thumbnail
+from darkscan.pipeline.units import FrameId
 
 _log = structlog.get_logger(__name__)
 
@@ -32,7 +32,7 @@ class Preprocessing:
         self._inbox = Inbox(run_dir, "preprocessing")
         self._desk = Desk(run_dir)
         self._to_acquisition = Outbox(run_dir, "acquisition")
-        self._prepared: deque[Prepared] = deque()
+        self._prepared: dict[FrameId, Prepared] = {}  # of each frame the latest sending
         self._frames = 0
         station.listen_to(self._inbox.socket)
         station.listen_to(self._desk.socket)
@@ -54,7 +54,9 @@ class Preprocessing:
         try:
             if not self._ring.hold(captured.ref, Role.PREPROCESSING):
                 return
-            self._prepared.append(self._adjust(captured, received))
+            prepared = self._adjust(captured, received)
+            self._prepared.pop(captured.ref.frame, None)  # the latest is the last in the queue
+            self._prepared[captured.ref.frame] = prepared
         except StaleReferenceError:
             return  # acknowledged, or sent again: the later message counts
         except Exception as error:  # noqa: BLE001 - a frame that breaks us must not stop the scan
@@ -94,11 +96,11 @@ class Preprocessing:
 
     def _hand_out(self) -> None:
         while self._prepared and self._desk.somebody_waits:
-            prepared = self._prepared[0]
+            frame, prepared = next(iter(self._prepared.items()))
             try:
                 self._ring.check(prepared.ref)
             except StaleReferenceError:
-                self._prepared.popleft()
+                del self._prepared[frame]
                 continue
             if self._desk.hand_out(prepared):
-                self._prepared.popleft()
+                del self._prepared[frame]

@@ -61,6 +61,9 @@ def specify(
         frame_shape=surrounded_shape(scan, inspection.context_px),
         pixel_type=scan.pixel_type,
         devices=processes.devices,
+        stride=info.stride,
+        context=inspection.context_px,
+        precision=inspection.precision,
     )
     return RunSpec(
         out_dir=out_dir.resolve(),

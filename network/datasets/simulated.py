@@ -1,8 +1,9 @@
 """Simulated elements as labelled images: one frame of a known truth each."""
 
 import hashlib
+import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,8 @@ from darkscan.network.datasets.truth import (
 from darkscan.pipeline.scan import PixelType
 
 _NOISE = 0x5E50  # as in simulated scans: the same element shows the same noise
+_FRAME_PX = 2048
+_NAME = re.compile(r"simulated-(?P<preset>[a-z]+)-(?P<seed>\d+)(?:-(?P<side>\d+)px)?")
 _RAREST_FIRST = ("fibre", "hair", "track")
 
 
@@ -30,13 +33,23 @@ class SimulatedImage:
 
     seed: int
     preset: str = "optic"
-    frame_px: int = 2048
+    frame_px: int = _FRAME_PX
     bit_depth: int = 8
 
     @property
     def name(self) -> str:
-        """What windows of it say they came from."""
-        return f"simulated-{self.preset}-{self.seed}"
+        """What windows of it say they came from; the side is told where it is unusual."""
+        side = "" if self.frame_px == _FRAME_PX else f"-{self.frame_px}px"
+        return f"simulated-{self.preset}-{self.seed}{side}"
+
+    @classmethod
+    def named(cls, name: str, bit_depth: int = 8) -> Self | None:
+        """The source of that name; None for the name of any other image."""
+        match = _NAME.fullmatch(name)
+        if match is None:
+            return None
+        side = int(match["side"] or _FRAME_PX)
+        return cls(int(match["seed"]), match["preset"], side, bit_depth)
 
     @property
     def shape(self) -> tuple[int, int]:

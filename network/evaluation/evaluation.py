@@ -60,6 +60,10 @@ class Counts:
     unknown_snr: int
     """Scratched windows whose signal-to-noise nobody knows: they stay in."""
 
+    off_grid: int
+    """Windows that no inspection looks at, where windows are scored in their images: in no
+    figure."""
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -108,11 +112,13 @@ def evaluate(
     split: str = "test",
     snr_limit: float | None = None,
     about: Mapping[str, Any] | None = None,
+    off_grid: int = 0,
 ) -> Evaluation:
     """Chooses the threshold on ``validation`` and measures it on ``test``.
 
     Scratched windows under ``snr_limit`` are left out of both: neither missed nor
-    background. Raises InputError if no scratch is left, or the rule cannot be met.
+    background. ``off_grid`` windows of the split are not in ``test``: they are told of,
+    no more. Raises InputError if no scratch is left, or the rule cannot be met.
     """
     outside = test.below(snr_limit)
     seen = test.of(~outside)
@@ -151,6 +157,7 @@ def evaluate(
             left_out=int(outside.sum()),
             left_out_found=int((test.scores[outside] >= at).sum()),
             unknown_snr=int((seen.labels & np.isnan(seen.snr)).sum()),
+            off_grid=off_grid,
         ),
         snr_limit=snr_limit,
         resampled_by=bootstrap.by,

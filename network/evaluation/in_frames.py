@@ -4,7 +4,6 @@ A dense model, and a window that knows its neighbours, see more than the window 
 they are worth shows only in the image that the window was cut from.
 """
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -22,7 +21,6 @@ from darkscan.pipeline.frames import Pixels
 from darkscan.pipeline.grid import window_origins
 
 _STRIDE_PX = 128
-_SIMULATED = re.compile(r"simulated-(?P<preset>[a-z]+)-(?P<seed>\d+)")
 
 
 class FrameScorer(Protocol):
@@ -46,11 +44,9 @@ class Frames:
 
     def pixels(self, source: str) -> Pixels:
         """The image of that name. Raises InputError if it cannot be had."""
-        simulated = _SIMULATED.fullmatch(source)
+        simulated = SimulatedImage.named(source, int(self.full_scale).bit_length())
         if simulated is not None:
-            depth = int(self.full_scale).bit_length()
-            seed, preset = int(simulated["seed"]), simulated["preset"]
-            return SimulatedImage(seed, preset, bit_depth=depth).load().pixels
+            return simulated.load().pixels
         if self.folder is None:
             raise InputError("is needed: the folder of the images", field="--images")
         path = self.folder / source
@@ -63,10 +59,11 @@ def score_in_frames(
     """Scores the windows of a split in their frames, with all other windows of the grid.
 
     Windows that do not lie on the grid that an inspection looks at are left out: no
-    inspection asks for them. Raises InputError if a class has none that do, or an image
-    cannot be had or is not the one that the windows were cut from.
+    inspection asks for them. Raises InputError if a class has none that do, a score is no
+    number, or an image cannot be had or is not the one that the windows were cut from.
     """
-    scores = np.full(len(windows), np.nan)
+    scores = np.zeros(len(windows))
+    on_grid = np.zeros(len(windows), np.bool_)
     done = 0
     for source in dict.fromkeys(windows.source.tolist()):
         rows = np.flatnonzero(windows.source == source)
@@ -75,12 +72,13 @@ def score_in_frames(
         grid = window_origins((pixels.shape[0], pixels.shape[1]), WINDOW_PX, _STRIDE_PX)
         found = scorer.frame(pixels, grid, windows.full_scale)
         at = dict(zip(map(tuple, grid.tolist()), found.tolist(), strict=True))
-        scores[rows] = [at.get((y, x), np.nan) for y, x in windows.origin[rows].tolist()]
+        places = [(y, x) for y, x in windows.origin[rows].tolist()]
+        on_grid[rows] = [place in at for place in places]
+        scores[rows] = [at.get(place, 0.0) for place in places]
         done += len(rows)
         if show is not None:
             show(done, len(windows))
-    on_grid = ~np.isnan(scores)
-    scored = known_of(windows, np.where(on_grid, scores, 0.0)).of(on_grid)
+    scored = known_of(windows, scores).of(on_grid)
     if scored.labels.all() or not scored.labels.any():
         problem = (
             "too few windows lie on the grid of an inspection: build the data set with "
@@ -94,5 +92,7 @@ def _require_same(windows: WindowSet, row: int, pixels: Pixels) -> None:
     y, x = windows.origin[row]
     cut = pixels[y : y + WINDOW_PX, x : x + WINDOW_PX]
     if not np.array_equal(cut, windows.images(np.array([row]))[0]):
-        source = windows.source[row]
-        raise InputError(f"{source} is not the image that the windows were cut from", field="data")
+        problem = f"{windows.source[row]} is not the image that the windows were cut from"
+        if SimulatedImage.named(str(windows.source[row])) is not None:
+            problem += ": another version's, or older and not of 2048 px; build the data set anew"
+        raise InputError(problem, field="data")

@@ -84,6 +84,11 @@ def conditions(evaluations: Sequence[Evaluation]) -> list[str]:
     if first.split == chosen_on:
         lines.append("The threshold was chosen on the same windows: the figures flatter.")
     counts = first.counts
+    if counts.off_grid:
+        on_grid = counts.scratches + counts.backgrounds + counts.left_out
+        lines.append(
+            f"{on_the_grid(on_grid, on_grid + counts.off_grid)}; the figures are of these."
+        )
     if first.snr_limit is not None:
         unknown = (
             f"; where it is unknown, {counts.unknown_snr}, they stay in"
@@ -105,6 +110,11 @@ def conditions(evaluations: Sequence[Evaluation]) -> list[str]:
     if first.resampled_by == "source image" and first.units < _FEW_IMAGES:
         lines.append("So few images say little: other images may lie outside these intervals.")
     return lines
+
+
+def on_the_grid(some: int, count: int) -> str:
+    """How many windows of a split can be scored in their images."""
+    return f"{some} of {count} windows lie on the grid of an inspection"
 
 
 def compact(evaluations: Sequence[Evaluation]) -> str:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from darkscan.network.attention_fusion import AttentionFusionNetwork
+from darkscan.network.dense import DenseNetwork
 from darkscan.network.explaining.hooks import listening
 from darkscan.network.line_head import LineHead
 from darkscan.network.modules import ChannelAttention, ScaleAttention
@@ -39,13 +40,20 @@ def attention(network: nn.Module, windows: Tensor, full_scale: float = 255.0) ->
     scales: list[Tensor] = []
     lines: list[Tensor] = []
     fusing = {module.fuse for module in network.modules() if isinstance(module, ScaleAttention)}
+    # A dense network asks its channel attention for its parts, behind the last stage.
+    dense = network if isinstance(network, DenseNetwork) else None
+
+    def attend(module: ChannelAttention, features: Tensor) -> None:
+        squeezed = features.mean((2, 3), keepdim=True)
+        places.append(torch.sigmoid(module.place(features)).squeeze(1))
+        channels.append(torch.sigmoid(module.excite(squeezed)).flatten(1))
 
     def read(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         if isinstance(module, ChannelAttention):
-            (features,) = inputs
-            squeezed = features.mean((2, 3), keepdim=True)
-            places.append(torch.sigmoid(module.place(features)).squeeze(1))
-            channels.append(torch.sigmoid(module.excite(squeezed)).flatten(1))
+            attend(module, inputs[0])
+        elif dense is not None and module is dense.stages[-1]:
+            assert isinstance(dense.attend, ChannelAttention)
+            attend(dense.attend, output)
         elif isinstance(module, LineHead):
             lines.append(AttentionFusionNetwork.line_probabilities(output[1]))
         elif module in fusing:

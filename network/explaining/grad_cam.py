@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from darkscan.network.dense import DenseNetwork
 from darkscan.network.explaining.hooks import listening
 from darkscan.network.modules import ChannelAttention
 
@@ -26,16 +27,16 @@ def grad_cam(
         alpha_k = 1/Z sum_ij dy / dA_k,ij        (eq. 1 of Grad-CAM)
         map     = ReLU(sum_k alpha_k A_k)        (eq. 2)
 
-    The last feature maps are those after the channel attention, else the output of the
-    last module that gives several channels and several places. A map is all 0 where
+    The last feature maps are those after the channel attention; of a dense network, which
+    attends to the windows that it pools, those before it; else the output of the last
+    module that gives several channels and several places. A map is all 0 where
     nothing speaks for a scratch. Raises ValueError if the network has no feature maps.
     """
-    attentive = any(isinstance(module, ChannelAttention) for module in network.modules())
+    wanted = _ends_of(network)
     maps: list[Tensor] = []
 
     def keep(module: nn.Module, _: tuple[Any, ...], output: Any) -> None:
-        wanted = isinstance(module, ChannelAttention) or not attentive
-        if wanted and isinstance(output, Tensor) and _is_feature_map(output):
+        if module in wanted and isinstance(output, Tensor) and _is_feature_map(output):
             maps.append(output)
 
     with torch.enable_grad(), listening(network, keep):
@@ -47,6 +48,14 @@ def grad_cam(
     alpha = gradient.mean((2, 3), keepdim=True)
     cam = torch.relu((alpha * features).sum(dim=1))
     return logits.detach(), cam.detach()
+
+
+def _ends_of(network: nn.Module) -> set[nn.Module]:
+    """The modules among whose outputs the last feature maps are."""
+    if isinstance(network, DenseNetwork):
+        return {network.stages[-1]}
+    modules = set(network.modules())
+    return {module for module in modules if isinstance(module, ChannelAttention)} or modules
 
 
 def _is_feature_map(output: Tensor) -> bool:

@@ -72,13 +72,13 @@ def quantise_file(
     on_comparison(comparison)
     if not comparison.loss <= allow:
         raise DarkscanError(
-            f"{file}: eight bits lose {comparison.loss:.4f} of F1 on {len(test)} windows, "
+            f"{file}: eight bits lose {comparison.loss:.4f} of F1 on {len(test)} {test.unit}, "
             f"more than the {allow:g} allowed; nothing is written"
         )
     stated = {
         "judged_on": test.description,
         "judged_on_seed": str(test.seed),
-        "judged_on_windows": str(len(test)),
+        f"judged_on_{test.unit}": str(len(test)),
         "f1_before": f"{comparison.before.kept.f1:.4f}",
         "f1_after": f"{comparison.after.kept.f1:.4f}",
         "f1_rechosen_before": f"{comparison.before.rechosen.f1:.4f}",

@@ -71,7 +71,7 @@ def quantise(
         "quantised_for": target.value,
         "calibration": calibration.description,
         "calibration_seed": str(calibration.seed),
-        "calibration_windows": str(len(calibration)),
+        f"calibration_{calibration.unit}": str(len(calibration)),
     }
     add_metadata(quantised, metadata | {_PREFIX + key: value for key, value in stated.items()})
     return quantised

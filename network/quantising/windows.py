@@ -33,6 +33,8 @@ class StatedWindows:
     full_scale: float
     seed: int
     description: str
+    unit: str = "windows"
+    """What is counted, in words."""
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -59,6 +61,7 @@ def simulated_images(count: int, *, seed: int, tick: Tick = silent) -> StatedWin
         full_scale=255.0,
         seed=seed,
         description="simulated images of nine windows, preset mixed, contrast 1",
+        unit="images",
     )
 
 

@@ -82,7 +82,7 @@ class _Training:
         self.share = ranks.share(options.batch)
         on_gpu = ranks.device.type == "cuda"
         compiled = on_gpu if machine.compiled is None else machine.compiled
-        self.trainer = Trainer(options, ranks, compiled=compiled)
+        self.trainer = Trainer(options, ranks, compiled=compiled, bfloat16=machine.bfloat16)
         self.data_hash = source.fingerprint(options.seed)
         self.history: list[Row] = []
         self.figures: Row = {}

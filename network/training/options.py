@@ -97,6 +97,7 @@ class Machine:
     workers: int = 1  # processes that draw windows ahead; 0: none, the training draws them
     device: str = "auto"  # "cpu", "cuda", or cuda where there is one
     compiled: bool | None = None  # by torch.compile; None: on a GPU
+    bfloat16: bool | None = None  # not float32; None: on a GPU, and on a CPU with units for it
     save_seconds: float = 180.0  # at most between two checkpoints
 
 

@@ -18,12 +18,11 @@ from darkscan.pipeline.errors import DarkscanError
 class Trainer:
     """The network, its running average and its optimiser, advanced one batch at a time.
 
-    On a GPU, or a CPU with matrix units (AMX), it computes in bfloat16 (norms, losses and
-    weights stay float32) and, if ``compiled``, through torch.compile. With several
-    processes gradients are averaged;
-    on GPUs batch norm's statistics are too, so that the result is that of one process
-    with the whole batch. On the CPU, where torch has no such norm, each process uses
-    those of its share.
+    With ``bfloat16``, by default on a GPU and on a CPU with matrix units (AMX), it computes
+    in that (norms, losses and weights stay float32), and if ``compiled``, through
+    torch.compile. With several processes gradients are averaged; on GPUs batch norm's
+    statistics are too, so that the result is that of one process with the whole batch. On
+    the CPU, where torch has no such norm, each process uses those of its share.
     """
 
     def __init__(
@@ -32,6 +31,7 @@ class Trainer:
         ranks: Ranks,
         *,
         compiled: bool = False,
+        bfloat16: bool | None = None,
         network: nn.Module | None = None,
         averaged: nn.Module | None = None,
     ) -> None:
@@ -49,6 +49,7 @@ class Trainer:
         self.averaged = _placed(averaged, ranks.device).eval()
         self.averaged.load_state_dict(self.network.state_dict())
         self._loss = _loss(self.network, ranks, compiled=compiled)
+        self._bfloat16 = _multiplies_bfloat16(ranks.device) if bfloat16 is None else bfloat16
         optimizer = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[options.optimizer]
         self.optimizer = optimizer(
             self.network.parameters(), options.learning_rate, weight_decay=options.weight_decay
@@ -69,7 +70,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         device = self.ranks.device
-        with torch.autocast(device.type, torch.bfloat16, enabled=_multiplies_bfloat16(device)):
+        with torch.autocast(device.type, torch.bfloat16, enabled=self._bfloat16):
             loss: Tensor = self._loss(*batch.to(device).tensors())
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

@@ -53,11 +53,19 @@ class Work:
     model: Path
     conventions: Conventions
     frame_shape: tuple[int, int] | None = None
-    """Height and width of the frames, if known."""
+    """Height and width of the frames with the context around them, if known."""
 
     pixel_type: PixelType | None = None
     devices: tuple[int, ...] = ()
     """The GPUs to use, by number; none named: all there are."""
+
+    stride: int | None = None
+    """Step from window to window, pixels; left out, the model's."""
+
+    context: int = 0
+    """Pixels of its neighbours around each frame."""
+
+    precision: Precision = "exact"
 
     @property
     def gpus(self) -> tuple[int, ...]:
@@ -73,13 +81,27 @@ def choose(
     frame_shape: tuple[int, int],
     pixel_type: PixelType,
     devices: tuple[int, ...] = (),
+    stride: int | None = None,
+    context: int = 0,
+    precision: Precision = "exact",
 ) -> Choice:
     """The backend a recipe asks for by name, or with "auto" the fastest that works here.
 
-    Always the same for the same machine, model and recipe: nothing is measured. ``devices``
-    as in the recipe. Raises InputError if the backend asked for cannot work.
+    Always the same for the same machine, model and recipe: nothing is measured.
+    ``frame_shape``: height and width with ``context`` pixels around each frame; ``devices``,
+    ``stride`` (left out: the model's) and ``precision`` as in the recipe. Raises InputError if
+    the backend asked for cannot work.
     """
-    work = Work(model, conventions, frame_shape, pixel_type, devices)
+    work = Work(
+        model,
+        conventions,
+        frame_shape,
+        pixel_type,
+        devices,
+        stride=stride,
+        context=context,
+        precision=precision,
+    )
     return the_fastest(work) if wanted == "auto" else _asked_for(wanted, work)
 
 
@@ -89,7 +111,7 @@ def the_fastest(work: Work) -> Choice:
     for name in BACKENDS:
         why = why_not(name, work, by_itself=True)
         if why is None:
-            devices = work.gpus if name in _ON_GPUS else ()
+            devices = gpus_for(name, work)
             return Choice(name, devices, "the fastest that works here", tuple(refused))
         refused.append((name, why))
     raise InputError(f"no backend runs it: {refused[-1][1]}", file=work.model)
@@ -119,6 +141,15 @@ def why_not(name: BackendName, work: Work, *, by_itself: bool = False) -> str | 
     return None
 
 
+def gpus_for(name: BackendName, work: Work) -> tuple[int, ...]:
+    """The GPUs, by number, that a backend does the work on if it can; none: on the CPU."""
+    if name not in _ON_GPUS:
+        return ()
+    if name == "torch" and why_not(name, work, by_itself=True):
+        return ()
+    return work.gpus
+
+
 def open_backend(
     name: str,
     model: Path,
@@ -128,20 +159,22 @@ def open_backend(
     frame_shape: tuple[int, int],
     pixel_type: PixelType,
     device: int | None = None,
+    stride: int | None = None,
+    context: int = 0,
     precision: Precision = "exact",
 ) -> Backend:
     """Opens a backend that was chosen; ``device`` is the GPU it runs on, None the CPU.
 
-    ``threads`` and ``batch`` as in the recipe; frames of other shapes than ``frame_shape``
-    are taken, too, unless it is TensorRT. Raises InputError if it does not work after all.
+    ``threads`` and ``batch`` as in the recipe, the others as for ``choose``; frames of other
+    shapes and strides are taken, too, unless it is TensorRT. Raises InputError if it does not
+    work after all.
     """
     match name:
         case "tensorrt":
-            from darkscan.stages.inference.tensorrt import TensorRTBackend
+            from darkscan.stages.inference.tensorrt import TensorRTBackend, Wanted
 
-            return TensorRTBackend(
-                model, device=device or 0, frame_shape=frame_shape, pixel_type=pixel_type
-            )
+            wanted = Wanted(frame_shape, pixel_type, stride, context, precision)
+            return TensorRTBackend(model, wanted, device=device or 0)
         case "torch" if device is not None:
             from darkscan.stages.inference.torch_cuda import CudaBackend
 
@@ -172,11 +205,14 @@ def _asked_for(wanted: str, work: Work) -> Choice:
     name = next((name for name in BACKENDS if name == wanted), None)
     if name is None:
         raise InputError(f"must be auto or one of {', '.join(BACKENDS)}", field=_FIELD)
+    if work.devices and name not in _ON_GPUS:
+        problem = f"names a GPU, but {name} runs on the CPU: leave it out, or ask for auto"
+        raise InputError(problem, field="processes.devices")
     if why := why_not(name, work):
         raise InputError(f"{name} does not work here: {why}", field=_FIELD)
     if name == "torch" and (no_gpu := why_not(name, work, by_itself=True)):
         return Choice(name, (), f"asked for; on no GPU: {no_gpu}")
-    return Choice(name, work.gpus if name in _ON_GPUS else (), "asked for")
+    return Choice(name, gpus_for(name, work), "asked for")
 
 
 def _why_not_openvino_first(conventions: Conventions) -> str | None:
@@ -202,10 +238,8 @@ def _why_not_gpus(work: Work) -> str | None:
 def _why_not_tensorrt(work: Work) -> str | None:
     from darkscan.stages.inference import tensorrt
 
-    for device in work.gpus:
-        why = tensorrt.why_not(
-            work.model, device, frame_shape=work.frame_shape, pixel_type=work.pixel_type
-        )
-        if why:
-            return why
-    return None
+    wanted = tensorrt.Wanted(
+        work.frame_shape, work.pixel_type, work.stride, work.context, work.precision
+    )
+    whys = (tensorrt.why_not(work.model, device, wanted) for device in work.gpus)
+    return next(filter(None, whys), None)

@@ -15,6 +15,7 @@ from darkscan.pipeline.scan import ScanInfo
 from darkscan.stages.inference.backend import Backend, FrameWindows, Pending, see
 from darkscan.stages.inference.choosing import choose, open_backend
 from darkscan.stages.inference.onnx_runtime import read_conventions
+from darkscan.stages.inference.setting_up import surrounded_shape
 
 _ENOUGH_S = 0.4
 _MOST_FRAMES = 50
@@ -29,15 +30,19 @@ def windows_per_s(model: Path, recipe: Recipe, scan: ScanInfo) -> float:
     runs on the CPU), then frames until the time is up. Raises InputError if the model or the
     backend cannot be run.
     """
-    processes = recipe.processes
+    processes, inspection = recipe.processes, recipe.inspection
     conventions = read_conventions(model)
+    surrounded = surrounded_shape(scan, inspection.context_px)
     choice = choose(
         processes.backend,
         model,
         conventions,
-        frame_shape=scan.frame_shape,
+        frame_shape=surrounded,
         pixel_type=scan.pixel_type,
         devices=processes.devices,
+        stride=inspection.stride,
+        context=inspection.context_px,
+        precision=inspection.precision,
     )
     workers = max(1, processes.workers)
     threads = processes.threads or threads_each(workers)
@@ -46,20 +51,22 @@ def windows_per_s(model: Path, recipe: Recipe, scan: ScanInfo) -> float:
         model,
         threads=threads,
         batch=processes.batch,
-        frame_shape=scan.frame_shape,
+        frame_shape=surrounded,
         pixel_type=scan.pixel_type,
         device=choice.device_of(0),
-        precision=recipe.inspection.precision,
+        stride=inspection.stride,
+        context=inspection.context_px,
+        precision=inspection.precision,
     )
     try:
         if choice.devices:
-            windows = _frame(scan, scan.frame_shape, recipe.inspection)
+            windows = _frame(scan, scan.frame_shape, inspection)
         elif conventions.form == "dense":
             height, width = scan.frame_shape
             part = (min(height, _LARGEST_PX), min(width, _LARGEST_PX))
-            windows = _frame(scan, part, recipe.inspection)
+            windows = _frame(scan, part, inspection)
         else:
-            windows = _batch(scan, recipe.inspection, processes.batch)
+            windows = _batch(scan, inspection, processes.batch)
         rate = measured(backend, windows, scan.full_scale)
     finally:
         backend.close()

@@ -60,6 +60,8 @@ def set_up(
         frame_shape=(frames * height, width),
         pixel_type=scan.pixel_type,
         device=device,
+        stride=model.stride,
+        context=margin,
         precision=precision,
     )
     _warm_up(backend, scan, model, margin=margin, frames=frames, batch=batch, form=form)

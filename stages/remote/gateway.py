@@ -43,6 +43,10 @@ _LOOK_EVERY_S = 0.5
 _LAST_WORDS_S = 2.0
 _MOST_PEERS = 200
 _MOST_REFUSED = 1000
+_MOST_IMPLAUSIBLE = 10  # answers in a row: more than one bad frame can cause
+_LONGEST_REASON = 300
+_JOINS_APART_S = 0.5  # sooner, a worker only says twice that it joins
+_DESERTED_S = 3.0  # a worker on this computer takes up frames sooner
 
 _log = structlog.get_logger(__name__)
 
@@ -66,6 +70,7 @@ class Gateway:
         self._lost_on: defaultdict[FrameId, set[str]] = defaultdict(set)
         self._refused: set[bytes] = set()  # they are told once and not listened to again
         self._next_look = 0.0
+        self._deserted_since: float | None = None  # frames wait and nobody takes them
         self._frames = 0
         self._windows = 0
         station.listen_to(self._port.socket)
@@ -73,7 +78,7 @@ class Gateway:
     def run(self) -> None:
         """Works until it is told to stop; then the workers know that the run has ended."""
         while not self._station.stopping:
-            for arrival in self._port.arrivals():
+            for arrival in self._port.arrivals(self._refused):
                 self._hear(arrival)
             for peer in list(self._peers):
                 self._serve(peer)
@@ -92,25 +97,25 @@ class Gateway:
         left = {peer.identity for peer in self._peers if self._port.send(peer.identity, RunEnded())}
         while left and time.monotonic() < until:
             self._port.socket.poll(100)
-            left -= {peer for peer, said, _ in self._port.arrivals() if isinstance(said, Leaving)}
+            heard = self._port.arrivals(self._refused)
+            left -= {peer for peer, said, _ in heard if isinstance(said, Leaving)}
             left = {peer for peer in left if self._port.send(peer, StillHere())}
         self._port.close()
 
     def _doing(self) -> str:
-        if self._spec.workers or len(self._peers):
+        """What the run waits for: frames are there and nobody, here or elsewhere, takes them."""
+        since, patience_s = self._deserted_since, _DESERTED_S if self._spec.workers else 0.0
+        if len(self._peers) or since is None or time.monotonic() - since < patience_s:
             return ""
         return f"waiting for a worker at {self._address}"
 
     def _hear(self, arrival: Arrival) -> None:
         identity, message, problem = arrival
-        if identity in self._refused:
-            return
         peer = self._peers.get(identity)
         if message is None:
             self._refuse(identity, problem)
         elif isinstance(message, Join):
-            if peer is None:
-                self._welcome(identity, message)
+            self._hear_join(identity, peer, message)
         elif peer is None:
             self._port.send(identity, JoinFirst())
         else:
@@ -133,6 +138,14 @@ class Gateway:
                 self._part_with(peer, "it is leaving")
             case _:
                 self._refuse(peer.identity, f"{type(message).__name__} is nothing a worker says")
+
+    def _hear_join(self, identity: bytes, peer: Peer | None, join: Join) -> None:
+        if peer is not None:
+            if time.monotonic() - peer.joined_at < _JOINS_APART_S:
+                return
+            # It took us for gone: it knows nothing any more of what it had in hands.
+            self._part_with(peer, "it joins again")
+        self._welcome(identity, join)
 
     def _welcome(self, identity: bytes, join: Join) -> None:
         ours = version("darkscan")
@@ -161,9 +174,11 @@ class Gateway:
         self._port.send(identity, joined, payload)
 
     def _refuse(self, identity: bytes, problem: str) -> None:
-        reason = problem if problem.isprintable() else ascii(problem)
+        reason = (problem if problem.isprintable() else ascii(problem))[:_LONGEST_REASON]
         _log.warning("worker refused", reason=reason)
-        self._refused = {identity, *([] if len(self._refused) > _MOST_REFUSED else self._refused)}
+        if len(self._refused) > _MOST_REFUSED:
+            self._refused.clear()
+        self._refused.add(identity)
         if (peer := self._peers.get(identity)) is not None:
             self._part_with(peer, reason)
         self._port.send(identity, Refused(reason=reason))
@@ -176,6 +191,7 @@ class Gateway:
                     continue
                 pixels = self._ring.surrounded(prepared.ref)
             except StaleReferenceError:
+                self._ring.let_go(prepared.ref, Role.CLASSIFICATION)  # if it was held before
                 continue
             if not self._port.send(peer.identity, prepared, pixels):
                 self._ring.let_go(prepared.ref, Role.CLASSIFICATION)
@@ -186,15 +202,16 @@ class Gateway:
         peer.ask_if_room()
 
     def _count(self, peer: Peer, scored: Scored) -> None:
-        in_hand = peer.in_hands.get(scored.ref)
+        in_hand = peer.in_hands.pop(scored.ref, None)
         if in_hand is None:
             return  # a late answer: the frame was given to others
         try:
             require_fit(scored, in_hand.prepared, self._spec.scan)
         except ValueError as error:
-            self._refuse(peer.identity, f"its answer is none: {error}")
+            self._ring.let_go(scored.ref, Role.CLASSIFICATION)
+            self._hear_nonsense(peer, in_hand, f"its answer is none: {error}")
             return
-        del peer.in_hands[scored.ref]
+        peer.implausible = 0
         # A slot is not used again before its frame is in the journal: then nobody needs this.
         if self._ring.still_holds(scored.ref):
             self._to_merging.send(_result(in_hand, scored, peer))
@@ -203,11 +220,22 @@ class Gateway:
             self._windows += len(scored.scores)
         self._ring.let_go(scored.ref, Role.CLASSIFICATION)
 
+    def _hear_nonsense(self, peer: Peer, in_hand: InHand, problem: str) -> None:
+        """An answer cannot be one: an error that the frame made, unless all answers are so."""
+        self._fail(in_hand, f"{peer.name}: {problem}")
+        peer.implausible += 1
+        if peer.implausible >= _MOST_IMPLAUSIBLE:
+            self._refuse(peer.identity, f"{problem}, and so were those before")
+
     def _look_after(self) -> None:
         now = time.monotonic()
         if now < self._next_look:
             return
         self._next_look = now + _LOOK_EVERY_S
+        if len(self._peers) or not self._ring.waits_for(Role.CLASSIFICATION):
+            self._deserted_since = None
+        elif self._deserted_since is None:
+            self._deserted_since = now
         for peer in list(self._peers):
             if not self._port.send(peer.identity, StillHere()):
                 self._lose(peer, "its connection is gone")

@@ -21,9 +21,9 @@ def read_model(path: Path, expected: str) -> bytes:
 
 
 @contextmanager
-def model_file(content: memoryview | None, expected: str) -> Iterator[Path]:
+def model_file(content: bytes, expected: str) -> Iterator[Path]:
     """A file of its own for the bytes that came. Raises DarkscanError unless they are whole."""
-    if content is None or _hash(content) != expected:
+    if _hash(content) != expected:
         raise DarkscanError("the model did not come whole")
     with TemporaryDirectory(prefix="darkscan-worker-") as folder:
         path = Path(folder) / "model.onnx"
@@ -34,5 +34,5 @@ def model_file(content: memoryview | None, expected: str) -> Iterator[Path]:
         yield path
 
 
-def _hash(content: bytes | memoryview) -> str:
+def _hash(content: bytes) -> str:
     return "sha256:" + sha256(content).hexdigest()

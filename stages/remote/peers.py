@@ -29,12 +29,16 @@ class Peer:
     process: str
     number: int
     desk: DeskClient
+    joined_at: float
     last_heard: float
     capacity: int = 0
     """Frames it wants to have in hands; none before it is set up."""
 
     in_hands: dict[FrameRef, InHand] = field(default_factory=dict)
     """What it has, the oldest first: the one it is at work on."""
+
+    implausible: int = 0
+    """Answers in a row that cannot be any to their frames."""
 
     asked: int = 0
     """Frames that the desk was asked for and has not given yet, as far as is known."""
@@ -88,7 +92,8 @@ class Peers:
     def add(self, identity: bytes, join: Join) -> Peer:
         """Takes a worker in."""
         number, desk = self._left.pop() if self._left else self._new_place()
-        peer = Peer(identity, join.name, join.process, number, desk, time.monotonic())
+        now = time.monotonic()
+        peer = Peer(identity, join.name, join.process, number, desk, joined_at=now, last_heard=now)
         self._connected[identity] = peer
         return peer
 

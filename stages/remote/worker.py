@@ -3,7 +3,6 @@
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 from secrets import token_hex
@@ -81,18 +80,17 @@ class RemoteWorker:
         self._wait_s = wait_s
         self._client = GatewayClient(address)
         self._ready: _Ready | None = None
-        self._model_path = Path()
-        self._files = ExitStack()
+        self._model = b""  # the file's bytes, for another scan with the same
 
     def run(self) -> None:
-        """Works until the run ends. Raises DarkscanError if it cannot take part."""
+        """Works until the run ends. Raises DarkscanError if it cannot take part, or no more."""
         try:
             while self._work(self._joined()) or self._stays:
                 pass
         except WireError as error:
             raise DarkscanError(f"{self._address}: speaks another language: {error}") from error
-        except KeyboardInterrupt:
-            self._client.send(Leaving())
+        except (KeyboardInterrupt, Exception):
+            self._client.send(Leaving())  # what it has in hands is not what it ends of
             raise
         finally:
             self._client.close(linger_ms=500)
@@ -128,7 +126,7 @@ class RemoteWorker:
             f"joined {self._address}: {joined.scan.element}, {joined.scan.side}; "
             f"model {model.name} on {calls.backend.name}"
         )
-        supply = _LinkSupply(self._client, joined)
+        supply = _LinkSupply(self._client, self._address, joined)
         classifier = Classifier(
             supply,
             calls.backend,
@@ -142,7 +140,7 @@ class RemoteWorker:
         frames = classifier.capacity + _ON_THE_WAY * calls.frames
         self._client.send(Capacity(frames=frames))
         while not supply.over:
-            if not classifier.step():
+            if not self._step(classifier):
                 patience = classifier.patience_s
                 wait_s = _BEAT_S if patience is None else min(patience, _BEAT_S)
                 self._client.socket.poll(max(1, int(wait_s * 1000)))
@@ -157,15 +155,23 @@ class RemoteWorker:
         self._say(f"cut off from {self._address} ({done}); joining again")
         return True
 
+    def _step(self, classifier: Classifier) -> bool:
+        try:
+            return classifier.step()
+        except (DarkscanError, WireError):
+            raise
+        except Exception as error:  # the backend's, after several: whatever libraries raise
+            raise DarkscanError(f"{self._address}: gives up: {describe(error)}") from error
+
     def _backend_for(self, joined: Joined, content: memoryview | None) -> Calls:
         """The backend; the one there is if the run wants nothing else."""
         if self._ready is not None and self._ready.joined == joined:
             return self._ready.calls
-        if self._ready is not None and content is None:
-            content = memoryview(self._model_path.read_bytes())
         self._close_backend()
-        self._model_path = self._files.enter_context(model_file(content, joined.model.hash))
-        calls = self._open_backend(self._model_path, joined)
+        model = self._model if content is None else bytes(content)
+        with model_file(model, joined.model.hash) as path:
+            calls = self._open_backend(path, joined)
+        self._model = model
         self._ready = _Ready(calls, joined)
         self._join = self._join.model_copy(update={"model_hash": joined.model.hash})
         return calls
@@ -174,14 +180,14 @@ class RemoteWorker:
         if self._ready is not None:
             self._ready.calls.backend.close()
             self._ready = None
-        self._files.close()
 
 
 class _LinkSupply:
     """Frames from a gateway, pixels and all; answers to it."""
 
-    def __init__(self, client: GatewayClient, joined: Joined) -> None:
+    def __init__(self, client: GatewayClient, address: str, joined: Joined) -> None:
         self._client = client
+        self._address = address
         self._joined = joined
         self._arrived: deque[Prepared] = deque()
         self._pixels: dict[FrameRef, Pixels] = {}
@@ -258,7 +264,7 @@ class _LinkSupply:
             case JoinFirst():
                 self.over = True
             case Refused(reason=reason):
-                raise DarkscanError(f"refused: {reason}")
+                raise DarkscanError(f"{self._address}: refused: {reason}")
 
     def _fail(self, ref: FrameRef, error: str) -> None:
         self.failed += 1

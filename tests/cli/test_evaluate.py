@@ -14,7 +14,7 @@ from darkscan.cli.main import main
 from darkscan.network.evaluation import scoring
 from darkscan.pipeline.errors import InputError
 from darkscan.pipeline.frames import Pixels
-from tests.evaluation.fakes import FakeData, FakeWindows, by_grey_level, drawn
+from tests.evaluation.fakes import FakeData, FakeWindows, by_grey_level, drawn, in_a_plate
 
 
 class FakeNetwork:
@@ -70,6 +70,19 @@ def test_the_shipped_model_keeps_its_own_threshold(tmp_path: Path, data: FakeDat
     assert detector["about"]["hash"].startswith("sha256:")
     assert detector["others"] == []
     assert detector["headline"]["recall"]["value"] == 0  # flat windows show no scratch
+
+
+def test_windows_off_the_grid_are_told_of(
+    tmp_path: Path, data: FakeData, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data.splits = {"test": in_a_plate(tmp_path / "plate.png")}
+    words = ("--model", "windowed", "--in-frames", "--images", str(tmp_path), "--threads", "1")
+    metrics = run(tmp_path / "out", *words)
+    counts = metrics["detectors"][0]["counts"]
+    assert (counts["scratches"], counts["backgrounds"], counts["off_grid"]) == (1, 1, 1)
+    told = "2 of 3 windows lie on the grid of an inspection"
+    assert f"windowed.onnx, test: {told}\n" in capsys.readouterr().out
+    assert told in (tmp_path / "out" / "report.md").read_text()
 
 
 def test_scratches_under_the_limit_are_counted_in_the_report(
@@ -143,6 +156,11 @@ CHECKPOINT = ("--checkpoint", "afn.pt")
             ["--table", "3", "--checkpoint", "afn=resnet18.pt"],
             "resnet18.pt: --checkpoint: is a checkpoint of 'resnet18', not of 'afn'",
             id="a checkpoint of another variant",
+        ),
+        pytest.param(
+            ["--checkpoint", "afn.pt", "darkscan-dense.pt"],
+            "darkscan-dense.pt: --checkpoint: holds darkscan-dense, which is judged in whole",
+            id="a dense checkpoint",
         ),
         pytest.param(
             ["--table", "3", "--checkpoint", "xception.pt"], "is no row of table 3", id="no row"

@@ -19,6 +19,7 @@ from darkscan.stages.mapping import build_map
 from tests.explaining.small_networks import ByHand
 from tests.mapping.hand_made import frames_of, inspected, result, scan_info
 
+MODELS = Path(command.__file__).parents[1] / "models"
 SCRATCHED = [(512, 512), (512, 640), (640, 640)]
 
 
@@ -114,6 +115,23 @@ def test_windows_of_an_image_are_explained(
     figure = cv2.imread(str(out))
     assert figure is not None
     assert figure.shape[0] > 400
+
+
+@pytest.mark.parametrize("name", ["default", "windowed"])
+def test_the_shipped_networks_show_every_panel(tmp_path: Path, image: Path, name: str) -> None:
+    # The default network is what is explained when none is named.
+    named: list[str | Path] = [] if name == "default" else ["--checkpoint", MODELS / f"{name}.pt"]
+    heights = []
+    for panel in ("cam", "line", "place", "channel", "scale"):
+        out = tmp_path / f"{panel}.png"
+        words: list[str | Path] = ["--window", "0,0", *named, "--show", panel, "--out", out]
+        assert darkscan(image, *words) == 0
+        figure = cv2.imread(str(out))
+        assert figure is not None
+        heights.append(figure.shape[0])
+    row = (heights[-1] - heights[0]) / 3  # four stages' groups, in place of one map
+    assert row > 100
+    assert heights == pytest.approx([heights[0]] * 4 + [heights[0] + 3 * row], abs=2)
 
 
 def test_networks_stand_below_each_other(

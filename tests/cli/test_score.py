@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,11 @@ from astropy.io import fits
 
 from darkscan.cli.main import main
 from darkscan.cli.models import model_file
-from darkscan.cli.scoring import ModelScorer
+from darkscan.cli.scoring import ModelScorer, score_image
+from darkscan.drivers.images import Mosaic
+from darkscan.pipeline.frames import Pixels
+from darkscan.pipeline.grid import window_origins
+from darkscan.stages.inference import Seen
 
 Array = npt.NDArray[Any]
 
@@ -63,6 +68,52 @@ def test_every_window_of_the_grid_has_the_score_it_has_in_a_frame(
     over = (content["scores"] >= scorer.info.threshold).sum()
     assert said.startswith(f"plate.png: 15 windows, {over} at or over the threshold")
     assert f"highest {content['scores'].max():.4f}" in said
+
+
+class Corners:
+    """A dense model whose scores are the levels of windows' first pixels."""
+
+    dense = True
+    info = Namespace(window=256, stride=128)
+
+    def __init__(self) -> None:
+        self.tiles: list[tuple[int, ...]] = []
+
+    def alone(self, pixels: Pixels, origins: npt.NDArray[np.int32], full_scale: float) -> Seen:
+        assert full_scale == 65535
+        self.tiles.append(pixels.shape)
+        return Seen(pixels[origins[:, 0], origins[:, 1]].astype(np.float32), None)
+
+
+@pytest.mark.parametrize(
+    ("shape", "tiles"),
+    [
+        pytest.param((300, 2048), 1, id="as wide as a frame"),
+        pytest.param((256, 2049), 2, id="a pixel wider"),
+        pytest.param((2400, 4200), 6, id="several frames"),
+    ],
+)
+def test_a_large_image_passes_a_dense_model_in_tiles(
+    tmp_path: Path, shape: tuple[int, int], tiles: int
+) -> None:
+    levels = np.random.default_rng(2).integers(0, 65536, shape).astype(np.uint16)
+    cv2.imwrite(str(tmp_path / "plate.png"), levels)
+    scorer, told = Corners(), list[tuple[int, int]]()
+    mosaic = Mosaic([tmp_path / "plate.png"])
+    origins, scores = score_image(
+        mosaic,
+        scorer,  # type: ignore[arg-type]
+        65535,
+        lambda *done: told.append(done),
+    )
+    np.testing.assert_array_equal(origins, window_origins(shape, 256, 128))
+    np.testing.assert_array_equal(scores, levels[origins[:, 0], origins[:, 1]])
+    assert len(scorer.tiles) == tiles
+    assert np.max(scorer.tiles) <= 2048
+    widths = [width for _, width in scorer.tiles]
+    assert min(widths) >= max(widths) - 256  # none so narrow that it sees less than the others
+    rows = len(np.unique(origins[:, 0]))
+    assert told[-1] == (rows, rows)
 
 
 @pytest.mark.parametrize(

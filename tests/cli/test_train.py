@@ -70,6 +70,17 @@ def test_a_preset_is_changed_by_what_is_given(
     assert train._options(parsed(*words), windows) == expected
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [((), None), (("--bfloat16",), True), (("--no-bfloat16",), False)],
+    ids=["not said", "bfloat16", "float32"],
+)
+def test_the_machine_hears_what_numbers_to_compute_in(
+    words: tuple[str, ...], expected: bool | None
+) -> None:
+    assert train._machine(parsed(*words)).bfloat16 is expected
+
+
 def test_an_epoch_smaller_than_a_batch_is_refused() -> None:
     with pytest.raises(InputError, match="--batch: is 32, more than the 20 windows"):
         train._options(parsed(), 20)

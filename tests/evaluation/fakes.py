@@ -1,7 +1,9 @@
 """A data set in memory, whose windows carry their score in their grey level."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -34,6 +36,34 @@ class FakeWindows:
         return np.broadcast_to(
             self.levels[indices][:, None, None], (len(indices), SIDE, SIDE)
         ).copy()
+
+
+class CutWindows(FakeWindows):
+    """Windows cut out of images by name, at the places given."""
+
+    def __init__(
+        self, images: Mapping[str, npt.NDArray[np.uint8]], places: Sequence[tuple[str, int, int]]
+    ) -> None:
+        count = len(places)
+        super().__init__([0.0] * count, [place % 2 for place in range(count)])
+        self._images = images
+        self.source = np.array([name for name, _, _ in places])
+        self.origin = np.array([place for _, *place in places], np.int32)
+
+    def images(self, indices: npt.NDArray[np.int64]) -> Pixels:
+        cut = []
+        for index in indices:
+            y, x = self.origin[index]
+            cut.append(self._images[self.source[index]][y : y + SIDE, x : x + SIDE])
+        return np.stack(cut).astype(np.uint8)
+
+
+def in_a_plate(file: Path) -> CutWindows:
+    """Two windows on the grid and one off it, of an image of noise that is written to ``file``."""
+    levels = np.random.default_rng(1).integers(10, 30, (256, 512)).astype(np.uint8)
+    assert cv2.imwrite(str(file), levels)
+    places = [(file.name, 0, 0), (file.name, 0, 128), (file.name, 0, 77)]
+    return CutWindows({file.name: levels}, places)
 
 
 class FakeData:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from darkscan.network.dense import DenseNetwork
 from darkscan.network.explaining import attention, explain
 from darkscan.network.modules import ChannelAttention, ScaleAttention
 from darkscan.network.variants import build
@@ -50,6 +51,23 @@ def test_channel_attention_is_equation_8_of_its_weights() -> None:
     assert found.channels is not None
     weights = found.places[:, None] + found.channels[:, :, None, None]
     torch.testing.assert_close(weights * features, attended)
+
+
+def test_of_a_dense_network_it_is_what_a_window_is_pooled_by() -> None:
+    dense = network("darkscan-dense")
+    assert isinstance(dense, DenseNetwork)
+    assert isinstance(dense.attend, ChannelAttention)
+    _, features = passed_through(dense.stages[-1], dense)
+    found = attention(dense, windows())
+    assert found.places is not None
+    assert found.channels is not None
+    with torch.no_grad():
+        placed = dense.attend.by_place(features)
+        weights = dense.attend.channel_weights(features.mean((2, 3))[:, None])
+    torch.testing.assert_close(found.places[:, None] * features, placed)
+    torch.testing.assert_close(found.channels, weights[:, 0])
+    assert len(found.scales) == 4
+    assert found.lines is not None
 
 
 def test_the_groups_of_scale_attention_are_those_that_it_joins() -> None:

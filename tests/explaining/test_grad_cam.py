@@ -10,7 +10,10 @@ from darkscan.network.modules import ChannelAttention
 from darkscan.network.variants import build
 from tests.explaining.small_networks import ByHand
 
-OWN = ("resnet18", "resnet18+ca", "resnet18+ca+ba", "resnet18+ca+sa", "afn", "darkscan")
+OWN = (
+    "resnet18", "resnet18+ca", "resnet18+ca+ba", "resnet18+ca+sa", "afn", "darkscan",
+    "darkscan-dense",
+)  # fmt: skip
 
 
 def noise(count: int = 2, seed: int = 1) -> Tensor:
@@ -84,9 +87,10 @@ def test_with_channel_attention_its_output_is_looked_at() -> None:
     torch.testing.assert_close(cam, torch.relu(torch.einsum("c,nchw->nhw", alpha, features)))
 
 
-def test_windows_do_not_see_each_other() -> None:
+@pytest.mark.parametrize("name", ["darkscan", "darkscan-dense"])
+def test_windows_do_not_see_each_other(name: str) -> None:
     torch.manual_seed(1)
-    network = build("darkscan", 0.25).eval()
+    network = build(name, 0.25).eval()
     windows = noise(3)
     _, together = grad_cam(network, windows)
     _, alone = grad_cam(network, windows[1:2])

@@ -28,11 +28,12 @@ class Held:
 
     def start(
         self,
-        windows: FrameWindows,
-        full_scale: int,
+        _windows: FrameWindows,
+        _full_scale: int,
         *,
         between_batches: Callable[[], Any] = lambda: None,
     ) -> Pending:
+        between_batches()
         number, self.calls = self.calls, self.calls + 1
         assert self.go_on.wait(10)
         if number == self.bad:
@@ -101,6 +102,10 @@ def test_a_frame_that_ends_between_two_looks_is_done() -> None:
                 raise TimeoutError
             return super().result()
 
+    def finish() -> None:
+        if not future.done():
+            future.set_result(SEEN)
+
     future = Late()
-    threading.Timer(0.05, lambda: future.done() or future.set_result(SEEN)).start()
+    threading.Timer(0.05, finish).start()
     assert background._waited_for(future, lambda: None) == SEEN

@@ -3,12 +3,13 @@
 import platform
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from darkscan.pipeline.errors import InputError
 from darkscan.stages.inference import Choice, choose, choosing, openvino, tensorrt, torch_check
-from darkscan.stages.inference.conventions import Conventions
+from darkscan.stages.inference.conventions import Conventions, Precision
 from darkscan.stages.inference.gpus import Gpu, Gpus
 
 MODEL = Path("model.onnx")
@@ -136,9 +137,44 @@ def test_onnx_runtime_is_what_is_left(
 @pytest.mark.parametrize("name", ["tensorrt", "torch", "openvino", "onnxruntime"])
 def test_what_is_asked_for_is_taken(name: str, machine: Machine) -> None:
     machine.gpus = 2
-    choice = chosen(name, form="windowed", devices=(1,))
     on_gpu = name in {"tensorrt", "torch"}
+    choice = chosen(name, form="windowed", devices=(1,) if on_gpu else ())
     assert (choice.backend_name, choice.devices) == (name, (1,) if on_gpu else ())
+
+
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
+def test_a_gpu_named_for_a_backend_of_the_cpu_is_refused(name: str, machine: Machine) -> None:
+    machine.gpus = 2
+    with pytest.raises(InputError, match=f"names a GPU, but {name} runs on the CPU") as error:
+        chosen(name, devices=(1,))
+    assert error.value.field == "processes.devices"
+
+
+@pytest.mark.parametrize("precision", get_args(Precision))
+def test_tensorrt_is_asked_for_the_windows_of_the_run(
+    precision: Precision, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.gpus = 1
+    asked: list[object] = []
+
+    def no_engine(_model: Path, _device: int, wanted: object) -> str:
+        asked.append(wanted)
+        return "no engine for it"
+
+    monkeypatch.setattr(tensorrt, "why_not", no_engine)
+    choice = choose(
+        "auto",
+        MODEL,
+        conventions(),
+        frame_shape=(2304, 2304),
+        pixel_type="uint16",
+        stride=64,
+        context=128,
+        precision=precision,
+    )
+    assert asked == [tensorrt.Wanted((2304, 2304), "uint16", 64, 128, precision)]
+    assert choice.backend_name == "torch"
+    assert choice.refused == (("tensorrt", "no engine for it"),)
 
 
 def test_torch_asked_for_runs_on_the_cpu_where_there_is_no_gpu(machine: Machine) -> None:

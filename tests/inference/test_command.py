@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from darkscan.cli import backends
 from darkscan.cli.main import main
 from darkscan.pipeline.errors import DarkscanError
+from darkscan.stages.inference import FrameWindows, choosing, gpus, tensorrt, torch_check
+from darkscan.stages.inference.gpus import Gpu, Gpus
 
 
 def test_the_table_names_each_backend_and_what_auto_takes(
@@ -54,14 +57,44 @@ def test_a_backend_that_fails_when_measured_is_one_line(
     assert "openvino: out of memory" in capsys.readouterr().out
 
 
+def test_with_a_gpu_that_torch_cannot_use_torch_is_measured_on_the_cpu(
+    dense_model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = Gpus((Gpu(0, "NVIDIA H200"),), "13.0")
+    for asking in (choosing, gpus):
+        monkeypatch.setattr(asking, "find_gpus", lambda: there)
+    monkeypatch.setattr(tensorrt, "why_not", lambda *_: "no engine for it")
+    monkeypatch.setattr(
+        torch_check,
+        "why_not_torch",
+        lambda _, devices: "torch 2.0 was built without CUDA" if devices else None,
+    )
+    measured: list[tuple[object, ...]] = []
+
+    def measure(_: object, windows: FrameWindows, *how: object) -> tuple[object, float]:
+        measured.append(how)
+        return np.zeros(len(windows.origins), np.float32), 100.0
+
+    monkeypatch.setattr(backends, "_measure", measure)
+    command = ["backends", "--model", str(dense_model), "--measure", "--frame", "512"]
+    assert main([*command, "--threads", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    row = next(line for line in lines if line.startswith("torch "))
+    assert row.split()[1] == "yes"
+    assert row.endswith(" CPU")
+    assert ("torch", "exact", 1, None) in measured
+    assert "torch, half" not in "".join(lines)
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
         (["--model", "none.onnx"], "none.onnx: no such model file"),
         (["--frame", "99"], "--frame: must be from 256 to 8192, is 99"),
-        (["--threads", "0"], "--threads: must be 1 or more, is 0"),
+        (["--threads", "0"], "--threads: must be from 1 to 1024, is 0"),
+        (["--threads", "100000"], "--threads: must be from 1 to 1024, is 100000"),
     ],
-    ids=["no model", "a small frame", "no threads"],
+    ids=["no model", "a small frame", "no threads", "too many threads"],
 )
 def test_what_cannot_be_used(
     options: list[str], problem: str, capsys: pytest.CaptureFixture[str]

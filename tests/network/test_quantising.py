@@ -296,7 +296,7 @@ def test_the_command_writes_a_model_and_shows_its_figures(
 ) -> None:
     out = tmp_path / "int8.onnx"
     counts = ["--calibrate", "16", "--judge", "32"]
-    assert darkscan(MODEL, "--out", out, *counts, "--allow", "1") == 0
+    assert darkscan("windowed", "--out", out, *counts, "--allow", "1") == 0
     said = capsys.readouterr().out
     assert "| int8 | kept |" in said
     assert f"{out}: " in said
@@ -357,6 +357,7 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(tmp_path: Path) 
 def test_a_dense_models_trunk_and_line_head_are_in_eight_bits() -> None:
     file = MODEL.with_name("default.onnx")
     model = quantise(file.read_bytes(), Target.CPU, simulated_images(3, seed=1), file=file)
+    assert metadata(model)["darkscan.calibration_images"] == "3"
     of_eight_bits = {n.output[0] for n in model.graph.node if n.op_type == "DequantizeLinear"}
     convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
     in_float = [n.input[1] for n in convolutions if n.input[1] not in of_eight_bits]

@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
-from darkscan.network.batches import Batch, BatchSource
+from darkscan.network.batches import Batch, Batches, BatchSource, Curriculum
 from darkscan.network.sources import SimulatedWindows
 from darkscan.network.training import Checkpoint, Machine, TrainingOptions, fit, score
+from darkscan.network.training.ranks import Ranks
 from darkscan.network.training.starting import start_from
 from darkscan.network.training.trainer import Trainer
 from darkscan.network.variants import build
@@ -31,7 +33,7 @@ OPTIONS = TrainingOptions(
     learning_rate=4e-3,
 )
 SHORT = dataclasses.replace(OPTIONS, steps=6, validate_every=3)
-HERE = Machine(threads=1, workers=0, save_seconds=0.0)
+HERE = Machine(threads=1, workers=0, save_seconds=0.0, bfloat16=False)
 EASY = SimulatedWindows(easy_windows)
 
 
@@ -82,6 +84,25 @@ def test_two_dozen_steps_on_easy_windows_reduce_the_loss(trained: Path) -> None:
     assert [row["step"] for row in rows] == ["12", "24"]
     assert float(rows[1]["loss"]) < 0.7 * float(rows[0]["loss"])
     assert float(rows[1]["auc"]) > 0.9
+
+
+@pytest.mark.parametrize("wanted", [True, False], ids=["bfloat16", "float32"])
+def test_it_computes_in_the_numbers_it_is_told(
+    monkeypatch: pytest.MonkeyPatch, *, wanted: bool
+) -> None:
+    seen: list[bool] = []
+
+    def loss_of(network: nn.Module, batch: Batch) -> Tensor:
+        product = network.get_parameter("head.weight") @ torch.ones(len(batch.labels), 1)
+        seen.append(product.dtype == torch.bfloat16)
+        return product.float().sum()
+
+    monkeypatch.setattr("darkscan.network.training.trainer.loss_of", loss_of)
+    network, averaged = (nn.ModuleDict({"head": nn.Linear(8, 1)}) for _ in range(2))
+    alone = Ranks(0, 1, torch.device("cpu"))
+    trainer = Trainer(OPTIONS, alone, bfloat16=wanted, network=network, averaged=averaged)
+    trainer.train(Batches(EASY, 1, 8, Curriculum(0), first=0, last=1, share=range(8))[0], 1e-3)
+    assert seen == [wanted]
 
 
 def test_the_plots_are_pictures(trained: Path) -> None:

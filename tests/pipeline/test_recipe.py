@@ -48,7 +48,8 @@ def test_the_default_file_says_the_defaults_and_all_of_them() -> None:
         ),
         pytest.param(
             "[inspection]\nxyz = 1",
-            "inspection.xyz: unknown key; known here: context_px, grow_threshold, model, precision, stride, threshold",
+            "inspection.xyz: unknown key; known here: context_px, grow_threshold, model, "
+            "precision, stride, threshold",
             id="unknown key",
         ),
         pytest.param(

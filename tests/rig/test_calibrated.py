@@ -81,17 +81,18 @@ def finely(vertices: Points) -> Points:
 
 
 def offsets_mm(rig: Rig, found: DefectMap) -> Points:
-    """How far the centre lines' points that are of a true scratch lie from it."""
+    """How far the centre lines that are of a true scratch lie from it, every 20 um along them."""
     truth = truth_of(rig)
     assert truth is not None
     mm = rig.geometry.pitch_um / 1000
     true = np.concatenate([finely(trace.vertices * mm) for trace in truth.scratches])
-    points = [
-        point
-        for defect in found.defects
-        for scratch in defect.scratches
-        for point in np.array(scratch.centreline)
-    ]
+    points = np.concatenate(
+        [
+            finely(np.array(scratch.centreline))[::4]
+            for defect in found.defects
+            for scratch in defect.scratches
+        ]
+    )
     nearest = np.array([np.sqrt(((true - point) ** 2).sum(axis=1).min()) for point in points])
     return nearest[nearest < NEAR_MM]
 

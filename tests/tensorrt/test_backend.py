@@ -13,10 +13,12 @@ from darkscan.pipeline.errors import DarkscanError, InputError
 from darkscan.pipeline.grid import window_origins
 from darkscan.pipeline.scan import PixelType
 from darkscan.stages.inference import FrameWindows, see
+from darkscan.stages.inference.conventions import Precision
 from darkscan.stages.inference.tensorrt import (
     Arithmetic,
     Order,
     TensorRTBackend,
+    Wanted,
     load_library,
     make_engine,
     ordering,
@@ -28,10 +30,12 @@ from tests.tensorrt.fake_gpu import Gpu
 FULL_SCALE = 250
 
 
-def frame_windows(seed: int, shape: tuple[int, int], dtype: PixelType = "uint8") -> FrameWindows:
+def frame_windows(
+    seed: int, shape: tuple[int, int], dtype: PixelType = "uint8", stride: int = 128
+) -> FrameWindows:
     rng = np.random.default_rng(seed)
     frame = rng.integers(0, np.iinfo(dtype).max, shape).astype(dtype)
-    origins = window_origins(shape, 256, 128)
+    origins = window_origins(shape, 256, stride)
     gains, offsets = rng.normal(size=(2, len(origins))).astype(np.float32)
     return FrameWindows(frame, origins, gains, offsets)
 
@@ -48,7 +52,7 @@ def opened(
     model = write_model(tmp_path / "model.onnx", form=form)
     order = Order(model, shape, np.dtype(dtype).itemsize, "fp32")
     make_engine(load_library(), GPU_0, order, engines_folder())
-    return TensorRTBackend(model, device=0, frame_shape=shape, pixel_type=dtype)
+    return TensorRTBackend(model, Wanted(shape, dtype), device=0)
 
 
 @pytest.mark.parametrize("form", ["windowed", "dense"])
@@ -201,9 +205,7 @@ def test_a_spoilt_engine_is_one_line(
     (engine,) = engines_folder().glob("*.engine")
     spoil(engine)
     with pytest.raises(DarkscanError, match=says):
-        TensorRTBackend(
-            tmp_path / "model.onnx", device=0, frame_shape=(256, 384), pixel_type="uint8"
-        )
+        TensorRTBackend(tmp_path / "model.onnx", Wanted((256, 384), "uint8"), device=0)
 
 
 def test_of_several_engines_the_one_asked_for_last_runs(
@@ -216,13 +218,65 @@ def test_of_several_engines_the_one_asked_for_last_runs(
         made = make_engine(load_library(), GPU_0, order, engines_folder())
         os.utime(made.path, (moment, moment))
     make_engine(load_library(), GPU_0, Order(model, (256, 384), 1, "fp16"), engines_folder())
-    backend = TensorRTBackend(model, device=0, frame_shape=(256, 384), pixel_type="uint8")
-    assert backend.name.endswith("fp16")
+    wanted = Wanted((256, 384), "uint8", precision="half")
+    assert TensorRTBackend(model, wanted, device=0).name.endswith("fp16")
+
+
+@pytest.mark.parametrize(
+    ("built", "precision", "runs"),
+    [
+        pytest.param(("fp32", "fp16"), "exact", "fp32", id="exact, though fp16 was built last"),
+        pytest.param(("fp16", "fp32"), "half", "fp16", id="half, though fp32 was built last"),
+        pytest.param(("fp32",), "half", "fp32", id="half, where there is none"),
+        pytest.param(("fp16", "bf16"), "exact", "", id="exact, where there is none"),
+    ],
+)
+def test_an_engine_of_the_precision_that_is_asked_for_runs(
+    gpu: Gpu,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    built: tuple[Arithmetic, ...],
+    precision: Precision,
+    runs: str,
+) -> None:
+    monkeypatch.setattr(ordering, "in_half", lambda content, *_, **__: content)
+    model = write_model(tmp_path / "model.onnx")
+    for moment, arithmetic in enumerate(built):
+        order = Order(model, (256, 384), 1, arithmetic)
+        made = make_engine(load_library(), GPU_0, order, engines_folder())
+        os.utime(made.path, (moment, moment))
+    wanted = Wanted((256, 384), "uint8", precision=precision)
+    if not runs:
+        says = r"^no exact engine .* frames of 384x256, only in 16 bits: darkscan engine build"
+        with pytest.raises(InputError, match=says):
+            TensorRTBackend(model, wanted, device=0)
+    else:
+        assert TensorRTBackend(model, wanted, device=0).name.endswith(runs)
+
+
+def test_a_stride_finer_than_the_models_runs(gpu: Gpu, tmp_path: Path) -> None:
+    shape = (640, 640)
+    model = write_model(tmp_path / "model.onnx")
+    make_engine(load_library(), GPU_0, Order(model, shape, 1, "fp32", stride=64), engines_folder())
+    backend = TensorRTBackend(model, Wanted(shape, "uint8", stride=64), device=0)
+    windows = frame_windows(1, shape, stride=64)
+    seen = see(backend, windows, FULL_SCALE)
+    assert len(seen.scores) == 49
+    np.testing.assert_allclose(seen.scores, expected(windows), rtol=1e-4)
+
+
+def test_an_engine_of_full_passes_takes_a_finer_stride(gpu: Gpu, tmp_path: Path) -> None:
+    shape = (2304, 2304)
+    opened(tmp_path, shape).close()
+    wanted = Wanted(shape, "uint8", stride=120)
+    backend = TensorRTBackend(tmp_path / "model.onnx", wanted, device=0)
+    windows = frame_windows(1, shape, stride=120)
+    assert len(windows.origins) == 361
+    seen = see(backend, windows, FULL_SCALE)
+    np.testing.assert_allclose(seen.scores, expected(windows), rtol=1e-4)
 
 
 def test_an_engine_for_other_frames_is_none(gpu: Gpu, tmp_path: Path) -> None:
     opened(tmp_path, (256, 384)).close()
     with pytest.raises(InputError, match=r"frames of 512x256.*--frame 512x256 --depth 16"):
-        TensorRTBackend(
-            tmp_path / "model.onnx", device=0, frame_shape=(256, 512), pixel_type="uint16"
-        )
+        TensorRTBackend(tmp_path / "model.onnx", Wanted((256, 512), "uint16"), device=0)

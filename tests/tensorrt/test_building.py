@@ -23,6 +23,8 @@ from tests.tensorrt import fake_tensorrt
 from tests.tensorrt.conftest import GPU_0, write_model
 from tests.tensorrt.fake_gpu import Gpu
 
+NO_WINDOWS = "0123456789ab_gpu-sm90_tensorrt-11.4_256x256x1_0_fp32.engine"
+
 
 @pytest.fixture
 def order(tmp_path: Path, gpu: Gpu) -> Order:
@@ -55,7 +57,7 @@ def test_a_name_says_all_that_an_engine_is_for(order: Order, tmp_path: Path) -> 
     assert [path for path, _ in engines_in(tmp_path)] == [made.path]
 
 
-@pytest.mark.parametrize("name", ["timings_x.cache", "a.engine", "", "x" * 300])
+@pytest.mark.parametrize("name", ["timings_x.cache", "a.engine", "", "x" * 300, NO_WINDOWS])
 def test_other_files_are_no_engines(name: str) -> None:
     assert Engine.from_file_name(name) is None
 
@@ -176,7 +178,17 @@ def test_shapes(
     gpu: Gpu, tmp_path: Path, shape: tuple[int, int], form: str, context: int, shapes: Shapes
 ) -> None:
     model = write_model(tmp_path / "model.onnx", form=form)
-    assert Order(model, shape, 1, "fp32", context).shapes() == shapes
+    assert Order(model, shape, 1, "fp32", context=context).shapes() == shapes
+
+
+def test_a_finer_stride_has_more_windows_and_a_coarser_one_is_refused(
+    gpu: Gpu, tmp_path: Path
+) -> None:
+    model = write_model(tmp_path / "model.onnx", form="dense")
+    fine = Order(model, (2048, 2048), 1, "fp32", stride=64)
+    assert fine.shapes() == Shapes(2048, 2048, 1, 841)
+    with pytest.raises(InputError, match="the model has stride 128, wanted is 256"):
+        Order(model, (2048, 2048), 1, "fp32", stride=256).shapes()
 
 
 def test_passes_begin_at_addresses_that_tensorrt_takes(gpu: Gpu, tmp_path: Path) -> None:

@@ -40,6 +40,30 @@ def test_an_empty_list_says_what_to_do(with_gpu: Gpu, capsys: pytest.CaptureFixt
     assert "darkscan engine build makes one" in capsys.readouterr().out
 
 
+def test_a_file_has_no_engines_in_it(
+    with_gpu: Gpu, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert main(["engine", "list", "--out", str(tmp_path / "file")]) == 2
+    assert "file: --out: is no folder" in capsys.readouterr().err
+
+
+def test_an_engine_is_built_for_a_finer_stride(
+    with_gpu: Gpu, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = write_model(tmp_path / "model.onnx", form="dense")
+    build = ["engine", "build", "--model", str(model), "--frame", "2048x2048", "--stride", "64"]
+    assert main(build) == 0
+    assert "2048x2048, 8 bits, 841 windows" in capsys.readouterr().out
+
+
+def test_shipped_models_are_checked_by_name(
+    with_gpu: Gpu, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["engine", "check", "windowed"]) == 0
+    assert "reads it (2048x2048, 8 bits, 225 windows, fp32)" in capsys.readouterr().out
+
+
 def test_checks_what_it_can_only_read_with_a_gpu(
     with_gpu: Gpu, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -87,6 +111,8 @@ def test_without_a_driver_nothing_is_built(
         pytest.param(["--frame", "100x2048"], "from 256 to 16384", id="too small"),
         pytest.param(["--frame", "99999x2048"], "from 256 to 16384", id="too large"),
         pytest.param(["--context", "100"], "multiple of 64", id="odd context"),
+        pytest.param(["--stride", "4"], "must be 8 or more, is 4", id="tiny stride"),
+        pytest.param(["--stride", "256"], "the model has stride 128", id="coarse stride"),
         pytest.param(["--workspace-mb", "0"], "from 1 to", id="no workspace"),
         pytest.param(["--model", "nothing.onnx"], "no such model file", id="no model"),
         pytest.param(["--out", "/dev/null"], "is no folder", id="no folder"),

@@ -54,8 +54,8 @@ def test_convolutions_are_in_half_and_what_surrounds_them_is_not(
     outputs = [name for node in model.graph.node[: first - 1] for name in node.output]
     assert kind not in {types[name] for name in outputs}
     # The head.
-    (gemm,) = (node for node in model.graph.node if node.op_type == "Gemm")
-    assert {types[name] for name in gemm.input} == {TensorProto.FLOAT}
+    *_, head = (node for node in model.graph.node if node.op_type in {"Gemm", "MatMul"})
+    assert {types[name] for name in head.input} == {TensorProto.FLOAT}
 
 
 def test_half_as_large() -> None:

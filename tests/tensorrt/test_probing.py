@@ -12,7 +12,14 @@ import pytest
 from darkscan.pipeline.errors import InputError
 from darkscan.stages.inference.gpus import Gpu as FoundGpu
 from darkscan.stages.inference.gpus import Gpus
-from darkscan.stages.inference.tensorrt import Order, device, finding, load_library, make_engine
+from darkscan.stages.inference.tensorrt import (
+    Order,
+    Wanted,
+    device,
+    finding,
+    load_library,
+    make_engine,
+)
 from darkscan.stages.inference.tensorrt import why_not as why_not_tensorrt
 from darkscan.stages.inference.tensorrt.engines import engines_folder
 from tests.tensorrt.conftest import GPU_0, write_model
@@ -145,19 +152,65 @@ def test_without_torch_it_says_where_it_is(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_without_an_engine_it_says_how_to_build_one(gpu: Gpu, tmp_path: Path) -> None:
     model = write_model(tmp_path / "model.onnx")
-    why = why_not_tensorrt(model, 0, frame_shape=(256, 384), pixel_type="uint16")
+    wanted = Wanted((256, 384), "uint16")
+    why = why_not_tensorrt(model, 0, wanted)
     command = f"darkscan engine build --model {model} --frame 384x256 --depth 16 --device 0"
     assert why is not None
     assert why.endswith(command)
     assert "\n" not in why
     make_engine(load_library(), GPU_0, Order(model, (256, 384), 2, "fp32"), engines_folder())
-    assert why_not_tensorrt(model, 0, frame_shape=(256, 384), pixel_type="uint16") is None
+    assert why_not_tensorrt(model, 0, wanted) is None
     assert why_not_tensorrt(model, 0) is None
-    assert why_not_tensorrt(model, 0, frame_shape=(256, 384), pixel_type="uint8") is not None
+    assert why_not_tensorrt(model, 0, Wanted((256, 384), "uint8")) is not None
 
 
-def test_of_a_dense_model_it_says_what_becomes_of_the_context(gpu: Gpu, tmp_path: Path) -> None:
+def test_the_command_builds_what_is_wanted(gpu: Gpu, tmp_path: Path) -> None:
     model = write_model(tmp_path / "model.onnx", form="dense")
-    why = why_not_tensorrt(model, 0, frame_shape=(512, 512), pixel_type="uint8")
+    wanted = Wanted((768, 768), "uint8", stride=64, context=128, precision="half")
+    why = why_not_tensorrt(model, 0, wanted)
     assert why is not None
-    assert why.endswith("(with a context_px, --frame without it and --context PX)")
+    assert "frames of 512x512 in a context of 128 with a stride of 64: " in why
+    options = "--frame 512x512 --context 128 --stride 64 --depth 8 --precision fp16 --device 0"
+    assert why.endswith(options)
+    order = Order(model, (512, 512), 1, "fp32", context=128, stride=64)
+    make_engine(load_library(), GPU_0, order, engines_folder())
+    assert why_not_tensorrt(model, 0, wanted) is None
+
+
+FRAMES, IN_CONTEXT = Wanted((2304, 2304), "uint8"), Wanted((2304, 2304), "uint8", context=128)
+
+
+@pytest.mark.parametrize(
+    ("order", "fit", "unfit"),
+    [
+        pytest.param(((2304, 2304), 0), FRAMES, IN_CONTEXT, id="without context"),
+        pytest.param(((2048, 2048), 128), IN_CONTEXT, FRAMES, id="in context"),
+    ],
+)
+def test_frames_of_one_size_with_other_windows_are_others_to_a_dense_model(
+    gpu: Gpu, tmp_path: Path, order: tuple[tuple[int, int], int], fit: Wanted, unfit: Wanted
+) -> None:
+    model = write_model(tmp_path / "model.onnx", form="dense")
+    shape, context = order
+    built = Order(model, shape, 1, "fp32", context=context)
+    make_engine(load_library(), GPU_0, built, engines_folder())
+    assert why_not_tensorrt(model, 0, fit) is None
+    assert "no engine was built" in str(why_not_tensorrt(model, 0, unfit))
+
+
+@pytest.mark.parametrize("form", ["windowed", "dense"])
+def test_an_engine_of_the_models_stride_is_none_for_a_finer_one(
+    gpu: Gpu, tmp_path: Path, form: str
+) -> None:
+    model = write_model(tmp_path / "model.onnx", form=form)
+    make_engine(load_library(), GPU_0, Order(model, (512, 512), 1, "fp32"), engines_folder())
+    assert why_not_tensorrt(model, 0, Wanted((512, 512), "uint8")) is None
+    why = why_not_tensorrt(model, 0, Wanted((512, 512), "uint8", stride=64))
+    assert why is not None
+    assert why.endswith("--frame 512x512 --stride 64 --depth 8 --device 0")
+
+
+def test_eight_bits_built_as_they_are_count_as_exact(gpu: Gpu, tmp_path: Path) -> None:
+    model = write_model(tmp_path / "model.onnx", precision="int8", quantised_for="tensorrt")
+    make_engine(load_library(), GPU_0, Order(model, (512, 512), 1, "fp32"), engines_folder())
+    assert why_not_tensorrt(model, 0, Wanted((512, 512), "uint8", precision="exact")) is None

@@ -16,6 +16,7 @@ from darkscan.stages.inference.tensorrt.finding import why_not
 from darkscan.stages.inference.tensorrt.library import Library, load_library
 from darkscan.stages.inference.tensorrt.ordering import Made, Order, make_engine
 from darkscan.stages.inference.tensorrt.shapes import Shapes
+from darkscan.stages.inference.tensorrt.wanted import Wanted
 from darkscan.stages.inference.tensorrt.watching import Step, Watch, run_watched
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Shapes",
     "Step",
     "TensorRTBackend",
+    "Wanted",
     "Watch",
     "build",
     "engines_folder",

@@ -8,11 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from darkscan.pipeline.errors import DarkscanError
-from darkscan.pipeline.grid import window_origins
-from darkscan.pipeline.scan import PixelType
 from darkscan.stages.inference.backend import FrameWindows, Pending, Seen
 from darkscan.stages.inference.tensorrt.finding import find_engine
 from darkscan.stages.inference.tensorrt.opening import OpenEngine
+from darkscan.stages.inference.tensorrt.wanted import Wanted
 from darkscan.stages.inference.whole_frames import fitted
 
 if TYPE_CHECKING:
@@ -20,24 +19,18 @@ if TYPE_CHECKING:
 
 
 class TensorRTBackend:
-    """Runs a model's engine on one GPU; of several that fit, the one built last.
+    """Runs a model's engine on one GPU; of several that are fit, the one built last.
 
-    Frames are of the shape (height, width) that it is opened with, enlarged if the model is
-    dense. Raises InputError if there is no GPU, library or engine for it, DarkscanError for
-    whatever TensorRT or CUDA refuses later.
+    Frames are of the shape (height, width) that is wanted, enlarged if the model is dense,
+    and have no more windows than that shape and stride give. Raises InputError if there is no
+    GPU, library or engine for it, DarkscanError for whatever TensorRT or CUDA refuses later.
     """
 
     def __init__(
-        self,
-        model: Path,
-        *,
-        device: int,
-        frame_shape: tuple[int, int],
-        pixel_type: PixelType,
-        folder: Path | None = None,
+        self, model: Path, wanted: Wanted, *, device: int, folder: Path | None = None
     ) -> None:
         """``folder``: where engines are looked for; left out, where they are built."""
-        found = find_engine(model, device, frame_shape, pixel_type, folder=folder)
+        found = find_engine(model, device, wanted, folder=folder)
         conventions, library, engine = found.conventions, found.library, found.engine
         self._dense = conventions.form == "dense"
         self._windows = engine.shapes.windows
@@ -45,17 +38,13 @@ class TensorRTBackend:
             f"{library.name} {library.version} on {found.device.name} (GPU {device}), "
             f"{engine.arithmetic}"
         )
-        passes = 1
-        if not self._dense:
-            grid = len(window_origins(frame_shape, conventions.window, conventions.stride))
-            passes = -(-grid // self._windows)
 
         # With torch, which is not for those who only ask whether there is a GPU.
         from darkscan.stages.inference import device_frames
 
         self.ahead = device_frames.AHEAD
         with device_frames.on_device(device):
-            opened = OpenEngine(library, found.path, engine.shapes, passes)
+            opened = OpenEngine(library, found.path, engine.shapes, found.passes)
             self._frames: DeviceFrames | None = device_frames.DeviceFrames(
                 device, opened.inputs, opened.outputs, opened.enqueue
             )
@@ -79,8 +68,8 @@ class TensorRTBackend:
             # More windows would be as others to a dense model: they shape its adjustment.
             if count != self._windows:
                 raise DarkscanError(
-                    f"the engine takes {self._windows} windows a frame, not {count}: it must be "
-                    "built for the frames without their --context"
+                    f"the engine takes {self._windows} windows a frame, not {count}: it was "
+                    "built for another --frame, --context or --stride"
                 )
             windows = fitted(windows)
         return self._open_frames().start(windows, full_scale, between_batches=between_batches)

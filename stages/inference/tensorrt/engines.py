@@ -16,7 +16,7 @@ _ARITHMETICS = get_args(Arithmetic)
 _HASH_DIGITS = 12
 _NAME = re.compile(
     r"(?P<model>[0-9a-f]{12})_(?P<device>[a-z0-9-]+-sm\d+)_(?P<library>[a-z-]+-[0-9.]+)_"
-    r"(?P<height>\d+)x(?P<width>\d+)x(?P<depth>[12])_(?P<windows>\d+)_"
+    r"(?P<height>\d+)x(?P<width>\d+)x(?P<depth>[12])_(?P<windows>[1-9]\d*)_"
     rf"(?P<arithmetic>{'|'.join(_ARITHMETICS)})\.engine"
 )
 

@@ -6,13 +6,11 @@ crashes.
 
 import runpy
 from importlib.util import find_spec
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from darkscan.pipeline.errors import DarkscanError, InputError
-from darkscan.pipeline.scan import PixelType
 from darkscan.stages.inference.conventions import Conventions
 from darkscan.stages.inference.onnx_runtime import read_conventions
 from darkscan.stages.inference.tensorrt.device import Device, find_device
@@ -23,7 +21,7 @@ from darkscan.stages.inference.tensorrt.engines import (
     short_hash,
 )
 from darkscan.stages.inference.tensorrt.library import Library, load_library
-from darkscan.stages.inference.tensorrt.shapes import enlarged
+from darkscan.stages.inference.tensorrt.wanted import Wanted
 
 
 class Found(NamedTuple):
@@ -34,37 +32,30 @@ class Found(NamedTuple):
     conventions: Conventions
     path: Path
     engine: Engine
+    passes: int
+    """In how many passes the engine takes a frame's windows."""
 
 
 def why_not(
-    model: Path,
-    device: int,
-    *,
-    frame_shape: tuple[int, int] | None = None,
-    pixel_type: PixelType | None = None,
-    folder: Path | None = None,
+    model: Path, device: int, wanted: Wanted | None = None, *, folder: Path | None = None
 ) -> str | None:
     """Why TensorRT cannot run a model on a GPU, in one line; None if it can.
 
-    ``frame_shape`` and ``pixel_type``: of the frames; left out, any engine will do. Loads
-    no torch and makes nothing of TensorRT's, so it cannot crash.
+    ``wanted``: of an engine; left out, one for any frames will do. Loads no torch and makes
+    nothing of TensorRT's, so it cannot crash.
     """
     try:
-        find_engine(model, device, frame_shape, pixel_type, folder=folder)
+        find_engine(model, device, wanted or Wanted(), folder=folder)
     except DarkscanError as error:
         return str(error)
     return None
 
 
-def find_engine(
-    model: Path,
-    device: int,
-    frame_shape: tuple[int, int] | None,
-    pixel_type: PixelType | None,
-    *,
-    folder: Path | None = None,
-) -> Found:
-    """The engine that was built last for such frames. Raises InputError, in one line."""
+def find_engine(model: Path, device: int, wanted: Wanted, *, folder: Path | None = None) -> Found:
+    """The best engine of a model that is fit, of several the one that was built last.
+
+    Raises InputError, in one line, if there is none.
+    """
     found, library = find_device(device), load_library()
     _require_torch()
     conventions = read_conventions(model)
@@ -74,28 +65,31 @@ def find_engine(
         device=found.slug,
         library=library.tag,
     )
-    wanted = frame_shape
-    if frame_shape is not None and conventions.form == "dense":
-        wanted = enlarged(frame_shape)
-    depth = None if pixel_type is None else np.dtype(pixel_type).itemsize
-    for path, engine in engines:
-        shapes = engine.shapes
-        if wanted in {None, (shapes.height, shapes.width)} and depth in {None, shapes.depth}:
-            return Found(found, library, conventions, path, engine)
-    how = _how_to_build(model, found, frame_shape, depth)
-    if conventions.form == "dense" and frame_shape is not None:
-        how += " (with a context_px, --frame without it and --context PX)"
-    raise InputError(how)
+    of_frames = [
+        Found(found, library, conventions, path, engine, passes)
+        for path, engine in engines
+        if (passes := wanted.passes(engine.shapes, conventions))
+    ]
+    ranked = [
+        (rank, each)
+        for each in of_frames
+        if (rank := wanted.rank(each.engine.arithmetic)) is not None
+    ]
+    if ranked:
+        return min(ranked, key=itemgetter(0))[1]
+    raise InputError(_what_lacks(model, found, conventions, wanted, inexact=bool(of_frames)))
 
 
-def _how_to_build(
-    model: Path, device: Device, frame_shape: tuple[int, int] | None, depth: int | None
+def _what_lacks(
+    model: Path, device: Device, conventions: Conventions, wanted: Wanted, *, inexact: bool
 ) -> str:
-    size = "" if frame_shape is None else f" --frame {frame_shape[1]}x{frame_shape[0]}"
-    bits = "" if depth is None else f" --depth {8 * depth}"
-    command = f"darkscan engine build --model {model}{size}{bits} --device {device.number}"
-    frames = "" if frame_shape is None else f" and frames of {frame_shape[1]}x{frame_shape[0]}"
-    return f"no engine was built of this model for {device.name}{frames}: {command}"
+    exact = "exact " if inexact else ""
+    frames = wanted.frames(conventions)
+    what = f"no {exact}engine was built of this model for {device.name}"
+    what += f" and {frames}" if frames else ""
+    what += ", only in 16 bits" if inexact else ""
+    parts = ("--model", str(model), wanted.options(conventions), f"--device {device.number}")
+    return " ".join([f"{what}: darkscan engine build", *filter(None, parts)])
 
 
 def _require_torch() -> None:

@@ -39,9 +39,18 @@ class Order:
     context: int = 0
     """Pixels of its neighbours around each frame."""
 
+    stride: int | None = None
+    """Step from window to window, pixels; left out, the model's."""
+
     def shapes(self) -> Shapes:
         """What the engine takes. Raises InputError if the model cannot be built so."""
-        return Shapes.of_frames(self.conventions(), self.frame_shape, self.depth, self.context)
+        conventions = self.conventions()
+        if self.stride is not None and self.stride > conventions.stride:
+            problem = f"the model has stride {conventions.stride}, wanted is {self.stride}"
+            raise InputError(problem, file=self.model, field="darkscan.stride")
+        return Shapes.of_frames(
+            conventions, self.frame_shape, self.depth, context=self.context, stride=self.stride
+        )
 
     def conventions(self) -> Conventions:
         """What the model says of itself. Raises InputError if TensorRT cannot run it."""
