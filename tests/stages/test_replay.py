@@ -40,6 +40,16 @@ RESULTS = {
 }
 
 
+def slowly(folder: Path) -> tuple[str, ...]:
+    """Options of a replay that is still under way when something happens to it.
+
+    A few frames at a time: else all of them are in the ring before the first is classified.
+    """
+    recipe = folder / "slowly.toml"
+    recipe.write_text("[processes]\nring_slots = 3\n")
+    return "--speed", "recorded", "--recipe", str(recipe)
+
+
 def read_map(out: Path) -> DefectMap:
     return DefectMap.model_validate_json((out / "defect-map.json").read_bytes())
 
@@ -186,7 +196,7 @@ def test_a_stop_is_remembered_when_acquisition_dies_with_it(
     recording: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    with running("replay", recording, "--out", out, "--speed", "recorded") as run:
+    with running("replay", recording, "--out", out, *slowly(tmp_path)) as run:
         wait_until(lambda: len(read_journal(out / JOURNAL_NAME)) >= 2)
         (acquisition,) = stage_processes(run.pid, "acquisition")
         acquisition.suspend()
@@ -205,7 +215,7 @@ def test_a_recording_cut_short_in_mid_run_is_not_taken_for_clean(
 ) -> None:
     copy, out = tmp_path / "scan.h5", tmp_path / "out"
     shutil.copy(recording, copy)
-    with running("replay", copy, "--out", out, "--speed", "recorded") as run:
+    with running("replay", copy, "--out", out, *slowly(tmp_path)) as run:
         wait_until(lambda: len(read_journal(out / JOURNAL_NAME)) >= 2)
         os.truncate(copy, copy.stat().st_size // 2)
         stdout, stderr = run.communicate(timeout=60)
@@ -272,7 +282,7 @@ def test_a_signal_drains_the_run_and_leaves_nothing_behind(
     recording: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     out = tmp_path / "out"
-    with running("replay", recording, "--out", out, "--speed", "recorded") as run:
+    with running("replay", recording, "--out", out, *slowly(tmp_path)) as run:
         wait_until(lambda: len(read_journal(out / JOURNAL_NAME)) >= 2)
         stages, folder = psutil.Process(run.pid).children(), folder_of(run)
         run.send_signal(number)
@@ -305,7 +315,7 @@ def test_an_interrupt_while_starting_is_one_line(
 
 def test_a_second_interrupt_aborts(recording: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with running("replay", recording, "--out", out, "--speed", "recorded") as run:
+    with running("replay", recording, "--out", out, *slowly(tmp_path)) as run:
         wait_until(lambda: len(read_journal(out / JOURNAL_NAME)) >= 1)
         stages, folder = psutil.Process(run.pid).children(), folder_of(run)
         for stage in stage_processes(run.pid, "classification"):
