@@ -349,7 +349,7 @@ def decode(data: bytes) -> Message:
     if not isinstance(envelope, dict) or envelope.keys() != {"v", "kind", "body"}:
         raise WireError("not a darkscan message")
     if envelope["v"] != WIRE_VERSION:
-        raise WireError(f"wire version {envelope['v']!r} is not {WIRE_VERSION}")
+        raise WireError(f"wire version {envelope['v']!r:.60} is not {WIRE_VERSION}")
     kind = _KINDS.get(str(envelope["kind"]))
     if kind is None:
         raise WireError(f"unknown kind of message {envelope['kind']!r:.60}")

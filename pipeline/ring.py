@@ -119,7 +119,9 @@ class FrameRing:
         """Maps a ring made by another process. Raises InputError if it is none."""
         try:
             with path.open("r+b") as file:
-                mapping = mmap.mmap(file.fileno(), 0)
+                # Populated: a fault for each page of a frame costs as much as looking at it.
+                flags = mmap.MAP_SHARED | mmap.MAP_POPULATE
+                mapping = mmap.mmap(file.fileno(), 0, flags)
         except (OSError, ValueError) as error:
             raise InputError(f"is no frame ring: {error}", file=path) from error
         if len(mapping) < _PAGE or memoryview(mapping)[:_PAGE].cast("Q")[_Head.MAGIC] != _MAGIC:

@@ -22,6 +22,8 @@ from darkscan.pipeline.station import SUPERVISOR
 _log = structlog.get_logger(__name__)
 _TICK_S = 0.5
 _GRACE_S = 5.0
+# The algebra libraries within numpy and OpenCV start spinning threads that no stage needs.
+_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
 _DESERTED_S = 5.0  # longer than a worker elsewhere takes to be back after a cut
 _STDERR_TAIL = 2000
 
@@ -148,7 +150,11 @@ class Supervisor:
         with self._stderr_path(key).open("wb") as stderr:
             # A session of its own: the terminal's Ctrl-C is for us alone.
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stderr=stderr, start_new_session=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stderr=stderr,
+                env=_ENVIRONMENT | os.environ,
+                start_new_session=True,
             )
         child = _Child(process, os.pidfd_open(process.pid), time.monotonic())
         poller.register(child.pidfd, zmq.POLLIN)

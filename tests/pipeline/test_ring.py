@@ -79,6 +79,27 @@ def test_knows_what_a_process_had_in_hands(ring: FrameRing) -> None:
     assert not ring.is_held(0)
 
 
+def test_the_first_sending_let_go_leaves_the_second_held(ring: FrameRing) -> None:
+    _, first = ring.lease(0, frame=FrameId(42))
+    ring.hold(first, Role.CLASSIFICATION)
+    again = ring.resend(0)
+    assert not ring.waits_for(Role.CLASSIFICATION)
+    ring.hold(again, Role.CLASSIFICATION)
+    ring.let_go(first, Role.CLASSIFICATION)
+    assert ring.is_held(0)
+    ring.let_go(again, Role.CLASSIFICATION)
+    assert not ring.is_held(0)
+    assert ring.waits_for(Role.CLASSIFICATION)
+
+
+def test_a_sending_that_became_stale_can_be_let_go(ring: FrameRing) -> None:
+    _, ref = ring.lease(0, frame=FrameId(42))
+    ring.hold(ref, Role.CLASSIFICATION)
+    ring.resend(0)
+    ring.let_go(ref, Role.CLASSIFICATION)
+    assert not ring.is_held(0)
+
+
 def test_forgets_what_a_dead_process_held(ring: FrameRing) -> None:
     _, ref = ring.lease(0, frame=FrameId(42))
     ring.hold(ref, Role.PREPROCESSING)

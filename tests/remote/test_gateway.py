@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 
 from darkscan.pipeline.messages import (
+    WIRE_VERSION,
     Capacity,
     Captured,
     Failed,
+    FrameRef,
     Join,
+    Joined,
     JoinFirst,
     Leaving,
     Message,
@@ -20,6 +23,7 @@ from darkscan.pipeline.messages import (
     RunEnded,
     Scored,
     StillHere,
+    decode,
     encode,
 )
 from darkscan.pipeline.results import Centrelines, FrameResult
@@ -205,7 +209,7 @@ FAR_LINE = Centrelines(
         pytest.param({"centrelines": FAR_LINE}, id="a line outside of the frame"),
     ],
 )
-def test_an_answer_that_cannot_be_one_is_refused_and_its_frame_given_to_others(
+def test_an_answer_that_cannot_be_one_is_the_frames_error_and_its_worker_goes_on(
     shared: RestOfARun, changes: dict[str, object]
 ) -> None:
     worker = HandWorker(shared.address)
@@ -214,14 +218,68 @@ def test_an_answer_that_cannot_be_one_is_refused_and_its_frame_given_to_others(
     shared.hand_out(sent)
     worker.hear(Prepared)
     worker.say(wrong(sent, changes))
-    refused, _ = worker.hear(Refused)
-    assert "its answer is none" in refused.reason
-    assert message_in(shared.preprocessing, Captured).ref == sent.ref
+    failed = message_in(shared.acquisition, Failed)
+    assert failed.frame == 4
+    assert "by hand: its answer is none" in failed.error
     assert shared.merging.next() is None
+    until(lambda: not shared.ring.is_held(0))
+    shared.hand_out(sent)
+    worker.hear(Prepared)
+    worker.score(sent.ref)
+    message_in(shared.merging, FrameResult)
+    worker.say(Leaving())
     worker.close()
     shared.ring.release(0)
 
 
+def test_a_worker_all_of_whose_answers_are_none_is_refused(shared: RestOfARun) -> None:
+    worker = HandWorker(shared.address)
+    worker.join(frames=1)
+    sent = shared.prepare(4, slot=0)
+    for _ in range(10):
+        shared.hand_out(sent)
+        worker.hear(Prepared)
+        worker.say(wrong(sent, {"scores": np.zeros(3, np.float32)}))
+        message_in(shared.acquisition, Failed)
+    refused, _ = worker.hear(Refused)
+    assert "and so were those before" in refused.reason
+    worker.close()
+    shared.ring.release(0)
+
+
+def test_a_worker_that_joins_again_over_the_same_connection_is_welcome() -> None:
+    with gateway() as rest:
+        worker = HandWorker(rest.address)
+        worker.join()
+        sent = rest.prepare(4, slot=0)
+        rest.hand_out(sent)
+        worker.hear(Prepared)
+
+        def welcomed() -> bool:
+            worker.say(worker.join_message)
+            return bool(worker.socket.poll(200)) and isinstance(
+                decode(worker.socket.recv_multipart()[0]), Joined
+            )
+
+        until(welcomed)
+        assert message_in(rest.preprocessing, Captured).ref == sent.ref
+        assert rest.acquisition.next() is None  # nobody is blamed
+        worker.close()
+
+
+FIRST = FrameRef(session=1, frame=0, slot=0, generation=1, attempt=0)
+ODD = msgpack.packb(
+    {
+        "v": WIRE_VERSION,
+        "kind": "Scored",
+        "body": {
+            "ref": FIRST.model_dump(),
+            "scores": [[], [], b""],
+            "centrelines": {},
+            "worked_ns": 1,
+        },
+    }
+)
 NEWER = msgpack.packb({"v": 99, "kind": "Join", "body": {}})
 
 
@@ -230,6 +288,7 @@ NEWER = msgpack.packb({"v": 99, "kind": "Join", "body": {}})
     [
         pytest.param(b"\xc1 nonsense", "not msgpack", id="nonsense"),
         pytest.param(b"", "not msgpack", id="nothing"),
+        pytest.param(ODD, "Scored.scores: Value error, arrays of [] are not", id="odd array"),
         pytest.param(NEWER, "wire version 99 is not", id="another wire version"),
         pytest.param(
             encode(Join(name="old", process="1", version="99.0")),

@@ -70,6 +70,7 @@ class Elsewhere:
     def __init__(self, *, stays: bool = False) -> None:
         self.said: list[str] = []
         self.models: list[bytes] = []
+        self.folders: list[Path] = []
         self.backends: list[FirstPixel] = []
         self.error = ""
         address = free_address()
@@ -104,6 +105,7 @@ class Elsewhere:
 
     def _open(self, model_path: Path, _joined: Joined) -> Calls:
         self.models.append(model_path.read_bytes())
+        self.folders.append(model_path.parent)
         self.backends.append(FirstPixel())
         return Calls(self.backends[-1], 1)
 
@@ -155,6 +157,7 @@ def prepared(frame: int, **changes: object) -> Prepared:
 def test_it_classifies_what_it_is_sent_until_the_run_ends(elsewhere: Elsewhere) -> None:
     peer = elsewhere.welcome()
     assert elsewhere.hear(Capacity)[1].frames == 3
+    assert not elsewhere.folders[0].exists()  # nothing stays behind, however this ends
     for frame in (51, 102):
         pixels = np.full(SHAPE, frame, np.uint8)
         elsewhere.port.send(peer, prepared(frame), pixels)

@@ -16,7 +16,7 @@ from darkscan.pipeline.grid import window_origins
 from darkscan.pipeline.links import Desk, Inbox
 from darkscan.pipeline.messages import FrameRef, Prepared
 from darkscan.pipeline.results import FrameResult, ModelInfo
-from darkscan.pipeline.ring import FrameRing
+from darkscan.pipeline.ring import FrameRing, Role
 from darkscan.pipeline.run import RING_NAME, RunFolder
 from darkscan.pipeline.units import FrameId
 from darkscan.stages.classification import RingSupply
@@ -191,6 +191,36 @@ def test_a_backend_on_which_everything_fails_is_given_up() -> None:
         work(worker)
     assert len(supply.failed) == 3
     assert not supply.held
+
+
+@pytest.mark.parametrize("frames", [1, 2], ids=["a frame a call", "two frames a call"])
+def test_nothing_is_held_any_more_by_who_gives_up(frames: int) -> None:
+    supply = FakeSupply(map(prepared, range(9)))
+    worker = classifier(supply, FakeBackend(ahead=3, poison=range(9), late=True), frames=frames)
+    with pytest.raises(RuntimeError, match="poisoned"):
+        work(worker)
+    assert not supply.held
+
+
+def test_a_frame_that_a_worker_cannot_see_any_more_is_not_left_held() -> None:
+    with RunFolder() as folder:
+        ring = FrameRing.create(folder.path / RING_NAME, 2, (SIDE, SIDE), np.uint8)
+        ring.begin_session()
+        _, ref = ring.lease(0, FrameId(0))
+        supply = RingSupply(folder.path, AtTheDesk(), lambda: None)
+        hold = FrameRing.hold
+
+        def hold_late(self: FrameRing, ref: FrameRef, role: Role) -> bool:
+            held = hold(self, ref, role)
+            ring.resend(0)
+            return held
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(FrameRing, "hold", hold_late)
+            assert supply.take(prepared(0).model_copy(update={"ref": ref})) is None
+        assert not ring.is_held(0)
+        supply.close()
+        ring.close()
 
 
 def test_a_frame_that_was_sent_before_is_worked_on_alone() -> None:
