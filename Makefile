@@ -65,7 +65,12 @@ test: check
 
 figures: $(VENV)/dev
 	$(BIN)/python benchmarks/ring.py
-	$(BIN)/python benchmarks/replay.py
+	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/replay.py --frames 6x5
+	$(BIN)/python benchmarks/outside.py
+	$(BIN)/python benchmarks/stages.py
+	$(BIN)/python benchmarks/workers.py
+	$(BIN)/python benchmarks/context.py
 	$(BIN)/python benchmarks/size.py
 	$(BIN)/python benchmarks/mapping.py
 	$(BIN)/python benchmarks/lengths.py
