@@ -4,6 +4,7 @@ A frame's chains are straightened together: most have so few rows that each step
 would cost more than its work.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,6 +41,9 @@ _MANY_ROWS = 8192
 _LEAST_NOISE = 0.3  # grey levels: that of rounding
 _SPECK = 3.0  # sigmas beside the line above which a speck begins
 _ENOUGH_ROWS = 100  # for quantiles
+_EVENLY = np.sort(np.arange(_ENOUGH_ROWS) * (math.sqrt(5) - 1) / 2 % 1)
+"""Where those are in a strip of length 1: multiples of the golden ratio."""
+
 _ROUGHLY_PX = 8.0  # smoothing of a chain of whole pixels
 
 
@@ -138,8 +142,14 @@ def _flatten(light: Image, rows: Rows) -> list[float]:
 
 
 def _few(rows: Image) -> Image:
-    """Some of many rows, evenly spread."""
-    return rows[:: max(1, len(rows) // _ENOUGH_ROWS)]
+    """Some of many rows, spread evenly.
+
+    Not at even distances: those could all lie alike between the pixels, where interpolating
+    takes noise away, or all lie on them.
+    """
+    if len(rows) <= _ENOUGH_ROWS:
+        return rows
+    return rows[(_EVENLY * len(rows)).astype(np.intp)]
 
 
 def _spread(values: Image) -> float:

@@ -252,7 +252,7 @@ def test_the_operator_holds_the_scan_and_lets_it_go_on(tmp_path: Path) -> None:
 
 
 def test_the_operator_ends_the_scan(tmp_path: Path) -> None:
-    rig = slow("line")
+    rig = slow("line", motion={"velocity_mm_s": 5.0})
     stop = Once(
         lambda progress: captured(progress) >= 1, lambda _: os.kill(os.getpid(), signal.SIGINT)
     )
