@@ -65,10 +65,9 @@ def clipped_image(images: Tensor) -> Tensor:
 
 def _node_means(few: Tensor) -> Tensor:
     """The means (N, r, c) over 256 px around each node, or what of it lies in the image."""
-    side = NODE_PX // _SPACING
-    return nn.functional.avg_pool2d(
-        few[:, None], 2 * side, stride=side, padding=side, count_include_pad=False
-    )[:, 0]
+    pool = nn.functional.avg_pool2d
+    between = pool(few[:, None], NODE_PX // _SPACING)
+    return pool(between, 2, stride=1, padding=1, count_include_pad=False)[:, 0]
 
 
 def _smooth(nodes: Tensor, shape: torch.Size) -> Tensor:
