@@ -1,6 +1,7 @@
 """Whole runs whose workers are on "other computers": the map is the same, come what may."""
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,24 @@ def test_a_worker_without_a_run_says_so(tmp_path: Path) -> None:
     address = free_address()
     done = darkscan("worker", address, "--wait", 1, check=1)
     assert done.stderr == f"darkscan: error: {address}: no run answered for 1 s\n"
+
+
+def test_a_run_that_no_worker_came_to_ends_on_ctrl_c(recording: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    where = ("--workers", 0, "--remote-workers", free_address())
+    with running("replay", recording, "--out", out, *where) as run:
+        wait_until(lambda: bool(stage_processes(run.pid, "gateway")))
+        run.send_signal(signal.SIGINT)
+        _, stderr = run.communicate(timeout=60)
+    assert run.returncode == 3, stderr
+    assert "Traceback" not in stderr
+    coverage = json.loads((out / "defect-map.json").read_text())["coverage"]
+    assert not coverage["complete"]
+    assert coverage["inspected_fraction"] == 0.0
+    assert {frame["reason"] for frame in coverage["not_inspected"]} == {
+        "stopped by the operator while no worker was there",
+        "not taken: stopped by the operator",
+    }
 
 
 def test_an_address_in_use_ends_the_run_in_one_line(recording: Path, tmp_path: Path) -> None:
