@@ -17,7 +17,6 @@ overlap, if nothing but this were to be done.
 import argparse
 import os
 import statistics
-import time
 from collections.abc import Callable
 from importlib.resources import files
 from importlib.util import find_spec
@@ -28,10 +27,10 @@ import numpy.typing as npt
 import onnxruntime
 import torch
 from figures import in_turn, machine, ratio
+from papers_way import BATCH, PAPER, STRIDE, WINDOW, Way, papers_way, timed
 from sliced import sliced_inference
 
 from darkscan.network.datasets.simulated import SimulatedImage
-from darkscan.network.variants import build
 from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
 from darkscan.pipeline.frames import Pixels
 from darkscan.pipeline.grid import window_origins
@@ -39,13 +38,10 @@ from darkscan.pipeline.recipe import SHIPPED_MODELS
 from darkscan.stages.inference import FrameWindows, open_backend, see
 from darkscan.stages.inference.conventions import Precision
 
-WINDOW, STRIDE, BATCH = 256, 128, 32
-PAPER, PAPER_WINDOWS = "torch eager, the paper's network, batch 32", 64
 SIDE_FRAMES, FRAME_WINDOWS = 1100, 225
 MODELS = files("darkscan") / "models"
 
 Feed = dict[str, npt.NDArray[np.generic]]
-Way = Callable[[], float]
 
 
 def main() -> None:
@@ -57,7 +53,7 @@ def main() -> None:
     threads = len(os.sched_getaffinity(0))
     torch.set_num_threads(threads)
     frames = [SimulatedImage(900_000 + n).load().pixels for n in range(arguments.frames)]
-    ways = {PAPER: _paper(frames[0])} | _others(frames, threads) | _ours(frames, threads)
+    ways = {PAPER: papers_way(frames[0])} | _others(frames, threads) | _ours(frames, threads)
     figures = in_turn(ways, arguments.rounds)
     print(f"{machine()} - {threads} threads, torch {torch.__version__}")
     print("| way | windows/s | x the paper's (range) | a side |\n|---|---|---|---|")
@@ -67,34 +63,6 @@ def main() -> None:
         print(f"| {name} | {rate:.0f} | {ratio(figures, name, PAPER)} | {minutes:.1f} min |")
     if find_spec("sahi") is None:
         print("sahi is not installed: sliced inference was left out")
-
-
-def _timed(windows: int, work: Callable[[], object]) -> Way:
-    """A way that gives windows/s; warmed up once."""
-    work()
-
-    def run() -> float:
-        start = time.perf_counter()
-        work()
-        return windows / (time.perf_counter() - start)
-
-    return run
-
-
-def _paper(frame: Pixels) -> Way:
-    network = build("afn", 1.0).eval()
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    origins = window_origins((frame.shape[0], frame.shape[1]), WINDOW, STRIDE)[:PAPER_WINDOWS]
-
-    @torch.inference_mode()
-    def work() -> None:
-        for first in range(0, PAPER_WINDOWS, BATCH):
-            windows = np.stack(
-                [frame[y : y + WINDOW, x : x + WINDOW] for y, x in origins[first : first + BATCH]]
-            )
-            network.classify(torch.from_numpy(windows.astype(np.float32)))  # type: ignore[operator]
-
-    return _timed(PAPER_WINDOWS, work)
 
 
 def _others(frames: list[Pixels], threads: int) -> dict[str, Way]:
@@ -118,10 +86,10 @@ def _others(frames: list[Pixels], threads: int) -> dict[str, Way]:
         return work
 
     count = FRAME_WINDOWS * len(frames)
-    ways = {f"naive loop, batch {batch}": _timed(count, loop(batch)) for batch in (1, BATCH)}
+    ways = {f"naive loop, batch {batch}": timed(count, loop(batch)) for batch in (1, BATCH)}
     if find_spec("sahi") is not None:
         sliced = sliced_inference(score, WINDOW, STRIDE)
-        ways["sahi, sliced inference"] = _timed(count, lambda: [sliced(f) for f in frames])
+        ways["sahi, sliced inference"] = timed(count, lambda: [sliced(f) for f in frames])
     return ways
 
 
@@ -162,7 +130,7 @@ def _ours(frames: list[Pixels], threads: int) -> dict[str, Way]:
                 precision=precision,
             )
             half = " half" if precision == "half" else ""
-            ways[f"{model}, {name}{half}"] = _timed(
+            ways[f"{model}, {name}{half}"] = timed(
                 FRAME_WINDOWS * len(frames),
                 lambda backend=backend: [see(backend, view, 255) for view in views],  # type: ignore[misc]
             )
