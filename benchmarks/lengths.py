@@ -27,7 +27,6 @@ from figures import machine
 from darkscan.drivers.simulation import PRESETS, SimulatedScan, simulate_element, size_of_patch
 from darkscan.drivers.simulation.comparison import Comparison, TrueScratch, compare
 from darkscan.drivers.simulation.truth import SCRATCH_KINDS, ElementTruth
-from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
 from darkscan.pipeline.frames import Pixels
 from darkscan.pipeline.grid import window_origins
 from darkscan.pipeline.recipe import Inspection
@@ -129,8 +128,7 @@ def _model(file: Path | None, *, follows: bool) -> tuple[ModelInfo, Scorer]:
 
     def score(truth: ElementTruth, meta: FrameMeta, pixels: Pixels) -> Scored:
         del truth, meta
-        adjustment = gains_and_offsets(*window_extrema(pixels, ORIGINS, WINDOW))
-        seen = see(backend, FrameWindows(pixels, ORIGINS, *adjustment), 255)
+        seen = see(backend, FrameWindows.adjusted(pixels, ORIGINS, WINDOW), 255)
         return scores_in_context(seen, ORIGINS, WINDOW), seen.lines if follows else None
 
     return model, score

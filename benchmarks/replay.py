@@ -28,7 +28,6 @@ from figures import in_turn, machine, ratio, seconds_of_frames
 from papers_way import PAPER, STRIDE, WINDOW, Way, papers_way
 
 from darkscan.drivers.recording import Recording
-from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
 from darkscan.pipeline.grid import window_origins
 from darkscan.pipeline.recipe import SHIPPED_MODELS, Recipe
 from darkscan.stages.inference import FrameWindows, open_backend, read_conventions, see
@@ -113,13 +112,13 @@ def _bare(recording: Path, threads: int, backend_name: str, name: str) -> float:
     for index in range(len(source.frames)):
         pixels = np.empty(source.info.frame_shape, source.info.dtype)
         source.read_into(index, pixels)
-        frames.append((pixels, *gains_and_offsets(*window_extrema(pixels, origins, window))))
+        frames.append(FrameWindows.adjusted(pixels, origins, window))
     full_scale = source.info.full_scale
     source.close()
-    see(backend, FrameWindows(frames[0][0], origins, *frames[0][1:]), full_scale)  # warms up
+    see(backend, frames[0], full_scale)  # warms up
     start = time.perf_counter()
-    for pixels, gains, offsets in frames:
-        see(backend, FrameWindows(pixels, origins, gains, offsets), full_scale)
+    for windows in frames:
+        see(backend, windows, full_scale)
     seconds = time.perf_counter() - start
     backend.close()
     return len(frames) / seconds

@@ -31,7 +31,7 @@ from papers_way import BATCH, PAPER, STRIDE, WINDOW, Way, papers_way, timed
 from sliced import sliced_inference
 
 from darkscan.network.datasets.simulated import SimulatedImage
-from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
+from darkscan.pipeline.brightness import gains_and_offsets
 from darkscan.pipeline.frames import Pixels
 from darkscan.pipeline.grid import window_origins
 from darkscan.pipeline.recipe import SHIPPED_MODELS
@@ -112,8 +112,7 @@ def _ours(frames: list[Pixels], threads: int) -> dict[str, Way]:
     views = []
     for frame in frames:
         origins = window_origins((frame.shape[0], frame.shape[1]), WINDOW, STRIDE)
-        adjustment = gains_and_offsets(*window_extrema(frame, origins, WINDOW))
-        views.append(FrameWindows(frame, origins, *adjustment))
+        views.append(FrameWindows.adjusted(frame, origins, WINDOW))
     ways = {}
     backends: list[tuple[str, Precision]] = [("onnxruntime", "exact")]
     if find_spec("openvino"):

@@ -230,8 +230,7 @@ def examples(preset: str, seeds: int) -> Iterator[tuple[Example, ModelInfo]]:
         scan = SimulatedScan(simulate_element(size_of_patch((1, 1)), seed, preset))
         pixels: Pixels = np.empty(scan.info.frame_shape, scan.info.dtype)
         scan.read_into(0, pixels)
-        adjustment = gains_and_offsets(*window_extrema(pixels, ORIGINS, WINDOW))
-        seen = see(backend, FrameWindows(pixels, ORIGINS, *adjustment), 255)
+        seen = see(backend, FrameWindows.adjusted(pixels, ORIGINS, WINDOW), 255)
         scores = scores_in_context(seen, ORIGINS, WINDOW)
         result = FrameResult(
             meta=scan.frames[0],

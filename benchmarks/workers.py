@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 from figures import in_turn, machine, ratio
 
-from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
 from darkscan.pipeline.cores import threads_each
 from darkscan.pipeline.geometry import PixelToStage
 from darkscan.pipeline.grid import window_origins
@@ -237,7 +236,7 @@ def _prepared(ring: FrameRing, slot: int) -> Prepared:
 def _small(seed: int) -> FrameWindows:
     frame = np.random.default_rng(seed).integers(0, 60, (SMALL, SMALL), np.uint8)
     origins = window_origins((SMALL, SMALL), 256, 128)
-    return FrameWindows(frame, origins, *gains_and_offsets(*window_extrema(frame, origins, 256)))
+    return FrameWindows.adjusted(frame, origins, 256)
 
 
 def _small_per_s(backend: OnnxRuntimeBackend, frames: list[FrameWindows], together: int) -> float:

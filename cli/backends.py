@@ -175,7 +175,6 @@ def _measure(
 def _simulated(work: "Work") -> "FrameWindows":
     """All windows of a frame of a simulated element."""
     from darkscan.drivers.simulation import SimulatedScan, simulate_element
-    from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
     from darkscan.pipeline.grid import window_origins
     from darkscan.stages.inference import FrameWindows
 
@@ -184,7 +183,7 @@ def _simulated(work: "Work") -> "FrameWindows":
     frame = np.empty((side, side), np.uint8)
     SimulatedScan(simulate_element((side, side), seed=1), frame_px=side).read_into(0, frame)
     origins = window_origins(frame.shape, window, work.conventions.stride)
-    return FrameWindows(frame, origins, *gains_and_offsets(*window_extrema(frame, origins, window)))
+    return FrameWindows.adjusted(frame, origins, window)
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> str:

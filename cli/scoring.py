@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
 from darkscan.pipeline.frames import Pixels
 from darkscan.pipeline.grid import window_origins
 from darkscan.pipeline.recipe import Inspection
@@ -48,8 +47,7 @@ class ModelScorer:
         """What the model sees in each of the windows by itself."""
         from darkscan.stages.inference import FrameWindows, see
 
-        gains, offsets = gains_and_offsets(*window_extrema(pixels, origins, self.info.window))
-        windows = FrameWindows(pixels, origins, gains, offsets)
+        windows = FrameWindows.adjusted(pixels, origins, self.info.window)
         return see(self._backend, windows, round(full_scale))
 
     def __call__(self, windows: Pixels, full_scale: float) -> npt.NDArray[np.float32]:

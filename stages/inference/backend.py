@@ -1,11 +1,12 @@
 """What classification asks of whatever runs the model."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
 from darkscan.pipeline.frames import Pixels
 
 FloatArray = npt.NDArray[np.float32]
@@ -33,6 +34,11 @@ class FrameWindows(NamedTuple):
     origins: npt.NDArray[np.int32]
     gains: FloatArray
     offsets: FloatArray
+
+    @classmethod
+    def adjusted(cls, frame: Pixels, origins: npt.NDArray[np.int32], window: int) -> Self:
+        """Windows of ``window`` pixels with the adjustment that preprocessing would find."""
+        return cls(frame, origins, *gains_and_offsets(*window_extrema(frame, origins, window)))
 
 
 Pending = Callable[[], Seen]

@@ -1,68 +1,38 @@
 """ONNX Runtime on the CPU: the backend that is always there, and the others' reference."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import onnxruntime
 
 from darkscan.pipeline.errors import InputError
-from darkscan.stages.inference.backend import FrameWindows, Pending, Seen
+from darkscan.stages.inference.backend import FloatArray, FrameWindows
 from darkscan.stages.inference.conventions import INPUTS, Conventions
-from darkscan.stages.inference.feeding import (
-    constant_feed,
-    joined,
-    on_threads,
-    part_of,
-    window_feed,
-)
-from darkscan.stages.inference.whole_frames import fitted
+from darkscan.stages.inference.feeding import Feed, on_threads, window_feed
+from darkscan.stages.inference.on_cpu import CpuBackend
 
 _ERROR = 3  # ONNX Runtime's severity; its warnings are about graphs, not about runs
 
 
-class OnnxRuntimeBackend:
-    """Runs a model file on ``threads`` cores: ``batch`` windows at a time, or a whole frame."""
+class OnnxRuntimeBackend(CpuBackend):
+    """A model file on ONNX Runtime with ``threads`` threads; see CpuBackend."""
 
     def __init__(self, model: Path, *, threads: int, batch: int) -> None:
-        self.name = f"ONNX Runtime on the CPU, {on_threads(threads)}"
-        self.ahead = 1
+        """Raises InputError if the model cannot be run."""
         self._session = _open(model, threads)
-        self._dense = _conventions(self._session, model).form == "dense"
-        self._batch = batch
-        outputs = {node.name for node in self._session.get_outputs()}
-        self._wanted = ["scores", *({"lines"} & outputs)]
-
-    def start(
-        self,
-        windows: FrameWindows,
-        full_scale: int,
-        *,
-        between_batches: Callable[[], Any] = lambda: None,
-    ) -> Pending:
-        """See Backend.start; the frame is done when this returns."""
-        seen = self._see(windows, full_scale, between_batches)
-        return lambda: seen
+        super().__init__(
+            f"ONNX Runtime on the CPU, {on_threads(threads)}",
+            _conventions(self._session, model),
+            {node.name for node in self._session.get_outputs()},
+            batch=batch,
+        )
 
     def close(self) -> None:
         """See Backend.close; the session goes with its last reference."""
 
-    def _see(
-        self, windows: FrameWindows, full_scale: int, between_batches: Callable[[], Any]
-    ) -> Seen:
-        if self._dense:
-            windows = fitted(windows)
-        count = len(windows.origins)
-        constant = constant_feed(windows.frame, full_scale)
-        parts = []
-        # Batches never mix frames, so a frame's scores do not depend on its neighbours.
-        # A whole frame's pass is not divided: most of it would be done again for each part.
-        step = count if self._dense else self._batch
-        for first in range(0, count, max(1, step)):
-            feed = constant | window_feed(part_of(windows, first, step))
-            parts.append(self._session.run(self._wanted, feed))
-            between_batches()
-        return joined(parts, lines="lines" in self._wanted)
+    def _pass(self, constant: Feed, part: FrameWindows, places: int) -> list[FloatArray]:  # noqa: ARG002
+        parts: list[FloatArray] = self._session.run(self._wanted, constant | window_feed(part))
+        return parts
 
 
 def read_conventions(model: Path) -> Conventions:

@@ -1,6 +1,5 @@
 """OpenVINO on the CPU: what runs dense and eight-bit models fastest on x86."""
 
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -8,28 +7,19 @@ from typing import Any
 import numpy as np
 
 from darkscan.pipeline.errors import InputError
-from darkscan.stages.inference.backend import FrameWindows, Pending, Seen
+from darkscan.stages.inference.backend import FloatArray, FrameWindows
 from darkscan.stages.inference.conventions import INPUTS, Precision
-from darkscan.stages.inference.feeding import (
-    Feed,
-    Passes,
-    constant_feed,
-    joined,
-    on_threads,
-    padded,
-    part_of,
-    window_feed,
-)
+from darkscan.stages.inference.feeding import Feed, Passes, on_threads, padded, window_feed
+from darkscan.stages.inference.on_cpu import CpuBackend
 from darkscan.stages.inference.onnx_runtime import read_conventions
-from darkscan.stages.inference.whole_frames import fitted
 
 _HALF = "BF16"
 _EXACT = {"INFERENCE_PRECISION_HINT": "f32"}
 _MOST_SHAPES = 4
 
 
-class OpenVinoBackend:
-    """Runs a model file on ``threads`` cores: ``batch`` windows at a time, or a whole frame.
+class OpenVinoBackend(CpuBackend):
+    """A model file on OpenVINO with ``threads`` threads; see CpuBackend.
 
     precision: "exact" computes in float32 where the model does; "half" in bfloat16 where the
     processor is faster with it, which moves scores a little. Deep cameras' frames are computed
@@ -45,13 +35,15 @@ class OpenVinoBackend:
         half = precision == "half" and _HALF in self._core.get_property(
             "CPU", "OPTIMIZATION_CAPABILITIES"
         )
-        self.name = f"OpenVINO on the CPU, {on_threads(threads)}{', bfloat16' if half else ''}"
-        self.ahead = 1
-        self._dense = read_conventions(model).form == "dense"
-        self._passes = Passes(batch)
+        conventions = read_conventions(model)
         self._model = _read(self._core, model)
-        outputs = {name for output in self._model.outputs for name in output.names}
-        self._wanted = ["scores", *({"lines"} & outputs)]
+        super().__init__(
+            f"OpenVINO on the CPU, {on_threads(threads)}{', bfloat16' if half else ''}",
+            conventions,
+            {name for output in self._model.outputs for name in output.names},
+            batch=batch,
+        )
+        self._passes = Passes(batch)
         self._settings = {
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": 1,
@@ -62,44 +54,19 @@ class OpenVinoBackend:
         }
         self._requests: dict[tuple[tuple[int, ...], ...], Any] = {}
 
-    def start(
-        self,
-        windows: FrameWindows,
-        full_scale: int,
-        *,
-        between_batches: Callable[[], Any] = lambda: None,
-    ) -> Pending:
-        """See Backend.start; the frame is done when this returns."""
-        seen = self._see(windows, full_scale, between_batches)
-        return lambda: seen
-
     def close(self) -> None:
         """See Backend.close."""
         self._requests.clear()
 
-    def _see(
-        self, windows: FrameWindows, full_scale: int, between_batches: Callable[[], Any]
-    ) -> Seen:
-        if self._dense:
-            windows = fitted(windows)
-        count = len(windows.origins)
-        if not count:
-            return joined([], lines=False)
-        step = count if self._dense else self._passes.size(count)
-        constant = constant_feed(windows.frame, full_scale)
-        parts = []
-        for first in range(0, count, step):
-            part = part_of(windows, first, step)
-            feed = constant | window_feed(padded(part, step))
-            parts.append([output[: len(part.origins)] for output in self._pass(feed)])
-            between_batches()
-        return joined(parts, lines="lines" in self._wanted)
+    def _windows_a_pass(self, count: int) -> int:
+        return self._passes.size(count)
 
-    def _pass(self, feed: Feed) -> list[Any]:
-        """One pass of the network: its wanted outputs."""
+    def _pass(self, constant: Feed, part: FrameWindows, places: int) -> list[FloatArray]:
+        feed = constant | window_feed(padded(part, places))
         request = self._request(feed)
         request.infer(feed, share_inputs=True)  # the frame is not copied
-        return [np.array(request.get_tensor(name).data) for name in self._wanted]
+        outputs = [np.array(request.get_tensor(name).data) for name in self._wanted]
+        return [output[: len(part.origins)] for output in outputs]
 
     def _request(self, feed: Feed) -> Any:
         """The network compiled for inputs of these shapes, once: faster than for any shape.

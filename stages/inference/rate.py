@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
 from darkscan.pipeline.cores import threads_each, usable
 from darkscan.pipeline.frames import Pixels
 from darkscan.pipeline.grid import window_origins
@@ -98,8 +97,7 @@ def _frame(scan: ScanInfo, shape: tuple[int, int], inspection: Inspection) -> Fr
     levels = rng.integers(0, max(2, scan.full_scale // 16), around, dtype=np.uint16)
     frame: Pixels = levels.astype(np.uint8) if scan.pixel_type == "uint8" else levels
     origins = window_origins(shape, inspection.window, inspection.stride) + np.int32(margin)
-    gains, offsets = gains_and_offsets(*window_extrema(frame, origins, inspection.window))
-    return FrameWindows(frame, origins, gains, offsets)
+    return FrameWindows.adjusted(frame, origins, inspection.window)
 
 
 def _batch(scan: ScanInfo, inspection: Inspection, batch: int) -> FrameWindows:

@@ -1,74 +1,42 @@
 """Torch on the CPU: the reference that the other backends are compared with."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from darkscan.stages.inference.backend import FrameWindows, Pending, Seen
-from darkscan.stages.inference.feeding import (
-    Feed,
-    constant_feed,
-    joined,
-    on_threads,
-    part_of,
-    window_feed,
-)
+from darkscan.stages.inference.backend import FloatArray, FrameWindows
+from darkscan.stages.inference.feeding import Feed, on_threads, window_feed
+from darkscan.stages.inference.on_cpu import CpuBackend
 from darkscan.stages.inference.onnx_runtime import read_conventions
 from darkscan.stages.inference.torch_program import Program, read_network
-from darkscan.stages.inference.whole_frames import fitted
 
 _MOST_SHAPES = 4
 
 
-class TorchBackend:
-    """Runs a model file on ``threads`` cores: ``batch`` windows at a time, or a whole frame."""
+class TorchBackend(CpuBackend):
+    """A model file on torch with ``threads`` threads; see CpuBackend."""
 
     def __init__(self, model: Path, *, threads: int, batch: int) -> None:
         """Raises InputError if torch cannot run the model. Threads are the whole process's."""
-        self.name = f"torch on the CPU, {on_threads(threads)}"
-        self.ahead = 1
         torch.set_num_threads(threads)
-        self._dense = read_conventions(model).form == "dense"
+        conventions = read_conventions(model)
         self._network = read_network(model)
-        self._batch = batch
-        self._wanted = ("scores", *({"lines"} & set(self._network.outputs)))
+        super().__init__(
+            f"torch on the CPU, {on_threads(threads)}",
+            conventions,
+            self._network.outputs,
+            batch=batch,
+        )
         self._programs: dict[tuple[torch.Size, ...], Program] = {}
-
-    def start(
-        self,
-        windows: FrameWindows,
-        full_scale: int,
-        *,
-        between_batches: Callable[[], Any] = lambda: None,
-    ) -> Pending:
-        """See Backend.start; the frame is done when this returns."""
-        seen = self._see(windows, full_scale, between_batches)
-        return lambda: seen
 
     def close(self) -> None:
         """See Backend.close."""
         self._programs.clear()
 
-    def _see(
-        self, windows: FrameWindows, full_scale: int, between_batches: Callable[[], Any]
-    ) -> Seen:
-        if self._dense:
-            windows = fitted(windows)
-        count = len(windows.origins)
-        constant = constant_feed(windows.frame, full_scale)
-        step = count if self._dense else self._batch
-        parts = []
-        for first in range(0, count, max(1, step)):
-            feed = constant | window_feed(part_of(windows, first, step))
-            parts.append(self._pass(feed))
-            between_batches()
-        return joined(parts, lines="lines" in self._wanted)
-
     @torch.inference_mode()
-    def _pass(self, feed: Feed) -> list[Any]:
+    def _pass(self, constant: Feed, part: FrameWindows, places: int) -> list[FloatArray]:  # noqa: ARG002
+        feed = constant | window_feed(part)
         # Torch takes no read-only arrays, as the ring's are: those are copied.
         inputs = {name: torch.from_numpy(np.require(a, None, "W")) for name, a in feed.items()}
         key = tuple(tensor.shape for tensor in inputs.values())

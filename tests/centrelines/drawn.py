@@ -2,6 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from darkscan.drivers.simulation.strokes import Strokes, add_line
 from darkscan.pipeline.frames import Pixels
@@ -59,3 +60,15 @@ def aside(line: Points, truth: Points) -> float:
     points = np.stack([np.interp(at, along, line[:, axis]) for axis in (0, 1)], axis=1)
     distance = np.hypot(*(points[:, None] - truth[None]).transpose(2, 0, 1)).min(axis=1)
     return float(np.percentile(distance, 90))
+
+
+STRAIGHT = straight((80.3, 120.7), (690.2, 500.4))
+
+SCRATCHES = [
+    pytest.param(STRAIGHT, 5.0, id="weak and straight"),
+    pytest.param(STRAIGHT, 100.0, id="bright and straight"),
+    pytest.param(straight((400.5, 100.0), (400.5, 650.0)), 6.0, id="upright"),
+    pytest.param(straight((100.0, 300.5), (700.0, 300.5)), 6.0, id="level"),
+    pytest.param(arc(300.0, 1.2, (150.0, 150.0)), 6.0, id="an arc"),
+]
+"""Where they run and how bright they are: what every search must find."""

@@ -10,7 +10,9 @@ from darkscan.pipeline.results import Centrelines
 from darkscan.stages.centrelines import find_centrelines
 from tests.centrelines.drawn import (
     ORIGINS,
+    SCRATCHES,
     SIDE,
+    STRAIGHT,
     WINDOW,
     Points,
     arc,
@@ -24,7 +26,6 @@ from tests.centrelines.drawn import (
 CELLS = 32
 CELL = WINDOW // CELLS
 
-STRAIGHT = straight((80.3, 120.7), (690.2, 500.4))
 ARC = arc(300.0, 1.2, (150.0, 150.0))
 
 Maps = npt.NDArray[np.float32]
@@ -57,11 +58,7 @@ def find(pixels: np.ndarray, maps: Maps, origins: np.ndarray = ORIGINS) -> Centr
 @pytest.mark.parametrize(
     ("truth", "amplitude"),
     [
-        pytest.param(STRAIGHT, 5.0, id="weak and straight"),
-        pytest.param(STRAIGHT, 100.0, id="bright and straight"),
-        pytest.param(straight((400.5, 100.0), (400.5, 650.0)), 6.0, id="upright"),
-        pytest.param(straight((100.0, 300.5), (700.0, 300.5)), 6.0, id="level"),
-        pytest.param(ARC, 6.0, id="an arc"),
+        *SCRATCHES,
         pytest.param(arc(200.0, 1.5, (250.0, 250.0)), 8.0, id="a narrower arc"),
         pytest.param(straight((0.0, 200.0), (SIDE, 420.0)), 8.0, id="from border to border"),
         pytest.param(straight((300.0, 300.0), (360.0, 330.0)), 10.0, id="a short one"),

@@ -7,7 +7,9 @@ from darkscan.pipeline.results import Centrelines
 from darkscan.stages.centrelines import find_centrelines
 from tests.centrelines.drawn import (
     ORIGINS,
+    SCRATCHES,
     SIDE,
+    STRAIGHT,
     WINDOW,
     Points,
     arc,
@@ -38,17 +40,10 @@ def runs(vertices: Points, every_px: int, dark_px: int) -> np.ndarray:
     return np.where(np.arange(len(vertices)) % every_px < every_px - dark_px, 8.0, 0.0)
 
 
-STRAIGHT = straight((80.3, 120.7), (690.2, 500.4))
-
-
 @pytest.mark.parametrize(
     ("truth", "amplitude"),
     [
-        pytest.param(STRAIGHT, 5.0, id="weak and straight"),
-        pytest.param(STRAIGHT, 100.0, id="bright and straight"),
-        pytest.param(straight((400.5, 100.0), (400.5, 650.0)), 6.0, id="upright"),
-        pytest.param(straight((100.0, 300.5), (700.0, 300.5)), 6.0, id="level"),
-        pytest.param(arc(300.0, 1.2, (150.0, 150.0)), 6.0, id="an arc"),
+        *SCRATCHES,
         pytest.param(arc(130.0, 2.2, (350.0, 300.0)), 8.0, id="a narrow arc"),
         pytest.param(STRAIGHT, gaps(STRAIGHT, 60, 20), id="with gaps of 20 pixels"),
         pytest.param(STRAIGHT, beads(STRAIGHT, 12, 16.0), id="points 12 pixels apart"),

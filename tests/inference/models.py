@@ -8,7 +8,6 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
 from darkscan.pipeline.frames import Pixels
 from darkscan.pipeline.grid import window_origins
 from darkscan.pipeline.scan import PixelType
@@ -38,7 +37,7 @@ def frame_windows(
 
 def windows_of(frame: Pixels) -> FrameWindows:
     origins = window_origins((frame.shape[0], frame.shape[1]), WINDOW, STRIDE)
-    return FrameWindows(frame, origins, *gains_and_offsets(*window_extrema(frame, origins, WINDOW)))
+    return FrameWindows.adjusted(frame, origins, WINDOW)
 
 
 def logits(seen: Seen) -> npt.NDArray[np.float64]:

@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 import onnxruntime
 import pytest
 
@@ -12,14 +10,10 @@ from darkscan.drivers.simulation.crops import training_crops
 from darkscan.drivers.simulation.looks import WindowPreset
 from darkscan.network.quantising import open_model, score_windows
 from darkscan.network.validation import figures
-from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
-from darkscan.pipeline.grid import window_origins
 from darkscan.stages.inference import FrameWindows, OnnxRuntimeBackend, scores_in_context, see
+from tests.network.streaks import IMAGES, WINDOW, streaked
 
 MODELS = Path(__file__).parents[2] / "models"
-STREAK_PX, RIM_PX = 40, 12  # a scratch's window shows so much of it, so far from its rim
-
-Image = npt.NDArray[np.uint8]
 
 
 @pytest.fixture(scope="module", params=["default", "default-int8"])
@@ -71,29 +65,15 @@ def test_a_flat_frame_has_no_scratch(session: onnxruntime.InferenceSession, leve
     assert score_windows(session, flat, 255.0, dense=True).max() < said(session, "threshold")
 
 
-@pytest.mark.parametrize("name", ["ib1f31e9q_flc.fits", "id8m11g4q_flc.fits"])
+@pytest.mark.parametrize("name", IMAGES)
 def test_it_sees_a_streak_in_an_image_that_nobody_here_made(
     model: Path, session: onnxruntime.InferenceSession, real_images: Path, name: str
 ) -> None:
-    image = cv2.imread(str(real_images / f"{name}.jpg"), cv2.IMREAD_GRAYSCALE)
-    mask = cv2.imread(str(real_images / f"{name}_all_objects.png"), cv2.IMREAD_GRAYSCALE)
-    assert image is not None
-    assert mask is not None
-    frame = image.astype(np.uint8)
-    origins = window_origins((frame.shape[0], frame.shape[1]), 256, 128)
-    adjustment = gains_and_offsets(*window_extrema(frame, origins, 256))
+    image = streaked(real_images, name)
     backend = OnnxRuntimeBackend(model, threads=1, batch=1)
-    seen = see(backend, FrameWindows(frame, origins, *adjustment), 255)
-    scores = scores_in_context(seen, origins, 256)
-    windows = [mask[y : y + 256, x : x + 256] > 0 for y, x in origins]
-    inner = np.array([_extent(w[RIM_PX:-RIM_PX, RIM_PX:-RIM_PX]) for w in windows])
-    empty = np.array([not w.any() for w in windows])
-    of_streak = scores[inner >= STREAK_PX]
+    seen = see(backend, FrameWindows.adjusted(image.frame, image.origins, WINDOW), 255)
+    scores = scores_in_context(seen, image.origins, WINDOW)
+    of_streak = scores[image.of_streak]
     assert (of_streak >= said(session, "threshold")).mean() >= 0.75
     assert (of_streak >= said(session, "grow_threshold")).mean() >= 0.9
-    assert (scores[empty] >= said(session, "threshold")).mean() <= 0.02
-
-
-def _extent(mask: npt.NDArray[np.bool_]) -> int:
-    rows, columns = np.nonzero(mask)
-    return int(max(np.ptp(rows), np.ptp(columns))) + 1 if len(rows) else 0
+    assert (scores[image.empty] >= said(session, "threshold")).mean() <= 0.02

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
@@ -12,11 +11,10 @@ from darkscan.drivers.simulation.looks import WindowPreset
 from darkscan.drivers.simulation.windows import training_batch
 from darkscan.network.validation import figures
 from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
-from darkscan.pipeline.grid import window_origins
+from tests.network.streaks import IMAGES, streaked
 
 MODEL = Path(__file__).parents[2] / "models" / "windowed.onnx"
 BATCH = 16
-STREAK_PX, RIM_PX = 40, 12  # a scratch's window shows so much of it, so far from its rim
 
 Image = npt.NDArray[np.uint8]
 Origins = npt.NDArray[np.int32]
@@ -98,27 +96,14 @@ def test_a_flat_window_is_no_scratch(
     assert scores(session, flat, np.zeros((1, 2), np.int32))[0] < threshold
 
 
-@pytest.mark.parametrize("name", ["ib1f31e9q_flc.fits", "id8m11g4q_flc.fits"])
+@pytest.mark.parametrize("name", IMAGES)
 def test_it_sees_a_streak_in_an_image_that_nobody_here_made(
     session: onnxruntime.InferenceSession, threshold: float, real_images: Path, name: str
 ) -> None:
-    image = cv2.imread(str(real_images / f"{name}.jpg"), cv2.IMREAD_GRAYSCALE)
-    mask = cv2.imread(str(real_images / f"{name}_all_objects.png"), cv2.IMREAD_GRAYSCALE)
-    assert image is not None
-    assert mask is not None
-    origins = window_origins((image.shape[0], image.shape[1]), 256, 128)
-    windows = [mask[y : y + 256, x : x + 256] > 0 for y, x in origins]
-    inner = np.array([_extent(w[RIM_PX:-RIM_PX, RIM_PX:-RIM_PX]) for w in windows])
-    streak = origins[inner >= STREAK_PX]
-    empty = origins[[not w.any() for w in windows]][::5]
-    grey = image.astype(np.uint8)
-    of_streak = scores(session, grey, streak)
+    image = streaked(real_images, name)
+    of_streak = scores(session, image.frame, image.origins[image.of_streak])
     grow_threshold = float(session.get_modelmeta().custom_metadata_map["darkscan.grow_threshold"])
     assert (of_streak >= threshold).mean() >= 0.75
     assert (of_streak >= grow_threshold).mean() >= 0.9
-    assert (scores(session, grey, empty) >= threshold).mean() <= 0.02
-
-
-def _extent(mask: npt.NDArray[np.bool_]) -> int:
-    rows, columns = np.nonzero(mask)
-    return int(max(np.ptp(rows), np.ptp(columns))) + 1 if len(rows) else 0
+    of_empty = scores(session, image.frame, image.origins[image.empty][::5])
+    assert (of_empty >= threshold).mean() <= 0.02

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
 from darkscan.pipeline.frames import Pixels
 from darkscan.pipeline.grid import window_origins
 from darkscan.pipeline.links import Desk, Inbox
@@ -367,7 +366,7 @@ def noisy_frame(seed: int, side: int) -> FrameWindows:
     frame = rng.integers(0, 40, (side, side), np.uint8)
     frame[side // 3 + seed, 30:-30] += 120
     origins = window_origins((side, side), 256, 128)
-    return FrameWindows(frame, origins, *gains_and_offsets(*window_extrema(frame, origins, 256)))
+    return FrameWindows.adjusted(frame, origins, 256)
 
 
 @pytest.mark.parametrize("taken", [1, 2, 3], ids=["alone", "two of three", "all three"])
