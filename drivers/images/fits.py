@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from darkscan.drivers.images.levels import Picture, as_picture
+from darkscan.drivers.images.channels import Channels
 from darkscan.pipeline.errors import InputError
 
 _SUFFIXES = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fits.fz")
@@ -17,7 +17,7 @@ def is_fits(path: Path, head: bytes) -> bool:
     return head.startswith(b"SIMPLE  =") or path.name.lower().endswith(_SUFFIXES)
 
 
-def read_fits(path: Path, *, stretch: bool) -> Picture:
+def read_fits(path: Path) -> Channels:
     """Reads the first two-dimensional image of a FITS file; its row 0 is the top row.
 
     Levels are scaled as the header says (BZERO, BSCALE). Raises InputError.
@@ -37,4 +37,4 @@ def read_fits(path: Path, *, stretch: bool) -> Picture:
                     raise InputError("holds no two-dimensional image", file=path)
     except (OSError, ValueError, TypeError, KeyError, EOFError) as error:
         raise InputError(f"cannot be read as FITS: {error}", file=path) from error
-    return as_picture(data, path, stretch=stretch)
+    return Channels(data[..., None])

@@ -29,6 +29,10 @@ class Picture:
     """Whether the levels are the luminance of colours."""
     stretched: str = ""
     """How measured values became levels, in words; empty: they were levels."""
+    lossy: bool = False
+    """Whether the file's compression changes values (JPEG, or the like within a TIFF)."""
+    alpha_varies: bool = False
+    """Whether the file has an alpha channel with more than one value."""
 
 
 def whole_levels(values: npt.NDArray[np.number], path: Path) -> Levels:

@@ -4,11 +4,13 @@ import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
 from pathlib import Path
 
+from darkscan.drivers.images.channels import Channels
 from darkscan.drivers.images.fits import is_fits, read_fits
-from darkscan.drivers.images.levels import Picture
-from darkscan.drivers.images.raster import decoders_heard, read_raster, tells_of_damage
+from darkscan.drivers.images.levels import Picture, as_picture
+from darkscan.drivers.images.raster import decoders_heard, luminance, read_raster, tells_of_damage
 from darkscan.pipeline.errors import InputError
 
 
@@ -19,12 +21,27 @@ def read_picture(path: Path, *, stretch: bool = False) -> Picture:
     gaps and ranges beyond 16 bits are brought to levels of 16 bits. Raises InputError if
     the file cannot be read, is damaged, holds several pages, or pixels that are no levels.
     """
+    channels = read_channels(path)
+    if channels.colour:
+        levels = luminance(channels.seen, path)
+        picture = Picture(levels, channels.values.dtype.name, colour=True)
+    else:
+        picture = as_picture(channels.seen[..., 0], path, stretch=stretch)
+    return replace(picture, lossy=channels.lossy, alpha_varies=channels.alpha_varies)
+
+
+def read_channels(path: Path) -> Channels:
+    """Reads an image as its file stores it, row 0 at the top: no grey, no stretching.
+
+    For masks and the like, where every channel counts. Raises InputError if the file cannot
+    be read, is damaged or holds several pages.
+    """
     try:
         with path.open("rb") as file:
             head = file.read(16)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", file=path) from error
-    return (read_fits if is_fits(path, head) else read_raster)(path, stretch=stretch)
+    return (read_fits if is_fits(path, head) else read_raster)(path)
 
 
 def read_pictures(paths: Iterable[Path], *, stretch: bool = False) -> Iterator[Picture]:

@@ -6,25 +6,22 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from darkscan.drivers.images.levels import Levels, Picture, as_picture, whole_levels
+from darkscan.drivers.images.channels import Channels, Values
+from darkscan.drivers.images.levels import Levels, whole_levels
 from darkscan.pipeline.errors import InputError
-
-Colours = npt.NDArray[np.integer[Any] | np.floating[Any]]
 
 _GREY = 2  # dimensions; colours have a third
 _LIMIT_NAME = "CV_IO_MAX_IMAGE"
 _DAMAGED_JPEG = ("Premature end of JPEG", "Corrupt JPEG")
 _hearing = threading.Lock()
-_GREY_FROM = {3: cv2.COLOR_BGR2GRAY, 4: cv2.COLOR_BGRA2GRAY}
+_RED_FIRST = {3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}
 
 
-def read_raster(path: Path, *, stretch: bool) -> Picture:
+def read_raster(path: Path) -> Channels:
     """Reads an image with OpenCV, as it is stored: no rotation, no change of depth.
 
     Raises InputError.
@@ -44,12 +41,18 @@ def read_raster(path: Path, *, stretch: bool) -> Picture:
         raise InputError(problem, file=path)
     if tells_of_damage(said):
         raise InputError("is damaged: part of its pixels is not there", file=path)
+    with path.open("rb") as file:
+        lossy = file.read(2) == b"\xff\xd8"
     if pixels.ndim == _GREY:
-        return as_picture(pixels, path, stretch=stretch)
-    return Picture(_luminance(pixels, path), pixels.dtype.name, colour=True)
+        return Channels(pixels[..., None], lossy=lossy)
+    if pixels.shape[2] not in _RED_FIRST:
+        problem = f"holds {pixels.shape[2]} channels of {pixels.dtype}, not grey or colour"
+        raise InputError(problem, file=path)
+    alpha = 3 if pixels.shape[2] > 3 else None  # noqa: PLR2004
+    return Channels(cv2.cvtColor(pixels, _RED_FIRST[pixels.shape[2]]), alpha, lossy)
 
 
-def _decode(path: Path) -> tuple[int, Colours | None, str]:
+def _decode(path: Path) -> tuple[int, Values | None, str]:
     """How many pages a file has, the pixels of a single one, and what the decoder said."""
     pages, pixels, failure = 0, None, ""
     with decoders_heard() as heard:
@@ -61,12 +64,12 @@ def _decode(path: Path) -> tuple[int, Colours | None, str]:
     return pages, pixels, heard() + failure
 
 
-def _luminance(colours: Colours, path: Path) -> Levels:
-    code = _GREY_FROM.get(colours.shape[2])
-    if code is None or colours.dtype not in {np.dtype(np.uint8), np.dtype(np.uint16)}:
+def luminance(colours: Values, path: Path) -> Levels:
+    """The grey (H, W) of red, green and blue (H, W, 3). Raises InputError."""
+    if colours.dtype not in {np.dtype(np.uint8), np.dtype(np.uint16)}:
         problem = f"holds {colours.shape[2]} channels of {colours.dtype}, not grey or colour"
         raise InputError(problem, file=path)
-    return whole_levels(cv2.cvtColor(colours, code), path)
+    return whole_levels(cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY), path)
 
 
 def tells_of_damage(said: str) -> bool:
