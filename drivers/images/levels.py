@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
+from darkscan.drivers.images.channels import Channels, Values
 from darkscan.pipeline.errors import InputError
 
 _LARGEST_WHOLE = 2.0**31
@@ -31,8 +33,8 @@ class Picture:
     """How measured values became levels, in words; empty: they were levels."""
     lossy: bool = False
     """Whether the file's compression changes values (JPEG, or the like within a TIFF)."""
-    alpha_varies: bool = False
-    """Whether the file has an alpha channel with more than one value."""
+    bits: int | None = None
+    """Significant bits of a level, where the file packs levels; None: those of the type."""
 
 
 def whole_levels(values: npt.NDArray[np.number], path: Path) -> Levels:
@@ -53,16 +55,34 @@ def whole_levels(values: npt.NDArray[np.number], path: Path) -> Levels:
     return values.astype(np.int64)
 
 
-def as_picture(values: npt.NDArray[np.number], path: Path, *, stretch: bool) -> Picture:
-    """The grey image of a file's values (height, width), stretched if asked and needed.
+def grey_picture(channels: Channels, path: Path, *, stretch: bool) -> Picture:
+    """An image's grey levels: colours become their luminance, measured values levels if asked.
 
-    Raises InputError if they are no levels, and are not to be made any.
+    Raises InputError if they are no levels and are not to be made any, or pixels are missing.
     """
-    name = values.dtype.newbyteorder("=").name
-    if stretch and needs_stretching(values):
-        levels, words = stretched_levels(values, path)
-        return Picture(levels, name, stretched=words)
-    return Picture(whole_levels(values, path), name)
+    values, name = channels.seen, channels.values.dtype.newbyteorder("=").name
+    if channels.alpha_varies:
+        problem = "has an alpha channel with more than one value: not all its pixels are there; "
+        raise InputError(problem + "save it without (ImageMagick's -alpha off)", file=path)
+    undefined = channels.undefined
+    if undefined is not None and (channels.colour or not stretch):
+        problem = f"holds {undefined.sum()} undefined pixels (BLANK in FITS, GDAL_NODATA in TIFF)"
+        raise InputError(problem, file=path)
+    stretched = ""
+    grey = values[..., 0]
+    if channels.colour:
+        levels = luminance(values)
+    elif stretch and (undefined is not None or needs_stretching(grey)):
+        measured = grey if undefined is None else np.where(undefined, np.nan, grey)
+        levels, stretched = stretched_levels(measured, path)
+    else:
+        levels = whole_levels(grey, path)
+    return Picture(levels, name, channels.colour, stretched, channels.lossy, channels.bits)
+
+
+def luminance(colours: Values) -> Levels:
+    """The grey (H, W) of red, green and blue (H, W, 3) of 8 or 16 bits, after Rec. 601."""
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(colours), cv2.COLOR_RGB2GRAY))
 
 
 def needs_stretching(values: npt.NDArray[np.number]) -> bool:
