@@ -1,5 +1,6 @@
 """Reads PNG images: libpng decodes them, after their chunks have been found whole."""
 
+import logging
 import struct
 import zlib
 from collections.abc import Iterator
@@ -12,6 +13,9 @@ import numpy as np
 from darkscan.drivers.images.channels import Channels, damaged, not_read, require_size
 from darkscan.drivers.images.orientation import require_upright_exif, require_upright_xmp
 from darkscan.pipeline.errors import InputError
+
+# It would print warnings of what does no harm to pixels.
+logging.getLogger("imagecodecs").disabled = True
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER = struct.Struct(">IIBBBBB")
