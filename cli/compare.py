@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from darkscan.cli.models import model_file
-from darkscan.cli.options import checked_threads, require_writable
+from darkscan.cli.options import add_hdu, checked_threads, require_writable
 from darkscan.cli.output import say
 from darkscan.cli.progress_bar import progress_bar
 from darkscan.cli.scoring import ModelScorer
 from darkscan.pipeline.errors import ExitCode, InputError
 from darkscan.pipeline.frames import Pixels
 from darkscan.pipeline.grid import window_origins
+from darkscan.pipeline.names import printable
 from darkscan.pipeline.storage import write_together
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         default=[],
         help="the mask of each FRAME, in their order",
     )
+    add_hdu(parser)
     parser.add_argument(
         "--simulated", type=int, metavar="N", help="N simulated frames instead of FRAMEs"
     )
@@ -211,7 +213,7 @@ def _model(given: str, threads: int) -> "FrameMethod":
 
     with model_file(Path(given)) as file:
         scorer = ModelScorer(file, threads=threads)
-        return NetworkMethod(file.name, scorer.info.threshold, scorer.frame)
+        return NetworkMethod(printable(file.name), scorer.info.threshold, scorer.frame)
 
 
 def _checkpoint(text: str, threads: int) -> "FrameMethod":
@@ -231,7 +233,7 @@ def _checkpoint(text: str, threads: int) -> "FrameMethod":
         batches = np.array_split(origins, -(-len(origins) // _BATCH))
         return np.concatenate([scorer(windows[b[:, 0], b[:, 1]], full_scale) for b in batches])
 
-    return NetworkMethod(name, _EVEN, score)
+    return NetworkMethod(printable(name), _EVEN, score)
 
 
 def _frames(arguments: argparse.Namespace) -> list[_Frame]:
@@ -241,9 +243,11 @@ def _frames(arguments: argparse.Namespace) -> list[_Frame]:
         raise InputError("give either FRAMEs or --simulated N", field="FRAME")
     if masks and len(masks) != len(files):
         raise InputError(f"{len(masks)} masks for {len(files)} frames", field="--mask")
+    if arguments.hdu is not None and not files:
+        raise InputError("simulated frames are in no FITS file", field="--hdu")
     if count is None:
         pairs = zip(files, masks or [None] * len(files), strict=True)
-        return [_read(file, mask) for file, mask in pairs]
+        return [_read(file, mask, arguments.hdu) for file, mask in pairs]
     for name, value, least, most in (
         ("--simulated", count, 1, _MOST_SIMULATED),
         ("--seed", arguments.seed, 0, 2**63 - _MOST_SIMULATED),
@@ -254,11 +258,11 @@ def _frames(arguments: argparse.Namespace) -> list[_Frame]:
         return list(_simulated(arguments.seed, count, show))
 
 
-def _read(file: Path, mask: Path | None) -> _Frame:
+def _read(file: Path, mask: Path | None, hdu: str | None) -> _Frame:
     from darkscan.drivers.images import Mosaic, read_picture
     from darkscan.network.classical import WINDOW_PX
 
-    image = Mosaic([file], stretch=True)
+    image = Mosaic([file], stretch=True, hdu=hdu)
     height, width = image.shape
     if min(height, width) < WINDOW_PX:
         problem = f"{width}x{height} pixels are less than a window of {WINDOW_PX}"
@@ -273,7 +277,7 @@ def _read(file: Path, mask: Path | None) -> _Frame:
         if truth.shape != image.shape:
             problem = f"is {truth.shape[1]}x{truth.shape[0]} pixels, its frame {width}x{height}"
             raise InputError(problem, file=mask)
-    return _Frame(file.name, pixels, 2**image.bit_depth - 1, truth)
+    return _Frame(printable(file.name), pixels, 2**image.bit_depth - 1, truth)
 
 
 def _simulated(seed: int, count: int, show: Callable[[int, int], None]) -> Iterator[_Frame]:

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from darkscan.cli.options import add_hdu
 from darkscan.drivers.simulation import PRESETS
 from darkscan.pipeline.errors import InputError
 
@@ -48,6 +49,7 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     images.add_argument(
         "--line-px", type=int, default=5, help="width of a scratch drawn as a line (default: 5)"
     )
+    add_hdu(images)
     images.add_argument("--simulated", type=int, metavar="N", help="N simulated elements")
     images.add_argument(
         "--preset",
@@ -168,8 +170,10 @@ def _marked(arguments: argparse.Namespace) -> "list[MarkedImage]":
         pairs += read_coco(arguments.coco, arguments.coco_images, arguments.label)
     if arguments.labelme:
         pairs += read_labelme(arguments.labelme, arguments.label)
+    if arguments.hdu is not None and not pairs:
+        raise InputError("simulated images are in no FITS file", field="--hdu")
     check_stems(image for image, _ in pairs)
-    return [MarkedImage(image, marks, arguments.line_px) for image, marks in pairs]
+    return [MarkedImage(image, marks, arguments.line_px, arguments.hdu) for image, marks in pairs]
 
 
 def _simulated(arguments: argparse.Namespace) -> "list[Source]":

@@ -5,7 +5,7 @@ import shlex
 import time
 from pathlib import Path
 
-from darkscan.cli.options import checked_pitch
+from darkscan.cli.options import add_hdu, checked_pitch
 from darkscan.cli.output import say
 from darkscan.cli.recording_progress import record
 from darkscan.pipeline.errors import ExitCode, InputError
@@ -53,6 +53,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--frame", type=int, default=2048, metavar="N", help="side of a frame (default: 2048)"
     )
+    add_hdu(parser)
     parser.add_argument("--force", action="store_true", help="overwrite an existing recording")
     parser.set_defaults(run=run)
 
@@ -67,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     began = time.monotonic()
     scan = ImageScan(
-        Mosaic(arguments.images, arguments.columns),
+        Mosaic(arguments.images, arguments.columns, hdu=arguments.hdu),
         pitch_um,
         frame=arguments.frame,
         element=arguments.element,

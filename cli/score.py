@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from darkscan.cli.models import model_file
-from darkscan.cli.options import checked_threads, require_writable
+from darkscan.cli.options import add_hdu, checked_threads, require_writable
 from darkscan.cli.output import say
 from darkscan.cli.progress_bar import progress_bar
 from darkscan.cli.scoring import ModelScorer, score_image
@@ -61,6 +61,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="the camera's largest grey level (default: 255 for 8-bit images, for others that "
         "of the least of 10, 12, 14 and 16 bits that holds the highest level)",
     )
+    add_hdu(parser)
     parser.set_defaults(run=run)
 
 
@@ -74,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     with model_file(arguments.model) as model:
         scorer = ModelScorer(model, threads=threads)
     for image, out in zip(arguments.images, outputs, strict=True):
-        mosaic = Mosaic([image], stretch=True)
+        mosaic = Mosaic([image], stretch=True, hdu=arguments.hdu)
         full_scale = _full_scale(arguments.full_scale, mosaic)
         with progress_bar(f"scoring {image.name}", "rows") as show:
             origins, scores = score_image(mosaic, scorer, full_scale, show)

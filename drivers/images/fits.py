@@ -74,8 +74,8 @@ class _Image:
     @property
     def labels(self) -> set[str]:
         """What it may be called."""
-        name = self.unit.name.upper()
-        return {str(self.number), name, f"{name},{self.unit.ver}"}
+        name = self.unit.name.upper().replace(" ", "")
+        return {str(self.number), *((name, f"{name},{self.unit.ver}") if name else ())}
 
     @property
     def size(self) -> str:

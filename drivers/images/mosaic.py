@@ -12,6 +12,7 @@ from darkscan.drivers.images.levels import Levels, Picture
 from darkscan.drivers.images.picture import read_pictures
 from darkscan.pipeline.errors import InputError
 from darkscan.pipeline.frames import Pixels
+from darkscan.pipeline.names import printable
 from darkscan.pipeline.scan import PixelType
 
 _DEPTHS = (10, 12, 14, 16)
@@ -78,7 +79,7 @@ class Mosaic:
     def description(self) -> str:
         """Where the levels come from, in one line."""
         height, width = self._tile_shape
-        names = [path.name for path in self.paths]
+        names = [printable(path.name) for path in self.paths]
         if len(names) > _FILES_NAMED:
             names = [*names[: _FILES_NAMED - 1], "...", names[-1]]
         count = "image" if len(self.paths) == 1 else f"{len(self.paths)} images, "

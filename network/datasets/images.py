@@ -22,6 +22,7 @@ from darkscan.network.datasets.truth import (
     polyline_scratch,
 )
 from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.names import printable
 from darkscan.pipeline.scan import PixelType
 
 _MOST_LEVELS = 2**16
@@ -52,16 +53,18 @@ class MarkedImage:
     """A source of windows: an image file and the marks of its scratches.
 
     Both are read once at the start, so that nothing unreadable is met halfway through a
-    build. ``line_px`` is the width that centre lines are taken to touch. Raises InputError
+    build. ``line_px`` is the width that centre lines are taken to touch, ``hdu`` chooses
+    among the images of a FITS file. Raises InputError
     if either cannot be read, they do not fit each other, or the image holds no window.
     """
 
-    def __init__(self, path: Path, marks: Marks, line_px: int) -> None:
+    def __init__(self, path: Path, marks: Marks, line_px: int, hdu: str | None = None) -> None:
         self.path = path
-        self.name = path.name
+        self.name = printable(path.name)
         self._marks = marks
         self._line_px = line_px
-        picture = read_picture(path)
+        self._hdu = hdu
+        picture = read_picture(path, hdu=hdu)
         height, width = picture.levels.shape
         self.shape = (height, width)
         if min(self.shape) < WINDOW_PX:
@@ -69,14 +72,14 @@ class MarkedImage:
             raise InputError(problem, file=path)
         pixels = grey_levels(picture, path)
         self.pixel_type: PixelType = "uint8" if pixels.dtype == np.uint8 else "uint16"
-        self.highest = int(pixels.max())
+        self.highest = int(pixels.max()) if picture.bits is None else 2**picture.bits - 1
         drawing = marks.draw(self.shape)
         self.scratched = bool(drawing.mask.any() or drawing.lines)
 
     def load(self) -> LabelledImage:
         """Reads it again, with the truth that follows from its marks."""
         digest = hashlib.sha256(self.path.read_bytes() + self._marks.content()).hexdigest()
-        pixels = grey_levels(read_picture(self.path), self.path)
+        pixels = grey_levels(read_picture(self.path, hdu=self._hdu), self.path)
         if pixels.shape != self.shape:
             raise InputError("changed while it was read", file=self.path)
         drawing = self._marks.draw(self.shape)

@@ -6,6 +6,7 @@ from typing import Any
 import onnxruntime
 
 from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.names import is_text
 from darkscan.stages.inference.backend import FloatArray, FrameWindows
 from darkscan.stages.inference.conventions import INPUTS, Conventions
 from darkscan.stages.inference.feeding import Feed, on_threads, window_feed
@@ -54,6 +55,8 @@ def _open(model: Path, threads: int, *, to_run: bool = True) -> Any:
             raise InputError("no such model file", file=model)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", file=model) from error
+    if not is_text(str(model)):
+        raise InputError("its name is no UTF-8 text: rename it", file=model)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
