@@ -6,11 +6,15 @@ def printable(name: str) -> str:
 
     What is no UTF-8, and what is not printable, becomes backslash escapes.
     """
-    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode()
-        for letter in text
+        for letter in as_text(name)
     )
+
+
+def as_text(name: str) -> str:
+    """A name, or a text with names, with backslash escapes for the bytes that are no UTF-8."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def is_text(name: str) -> bool:

@@ -42,8 +42,8 @@ def read_fits(path: Path, *, hdu: str | None = None) -> Channels:
             images = [_Image(number, unit) for number, unit in enumerate(units) if _is_image(unit)]
             image = _only(images, path) if hdu is None else _chosen(images, hdu, path)
             shape = _flat_shape(image, path)
+            _require_sums(image, path)
             values = np.asarray(image.unit.data).reshape(*shape, 1)
-        _require_sums(image, path)
         return Channels(values, lossy=image.lossy, undefined=_undefined(image, shape, path))
     except (InputError, MemoryError):
         raise

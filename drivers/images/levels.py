@@ -70,6 +70,8 @@ def grey_picture(channels: Channels, path: Path, *, stretch: bool) -> Picture:
         raise InputError(problem, file=path)
     stretched = ""
     grey = values[..., 0]
+    if grey.dtype == np.float16:
+        grey = grey.astype(np.float32)  # sums and bounds are beyond halves
     if channels.colour:
         levels = luminance(values)
     elif stretch and (undefined is not None or needs_stretching(grey)):

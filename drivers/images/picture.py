@@ -29,7 +29,7 @@ _OTHERS = (
     ("HEIF or AVIF", 4, b"ftyp"),
     ("OpenEXR", 0, b"v/1\x01"),
     ("Radiance HDR", 0, b"#?"),
-    ("NumPy's", 0, b"\x93NUMPY"),
+    ("NumPy", 0, b"\x93NUMPY"),
     ("HDF5", 0, b"\x89HDF"),
     ("ZIP", 0, b"PK\x03\x04"),
     ("PDF", 0, b"%PDF"),

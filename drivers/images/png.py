@@ -62,7 +62,7 @@ def read_png(data: bytes, path: Path) -> Channels:
     try:
         values = np.atleast_3d(imagecodecs.png_decode(data))
     except (RuntimeError, ValueError) as error:
-        raise damaged(error, path) from error
+        raise damaged(str(error) or "its pixels cannot be unpacked", path) from error
     dtype = np.uint8 if header.depth <= _BYTE else np.uint16
     if values.shape != (header.height, header.width, header.channels) or values.dtype != dtype:
         raise damaged(f"its header does not fit its {values.shape} {values.dtype} values", path)
@@ -88,6 +88,8 @@ def _header(data: bytes, path: Path) -> _Header:
     fields = _HEADER.unpack(content[b"IHDR"]) if len(content[b"IHDR"]) == _HEADER.size else None
     if fields is None or fields[3] not in _COLOURS:
         raise damaged("its header is no PNG header", path)
+    if fields[3] == _PALETTE and b"PLTE" not in content:
+        raise damaged("its palette is not there", path)
     width, height, depth, colour_type = fields[:4]
     return _Header(width, height, depth, colour_type, b"tRNS" in content)
 

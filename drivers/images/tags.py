@@ -68,11 +68,18 @@ def image_page(tiff: tifffile.TiffFile, path: Path) -> tifffile.TiffPage:
         raise not_read("SubIFDs (tag 330) hold further images", path)
     if _continues(tiff, pages[-1]):
         raise damaged("its list of pages is cut off", path)
-    largest = max((series.size for series in tiff.series), default=page.size)
-    if largest > page.size:
-        shape = "x".join(str(n) for n in max(tiff.series, key=lambda each: each.size).shape)
-        raise InputError(f"holds a stack of {shape}, wanted is one image a file", file=path)
+    if stack := _stack(tiff, page):
+        raise InputError(f"holds a stack of {stack}, wanted is one image a file", file=path)
     return page
+
+
+def _stack(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> str:
+    """What makes a page's image one of many that follow within it; empty if nothing does."""
+    images = int((tiff.imagej_metadata or {}).get("images", 1))
+    for series in tiff.series:
+        if series.size > page.size:
+            return "x".join(str(length) for length in series.shape)
+    return f"{images} images" if images > 1 else ""
 
 
 def require_readable(page: tifffile.TiffPage, path: Path) -> None:

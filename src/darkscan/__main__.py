@@ -1,6 +1,5 @@
 """Runs the command line: ``darkscan``, or ``python -m darkscan``."""
 
-import io
 import os
 import signal
 import sys
@@ -18,9 +17,6 @@ def start() -> int:
     from darkscan.cli.main import main  # noqa: PLC0415 - the point of this function
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # As standard error has it: a file's name need not be text.
-        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return main()
     finally:
