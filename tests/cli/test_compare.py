@@ -127,7 +127,6 @@ def _small_scan(truth: object) -> object:
         pytest.param(["{plate}", "--mask", "{mask}", "{mask}"], "2 masks for 1", id="masks"),
         pytest.param(["{mask}", "--mask", "{small}"], "is 100x100 pixels", id="another size"),
         pytest.param(["{small}"], "less than a window", id="a frame that is too small"),
-        pytest.param(["{plate}", "--mask", "a.jpg"], "must not be JPEG", id="a blurred mask"),
         pytest.param(["none.png"], "none.png", id="no such file"),
         pytest.param(["{plate}", "--model", "none.onnx"], "no such model file", id="no model"),
         pytest.param(["{plate}", "--checkpoint", "a.pt"], "like NAME=FILE", id="no name"),

@@ -43,9 +43,11 @@ def write_plates(folder: Path, count: int = 3, dtype: str = "uint8") -> list[Pat
     return paths
 
 
-def write_labelme(image: Path, *shapes: dict[str, Any]) -> Path:
+def write_labelme(image: Path, *shapes: dict[str, Any], **changes: Any) -> Path:
+    """A labelme file beside ``image``; ``changes`` replace what it says of its picture."""
     file = image.with_suffix(".json")
-    content = {"version": "5.0", "imagePath": image.name, "imageData": None, "shapes": shapes}
+    about = {"imagePath": image.name, "imageData": None, "imageWidth": SIDE, "imageHeight": SIDE}
+    content = {"version": "5.0", "flags": {}, "shapes": shapes, **about, **changes}
     file.write_text(json.dumps(content))
     return file
 
