@@ -180,5 +180,7 @@ def _drawn(
                 problem = f"wanted are x and y of two points or more, found are {len(numbers)} "
                 outlines.refuse(problem + "numbers", place_)
                 continue
+            if numbers == annotation.bbox:
+                outlines.refuse("is the box, not a line of two points", place_)
             drawn.append((place_, np.array(numbers, dtype=np.float64).reshape(-1, 2)))
     return drawn, areas

@@ -123,7 +123,8 @@ class MaskReader:
     def _check_void(self, pixels: "_Pixels", void: Mask, path: Path) -> None:
         """Raises MarksError if the highest level, mostly that of void pixels, was not named."""
         usual = _USUAL_VOID.get(pixels.dtype)
-        if self.meaning.void is not None or usual is None:
+        black_is_scratch = {0, (0, 0, 0)} & set(self.meaning.values)
+        if self.meaning.void is not None or usual is None or black_is_scratch:
             return
         rest = pixels.among([usual]) & ~void & ~pixels.among(self.meaning.values)
         if rest.any():

@@ -9,7 +9,7 @@ from pathlib import Path
 from darkscan.drivers.images import Picture
 from darkscan.network.datasets.annotation_files import image_path
 from darkscan.network.datasets.marks import Drawing
-from darkscan.network.datasets.mask_reading import MaskReader
+from darkscan.network.datasets.mask_reading import MaskMeaning, MaskReader
 from darkscan.pipeline.errors import InputError
 from darkscan.pipeline.text import read_text
 
@@ -33,7 +33,9 @@ class MaskFile:
 
     def content(self) -> bytes:
         """The file's bytes, and what they are said to mean."""
-        return self.path.read_bytes() + repr(self.reader.meaning).encode()
+        meaning = self.reader.meaning
+        said = b"" if meaning == MaskMeaning() else repr(meaning).encode()
+        return self.path.read_bytes() + said
 
 
 def masks_by_name(
@@ -74,14 +76,10 @@ def masks_by_list(file: Path, reader: MaskReader | None = None) -> list[tuple[Pa
 
 def _rows(file: Path, text: str) -> list[tuple[int, list[str]]]:
     """The lines that hold anything, each with its number and names. Raises InputError."""
-    divided, failure = {}, InputError("is not a list of names", file=file)
-    for separator in _SEPARATORS:
-        try:
-            divided[separator] = list(_divided(text, separator))
-        except csv.Error as error:
-            failure = InputError(f"is not a list of names: {error}", file=file)
-    if not divided:
-        raise failure
+    try:
+        divided = {separator: list(_divided(text, separator)) for separator in _SEPARATORS}
+    except csv.Error as error:
+        raise InputError(f"is not a list of names: {error}", file=file) from error
     fitting = {
         separator: rows
         for separator, rows in divided.items()
@@ -98,9 +96,8 @@ def _rows(file: Path, text: str) -> list[tuple[int, list[str]]]:
 
 def _divided(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
     """The lines that hold anything, divided at a separator. Raises csv.Error."""
-    rows = csv.reader(
-        io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True
-    )
+    lines = io.StringIO(text, newline="")
+    rows = csv.reader(lines, delimiter=separator, skipinitialspace=True)
     for row in rows:
         names = [name.strip() for name in row]
         if any(names):

@@ -61,6 +61,8 @@ class Outlines:
         self._check_size(shape)
         for name, points in self.lines:
             self._check_points(name, points, shape)
+        for name, points in self.polygons:
+            self._check_no_box(name, points)
         mask = self._filled(self.polygons, self.areas, shape)
         void = self._filled(self.void, self.void_areas, shape)
         lines = tuple(line for _, line in self.lines)
@@ -68,14 +70,11 @@ class Outlines:
 
     def content(self) -> bytes:
         """The outlines in numbers."""
-        outlines = [
-            [points.tolist() for _, points in kind]
-            for kind in (self.polygons, self.lines, self.void)
-        ]
-        areas = [
-            [[area.shape, area.counts] for area in kind] for kind in (self.areas, self.void_areas)
-        ]
-        return json.dumps([outlines, areas]).encode()
+        outlines = [points.tolist() for _, points in (*self.polygons, *self.lines)]
+        areas = [[area.shape, area.counts] for area in self.areas]
+        void = [points.tolist() for _, points in self.void]
+        void += [[area.shape, area.counts] for area in self.void_areas]
+        return json.dumps([outlines, areas, void] if void else [outlines, areas]).encode()
 
     def _filled(
         self, outlines: Sequence[Named], areas: Sequence[RunLengths], shape: tuple[int, int]
@@ -84,7 +83,7 @@ class Outlines:
         mask = np.zeros(shape, np.bool_)
         for name, points in outlines:
             self._check_points(name, points, shape)
-            self._check_outline(name, points)
+            self._check_area(name, points)
             if not fill(points, mask):
                 raise MarksError("marks no pixel", file=self.file, field=name)
         for area in areas:
@@ -117,12 +116,15 @@ class Outlines:
                 problem += ": wanted are pixels, not fractions of the picture's size"
             raise MarksError(problem, file=self.file, field=name)
 
-    def _check_outline(self, name: str, points: FloatArray) -> None:
-        """Raises MarksError if a polygon (K, 2) has no area, or is a box about something."""
+    def _check_area(self, name: str, points: FloatArray) -> None:
+        """Raises MarksError if a polygon (K, 2) has no area."""
         across = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)[-1]
         if across < _FLAT_PX:
             problem = "has no area, its points lie on one line: draw it as a line"
             raise MarksError(problem, file=self.file, field=name)
+
+    def _check_no_box(self, name: str, points: FloatArray) -> None:
+        """Raises MarksError if a polygon (K, 2) is a box around something."""
         corners = points[:-1] if (points[0] == points[-1]).all() else points
         width, height = np.ptp(points, axis=0)
         level = all(len(np.unique(corners[:, axis])) == 2 for axis in (0, 1))  # noqa: PLR2004

@@ -56,9 +56,10 @@ def shape(kind: str = "linestrip", points: Any = LINE, label: str = "scratch") -
     return {"label": label, "shape_type": kind, "points": points, "flags": {}}
 
 
-def write_coco(images: list[Path], annotations: list[dict[str, Any]]) -> Path:
+def write_coco(images: list[Path], annotations: list[dict[str, Any]], **changes: Any) -> Path:
+    """A COCO file beside images; ``changes`` are made to the entry of the first one."""
     file = images[0].parent / "coco.json"
-    content = {
+    content: dict[str, Any] = {
         "images": [
             {"id": number, "file_name": image.name, "width": SIDE, "height": SIDE}
             for number, image in enumerate(images)
@@ -69,5 +70,6 @@ def write_coco(images: list[Path], annotations: list[dict[str, Any]]) -> Path:
             for number, annotation in enumerate(annotations)
         ],
     }
+    content["images"][0] |= changes
     file.write_text(json.dumps(content))
     return file

@@ -150,7 +150,7 @@ def test_a_split_without_background_is_refused_and_nothing_is_left(tmp_path: Pat
     sources = plates(tmp_path)
     for number in range(3):
         covered = np.zeros((560, 560), np.uint8)
-        covered[::4] = 255
+        covered[::100] = 255
         assert cv2.imwrite(str(tmp_path / "masks" / f"plate-{number}.png"), covered)
     with pytest.raises(InputError, match=r"split train: no .* window could be drawn from 1 image"):
         build_dataset(sources, tmp_path / "data.h5", OPTIONS)
