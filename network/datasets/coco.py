@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 import numpy as np
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 
 from darkscan.network.datasets.annotation_files import check_labels, image_path, read_json
 from darkscan.network.datasets.marks import StatedSize
@@ -47,6 +47,14 @@ class _Annotation(BaseModel):
     bbox: list[float] | None = None
     iscrowd: bool = False
     ignore: bool = False
+
+    @field_validator("segmentation", mode="before")
+    @classmethod
+    def _outlines_or_runs(cls, value: object) -> object:
+        lists = isinstance(value, list) and all(isinstance(part, list) for part in value)
+        if value is None or lists or isinstance(value, dict):
+            return value
+        raise ValueError("must be lists of x, y, x, y, ..., one for each outline, or run lengths")
 
 
 class _CocoFile(BaseModel):

@@ -1,5 +1,7 @@
 """Reads masks: which pixels are scratches', and of which nobody said what they show."""
 
+import functools
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +16,15 @@ from darkscan.network.datasets.truth import Mask
 from darkscan.pipeline.errors import InputError
 
 _MOST_MARKED = 0.5  # of the pixels: more is the ground, not scratches
+_COLOURS = 3
 _LISTED = 6  # levels in a message
 _WIDEST_BYTES = 2  # of a channel of a colour
 _USUAL_VOID = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 
 Colour = tuple[int, int, int]
+Values = npt.NDArray[np.integer[Any] | np.floating[Any]]
 Level = float | Colour
 """What a pixel holds: a grey level, or red, green and blue."""
-
-_Codes = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class MaskReader:
         self.meaning = meaning or MaskMeaning()
         self._met: set[Level] = set()
         self._first: tuple[str, Path] | None = None
-        self._masks, self._marked = 0, 0
+        self._masks, self._scratched = 0, 0
 
     def read(self, path: Path, shape: tuple[int, int]) -> Drawing:
         """The marks of a mask of an image of (height, width).
@@ -62,12 +64,12 @@ class MaskReader:
         """
         channels = read_channels(path)
         require_size(channels.values.shape[:2], shape, path, "mask")
-        mask, void = self._pixels(channels, path)
+        mask, void = self._marked(channels, path)
         if mask.mean() > _MOST_MARKED:
             problem = f"marks {mask.mean():.0%} of the pixels: black must be where no scratch is "
             raise MarksError(problem + "(--mask-values 0 reads black on white)", file=path)
         self._masks += 1
-        self._marked += bool(mask.any())
+        self._scratched += bool(mask.any())
         remark = "only pixels that are not judged" if void.any() else "black mask"
         return Drawing(mask, void=void if void.any() else None, remark=remark)
 
@@ -78,11 +80,11 @@ class MaskReader:
         missing = [_text(value) for value in self.meaning.values if value not in self._met]
         if missing:
             raise InputError(f"no mask holds {_listed(missing)}", field="--mask-values")
-        if self.meaning.above is not None and not self._marked:
+        if self.meaning.above is not None and not self._scratched:
             problem = f"no mask holds a level above {self.meaning.above:g}"
             raise InputError(problem, field="--mask-above")
 
-    def _pixels(self, channels: Channels, path: Path) -> tuple[Mask, Mask]:
+    def _marked(self, channels: Channels, path: Path) -> tuple[Mask, Mask]:
         """Which pixels (H, W) are scratches', and which are not judged."""
         meaning = self.meaning
         _check_losses(channels, meaning, path)
@@ -94,7 +96,7 @@ class MaskReader:
             mask = channels.values[..., channels.alpha] != 0
             return mask, np.zeros_like(mask)
         _check_alpha(channels, meaning, path)
-        pixels = _Pixels(channels.seen, path)
+        pixels = _Pixels(channels.seen, path, palette_indices(path))
         void = pixels.among(meaning.void or ())
         if meaning.above is not None:
             return (pixels.brightest > meaning.above) & ~void, void
@@ -102,6 +104,7 @@ class MaskReader:
             self._met |= {value for value in meaning.values if pixels.among([value]).any()}
             self._check_void(pixels, void, path)
             return pixels.among(meaning.values) & ~void, void
+        pixels.check_palette(path)
         mask = (pixels.brightest != 0) & ~void
         self._check_levels(pixels.levels(mask), path)
         return mask, void
@@ -134,53 +137,70 @@ class MaskReader:
 
 
 class _Pixels:
-    """What the pixels of a mask hold: grey levels, or colours as one number each."""
+    """What the pixels of a mask hold: grey levels, colours, or indices of a palette's colours."""
 
-    def __init__(self, seen: npt.NDArray[Any], path: Path) -> None:
+    def __init__(self, seen: Values, path: Path, indices: Values | None) -> None:
         if seen.dtype.kind == "f" and not np.isfinite(seen).all():
             raise MarksError("holds values that are not finite", file=path, field="mask")
-        self._colour = bool((seen != seen[..., :1]).any())
-        if self._colour and (seen.dtype.kind != "u" or seen.dtype.itemsize > _WIDEST_BYTES):
+        first, *others = (np.ascontiguousarray(part) for part in np.moveaxis(seen, 2, 0))
+        if all(np.array_equal(first, other) for other in others):
+            others = []
+        elif seen.dtype.kind != "u" or seen.dtype.itemsize > _WIDEST_BYTES:
             raise MarksError(f"holds colours of {seen.dtype}", file=path, field="mask")
         self.dtype = seen.dtype
-        self.brightest: npt.NDArray[Any] = seen.max(axis=2)
-        """The highest channel of each pixel (H, W)."""
-        self._bits = 8 * seen.dtype.itemsize
-        self._codes: _Codes = seen[..., 0]
-        if self._colour:
-            wide = seen.astype(np.int64)
-            shifts = self._bits * np.array([2, 1, 0])
-            self._codes = (wide << shifts).sum(axis=2)
+        self._indices = indices
+        self._channels = [first, *others]
+        self._highest: Values = np.maximum.reduce(self._channels)
+        self.brightest = self._highest if indices is None else indices
+        """The highest channel, or the index, of each pixel (H, W)."""
 
     def among(self, values: Iterable[Level]) -> Mask:
         """The pixels (H, W) that hold one of the values."""
-        codes = [code for code in map(self._code, values) if code is not None]
-        found: Mask = np.isin(self._codes, codes) if codes else np.zeros(self._codes.shape, bool)
+        found = np.zeros(self.brightest.shape, np.bool_)
+        for value in values:
+            if self._indices is not None and not isinstance(value, tuple):
+                found |= self._indices == value
+                continue
+            colour = value if isinstance(value, tuple) else (value,) * _COLOURS
+            # Grey pixels hold a colour only if it is grey as well.
+            channels = self._channels * (_COLOURS // len(self._channels))
+            equal = (part == wanted for part, wanted in zip(channels, colour, strict=True))
+            found |= functools.reduce(np.logical_and, equal)
         return found
 
     def levels(self, mask: Mask) -> list[str]:
         """What the pixels of a mask (H, W) hold, as a user would write it."""
-        return [_text(self._value(code)) for code in np.unique(self._codes[mask]).tolist()]
+        if self._indices is not None or len(self._channels) == 1:
+            return [_text(level) for level in np.unique(self.brightest[mask]).tolist()]
+        bits = 8 * self.dtype.itemsize
+        red, green, blue = (channel[mask].astype(np.int64) for channel in self._channels)
+        codes = np.unique((red << 2 * bits) | (green << bits) | blue).tolist()
+        most = 2**bits - 1
+        return [_text((code >> 2 * bits, code >> bits & most, code & most)) for code in codes]
 
-    def _code(self, value: Level) -> float | None:
-        if isinstance(value, tuple):
-            if self._colour:
-                return self._packed(value)
-            return value[0] if len(set(value)) == 1 else None
-        if not self._colour:
-            return value
-        return self._packed((int(value),) * 3) if value == int(value) else None
+    def check_palette(self, path: Path) -> None:
+        """Raises MarksError if a palette's colour 0 is not its only black one."""
+        if self._indices is None:
+            return
+        odd = self._indices[(self._indices != 0) != (self._highest != 0)]
+        if odd.size:
+            index = int(odd[0])
+            shown = "black, as where no scratch is" if index else "another colour than black"
+            problem = f"its palette shows {index} as {shown}: say which numbers are scratches "
+            raise MarksError(problem + "(--mask-values)", file=path, field="mask")
 
-    def _packed(self, colour: Colour) -> int:
-        red, green, blue = colour
-        return (red << 2 * self._bits) + (green << self._bits) + blue
 
-    def _value(self, code: float) -> Level:
-        if not self._colour:
-            return code
-        most = 2**self._bits - 1
-        red, green, blue = (int(code) >> shift * self._bits & most for shift in (2, 1, 0))
-        return (red, green, blue)
+def palette_indices(path: Path) -> Values | None:
+    """The numbers (H, W) uint8 of the palette's colours that pixels have; None without palette."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # how large an image may be is the reader's business
+            with Image.open(path) as image:
+                return np.asarray(image) if image.mode == "P" else None
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return None  # of a kind without palettes
 
 
 def _check_alpha(channels: Channels, meaning: MaskMeaning, path: Path) -> None:

@@ -59,9 +59,10 @@ class Outlines:
         if self.faults:
             raise self.faults[0]
         self._check_size(shape)
-        for name, points in self.lines:
+        for name, points in (*self.polygons, *self.lines, *self.void):
             self._check_points(name, points, shape)
         for name, points in self.polygons:
+            self._check_area(name, points)
             self._check_no_box(name, points)
         mask = self._filled(self.polygons, self.areas, shape)
         void = self._filled(self.void, self.void_areas, shape)
@@ -82,8 +83,6 @@ class Outlines:
         """The pixels (H, W) within outlines or in areas. Raises MarksError."""
         mask = np.zeros(shape, np.bool_)
         for name, points in outlines:
-            self._check_points(name, points, shape)
-            self._check_area(name, points)
             if not fill(points, mask):
                 raise MarksError("marks no pixel", file=self.file, field=name)
         for area in areas:

@@ -307,7 +307,9 @@ def test_why_nothing_is_marked_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mark", [{"iscrowd": 1}, {"ignore": 1}], ids=["crowd", "ignored"])
 @pytest.mark.parametrize(
-    "segmentation", [packed(mask()), [BOX_CORNERS]], ids=["run lengths", "box"]
+    "segmentation",
+    [packed(mask()), [BOX_CORNERS], [FLAT_LINE]],
+    ids=["run lengths", "box", "line"],
 )
 def test_windows_of_a_crowd_are_not_judged(
     mark: dict[str, Any], segmentation: Any, tmp_path: Path
@@ -330,6 +332,14 @@ def test_a_scratch_beside_what_nobody_judged_is_not_judged(tmp_path: Path) -> No
     truth = MarkedImage(*read_coco(file, CocoOptions(crowd="marks"))[0], 5).load().truth
     assert Judge(truth).label(origins).tolist() == [SCRATCH, SCRATCH]
     assert len(truth.scratches) == 2
+
+
+@pytest.mark.parametrize("segmentation", ["abc", FLAT_LINE, 7], ids=["text", "flat", "number"])
+def test_a_segmentation_of_another_form_is_refused(segmentation: Any, tmp_path: Path) -> None:
+    (image,) = write_plates(tmp_path, 1)
+    file = write_coco([image], [{"segmentation": segmentation}])
+    with pytest.raises(InputError, match=r"annotations\.0\.segmentation: must be lists of x, y"):
+        read_coco(file)
 
 
 def edited(images: list[Path], change: Callable[[dict[str, Any]], None]) -> Path:

@@ -162,6 +162,10 @@ def test_only_the_labels_asked_for_count(tmp_path: Path) -> None:
         pytest.param(
             coco(segmentation=[[-30, 5, 50, 50]]), "annotation 0", "outside", id="COCO outside"
         ),
+        pytest.param(
+            coco(segmentation=[[1e308, 1e308, -1e308, 5, 6, 7]]),
+            "annotation 0", "lies outside", id="COCO far outside",
+        ),
         pytest.param(coco(image_id=7), "annotation 0: image_id", "id 7", id="COCO image unknown"),
         pytest.param(
             coco(category_id=7), "annotation 0: category_id", "id 7", id="COCO category unknown"

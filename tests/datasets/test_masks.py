@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from astropy.io import fits
+from PIL import Image
 
 from darkscan.network.datasets import MarksError
 from darkscan.network.datasets.mask_reading import MaskMeaning, MaskReader
@@ -221,6 +222,48 @@ def test_levels_that_no_mask_holds_are_refused(
     with pytest.raises(InputError) as caught:
         reader.check_met()
     assert str(caught.value) == problem
+
+
+def palette(folder: Path, numbers: Array, *colours: int) -> Path:
+    """A PNG of numbers of colours: red, green and blue of each, one after the other."""
+    image = Image.fromarray(numbers)
+    image.putpalette(list(colours))
+    path = folder / "palette.png"
+    image.save(path)
+    return path
+
+
+VOC = (0, 0, 0, 128, 0, 0, *[9] * 759, 224, 224, 192)  # numbers 0, 1 and 255 as VOC shows them
+
+
+def test_numbers_of_a_palette_are_levels(tmp_path: Path) -> None:
+    assert (read(palette(tmp_path, levels(1), *VOC)).mask == DRAWN).all()
+    path = palette(tmp_path, levels(1, 255), *VOC)
+    with pytest.raises(MarksError, match=r"2 levels \(1, 255\)"):
+        read(path)
+    for scratch in (1, (128, 0, 0)):
+        drawing = read(path, values=(scratch,), void=(255,))
+        assert (drawing.mask == DRAWN).all()
+        assert drawing.void is not None
+        assert drawing.void[CORNER].all()
+    assert (read(path, above=0, void=(255,)).mask == DRAWN).all()
+
+
+@pytest.mark.parametrize(
+    ("colours", "problem"),
+    [
+        pytest.param((0, 0, 0, 0, 0, 0), "its palette shows 1 as black", id="two blacks"),
+        pytest.param((255, 255, 255, 255, 0, 0), "its palette shows 0 as another", id="on white"),
+        pytest.param((255, 255, 255, 0, 0, 0), "its palette shows 0 as another", id="swapped"),
+    ],
+)
+def test_palettes_whose_numbers_and_colours_disagree_are_refused(
+    colours: tuple[int, ...], problem: str, tmp_path: Path
+) -> None:
+    path = palette(tmp_path, levels(1), *colours)
+    with pytest.raises(MarksError, match=problem):
+        read(path)
+    assert (read(path, values=(1,)).mask == DRAWN).all()
 
 
 def _lines(text: str) -> Callable[[Path], Path]:
