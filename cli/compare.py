@@ -43,9 +43,9 @@ examples:
 
 comparison.png has a column for each frame and a row for each method, as the paper's
 Fig. 8: detected pixels, or the outline of positive windows, over the dimmed frame. With
-masks, scratches are outlined in red on the raw frame, and
-comparison.csv and comparison.md give window AUC, and precision, recall and F1 at each
-method's own threshold: a model file's, 0.5 for a checkpoint.
+masks, scratches are outlined in red on the raw frame, and comparison.csv and comparison.md
+give window AUC, and precision, recall and F1 at each method's own threshold: a model
+file's, 0.5 for a checkpoint.
 
 """
     + MASKS
