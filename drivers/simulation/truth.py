@@ -10,6 +10,7 @@ import numpy as np
 
 from darkscan.drivers.simulation.strokes import FloatArray, Strokes
 from darkscan.pipeline.errors import InputError, StorageError
+from darkscan.pipeline.text import read_text
 
 TRUTH_VERSION = 1
 
@@ -121,10 +122,9 @@ class ElementTruth:
     @classmethod
     def load(cls, file: Path) -> Self:
         """Reads what ``save`` wrote. Raises InputError."""
+        text = read_text(file)
         try:
-            document = json.loads(file.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise InputError(error.strerror or str(error), file=file) from error
+            document = json.loads(text)
         except ValueError as error:
             raise InputError(f"not a ground truth: {error}", file=file) from error
         if not isinstance(document, dict) or document.get("format") != "darkscan-truth":
