@@ -9,13 +9,12 @@ import numpy as np
 
 from darkscan.drivers.motion.channel_access import Sample, forget_all, silence
 from darkscan.drivers.motion.compare_output import CompareOutput, OnLatches
-from darkscan.drivers.motion.errors import MotionError, MotionGoneError
+from darkscan.drivers.motion.errors import MotionError, MotionGoneError, UnfitError
 from darkscan.drivers.motion.history import FloatArray, Times
 from darkscan.drivers.motion.motor import Motor
 from darkscan.drivers.motion.record_state import Meaning
 from darkscan.drivers.motion.track import Track
 from darkscan.drivers.rig.motion import MotionSettings
-from darkscan.pipeline.errors import InputError
 from darkscan.pipeline.messages import Axis, Compare, Place
 from darkscan.pipeline.units import Millimetres
 
@@ -81,8 +80,8 @@ class MotionUnit:
     async def connect(self) -> None:
         """Finds the unit, at first or once more, and stops all axes.
 
-        Raises InputError: a record or process variable is not there, an axis is not homed,
-        reports a problem or does not stop, or a record would not do what it is told.
+        Raises InputError: a record or process variable is not there; UnfitError: an axis is not
+        homed, reports a problem or does not stop, or a record would not do what it is told.
         """
         await self._find()
         try:
@@ -93,7 +92,7 @@ class MotionUnit:
             for motor in self._motors[:2]:
                 motor.require_speed(self._settings.velocity_mm_s)
         except MotionError as error:
-            raise InputError(str(error), field="motion") from error
+            raise UnfitError(str(error), field="motion") from error
         self.meanings = {motor.axis: motor.meaning for motor in self._motors}
 
     async def inspect(self) -> None:
@@ -106,7 +105,7 @@ class MotionUnit:
             for motor in self._motors[:2]:
                 motor.require_speed(self._settings.velocity_mm_s)
         except MotionError as error:
-            raise InputError(str(error), field="motion") from error
+            raise UnfitError(str(error), field="motion") from error
 
     async def _find(self) -> None:
         self.forget()
