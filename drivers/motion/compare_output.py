@@ -16,10 +16,9 @@ from darkscan.drivers.motion.channel_access import (
     watch,
     write,
 )
-from darkscan.drivers.motion.errors import MotionError
+from darkscan.drivers.motion.errors import AbsentError, MotionError
 from darkscan.drivers.motion.history import FloatArray
 from darkscan.drivers.rig.motion import CompareSettings
-from darkscan.pipeline.errors import InputError
 from darkscan.pipeline.messages import Axis, Compare
 
 _LOOK_EVERY_S = 0.02
@@ -47,14 +46,14 @@ class CompareOutput:
         self._cleared_ns: int | None = None
 
     async def connect(self, seconds: float) -> None:
-        """Waits for the process variables and watches the latches. Raises InputError."""
+        """Waits for the process variables and watches the latches. Raises AbsentError."""
         for field, name in self._names:
             if not name:
                 continue
             try:
                 await aioca.connect(name, timeout=seconds)
             except aioca.CANothing as error:
-                raise InputError(
+                raise AbsentError(
                     f"{name} does not answer within {seconds:g} s", field=f"motion.compare.{field}"
                 ) from error
         if self._names.latches:

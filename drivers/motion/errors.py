@@ -13,3 +13,7 @@ class MotionGoneError(MotionError):
 
 class UnfitError(InputError):
     """The motion unit answers, but could not be relied on to carry out orders."""
+
+
+class AbsentError(InputError):
+    """A record, or a process variable, does not answer."""

@@ -16,7 +16,7 @@ from darkscan.drivers.motion.channel_access import (
     watch,
     write,
 )
-from darkscan.drivers.motion.errors import MotionError, MotionGoneError
+from darkscan.drivers.motion.errors import AbsentError, MotionError, MotionGoneError
 from darkscan.drivers.motion.record_state import (
     ALL_FIELDS,
     ORDERS,
@@ -38,7 +38,7 @@ from darkscan.pipeline.errors import InputError
 _UNLIMITED_MM = 1e6
 _UM_TO_MM = 1e-3
 _WATCHED_EVERY_S = 1.0
-_GRACE_S = 1.0
+_GRACE_S = 2.0
 """So much longer is searched for what a record may lack, when all else has answered."""
 
 _STATUS_S = 3.0
@@ -261,8 +261,8 @@ class Motor:
     def _error(self, problem: str) -> MotionError:
         return MotionError(f"axis {self.axis}: {problem}")
 
-    def _not_there(self, seconds: float) -> InputError:
-        return InputError(
+    def _not_there(self, seconds: float) -> AbsentError:
+        return AbsentError(
             f"record {self.record} does not answer within {seconds:g} s", field=self._setting
         )
 
