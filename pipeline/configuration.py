@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.files import read_file
 
 
 class Settings(BaseModel):
@@ -31,9 +32,7 @@ SettingsT = TypeVar("SettingsT", bound=BaseModel)
 def load_settings(path: Path, kind: type[SettingsT]) -> SettingsT:
     """Reads a TOML file. Raises InputError naming the file and the field."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", file=path) from error
+        text = read_file(path).decode()
     except UnicodeDecodeError as error:
         raise InputError("is not a text file", file=path) from error
     try:

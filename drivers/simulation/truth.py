@@ -10,6 +10,7 @@ import numpy as np
 
 from darkscan.drivers.simulation.strokes import FloatArray, Strokes
 from darkscan.pipeline.errors import InputError, StorageError
+from darkscan.pipeline.files import read_file
 
 TRUTH_VERSION = 1
 
@@ -122,9 +123,7 @@ class ElementTruth:
     def load(cls, file: Path) -> Self:
         """Reads what ``save`` wrote. Raises InputError."""
         try:
-            document = json.loads(file.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise InputError(error.strerror or str(error), file=file) from error
+            document = json.loads(read_file(file))
         except ValueError as error:
             raise InputError(f"not a ground truth: {error}", file=file) from error
         if not isinstance(document, dict) or document.get("format") != "darkscan-truth":
