@@ -47,7 +47,6 @@ BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
 
 
 @pytest.mark.parametrize("case", list(BAD))
-@pytest.mark.timeout(10)
 def test_what_is_no_file_is_refused_without_waiting(tmp_path: Path, case: str) -> None:
     make, problem = BAD[case]
     with pytest.raises(InputError) as caught:

@@ -188,7 +188,6 @@ def test_absent_file_and_folder_are_refused(tmp_path: Path) -> None:
         Recording(tmp_path)
 
 
-@pytest.mark.timeout(60)
 def test_flipped_bytes_in_the_bookkeeping_never_give_a_traceback(recording_path: Path) -> None:
     sound = recording_path.read_bytes()
     random = np.random.default_rng(5)
