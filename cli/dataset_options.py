@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from darkscan.cli.options import add_hdu
 from darkscan.cli.mask_options import add_mask_options, read_mask_meaning
+from darkscan.cli.options import add_hdu
 from darkscan.drivers.simulation import PRESETS
 from darkscan.pipeline.errors import InputError
 

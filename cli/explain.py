@@ -15,6 +15,7 @@ from darkscan.cli.output import say
 from darkscan.pipeline.configuration import check
 from darkscan.pipeline.defect_map import DefectMap
 from darkscan.pipeline.errors import ExitCode, InputError
+from darkscan.pipeline.files import read_file, require_file
 from darkscan.pipeline.frames import Pixels
 from darkscan.pipeline.names import printable
 from darkscan.pipeline.scan import ScanInfo
@@ -222,9 +223,7 @@ def _of_defect(arguments: argparse.Namespace, network: "nn.Module") -> _Chosen:
 
 def _read_map(path: Path) -> DefectMap:
     try:
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", file=path) from error
+        content = json.loads(read_file(path))
     except ValueError as error:
         raise InputError("is no defect map: not JSON", file=path) from error
     return check(content, DefectMap, file=path)
@@ -250,9 +249,8 @@ def _networks(checkpoints: list[Path]) -> "dict[str, nn.Module]":
 
     networks: dict[str, nn.Module] = {}
     for file in checkpoints:
-        if not file.is_file():
-            problem = "there is no such checkpoint; name one of `darkscan train`"
-            raise InputError(problem, file=file, field="--checkpoint")
+        problem = "there is no such checkpoint; name one of `darkscan train`"
+        require_file(file, field="--checkpoint", absent=problem)
         training = Checkpoint.load(file)
         name = str(training.options.network)
         if name in networks:

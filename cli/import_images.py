@@ -8,6 +8,7 @@ from pathlib import Path
 from darkscan.cli.options import add_hdu, checked_pitch
 from darkscan.cli.output import say
 from darkscan.cli.recording_progress import record
+from darkscan.cli.tile_order import ORDERS, in_order
 from darkscan.pipeline.errors import ExitCode, InputError
 
 _EPILOG = """\
@@ -18,8 +19,10 @@ examples:
 
 The image's top left corner becomes the element's origin, x to the right and y down. It
 is cut into overlapping frames, left to right and back again; nothing of it is dropped.
-PNG, TIFF, JPEG and FITS are read, grey or colour, of 8 or 16 bits. Several images are
-tiles of equal size, laid edge to edge in the order given. Damaged images are refused.
+PNG, TIFF, JPEG and FITS are read, grey or colour, of 8 or 16 bits. Damaged images are
+refused. Several images are tiles of equal size, laid edge to edge, row by row. A shell
+lists tile-10 before tile-2; tiles in such an order are sorted by their numbers, and it
+is said. Any other order is kept.
 """
 
 
@@ -42,6 +45,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--side", default="front", help="the side seen (default: front)")
     parser.add_argument(
         "--columns", type=int, metavar="N", help="tiles in a row (default: all in one row)"
+    )
+    parser.add_argument(
+        "--order",
+        choices=ORDERS,
+        help="of tiles: by the numbers in their names, or as given (default: by the numbers "
+        "where a shell has sorted them, else as given)",
     )
     parser.add_argument(
         "--bit-depth",
@@ -67,8 +76,11 @@ def run(arguments: argparse.Namespace) -> int:
     from darkscan.drivers.images import ImageScan, Mosaic
 
     began = time.monotonic()
+    images, told = in_order(arguments.images, arguments.order)
+    if told:
+        say(told)
     scan = ImageScan(
-        Mosaic(arguments.images, arguments.columns, hdu=arguments.hdu),
+        Mosaic(images, arguments.columns, hdu=arguments.hdu),
         pitch_um,
         frame=arguments.frame,
         element=arguments.element,

@@ -27,7 +27,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(arguments: argparse.Namespace) -> int:
     """Prints the table. Raises InputError for a folder without a trace of ours."""
     path = arguments.out / TRACE_NAME
-    if not path.is_file():
+    if arguments.out.is_dir() and not path.exists():
         raise InputError(f"holds no {TRACE_NAME}: is it the output of a run?", file=arguments.out)
     say(report(profile(path)))
     return ExitCode.OK

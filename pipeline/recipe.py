@@ -94,7 +94,8 @@ class Processes(Written):
     """An unacknowledged frame that nobody works on is sent again after so long."""
 
     stage_timeout_s: float = Field(default=60.0, gt=0, le=86400)
-    """A stage silent for so long is taken for dead and restarted."""
+    """A stage silent for so long is taken for dead and restarted; while it starts, a minute
+    at least."""
 
     @model_validator(mode="after")
     def _check(self) -> "Processes":

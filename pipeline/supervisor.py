@@ -25,6 +25,7 @@ _GRACE_S = 5.0
 # The algebra libraries within numpy and OpenCV start spinning threads that no stage needs.
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
 _DESERTED_S = 5.0  # longer than a worker elsewhere takes to be back after a cut
+_STARTING_S = 60.0  # on a busy machine libraries and a model take long to load
 _STDERR_TAIL = 2000
 
 # Without these two a run cannot account for its frames; the others can be given up.
@@ -239,7 +240,9 @@ class Supervisor:
     def _kill_silent(self) -> None:
         now = time.monotonic()
         for (stage, index), child in self._children.items():
-            if now - child.last_heard > self._timeout:
+            starting = child.status is None
+            patience = max(self._timeout, _STARTING_S) if starting else self._timeout
+            if now - child.last_heard > patience:
                 _log.warning("stage is silent, killed", stage=stage, index=index)
                 child.last_heard = now
                 child.process.kill()

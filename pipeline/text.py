@@ -4,6 +4,7 @@ import codecs
 from pathlib import Path
 
 from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.files import read_file
 
 _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)  # UTF-32-LE begins as 16
 
@@ -13,10 +14,7 @@ def read_text(path: Path) -> str:
 
     Ends of lines become "\n". Raises InputError if it cannot be read or is not UTF-8.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", file=path) from error
+    content = read_file(path)
     if content.startswith(_WIDE):
         raise InputError("is a text file in UTF-16 or UTF-32: save it as UTF-8", file=path)
     if b"\0" in content:

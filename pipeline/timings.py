@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from darkscan.pipeline.configuration import check
 from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.files import read_file
 from darkscan.pipeline.results import STAGES, FrameResult, Record, Stamp
 from darkscan.pipeline.storage import write_atomically
 
@@ -110,9 +111,7 @@ class _Trace(BaseModel):
 
 def _read(path: Path) -> _Trace:
     try:
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", file=path) from error
+        content = json.loads(read_file(path))
     except ValueError as error:
         raise InputError(f"is not a trace: {error}", file=path) from error
     return check(content, _Trace, file=path)

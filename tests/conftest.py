@@ -7,9 +7,16 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 from structlog.testing import LogCapture
 
 REPOSITORY = Path(__file__).parent.parent
+
+# Drawn examples are the same on every machine, and may take as long there as they need.
+settings.register_profile(
+    "steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -15,6 +15,7 @@ from darkscan.drivers.calibration.flat_measuring import FlatHeader
 from darkscan.drivers.calibration.header import label
 from darkscan.pipeline.configuration import check
 from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.files import read_file
 from darkscan.pipeline.storage import write_atomically
 
 FORMAT = "darkscan flat field"
@@ -47,10 +48,7 @@ def read_flat(path: Path, *, force: bool = False) -> tuple[FlatField, FlatHeader
 
     One that was changed since is taken with ``force`` if it still makes sense.
     """
-    try:
-        content = io.BytesIO(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", file=path) from error
+    content = io.BytesIO(read_file(path))
     try:
         with h5py.File(content, "r") as file:
             if file.attrs.get("format") != FORMAT:

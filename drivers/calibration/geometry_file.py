@@ -10,6 +10,7 @@ from darkscan.drivers.calibration.header import Header, StageSetup, label
 from darkscan.drivers.rig import Geometry
 from darkscan.pipeline.configuration import Written, check, content_hash
 from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.files import read_file
 from darkscan.pipeline.geometry import PixelToStage, StageToElement
 from darkscan.pipeline.storage import write_atomically
 
@@ -68,9 +69,7 @@ def read_geometry(path: Path, *, force: bool = False) -> tuple[GeometryCalibrati
     One that was changed since it was made is taken with ``force`` if it still makes sense.
     """
     try:
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", file=path) from error
+        content = json.loads(read_file(path))
     except (ValueError, RecursionError) as error:
         raise InputError("is no geometry, or a damaged one", file=path) from error
     stated = check(content, _File, file=path)

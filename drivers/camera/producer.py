@@ -15,6 +15,7 @@ from genicam import gentl
 from darkscan.drivers.camera.bindings import GENICAM_ERRORS, said
 from darkscan.drivers.rig import SIMULATED, CameraSettings
 from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.files import require_file
 
 with warnings.catch_warnings():  # harvesters changes the process's filters when imported
     from harvesters.core import (
@@ -42,8 +43,11 @@ def producer_file(settings: CameraSettings, file: Path | None) -> Path:
         built: Path = build.producer()
         return built
     path = Path(settings.producer)
-    if not path.is_file():
-        raise InputError(f"no such file: {path}", file=file, field="camera.producer")
+    try:
+        require_file(path, absent="no such file")
+    except InputError as error:
+        problem = f"{error.problem}: {path}"
+        raise InputError(problem, file=file, field="camera.producer") from error
     try:
         # The bindings crash on a library that is no producer. It stays loaded: producers with
         # threads of their own do not survive being unloaded.

@@ -8,10 +8,12 @@ from typing import Self
 import h5py
 import numpy as np
 
+from darkscan.drivers.recording.holders import why_not_open, why_not_opened
 from darkscan.drivers.recording.layout import FORMAT, LIBVER, SCAN, VERSION, read_scan
 from darkscan.drivers.recording.superblock import FileState, read_superblock
 from darkscan.drivers.recording.tables import check_pixels, read_frames, read_plan, rows_in_file
 from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.files import require_file
 from darkscan.pipeline.frames import Pixels
 from darkscan.pipeline.scan import FrameFlag, FrameMeta, ScanInfo
 
@@ -188,24 +190,21 @@ def name_frames(numbers: Sequence[int]) -> str:
 
 
 def _open(path: Path) -> h5py.File:
+    require_file(path)
     try:
         block = read_superblock(path)
+        problem = why_not_open(path, block)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", file=path) from error
-    match block.state:
-        case FileState.FOREIGN:
-            raise InputError("is not a recording: not an HDF5 file", file=path)
-        case FileState.TRUNCATED:
-            raise InputError(
-                f"is cut short: {block.size} of {block.stated_size} bytes are there", file=path
-            )
-        case FileState.UNREADABLE:
-            raise InputError("was left by its writer before the first frame", file=path)
+    if problem is not None:
+        raise InputError(problem, file=path)
     try:
         # Without a chunk cache, pixels go from the file straight to where they are wanted.
         swmr = block.state is FileState.SWMR
         return h5py.File(path, "r", swmr=swmr, libver=LIBVER, rdcc_nbytes=0)
-    except (OSError, RuntimeError) as error:
+    except OSError as error:
+        raise InputError(why_not_opened(path, error), file=path) from error
+    except RuntimeError as error:
         raise InputError(f"is damaged: {error}", file=path) from error
 
 

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from darkscan.pipeline.files import require_file
+
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _LENGTH = 48
 _VERSION_WITH_FLAGS = 3
 _OFFSET_BYTES = 8
+_FIRST_BLOCK_BYTES = 2048  # a new file's, as HDF5 states it until it writes more out
 _OPEN_FOR_WRITING = 1
 _OPEN_FOR_SWMR = 4
 
@@ -23,7 +26,7 @@ class FileState(Enum):
     FOREIGN = "not HDF5"
     CLOSED = "closed by its writer"
     SWMR = "left or still held by a writer, readable in SWMR mode"
-    UNREADABLE = "left by a writer before it became readable"
+    MARKED = "marked as open for writing, and not in SWMR mode"
     TRUNCATED = "shorter than its writer left it"
 
 
@@ -35,9 +38,15 @@ class Superblock:
     size: int
     stated_size: int
 
+    @property
+    def empty(self) -> bool:
+        """Whether its writer has not yet written out what it made: only the start is there."""
+        return self.stated_size <= _FIRST_BLOCK_BYTES
+
 
 def is_hdf5(path: Path) -> bool:
-    """Whether a file is HDF5, whole or not. Raises OSError if it cannot be read."""
+    """Whether a file is HDF5, whole or not. Raises InputError if it cannot be read."""
+    require_file(path)
     return read_superblock(path).state is not FileState.FOREIGN
 
 
@@ -59,5 +68,5 @@ def read_superblock(path: Path) -> Superblock:
     elif not flags & _OPEN_FOR_WRITING:
         state = FileState.CLOSED
     else:
-        state = FileState.SWMR if flags & _OPEN_FOR_SWMR else FileState.UNREADABLE
+        state = FileState.SWMR if flags & _OPEN_FOR_SWMR else FileState.MARKED
     return Superblock(state, size, stated_size)

@@ -10,6 +10,7 @@ from typing import Self
 import h5py
 import numpy as np
 
+from darkscan.drivers.recording.holders import NO_LOCKS
 from darkscan.drivers.recording.layout import (
     FORMAT,
     FRAME_COLUMNS,
@@ -57,9 +58,14 @@ class RecordingWriter:
             raise InputError("exists already", file=path) from error
         except OSError as error:
             raise StorageError(path, error) from error
-        self._open = True
         try:
             self._file = h5py.File(path, "w", libver=LIBVER, rdcc_nbytes=0)
+        except (OSError, RuntimeError) as error:
+            os.close(self._claims)
+            path.unlink(missing_ok=True)
+            raise _storage_error(path, error) from error
+        self._open = True
+        try:
             self._claim(len(plan) * _ROW_BYTES)
             self._lay_out(plan)
         except (OSError, RuntimeError) as error:
@@ -188,4 +194,7 @@ def _say(shape: tuple[int, ...]) -> str:
 def _storage_error(path: Path, error: OSError | RuntimeError) -> StorageError:
     # HDF5's own words for a failed write fill half a page.
     number = getattr(error, "errno", None)
+    if number in NO_LOCKS:
+        reason = f"files cannot be locked there ({os.strerror(number)})"
+        return StorageError(path, f"{reason}: record to a local disk")
     return StorageError(path, os.strerror(number) if number else str(error).split("\n")[0])

@@ -10,6 +10,7 @@ from darkscan.network.quantising.comparison import Comparison, compare
 from darkscan.network.quantising.model import Target, add_metadata, is_dense, load_model, quantise
 from darkscan.network.quantising.windows import StatedWindows, Tick, silent
 from darkscan.pipeline.errors import DarkscanError, InputError
+from darkscan.pipeline.files import read_file
 from darkscan.pipeline.storage import write_atomically
 
 ALLOWED_LOSS = 0.005
@@ -29,10 +30,7 @@ class FloatModel(NamedTuple):
 
 def read_model(file: Path) -> FloatModel:
     """Reads a model file. Raises InputError if it is no model of ours."""
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", file=file) from error
+    content = read_file(file)
     model = load_model(content, file)
     names = {node.name for node in model.graph.input}
     if names != _INPUTS:

@@ -12,6 +12,7 @@ from torch import nn
 from darkscan.network.training.options import TrainingOptions
 from darkscan.network.variants import build
 from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.files import require_file
 from darkscan.pipeline.storage import write_atomically
 
 _FORMAT = 2
@@ -53,12 +54,11 @@ class Checkpoint:
     @classmethod
     def load(cls, file: Path) -> "Checkpoint":
         """Reads what ``save`` wrote. Raises InputError if it is no checkpoint, or too old."""
+        require_file(file, absent="there is no such checkpoint")
         try:
             content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
             version = content.pop("format", 1)
             options = dict(content.pop("options"))
-        except FileNotFoundError as error:
-            raise InputError("there is no such checkpoint", file=file) from error
         except OSError as error:
             raise InputError(f"cannot be read: {error.strerror}", file=file) from error
         except Exception as error:  # torch's own reasons advise to read the file unsafely

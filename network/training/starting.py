@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from darkscan.network.training.checkpoint import Checkpoint
 from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.files import read_file
 
 _WIDENED = ("stem.", "head.")  # where more inputs may come behind those there were
 
@@ -61,10 +62,7 @@ def start_from(file: Path, network: nn.Module) -> Start:
 
 def hash_of(file: Path) -> str:
     """The SHA-256 of a checkpoint's file. Raises InputError if it cannot be read."""
-    try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", file=file, field="--init") from error
+    return hashlib.sha256(read_file(file, field="--init")).hexdigest()
 
 
 def _has_more_inputs(own: Tensor, other: Tensor) -> bool:

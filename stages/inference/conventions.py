@@ -8,6 +8,7 @@ from pydantic import Field
 
 from darkscan.pipeline.configuration import Settings, check
 from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.files import read_file
 from darkscan.pipeline.recipe import Inspection
 from darkscan.pipeline.results import ModelInfo
 
@@ -20,8 +21,8 @@ Precision = Literal["exact", "half"]
 
 
 def file_hash(file: Path) -> str:
-    """Names a model file by its content."""
-    return "sha256:" + sha256(file.read_bytes()).hexdigest()
+    """Names a model file by its content. Raises InputError if it cannot be read."""
+    return "sha256:" + sha256(read_file(file)).hexdigest()
 
 
 class Conventions(Settings):

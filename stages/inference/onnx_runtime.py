@@ -6,6 +6,7 @@ from typing import Any
 import onnxruntime
 
 from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.files import require_file
 from darkscan.pipeline.names import is_text
 from darkscan.stages.inference.backend import FloatArray, FrameWindows
 from darkscan.stages.inference.conventions import INPUTS, Conventions
@@ -50,11 +51,7 @@ def _conventions(session: Any, model: Path) -> Conventions:
 
 
 def _open(model: Path, threads: int, *, to_run: bool = True) -> Any:
-    try:
-        if not model.is_file():
-            raise InputError("no such model file", file=model)
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", file=model) from error
+    require_file(model, absent="no such model file")
     if not is_text(str(model)):
         raise InputError("its name is no UTF-8 text: rename it", file=model)
     options = onnxruntime.SessionOptions()

@@ -7,14 +7,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from darkscan.pipeline.errors import DarkscanError, InputError, StorageError
+from darkscan.pipeline.files import read_file
 
 
 def read_model(path: Path, expected: str) -> bytes:
     """The file's bytes. Raises InputError if it is gone or no longer the one of that hash."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", file=path) from error
+    content = read_file(path)
     if _hash(content) != expected:
         raise InputError("has changed since the run began", file=path)
     return content

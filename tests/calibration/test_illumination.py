@@ -38,7 +38,7 @@ def switch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def is_lit(switch: str) -> bool:
     code = f"import asyncio, aioca; print(int(asyncio.run(aioca.caget({switch!r}, timeout=20))))"
     done = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=300
     )
     return bool(int(done.stdout))
 

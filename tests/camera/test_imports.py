@@ -10,7 +10,7 @@ def test_what_others_need_loads_no_bindings() -> None:
     )
     heavy = "{'genicam', 'harvesters'} & set(sys.modules)"
     code = f"import sys, {modules}; sys.exit(bool({heavy}))"
-    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=300).returncode == 0
 
 
 def test_harvesters_leaves_the_filters_of_warnings_alone() -> None:
@@ -18,4 +18,4 @@ def test_harvesters_leaves_the_filters_of_warnings_alone() -> None:
         "import warnings, darkscan.drivers.camera.camera; "
         "assert 'once' not in [action for action, *_ in warnings.filters]"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)

@@ -166,7 +166,7 @@ def test_ctrl_c_saves_and_says_so(tmp_path: Path) -> None:
     first = running.stdout.readline()
     time.sleep(0.3)
     running.send_signal(signal.SIGINT)
-    _, errors = running.communicate(timeout=60)
+    _, errors = running.communicate(timeout=300)
     assert first.startswith("step 1/4000")
     assert running.returncode == 130
     assert errors == "darkscan: interrupted\n"

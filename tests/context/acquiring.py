@@ -19,7 +19,7 @@ from tests.context.scene import Scene
 
 CONTEXT_PX = 64
 SLOTS = 4
-PATIENCE_S = 30.0
+PATIENCE_S = 300.0
 POLL_MS = 200
 
 

@@ -9,6 +9,7 @@ from darkscan.network.explaining import grad_cam
 from darkscan.network.modules import ChannelAttention
 from darkscan.network.variants import build
 from tests.explaining.small_networks import ByHand
+from tests.rounding import assert_same_but_for_rounding
 
 OWN = (
     "resnet18", "resnet18+ca", "resnet18+ca+ba", "resnet18+ca+sa", "afn", "darkscan",
@@ -68,7 +69,7 @@ def test_every_network_of_ours_can_be_explained(name: str) -> None:
     windows = noise()
     logits, cam = grad_cam(network, windows)
     with torch.no_grad():
-        torch.testing.assert_close(logits, network.classify(windows))  # type: ignore[operator]
+        assert_same_but_for_rounding(logits, network.classify(windows))  # type: ignore[operator]
     assert cam.shape == (2, 8, 8)
     assert torch.isfinite(cam).all()
     assert (cam >= 0).all()
@@ -84,7 +85,8 @@ def test_with_channel_attention_its_output_is_looked_at() -> None:
     _, cam = grad_cam(network, noise())
     (features,) = attended
     alpha = network.get_parameter("head.weight")[0] / 64
-    torch.testing.assert_close(cam, torch.relu(torch.einsum("c,nchw->nhw", alpha, features)))
+    expected = torch.relu(torch.einsum("c,nchw->nhw", alpha, features))
+    assert_same_but_for_rounding(cam, expected, layers=4)
 
 
 @pytest.mark.parametrize("name", ["darkscan", "darkscan-dense"])
@@ -94,7 +96,9 @@ def test_windows_do_not_see_each_other(name: str) -> None:
     windows = noise(3)
     _, together = grad_cam(network, windows)
     _, alone = grad_cam(network, windows[1:2])
-    torch.testing.assert_close(together[1:2], alone, rtol=1e-3, atol=1e-7)
+    # Gradients pass the network twice, and only the brightest places are looked at.
+    brightest = float(alone.max())
+    torch.testing.assert_close(together[1:2], alone, rtol=0, atol=1e-3 * brightest)
 
 
 def test_frozen_weights_and_switched_off_gradients_change_nothing() -> None:

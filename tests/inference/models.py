@@ -42,7 +42,7 @@ def windows_of(frame: Pixels) -> FrameWindows:
 
 def logits(seen: Seen) -> npt.NDArray[np.float64]:
     """Of scores that are not at the ends, where a float32 says nothing of its logit any more."""
-    scores = seen.scores.astype(np.float64).clip(1e-4, 1 - 1e-4)
+    scores = seen.scores.astype(np.float64).clip(1e-3, 1 - 1e-3)
     return np.asarray(np.log(scores / (1 - scores)))
 
 

@@ -18,7 +18,7 @@ def test_ophyd_async_moves_flies_stops_and_is_refused(start_unit: StartUnit) -> 
         [sys.executable, "-m", "tests.motion.ophyd_client", "TEST:X"],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr

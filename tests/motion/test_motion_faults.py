@@ -20,7 +20,7 @@ from tests.motion.records import put, value_of
 from tests.motion.stage_process import StageProcess
 from tests.motion.test_motion_stage import place, sweep
 from tests.motion.units import motion_settings
-from tests.motion.waiting import suspended, wait_until
+from tests.motion.waiting import PATIENCE_S, suspended, wait_until
 
 
 def test_an_axis_that_is_not_homed_ends_the_stage_at_the_start(
@@ -28,7 +28,7 @@ def test_an_axis_that_is_not_homed_ends_the_stage_at_the_start(
 ) -> None:
     put("TEST:Y:FAULT", "unhomed")
     stage = start_stage()
-    assert stage.process.wait(30) == 2
+    assert stage.process.wait(PATIENCE_S) == 2
     assert stage.words.splitlines()[-1].endswith("motion: axis y: TEST:Y is not homed")
 
 
@@ -61,7 +61,7 @@ def test_what_cannot_be_used_ends_the_stage_in_one_line(
     unit: MotionUnitProcess, start_stage: StartStage, changes: dict[str, object], reason: str
 ) -> None:
     stage = start_stage(motion_settings(connect_s=2.0, **changes))
-    assert stage.process.wait(30) == 2
+    assert stage.process.wait(PATIENCE_S) == 2
     assert stage.words.splitlines()[-1] == f"darkscan: error: {reason}"
 
 
@@ -166,7 +166,7 @@ def test_a_signal_ends_the_stage_though_the_unit_is_gone(
     unit.kill()
     assert stage.wait_for(MotionStopped).gone
     stage.process.send_signal(signal.SIGTERM)
-    assert stage.process.wait(30) == 0
+    assert stage.process.wait(PATIENCE_S) == 0
 
 
 def test_a_halt_while_the_unit_is_gone_changes_nothing(

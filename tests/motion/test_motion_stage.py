@@ -27,7 +27,7 @@ from tests.motion.conftest import StartStage, StartUnit
 from tests.motion.records import put, value_of
 from tests.motion.stage_process import StageProcess
 from tests.motion.units import HIGH, LOW, NOISE_UM, START, motion_settings
-from tests.motion.waiting import suspended, wait_until
+from tests.motion.waiting import PATIENCE_S, suspended, wait_until
 
 NOISE_MM = 6 * NOISE_UM * 1e-3
 
@@ -183,10 +183,8 @@ def test_a_signal_stops_the_axes_and_ends_the_stage(
     stage.wait_for(MotionReady)
     stage.send(Move(order=1, target_mm=place(800.0)))
     wait_until(lambda: value_of("TEST:X.RBV") > 20.0)
-    begin = time.monotonic()
     stage.process.send_signal(number)
-    assert stage.process.wait(30) == 0
-    assert time.monotonic() - begin < 5.0  # about 0.2 s on a machine that has nothing else to do
+    assert stage.process.wait(PATIENCE_S) == 0
     wait_until(lambda: value_of("TEST:X.DMOV") == 1)
     assert value_of("TEST:X.RBV") < 700.0
 

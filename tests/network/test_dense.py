@@ -27,6 +27,7 @@ from darkscan.network.sources import SimulatedImages
 from darkscan.network.training import score
 from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
 from darkscan.pipeline.grid import window_origins
+from tests.rounding import assert_same_but_for_rounding
 
 PARTS: dict[str, Any] = {"clip": True, "lines": True}
 
@@ -125,9 +126,8 @@ def test_images_of_a_batch_do_not_see_each_other(network: DenseNetwork) -> None:
         for n in range(2):
             part = slice(n, n + 1)
             alone, own = network.see(images[part], origins, gains[part], offsets[part], scale)
-            torch.testing.assert_close(alone[0], together[n], atol=1e-4, rtol=1e-4)
-            spread = float(lines.std())  # of fresh weights' logits, hundreds
-            torch.testing.assert_close(own[0], lines[n], atol=1e-3 * spread, rtol=1e-3)
+            assert_same_but_for_rounding(alone[0], together[n])
+            assert_same_but_for_rounding(own[0], lines[n])
 
 
 def test_what_lies_far_outside_of_a_window_does_not_move_its_pooled_features() -> None:
@@ -141,7 +141,7 @@ def test_what_lies_far_outside_of_a_window_does_not_move_its_pooled_features() -
     with torch.inference_mode():
         one, _ = network.see(image, origins, gains, offsets, torch.tensor(255.0))
         other, _ = network.see(darker, origins, gains, offsets, torch.tensor(255.0))
-    torch.testing.assert_close(one[0, :5], other[0, :5], atol=1e-4, rtol=1e-4)
+    assert_same_but_for_rounding(one[0, :5], other[0, :5])
     assert (one[0, -1] - other[0, -1]).abs() > 1e-3
 
 
@@ -166,7 +166,7 @@ def test_a_frame_scores_as_the_image_does_in_training(network: DenseNetwork) -> 
     frame = noise(512, 384).numpy().astype(np.uint8)
     with torch.inference_mode():
         logits = DenseFrameModel(network)(*frame_inputs(frame, 255))[0]
-    np.testing.assert_allclose(logits, score(network, frame[None]), atol=1e-4)
+    assert_same_but_for_rounding(logits, score(network, frame[None]))
 
 
 def test_labels_are_turned_with_their_images() -> None:

@@ -9,6 +9,7 @@ from darkscan.network.attention_fusion import AttentionFusionNetwork
 from darkscan.network.frame_model import WINDOW, FrameModel
 from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
 from darkscan.pipeline.grid import window_origins
+from tests.rounding import assert_same_but_for_rounding
 
 NETWORK = AttentionFusionNetwork(0.125).eval()
 
@@ -43,8 +44,8 @@ def test_a_frames_windows_score_as_they_do_in_training(
             torch.from_numpy(offsets),
             torch.tensor(float(full_scale)),
         )
-    np.testing.assert_allclose(logits, expected, atol=1e-5)
-    np.testing.assert_allclose(scores, torch.sigmoid(expected), atol=1e-5)
+    assert_same_but_for_rounding(logits, expected)
+    assert_same_but_for_rounding(scores, torch.sigmoid(expected))
 
 
 def test_bytes_are_combined_little_end_first_and_windows_lie_at_their_origins() -> None:

@@ -8,7 +8,6 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -22,6 +21,7 @@ from darkscan.network.training.trainer import Trainer
 from darkscan.network.variants import build
 from darkscan.pipeline.errors import DarkscanError, InputError, StorageError
 from tests.network.easy_windows import easy_windows, one_class, other_windows
+from tests.rounding import assert_same_but_for_rounding
 
 OPTIONS = TrainingOptions(
     width=0.125,
@@ -298,7 +298,7 @@ def test_weights_alone_can_be_used_but_not_trained_further(short: Path, tmp_path
     windows, _ = EASY.validation(3, 8)
     expected = score(Checkpoint.load(whole).averaged_network(), windows)
     found = score(Checkpoint.load(alone).averaged_network(), windows)
-    np.testing.assert_array_equal(found, expected)
+    assert_same_but_for_rounding(found, expected)
     with pytest.raises(InputError, match="holds weights only"):
         train(tmp_path)
 
@@ -316,7 +316,7 @@ def test_a_start_takes_what_fits_and_begins_as_the_other_ended(tmp_path: Path) -
     ours.load_state_dict(start.weights)
     windows, _ = EASY.validation(3, 8)
     expected = score(Checkpoint.load(file).averaged_network(), windows)
-    np.testing.assert_allclose(score(ours, windows), expected, atol=1e-5)
+    assert_same_but_for_rounding(score(ours, windows), expected)
 
 
 def test_a_started_training_tells_what_it_took_and_is_another_training(

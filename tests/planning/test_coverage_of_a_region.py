@@ -68,7 +68,7 @@ def rigs(draw: st.DrawFn) -> tuple[Rig, Geometry]:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(rigs())
 def test_every_point_of_the_region_lies_well_inside_a_frame(case: tuple[Rig, Geometry]) -> None:
     rig, geometry = case
@@ -94,7 +94,7 @@ def depths_px(plan: ScanPlan, points_mm: FloatArray) -> FloatArray:
     return depths
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(rigs())
 def test_frames_are_where_the_axes_put_them(case: tuple[Rig, Geometry]) -> None:
     rig, geometry = case
@@ -106,7 +106,7 @@ def test_frames_are_where_the_axes_put_them(case: tuple[Rig, Geometry]) -> None:
     assert plan.info.frames_planned == len(plan.frames)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(rigs())
 def test_neighbours_continue_the_window_grid(case: tuple[Rig, Geometry]) -> None:
     rig, geometry = case
@@ -131,7 +131,7 @@ def test_neighbours_continue_the_window_grid(case: tuple[Rig, Geometry]) -> None
         assert np.allclose(step, np.rint(step), atol=1e-6)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(rigs())
 def test_strips_are_taken_forth_and_back_at_even_steps(case: tuple[Rig, Geometry]) -> None:
     rig, geometry = case

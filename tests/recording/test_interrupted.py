@@ -178,7 +178,6 @@ def test_write_that_fails_inside_hdf5_is_said_in_one_line(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("share", [0.0, 0.0001, 0.001, 0.01, 0.1, 0.5, 0.9, 0.9999])
 @pytest.mark.parametrize("closed", [True, False], ids=["closed", "killed"])
-@pytest.mark.timeout(20)
 def test_truncated_recording_is_refused_or_right(
     tmp_path: Path, share: float, closed: bool
 ) -> None:

@@ -32,7 +32,7 @@ from darkscan.pipeline.run import RING_NAME, RunFolder, RunSpec
 from darkscan.pipeline.units import FrameId
 from darkscan.stages.inference import file_hash
 from tests.builders import frame_meta, scan_info
-from tests.stages.running import wait_until
+from tests.stages.running import PATIENCE_S, wait_until
 
 SHAPE = (320, 384)
 SLOTS = 8
@@ -109,7 +109,7 @@ class RestOfARun:
             self.desk.listen()
             return self.desk.hand_out(prepared)
 
-        wait_until(done, 20)
+        wait_until(done)
 
     def stop(self) -> None:
         """Tells the gateway to stop."""
@@ -134,7 +134,7 @@ class RestOfARun:
 
 def message_in(inbox: Inbox, kind: type[MessageT]) -> MessageT:
     """The next message of an inbox."""
-    assert inbox.socket.poll(20_000), "nothing came"
+    assert inbox.socket.poll(PATIENCE_S * 1000), "nothing came"
     message = inbox.next()
     assert isinstance(message, kind), message
     return message
@@ -155,7 +155,7 @@ class HandWorker:
     def hear(self, kind: type[MessageT]) -> tuple[MessageT, bytes]:
         """The next message of that kind, and the bytes that came with it."""
         while True:
-            assert self.socket.poll(20_000), "nothing came"
+            assert self.socket.poll(PATIENCE_S * 1000), "nothing came"
             data, *payload = self.socket.recv_multipart()
             message = decode(data)
             if isinstance(message, kind):
@@ -188,11 +188,11 @@ def gateway(*, stage_timeout_s: float = 60.0) -> Iterator[RestOfARun]:
         finally:
             if not rest.stopped:
                 rest.stop()
-            _, stderr = process.communicate(timeout=20)
+            _, stderr = process.communicate(timeout=PATIENCE_S)
             rest.close()
     assert process.returncode == 0, stderr.decode()
 
 
 def until(condition: Callable[[], bool]) -> None:
     """Waits for something to come true."""
-    wait_until(condition, 20)
+    wait_until(condition)

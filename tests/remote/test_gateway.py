@@ -35,6 +35,7 @@ from tests.remote.rest_of_a_run import (
     message_in,
     until,
 )
+from tests.stages.running import PATIENCE_S
 
 
 def test_a_frame_goes_out_with_its_pixels_and_comes_back_as_a_result() -> None:
@@ -60,7 +61,7 @@ def test_the_model_comes_once() -> None:
         for has, size in ((rest.model_hash, 0), ("", None)):
             worker = HandWorker(rest.address)
             worker.say(worker.join_message.model_copy(update={"model_hash": has}))
-            assert worker.socket.poll(20_000)
+            assert worker.socket.poll(PATIENCE_S * 1000)
             _, *payload = worker.socket.recv_multipart()
             assert (size is None) == bool(payload)
             worker.close()
@@ -84,7 +85,9 @@ def test_no_more_frames_are_in_a_workers_hands_than_it_takes() -> None:
 
 @pytest.mark.parametrize("how", ["says so", "is cut off", "says nothing any more"])
 def test_what_a_worker_had_that_goes_is_prepared_again(how: str) -> None:
-    with gateway(stage_timeout_s=1.0) as rest:
+    # Who is awaited may be late on a loaded machine, and is not to be taken for gone.
+    silent = how == "says nothing any more"
+    with gateway(stage_timeout_s=3.0 if silent else 60.0) as rest:
         worker = HandWorker(rest.address)
         worker.join()
         sent = rest.prepare(4, slot=0)
@@ -97,7 +100,7 @@ def test_what_a_worker_had_that_goes_is_prepared_again(how: str) -> None:
         again = message_in(rest.preprocessing, Captured)
         assert (again.ref, again.meta) == (sent.ref, sent.meta)
         assert not rest.ring.is_held(0)
-        if how == "says nothing any more":
+        if silent:
             worker.hear(JoinFirst)
             worker.score(sent.ref)  # too late
             worker.hear(JoinFirst)

@@ -33,6 +33,7 @@ from darkscan.stages.inference.setting_up import Calls
 from darkscan.stages.remote.worker import RemoteWorker
 from tests.builders import frame_meta, scan_info
 from tests.remote.rest_of_a_run import ORIGINS, SHAPE, free_address
+from tests.stages.running import PATIENCE_S
 
 MODEL = b"a model"
 MessageT = TypeVar("MessageT", bound=Message)
@@ -76,7 +77,7 @@ class Elsewhere:
         address = free_address()
         self.port = GatewayPort(address)
         self._worker = RemoteWorker(
-            address, "it", self._open, self.said.append, stays=stays, wait_s=20
+            address, "it", self._open, self.said.append, stays=stays, wait_s=PATIENCE_S
         )
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
@@ -84,7 +85,7 @@ class Elsewhere:
     def hear(self, kind: type[MessageT]) -> tuple[bytes, MessageT]:
         """The next message of that kind, and who says it."""
         while True:
-            assert self.port.socket.poll(20_000), "nothing came"
+            assert self.port.socket.poll(PATIENCE_S * 1000), "nothing came"
             for peer, message, problem in self.port.arrivals():
                 assert not problem
                 if isinstance(message, kind):
@@ -98,7 +99,7 @@ class Elsewhere:
 
     def finish(self) -> str:
         """Waits for the worker to end; returns what it complained of."""
-        self._thread.join(20)
+        self._thread.join(PATIENCE_S)
         assert not self._thread.is_alive()
         self.port.close()
         return self.error

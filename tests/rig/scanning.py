@@ -20,6 +20,7 @@ from darkscan.pipeline.run import RunFolder
 from darkscan.pipeline.supervisor import Progress
 from darkscan.stages.running import run_to_map
 from darkscan.stages.scanning import prepare_scan
+from tests.stages.running import PATIENCE_S
 
 RESULTS = ("defect-map.json", "defect-map.csv", "defect-map.svg", "defect-map.png")
 
@@ -88,7 +89,7 @@ def replayed(recording: Path, out: Path) -> Path:
         [sys.executable, "-m", "darkscan", "replay", str(recording), "--out", str(out)],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert done.returncode in {0, 3}, done.stderr
@@ -139,5 +140,5 @@ def put(name: str, value: object) -> None:
         env=os.environ.copy(),
         check=True,
         capture_output=True,
-        timeout=30,
+        timeout=PATIENCE_S,
     )

@@ -18,7 +18,6 @@ from tests.stages.running import darkscan
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (cc)"),
-    pytest.mark.timeout(400),
 ]
 
 ALLOWED_MM = 0.020

@@ -37,7 +37,7 @@ def test_two_processes_may_build_at_once(cache: Path) -> None:
         subprocess.Popen([sys.executable, "-c", BUILD], stdout=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
-    paths = [process.communicate(timeout=100)[0] for process in processes]
+    paths = [process.communicate(timeout=300)[0] for process in processes]
     assert paths[0] == paths[1]
     assert [str(path) for path in cache.iterdir()] == [paths[0]]
 

@@ -18,6 +18,9 @@ from darkscan.pipeline.frames import Pixels
 
 FRAME = 512
 COLUMNS, ROWS = 6, 4
+PATIENCE_S = 300
+"""How long to wait for what must come: a loaded machine takes many times as long as an idle one."""
+
 FRAMES = COLUMNS * ROWS
 
 
@@ -55,7 +58,7 @@ def darkscan(
         preexec_fn=limit_files,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert "Traceback" not in done.stderr, done.stderr
@@ -94,7 +97,23 @@ def stage_processes(supervisor: int, stage: str) -> list[psutil.Process]:
     return sorted(found, key=lambda child: child.create_time())
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+def the_stage(run: subprocess.Popen[str], stage: str) -> psutil.Process:
+    """A living process of a stage of a run under way, as soon as there is one.
+
+    There may be none for a moment: one that was silent for too long is being replaced.
+    """
+    found: list[psutil.Process] = []
+
+    def is_there() -> bool:
+        assert run.poll() is None, f"the run is over before {stage} was looked at"
+        found[:] = stage_processes(run.pid, stage)
+        return bool(found)
+
+    wait_until(is_there)
+    return found[0]
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
     """Waits for something to come true; fails if it does not."""
     deadline = time.monotonic() + seconds
     while not condition():

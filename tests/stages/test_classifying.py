@@ -351,7 +351,7 @@ def test_the_backend_looks_at_the_ring_itself() -> None:
         assert windows.frame[MARGIN, MARGIN] == 9
         assert windows.origins.tolist() == (sent.origins + MARGIN).tolist()
         worker.step()
-        assert merging.socket.poll(5000)
+        assert merging.socket.poll(300_000)
         result = merging.next()
         assert isinstance(result, FrameResult)
         assert result.origins.tolist() == sent.origins.tolist()

@@ -20,7 +20,6 @@ SHORTEST_PX, RIM_PX = 40, 12  # a scratch's window shows so much of it, so far f
 BoolArray = npt.NDArray[np.bool_]
 
 
-@pytest.mark.timeout(400)  # 32 million pixels
 @pytest.mark.parametrize("name", ["ib1f31e9q_flc.fits", "id8m11g4q_flc.fits"])
 def test_a_streak_comes_out_as_one_defect(real_images: Path, tmp_path: Path, name: str) -> None:
     recording, out = tmp_path / "scan.h5", tmp_path / "out"
@@ -40,7 +39,6 @@ def test_a_streak_comes_out_as_one_defect(real_images: Path, tmp_path: Path, nam
     assert np.mean(covered) >= 0.9
 
 
-@pytest.mark.timeout(400)  # 32 million pixels
 @pytest.mark.parametrize("name", ["ib1f31e9q_flc.fits", "id8m11g4q_flc.fits"])
 def test_scores_rank_a_streaks_windows_better_than_the_line_bank(
     real_images: Path, tmp_path: Path, name: str

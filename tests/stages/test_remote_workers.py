@@ -9,7 +9,7 @@ import pytest
 from darkscan.pipeline.journal import JOURNAL_NAME, read_journal
 from tests.remote.proxy import Cable
 from tests.remote.rest_of_a_run import free_address
-from tests.stages.running import darkscan, kill, running, stage_processes, wait_until
+from tests.stages.running import PATIENCE_S, darkscan, kill, running, the_stage, wait_until
 from tests.stages.test_replay import same_map
 
 
@@ -37,11 +37,11 @@ def test_the_map_does_not_depend_on_where_its_workers_are(
             case "worker killed":
                 first.kill()
             case "gateway killed":
-                kill(stage_processes(run.pid, "gateway")[0])
-        _, stderr = run.communicate(timeout=60)
+                kill(the_stage(run, "gateway"))
+        _, stderr = run.communicate(timeout=PATIENCE_S)
         assert run.returncode == 0, stderr
         if not workers_here:  # then those elsewhere are there to the end
-            said, complaint = second.communicate(timeout=30)
+            said, complaint = second.communicate(timeout=PATIENCE_S)
             assert "the run has ended" in said
             assert (second.returncode, complaint) == (0, "")
     assert same_map(out, undisturbed)
@@ -59,9 +59,9 @@ def test_a_run_that_no_worker_came_to_ends_on_ctrl_c(recording: Path, tmp_path: 
     out = tmp_path / "out"
     where = ("--workers", 0, "--remote-workers", free_address())
     with running("replay", recording, "--out", out, *where) as run:
-        wait_until(lambda: bool(stage_processes(run.pid, "gateway")))
+        the_stage(run, "gateway")
         run.send_signal(signal.SIGINT)
-        _, stderr = run.communicate(timeout=60)
+        _, stderr = run.communicate(timeout=PATIENCE_S)
     assert run.returncode == 3, stderr
     assert "Traceback" not in stderr
     coverage = json.loads((out / "defect-map.json").read_text())["coverage"]

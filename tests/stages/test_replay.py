@@ -20,12 +20,14 @@ from darkscan.pipeline.ring import FrameRing
 from darkscan.pipeline.run import RING_NAME
 from tests.stages.running import (
     FRAMES,
+    PATIENCE_S,
     darkscan,
     folder_of,
     kill,
     record_small_scan,
     running,
     stage_processes,
+    the_stage,
     wait_until,
 )
 
@@ -94,8 +96,8 @@ def test_the_map_survives_the_death_of_a_stage(
     with running("replay", recording, "--out", out, "--workers", workers) as run:
         journal = out / JOURNAL_NAME
         wait_until(lambda: len(read_journal(journal)) >= 3)
-        kill(stage_processes(run.pid, stage)[0])
-        stdout, stderr = run.communicate(timeout=100)
+        kill(the_stage(run, stage))
+        stdout, stderr = run.communicate(timeout=PATIENCE_S)
     assert run.returncode == 0, stderr + stdout
     assert same_map(out, undisturbed)
     assert json.loads((out / "run.json").read_text())["restarts"] == {stage: 1}
@@ -109,8 +111,8 @@ def test_a_frame_that_kills_its_worker_twice_is_set_aside_and_located(
         for _ in range(2):
             worker = wait_for_worker_on(poison, run)
             kill(worker)
-            psutil.wait_procs([worker], timeout=10)
-        stdout, stderr = run.communicate(timeout=100)
+            psutil.wait_procs([worker], timeout=PATIENCE_S)
+        stdout, stderr = run.communicate(timeout=PATIENCE_S)
     assert run.returncode == 3, stderr + stdout
     defect_map = read_map(out)
     ledger = defect_map.ledger
@@ -143,12 +145,12 @@ def test_a_stage_that_cannot_live_is_given_up_and_the_map_says_so(
 ) -> None:
     out = tmp_path / "out"
     with running("replay", recording, "--out", out) as run:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_S
         while run.poll() is None and time.monotonic() < deadline:
             for worker in stage_processes(run.pid, "classification"):
                 kill(worker)
             time.sleep(0.05)
-        stdout, stderr = run.communicate(timeout=60)
+        stdout, stderr = run.communicate(timeout=PATIENCE_S)
     assert run.returncode == 3, stderr + stdout
     defect_map = read_map(out)
     assert defect_map.ledger.captured == FRAMES
@@ -165,9 +167,8 @@ def test_a_stage_that_hangs_is_restarted(
     arguments = ("replay", recording, "--out", tmp_path / "out")
     with running(*arguments, "--recipe", tmp_path / "recipe.toml") as run:
         wait_until(lambda: len(read_journal(tmp_path / "out" / JOURNAL_NAME)) >= 2)
-        (worker,) = stage_processes(run.pid, "classification")
-        worker.suspend()
-        stdout, stderr = run.communicate(timeout=60)
+        the_stage(run, "classification").suspend()
+        stdout, stderr = run.communicate(timeout=PATIENCE_S)
     assert run.returncode == 0, stderr + stdout
     assert same_map(tmp_path / "out", undisturbed)
     assert any(event["event"] == "stage is silent, killed" for event in logged(tmp_path / "out"))
@@ -186,7 +187,7 @@ def test_a_lost_message_is_made_up_for(recording: Path, undisturbed: Path, tmp_p
             thief.socket.poll(200)
             stolen += thief.next() is not None
         thief.close()
-        stdout, stderr = run.communicate(timeout=60)
+        stdout, stderr = run.communicate(timeout=PATIENCE_S)
     assert stolen == 2
     assert run.returncode == 0, stderr + stdout
     assert same_map(out, undisturbed)
@@ -198,12 +199,12 @@ def test_a_stop_is_remembered_when_acquisition_dies_with_it(
     out = tmp_path / "out"
     with running("replay", recording, "--out", out, *slowly(tmp_path)) as run:
         wait_until(lambda: len(read_journal(out / JOURNAL_NAME)) >= 2)
-        (acquisition,) = stage_processes(run.pid, "acquisition")
+        acquisition = the_stage(run, "acquisition")
         acquisition.suspend()
         run.send_signal(signal.SIGINT)
         time.sleep(1.0)
         kill(acquisition)
-        stdout, stderr = run.communicate(timeout=60)
+        stdout, stderr = run.communicate(timeout=PATIENCE_S)
     assert run.returncode == 3, stderr + stdout
     ledger = read_map(out).ledger
     assert ledger.lost > 0
@@ -218,7 +219,7 @@ def test_a_recording_cut_short_in_mid_run_is_not_taken_for_clean(
     with running("replay", copy, "--out", out, *slowly(tmp_path)) as run:
         wait_until(lambda: len(read_journal(out / JOURNAL_NAME)) >= 2)
         os.truncate(copy, copy.stat().st_size // 2)
-        stdout, stderr = run.communicate(timeout=60)
+        stdout, stderr = run.communicate(timeout=PATIENCE_S)
     assert run.returncode == 3, stderr + stdout
     assert "its pixels cannot be read" in stdout
     assert read_map(out).ledger.lost > 0
@@ -244,8 +245,8 @@ def test_a_model_that_changes_in_mid_run_is_refused(recording: Path, tmp_path: P
         wait_until(lambda: len(read_journal(out / JOURNAL_NAME)) >= 1)
         with model.open("ab") as file:
             file.write(b"more")
-        kill(stage_processes(run.pid, "classification")[0])
-        _, stderr = run.communicate(timeout=60)
+        kill(the_stage(run, "classification"))
+        _, stderr = run.communicate(timeout=PATIENCE_S)
     assert run.returncode == 2
     expected = f"darkscan: error: {model}: has changed since the run began"
     assert stderr.strip().splitlines()[-1] == expected
@@ -258,7 +259,7 @@ def test_two_runs_do_not_write_into_one_folder(recording: Path, tmp_path: Path) 
         wait_until((out / JOURNAL_NAME).exists)
         second = darkscan("replay", recording, "--out", out, check=2)
         assert "another run is writing there" in second.stderr
-        stdout, stderr = first.communicate(timeout=60)
+        stdout, stderr = first.communicate(timeout=PATIENCE_S)
     assert first.returncode == 0, stderr + stdout
 
 
@@ -273,7 +274,7 @@ def test_a_reader_that_goes_away_changes_nothing(
     command = [sys.executable, "-m", "darkscan", "replay", str(recording), "--out", str(out)]
     with subprocess.Popen(command, stdout=streams["stdout"], stderr=streams["stderr"]) as run:
         os.close(write_end)
-        assert run.wait(timeout=60) == 0
+        assert run.wait(timeout=PATIENCE_S) == 0
     assert same_map(out, undisturbed)
 
 
@@ -286,7 +287,7 @@ def test_a_signal_drains_the_run_and_leaves_nothing_behind(
         wait_until(lambda: len(read_journal(out / JOURNAL_NAME)) >= 2)
         stages, folder = psutil.Process(run.pid).children(), folder_of(run)
         run.send_signal(number)
-        stdout, stderr = run.communicate(timeout=60)
+        stdout, stderr = run.communicate(timeout=PATIENCE_S)
     assert run.returncode == 3, stderr + stdout
     defect_map = read_map(out)
     assert defect_map.ledger.balanced
@@ -306,7 +307,7 @@ def test_an_interrupt_while_starting_is_one_line(
     with running("replay", recording, "--out", tmp_path / "out") as run:
         time.sleep(seconds)
         run.send_signal(signal.SIGINT)
-        _, stderr = run.communicate(timeout=60)
+        _, stderr = run.communicate(timeout=PATIENCE_S)
     # Before Python runs our first line, its own end by the signal is all there is.
     assert run.returncode in {130, 3, -signal.SIGINT}, stderr
     assert "Traceback" not in stderr or run.returncode == -signal.SIGINT
@@ -318,12 +319,11 @@ def test_a_second_interrupt_aborts(recording: Path, tmp_path: Path) -> None:
     with running("replay", recording, "--out", out, *slowly(tmp_path)) as run:
         wait_until(lambda: len(read_journal(out / JOURNAL_NAME)) >= 1)
         stages, folder = psutil.Process(run.pid).children(), folder_of(run)
-        for stage in stage_processes(run.pid, "classification"):
-            stage.suspend()  # so that draining takes long
+        the_stage(run, "classification").suspend()  # so that draining takes long
         run.send_signal(signal.SIGINT)
-        time.sleep(0.7)
+        wait_until(lambda: any(event["event"] == "draining" for event in logged(out)))
         run.send_signal(signal.SIGINT)
-        _, stderr = run.communicate(timeout=30)
+        _, stderr = run.communicate(timeout=PATIENCE_S)
     assert run.returncode == 130
     assert stderr.strip().splitlines()[-1] == "darkscan: error: aborted: the map was not written"
     assert not [stage for stage in stages if stage.is_running()]
@@ -339,7 +339,7 @@ def test_leftovers_of_a_killed_run_are_swept_at_the_next_start(
         stages, folder = psutil.Process(run.pid).children(), folder_of(run)
         run.kill()
         run.wait()
-    psutil.wait_procs(stages, timeout=10)
+    psutil.wait_procs(stages, timeout=PATIENCE_S)
     assert not [stage for stage in stages if stage.is_running()]
     assert folder.exists()
     darkscan("replay", recording, "--out", tmp_path / "second")
@@ -351,21 +351,17 @@ def test_idle_processes_wait_and_do_not_spin(recording: Path, tmp_path: Path) ->
     """All stages but the suspended worker are idle; they take under 2 % of a core."""
     with running("replay", recording, "--out", tmp_path / "out") as run:
         wait_until(lambda: len(read_journal(tmp_path / "out" / JOURNAL_NAME)) >= 1)
-        for worker in stage_processes(run.pid, "classification"):
-            worker.suspend()
-        time.sleep(1.0)
-        supervisor = psutil.Process(run.pid)
-        idle = [
-            supervisor,
-            *(
-                stage_processes(run.pid, name)[0]
-                for name in ("acquisition", "preprocessing", "merging")
-            ),
-        ]
-        began = [sum(process.cpu_times()[:2]) for process in idle]
-        time.sleep(5.0)
-        used = [sum(process.cpu_times()[:2]) - b for process, b in zip(idle, began, strict=True)]
-    assert max(used) < 0.02 * 5.0
+        the_stage(run, "classification").suspend()
+        names = ("acquisition", "preprocessing", "merging")
+        idle = [psutil.Process(run.pid), *(the_stage(run, name) for name in names)]
+        for _ in range(10):  # some may be at their last frames at first
+            began = [sum(process.cpu_times()[:2]) for process in idle]
+            time.sleep(2.0)
+            ended = [sum(process.cpu_times()[:2]) for process in idle]
+            used = max(after - before for before, after in zip(began, ended, strict=True))
+            if used < 0.02 * 2.0:
+                return
+    pytest.fail("they are busy with nothing")
 
 
 def test_deep_pixels_are_inspected_in_their_own_depth(tmp_path: Path) -> None:
@@ -391,10 +387,13 @@ def same_map(one: Path, other: Path) -> bool:
 def test_stages_are_separate_processes(recording: Path, tmp_path: Path) -> None:
     with running("replay", recording, "--out", tmp_path / "out", "--workers", 2) as run:
         wait_until(lambda: len(read_journal(tmp_path / "out" / JOURNAL_NAME)) >= 1)
-        pids = {
-            stage: [process.pid for process in stage_processes(run.pid, stage)]
-            for stage in ("acquisition", "preprocessing", "classification", "merging")
-        }
-    flat = [pid for group in pids.values() for pid in group]
-    assert len(set(flat)) == len(flat) == 5
+        names = ("acquisition", "preprocessing", "classification", "merging")
+        flat: list[int] = []
+
+        def all_are_there() -> bool:
+            flat[:] = [p.pid for name in names for p in stage_processes(run.pid, name)]
+            return len(flat) == 5
+
+        wait_until(all_are_there)
+    assert len(set(flat)) == 5
     assert os.getpid() not in flat
