@@ -18,8 +18,9 @@ examples:
 
 The image's top left corner becomes the element's origin, x to the right and y down. It
 is cut into overlapping frames, left to right and back again; nothing of it is dropped.
-PNG, TIFF, JPEG and FITS are read, grey or colour, of 8 or 16 bits. Several images are
-tiles of equal size, laid edge to edge in the order given. Damaged images are refused.
+PNG, TIFF, JPEG and FITS are read, grey or colour, of up to 16 bits, as they are stored
+(docs/formats.md). Several images are tiles of equal size, laid edge to edge in the order
+given. Damaged images are refused, and those that are to be turned or hold several.
 """
 
 
