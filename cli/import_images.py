@@ -19,8 +19,9 @@ examples:
 
 The image's top left corner becomes the element's origin, x to the right and y down. It
 is cut into overlapping frames, left to right and back again; nothing of it is dropped.
-PNG, TIFF, JPEG and FITS are read, grey or colour, of 8 or 16 bits. Damaged images are
-refused. Several images are tiles of equal size, laid edge to edge, row by row. A shell
+PNG, TIFF, JPEG and FITS are read, grey or colour, of up to 16 bits, as they are stored
+(docs/formats.md). Damaged images are refused, and those that are to be turned or hold
+several. Several files are tiles of equal size, laid edge to edge, row by row. A shell
 lists tile-10 before tile-2; tiles in such an order are sorted by their numbers, and it
 is said. Any other order is kept.
 """

@@ -20,7 +20,8 @@ class Channels:
     """An image's values, channel by channel, and what its file says of them."""
 
     values: Values
-    """(height, width, channels), in the file's type: grey, or red, green and blue; then alpha.
+    """(height, width, channels), in the file's type and native byte order: grey, or red, green
+    and blue; then alpha.
 
     Palettes are looked up: these are their colours."""
     alpha: int | None = None

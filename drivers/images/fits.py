@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.drivers.images.channels import Channels, damaged, require_size
+from darkscan.drivers.images.channels import Channels, Values, damaged, require_size
 from darkscan.pipeline.errors import InputError
 
 _SIGNATURE = b"SIMPLE  ="
@@ -43,8 +43,11 @@ def read_fits(path: Path, *, hdu: str | None = None) -> Channels:
             image = _only(images, path) if hdu is None else _chosen(images, hdu, path)
             shape = _flat_shape(image, path)
             _require_sums(image, path)
-            values = np.asarray(image.unit.data).reshape(*shape, 1)
-        return Channels(values, lossy=image.lossy, undefined=_undefined(image, shape, path))
+            values, undefined = _values(image, path)
+        native = values.astype(values.dtype.newbyteorder("="), copy=False)
+        if undefined is not None:
+            undefined = undefined.reshape(shape)
+        return Channels(native.reshape(*shape, 1), lossy=image.lossy, undefined=undefined)
     except (InputError, MemoryError):
         raise
     except Exception as error:  # whatever a parser stumbles over in a damaged file
@@ -149,12 +152,16 @@ def _require_sums(image: _Image, path: Path) -> None:
                 raise damaged(f"its {name} is not that of its content", path)
 
 
-def _undefined(image: _Image, shape: tuple[int, int], path: Path) -> npt.NDArray[np.bool_] | None:
-    """Where integers have the value that the header calls BLANK."""
-    blank = image.unit.header.get("BLANK")
-    if blank is None or image.unit.header["BITPIX"] < 0:
-        return None
+def _values(image: _Image, path: Path) -> tuple[Values, npt.NDArray[np.bool_] | None]:
+    """The scaled values, and where integers have the value that the header calls BLANK."""
+    header = image.unit.header
+    blank = header.get("BLANK") if header["BITPIX"] > 0 else None
+    if blank is None:
+        return np.asarray(image.unit.data), None
+    scaled = header.get("BSCALE", 1) != 1 or header.get("BZERO", 0) != 0
     with _opened(path, do_not_scale_image_data=True) as units:
-        stored = units[image.number].data
-        undefined: npt.NDArray[np.bool_] = (stored == blank).reshape(shape)
-    return undefined if undefined.any() else None
+        stored = np.asarray(units[image.number].data)
+    undefined = np.asarray(stored == blank)
+    # Of integers with BLANK astropy makes floats, if they need no scaling either.
+    values = np.asarray(image.unit.data) if scaled else stored
+    return values, undefined if undefined.any() else None

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -41,8 +42,7 @@ def whole_levels(values: npt.NDArray[np.number], path: Path) -> Levels:
     """The same values in an integer type. Raises InputError if they are no whole numbers."""
     kind, name = values.dtype.kind, values.dtype.name
     if kind in "iu":
-        whole: Levels = values.astype(values.dtype.newbyteorder("="), copy=False)
-        return whole
+        return cast("Levels", values)
     if kind != "f":
         raise InputError(f"holds pixels of {name}, not grey levels", file=path)
     finite = np.isfinite(values)
@@ -60,7 +60,7 @@ def grey_picture(channels: Channels, path: Path, *, stretch: bool) -> Picture:
 
     Raises InputError if they are no levels and are not to be made any, or pixels are missing.
     """
-    values, name = channels.seen, channels.values.dtype.newbyteorder("=").name
+    values, name = channels.seen, channels.values.dtype.name
     if channels.alpha_varies:
         problem = "has an alpha channel with more than one value: not all its pixels are there; "
         raise InputError(problem + "save it without (ImageMagick's -alpha off)", file=path)
@@ -69,7 +69,7 @@ def grey_picture(channels: Channels, path: Path, *, stretch: bool) -> Picture:
         problem = f"holds {undefined.sum()} undefined pixels (BLANK in FITS, GDAL_NODATA in TIFF)"
         raise InputError(problem, file=path)
     stretched = ""
-    grey = values[..., 0]
+    grey = np.ascontiguousarray(values[..., 0])
     if grey.dtype == np.float16:
         grey = grey.astype(np.float32)  # sums and bounds are beyond halves
     if channels.colour:

@@ -46,8 +46,8 @@ def _channels(page: tifffile.TiffPage, values: Values, path: Path) -> Channels:
     height, width, count = page.imagelength, page.imagewidth, page.samplesperpixel
     if page.planarconfig == 2 and count > 1:  # noqa: PLR2004 - planes one after the other
         values = np.moveaxis(values, 0, -1)
-    if values.dtype == np.bool_:
-        values = values.astype(np.uint8)
+    native = values.dtype.newbyteorder("=")
+    values = values.astype(np.uint8 if native == np.bool_ else native, copy=False)
     if values.shape != (height, width, count) or values.dtype.itemsize != _bytes(page):
         raise damaged(f"its tags do not fit its {values.shape} values of {values.dtype}", path)
     bits = page.bitspersample if page.bitspersample % _BITS_A_BYTE else None

@@ -16,7 +16,7 @@ from astropy.io import fits
 from darkscan.cli.main import main
 from darkscan.cli.models import model_file
 from darkscan.drivers.recording import Recording
-from tests.images.files import by_pillow
+from tests.images.files import by_pillow, packed, tags_of, tiff
 
 NAMES = {
     "a Latin-1 byte": os.fsdecode(b"pl\xe4te"),
@@ -166,3 +166,14 @@ def test_hdu_without_an_image_is_refused(
     assert darkscan(*command, "--hdu", "1") == 2
     assert "darkscan: error: --hdu: " in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_packed_levels_keep_their_depth_in_a_data_set(tmp_path: Path) -> None:
+    levels = plate().astype(np.uint16) * 4
+    image = tmp_path / "plate.tif"
+    image.write_bytes(tiff(tags_of(levels, 12), packed(levels, 12)))
+    (tmp_path / "plate.png").write_bytes(by_pillow((levels == 800).astype("u1") * 255, "PNG"))
+    built = ("dataset", "build", image, "--masks", tmp_path, "--windows", "20")
+    assert darkscan(*built, "--split", "1:0:0", "--out", tmp_path / "data.h5") == 0
+    with h5py.File(tmp_path / "data.h5") as data:
+        assert data.attrs["full_scale"] == 4095

@@ -192,11 +192,14 @@ def test_blank_pixels_are_no_levels(tmp_path: Path, zero: int, compressed: bool)
     assert abs(int(picture.levels[3, 5]) - float(np.median(picture.levels))) <= 1
 
 
-def test_blank_that_no_pixel_has_changes_nothing(tmp_path: Path) -> None:
-    unit = fits.PrimaryHDU(CHIP_1.astype("int16"))
-    unit.header["BLANK"] = -32768
+@pytest.mark.parametrize(("dtype", "blank"), [("int16", -32768), ("uint8", 255)])
+def test_blank_that_no_pixel_has_changes_nothing(tmp_path: Path, dtype: str, blank: int) -> None:
+    pixels = noise(30, 40, 200, dtype)
+    unit = fits.PrimaryHDU(pixels)
+    unit.header["BLANK"] = blank
     picture = read_picture(written(tmp_path / "a.fits", unit))
-    np.testing.assert_array_equal(picture.levels, CHIP_1)
+    np.testing.assert_array_equal(picture.levels, pixels)
+    assert picture.pixel_type == dtype
 
 
 @pytest.mark.parametrize("compressed", [False, True], ids=["plain", "compressed"])
