@@ -1,6 +1,7 @@
 """``darkscan export``: makes the model file that inspections load from a checkpoint."""
 
 import argparse
+import os
 from pathlib import Path
 
 from darkscan.cli.options import require_writable
@@ -56,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise InputError(f"must be 1 or more, is {arguments.threads}", field="--threads")
         torch.set_num_threads(arguments.threads)
     given = (arguments.checkpoint, arguments.out, arguments.weights)
-    paths = [path.resolve() for path in given if path is not None]
+    paths = [os.path.realpath(path) for path in given if path is not None]
     if len(set(paths)) < len(paths):
         raise InputError("is given twice", file=arguments.out, field="--out")
     for path in (arguments.out, arguments.weights):

@@ -1,6 +1,7 @@
 """The command line's entrance: finds the command, turns errors into one line and a code."""
 
 import argparse
+import errno
 import logging
 import signal
 import sys
@@ -35,6 +36,9 @@ from darkscan.cli import (
     worker,
 )
 from darkscan.pipeline.errors import DarkscanError, ExitCode
+
+_BAD_NAMES = {errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR}
+"""What is wrong with a name that was given, whoever meets it first."""
 
 _RIG_MODULES = {"harvesters", "genicam", "aioca", "epicscorelibs", "caproto"}
 
@@ -108,6 +112,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"darkscan: error: {arguments.command} {needed}", file=sys.stderr)
         return ExitCode.BAD_INPUT
     except OSError as error:
+        if error.errno in _BAD_NAMES:
+            print(f"darkscan: error: {error.filename}: {error.strerror}", file=sys.stderr)
+            return ExitCode.BAD_INPUT
         # A fault of the machine that no closer place could name better: memory, disk, limits.
         print(f"darkscan: error: {error}", file=sys.stderr)
         return ExitCode.FAILED

@@ -16,6 +16,7 @@ from darkscan.pipeline.supervisor import Progress
 _LINE_EVERY_S = 5.0
 _RATE_OVER_S = 30.0
 _HIGHEST_PICTURE = 40
+_BETWEEN = 2
 
 Picture = Callable[[int, int, bool], Text]
 """Draws for so many columns and rows of a terminal, in colour or not."""
@@ -80,24 +81,27 @@ class ProgressView:
             self._cells_shown = None
 
     def _view(self, cells: dict[str, str]) -> RenderableType:
+        size = self._console.size
         doing = cells.pop("scan", "")
-        parts: list[RenderableType] = [_table(cells)]
-        if doing:
-            parts.append(Text(doing))
-        if self._picture is not None:
-            size = self._console.size
-            rows = min(size.height - 6, _HIGHEST_PICTURE)
+        parts: list[RenderableType] = [*_tables(cells, size.width)]
+        words = [Text(doing)] if doing else []
+        hint = [Text(self._hint, style="dim")] if self._hint else []
+        rows = size.height - 1 - self._height([*parts, *words, *hint])
+        parts += words
+        if self._picture is not None and rows > 0:
             coloured = self._console.color_system is not None
-            picture = self._picture(size.width - 2, rows, coloured)
+            picture = self._picture(size.width - 2, min(rows, _HIGHEST_PICTURE), coloured)
             picture.end = "\n"
             parts.append(picture)
-        if self._hint:
-            parts.append(Text(self._hint, style="dim"))
-        return Group(*parts)
+        return Group(*parts, *hint)
+
+    def _height(self, parts: list[RenderableType]) -> int:
+        """Lines of the terminal."""
+        return len(self._console.render_lines(Group(*parts), pad=False))
 
     def _print(self, cells: dict[str, str]) -> None:
         line = ", ".join(f"{name} {value}" for name, value in cells.items())
-        self._console.print(line, highlight=False, soft_wrap=True)
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _cells(self, progress: Progress, now: float) -> dict[str, str]:
         statuses = progress.statuses.values()
@@ -146,10 +150,26 @@ class ProgressView:
         return (settled - settled_then) / span, max(0, windows - windows_then) / span
 
 
-def _table(cells: dict[str, str]) -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_row(*(f"[dim]{name}[/dim]" for name in cells))
-    table.add_row(*(f"[bold]{value}[/bold]" for value in cells.values()))
+def _tables(cells: dict[str, str], width: int) -> list[Table]:
+    """Names above values, as many side by side as fit into ``width`` columns."""
+    rows: list[list[tuple[str, str]]] = []
+    room = 0
+    for name, value in cells.items():
+        needed = max(len(name), len(value)) + _BETWEEN
+        if not rows or needed - _BETWEEN > room:
+            rows.append([])
+            room = width
+        rows[-1].append((name, value))
+        room -= needed
+    return [_table(row) for row in rows]
+
+
+def _table(row: list[tuple[str, str]]) -> Table:
+    table = Table.grid(padding=(0, _BETWEEN, 0, 0))
+    for _ in row:
+        table.add_column(overflow="fold")
+    table.add_row(*(Text(name, style="dim") for name, _ in row))
+    table.add_row(*(Text(value, style="bold") for _, value in row))
     return table
 
 

@@ -17,7 +17,7 @@ def record(source: FrameSource, path: Path, *, force: bool) -> None:
     The file appears only when it is whole. Raises InputError if it exists and ``force``
     is not given, StorageError if it cannot be written.
     """
-    if force and path.is_file() and not is_hdf5(path):
+    if force and path.exists() and not is_hdf5(path):
         problem = "is no recording, and only recordings are overwritten with --force"
         raise InputError(problem, file=path, field="--out")
     console = Console(file=sys.stderr)

@@ -139,7 +139,7 @@ def load_recipe(path: Path) -> Recipe:
     model = recipe.inspection.model
     if model in SHIPPED_MODELS:
         return recipe
-    absolute = str((path.parent / model).resolve())
+    absolute = str((path.parent / model).absolute())
     inspection = recipe.inspection.model_copy(update={"model": absolute})
     return recipe.model_copy(update={"inspection": inspection})
 

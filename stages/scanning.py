@@ -1,5 +1,6 @@
 """A rig's scan: planned, checked, described for the processes that carry it out."""
 
+import os
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -91,7 +92,7 @@ def prepare_scan(
 
 def _require_new(record: Path) -> None:
     RunSpec.require_text(record, "--record")
-    if record.exists():
+    if os.path.lexists(record):
         raise InputError("exists already", file=record)
     if not record.absolute().parent.is_dir():
         raise StorageError(record, f"there is no folder {record.parent}")

@@ -32,7 +32,7 @@ def test_a_library_leaves_no_identity_in_the_home_folder(library: str, tmp_path:
     assert not list(tmp_path.rglob("*"))
 
 
-def test_who_wants_to_report_may(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_wants_to_report_may() -> None:
     code = "import os, darkscan; print(os.environ['ORT_DISABLE_TELEMETRY'])"
     done = subprocess.run(
         [sys.executable, "-c", code],
