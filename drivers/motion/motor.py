@@ -1,7 +1,7 @@
 """One axis: an EPICS motor record."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,8 @@ from darkscan.drivers.motion.record_state import (
     ALL_FIELDS,
     ORDERS,
     REQUIRED,
+    Gate,
+    Look,
     Meaning,
     Outcome,
     Setup,
@@ -45,6 +47,9 @@ _STATUS_S = 3.0
 """A record's own request for its controller's status is answered within this time."""
 
 _LOOK_EVERY_S = 0.02
+_LOOK_AT_LEAST_EVERY_S = 1.0
+"""Switches that nobody seems to have touched are read again after this time."""
+
 _SAME = 1e-6
 
 OnSample = Callable[[Sample], None]
@@ -86,7 +91,9 @@ class Motor:
         self._fault: asyncio.Future[MotionError] | None = None
         self._suspect: MotionError | None = None
         self._lacking: frozenset[str] = frozenset()
-        self._before: tuple[Stand, Switches] | None = None
+        self._before: Look | None = None
+        self._looked_s = 0.0
+        self._doubted = False
         self._target: float | None = None
         self._velocity = self.ramp_s = 0.0
 
@@ -95,37 +102,42 @@ class Motor:
         try:
             await self._find(seconds)
             self._setup = await Setup.read(self.record, self._lacking)
-            stand, switches = await self._look()
+            look = await self._look()
         except MotionGoneError as error:
             raise self._not_there(seconds) from error
         except MotionError as error:
             raise InputError(str(error), field=self._setting) from error
         self._velocity, self.ramp_s = self._setup.velo, self._setup.accl
         self._tolerance_mm = max(
-            2.0 * abs(switches.mres), 10.0 * self._settings.uncertainty_um * _UM_TO_MM
+            2.0 * abs(look.switches.mres), 10.0 * self._settings.uncertainty_um * _UM_TO_MM
         )
-        self.meaning = self._meant or Meaning.of(stand, switches)
-        self.latest = stand.rbv
+        self.meaning = self._meant or Meaning.of(look)
+        self.latest = look.stand.rbv
         watch(self._field("RBV"), self._take_sample, self._on_gone)
         watch(self._field("MSTA"), self._take_status, self._on_gone)
         for field, usual in (("SET", 0.0), ("OFF", self.meaning.off)):
             if field not in self._lacking:
                 watch(self._field(field), partial(self._compare, field, usual), self._on_gone)
+        for field in Switches.names():
+            if field not in self._lacking:
+                watch(self._field(field), self._doubt, self._on_gone)
 
     async def require_order(self) -> None:
         """Raises MotionError if the record would not carry out an order; learns its limits.
 
         It may move meanwhile.
         """
-        stand, switches = await self._look()
-        deadline = asyncio.get_running_loop().time() + _STATUS_S
-        while switches.stup and asyncio.get_running_loop().time() < deadline:
+        loop = asyncio.get_running_loop()
+        look = await self._glance()
+        deadline = loop.time() + _STATUS_S
+        while look.switches.stup and loop.time() < deadline:
             await asyncio.sleep(_LOOK_EVERY_S)  # somebody asks for the status; it will come
-            stand, switches = await self._look()
-        self._before = stand, switches
-        problem = self._obstacle(stand, switches)
-        problem = problem or self.meaning.difference(Meaning.of(stand, switches), self.record)
-        if problem:
+            look = await self._look()
+        if self._against(look):
+            look = await self._look()  # all of it, to say what it is
+        self._before = look
+        if problem := self._against(look):
+            self._doubted = True
             raise self._error(problem)
         if self._suspect is not None:
             raise self._suspect
@@ -158,7 +170,7 @@ class Motor:
         """Raises MotionError unless the axis stands still and would carry out an order."""
         await self.require_order()
         assert self._before is not None, "just read"
-        if not self._before[0].dmov:
+        if not self._before.stand.dmov:
             raise self._error(f"{self.record} still moves")
 
     async def require_within(self, target: float) -> None:
@@ -183,7 +195,7 @@ class Motor:
         distance = abs(target - float(self.latest.value))
         deadline = loop.time() + distance / self._velocity + 2.0 * self.ramp_s + self._margin_s
         self._fault = loop.create_future()
-        put = asyncio.ensure_future(write(self._field("VAL"), target, seconds=None))
+        put = asyncio.ensure_future(self._write("VAL", target, seconds=None))
         put.add_done_callback(_take_note)
         ends: set[asyncio.Future[Any]] = {put, self._fault}
         try:
@@ -207,7 +219,13 @@ class Motor:
             put.cancel()
             self._fault.cancel()
             self._fault = None
-        await self._require_arrival(target)
+        sample, (msta, still) = await asyncio.gather(
+            read(self._field("RBV")), read_numbers([self._field("MSTA"), self._field("DMOV")])
+        )
+        self._take_sample(sample)
+        if problem := bad_status(msta, self.record, self._settings):
+            raise self._error(problem)
+        await self._require_there(float(sample.value), still=bool(still))
 
     async def confirm(self) -> Sample:
         """Where the axis stands after ``go``.
@@ -216,11 +234,18 @@ class Motor:
         """
         assert self._target is not None, "an order was given"
         assert self._before is not None, "and looked at before"
-        before, switches = self._before
-        stand = await self._require_arrival(self._target)
-        problem = self.meaning.difference(Meaning.of(stand, switches), self.record) or unmoved(
-            before, stand, switches, self.record, self._tolerance_mm
-        )
+        before = self._before
+        if self._doubted:
+            await self.require_order()
+        stand = await self._stand()
+        self._take_sample(stand.rbv)
+        problem = distrust(stand, self.record, self._settings)
+        if stand.off != self.meaning.off:
+            problem = problem or changed(self.record, "OFF", self.meaning.off, stand.off)
+        if problem:
+            raise self._error(problem)
+        await self._require_there(stand.user_mm, still=bool(stand.dmov))
+        problem = unmoved(before.stand, stand, before.switches, self.record, self._tolerance_mm)
         if problem:
             raise self._error(problem)
         if self._suspect is not None:
@@ -248,7 +273,8 @@ class Motor:
 
     async def excuse(self) -> str:
         """What the record says of why an order was not carried out."""
-        problem = self._obstacle(*await self._look())
+        problem = self._obstacle(await self._look())
+        self._doubted = True
         return f" ({problem})" if problem else str(await Outcome.read(self.record, self._lacking))
 
     @property
@@ -301,38 +327,69 @@ class Motor:
         self._velocity = velocity
         self.ramp_s = (velocity - self._setup.vbas) / self._settings.acceleration_mm_s2
         orders = {"VELO": velocity, "ACCL": self.ramp_s}
+        names = [self._field(field) for field in orders]
+        taken = await read_numbers(names)
+        if _same(taken, orders.values()):
+            return
         for field, value in orders.items():
-            await write(self._field(field), value)
-        taken = await read_numbers([self._field(field) for field in orders])
-        for (field, value), has in zip(orders.items(), taken, strict=True):
-            if not abs(has - value) <= _SAME * abs(value):
-                raise self._error(
-                    f"{self._field(field)} is {has:g} after {value:g} was written to it"
-                )
+            await self._write(field, value)
+        taken = await read_numbers(names)
+        if not _same(taken, orders.values()):
+            raise self._error(
+                f"{' and '.join(names)} are {taken[0]:g} and {taken[1]:g} after {velocity:g} and "
+                f"{self.ramp_s:g} were written to them"
+            )
 
-    async def _look(self) -> tuple[Stand, Switches]:
-        """Reads what an order depends on; learns the soft limits."""
-        stand, switches = await asyncio.gather(
-            Stand.read(self.record, self._lacking), Switches.read(self.record, self._lacking)
+    async def _write(self, field: str, value: float, *, seconds: float | None = ANSWER_S) -> None:
+        """Writes a field. Raises MotionError with the reason where the record refuses."""
+        try:
+            await write(self._field(field), value, seconds=seconds)
+        except MotionGoneError:
+            raise
+        except MotionError as refusal:
+            raise self._error(f"{refusal}{await self.excuse()}") from refusal
+
+    async def _look(self) -> Look:
+        """Reads all that an order depends on."""
+        self._doubted, self._looked_s = False, asyncio.get_running_loop().time()
+        gate, switches = await asyncio.gather(
+            Gate.read(self.record, self._lacking), Switches.read(self.record, self._lacking)
         )
-        # A record whose limits are equal has none.
-        limited = switches.llm != switches.hlm
-        self.low_mm = switches.llm if limited else -_UNLIMITED_MM
-        self.high_mm = switches.hlm if limited else _UNLIMITED_MM
-        return stand, switches
+        return self._take(Look(await self._stand(), gate, switches))
 
-    def _obstacle(self, stand: Stand, switches: Switches) -> str:
-        return obstacle(stand, switches, self.record, self._axis_settings, self._settings)
+    async def _glance(self) -> Look:
+        """As ``_look``; what has been read a moment ago, and not touched since, is not again."""
+        now_s = asyncio.get_running_loop().time()
+        recent = now_s - self._looked_s < _LOOK_AT_LEAST_EVERY_S
+        if self._before is None or self._doubted or not recent:
+            return await self._look()
+        stand, gate = await asyncio.gather(self._stand(), Gate.read(self.record, self._lacking))
+        return self._take(Look(stand, gate, self._before.switches))
 
-    async def _require_arrival(self, target: float) -> Stand:
-        stand = await Stand.read(self.record, self._lacking)
-        self._take_sample(stand.rbv)
-        if problem := distrust(stand, self.record, self._settings):
-            raise self._error(problem)
-        if abs(stand.user_mm - target) <= self._tolerance_mm and stand.dmov:
-            return stand
+    async def _stand(self) -> Stand:
+        return await Stand.read(self.record, self._lacking)
+
+    def _take(self, look: Look) -> Look:
+        """Learns the soft limits. A record whose limits are equal has none."""
+        low, high = look.gate.llm, look.gate.hlm
+        limited = low != high
+        self.low_mm = low if limited else -_UNLIMITED_MM
+        self.high_mm = high if limited else _UNLIMITED_MM
+        return look
+
+    def _against(self, look: Look) -> str:
+        return self._obstacle(look) or self.meaning.difference(Meaning.of(look), self.record)
+
+    def _obstacle(self, look: Look) -> str:
+        return obstacle(look, self.record, self._axis_settings, self._settings)
+
+    async def _require_there(self, user_mm: float, *, still: bool) -> None:
+        target = self._target
+        assert target is not None, "an order was given"
+        if still and abs(user_mm - target) <= self._tolerance_mm:
+            return
         raise self._error(
-            f"stopped{await self.excuse()} at {stand.user_mm:.3f} mm on the way to {target:.3f} mm"
+            f"stopped{await self.excuse()} at {user_mm:.3f} mm on the way to {target:.3f} mm"
         )
 
     def _take_sample(self, sample: Sample) -> None:
@@ -343,11 +400,21 @@ class Motor:
         if problem := bad_status(float(sample.value), self.record, self._settings):
             self.fail(self._error(problem))
 
+    def _doubt(self, _sample: Sample) -> None:
+        """Somebody has touched a switch: all of them are read again."""
+        self._doubted = True
+
     def _compare(self, field: str, usual: float, sample: Sample) -> None:
         """Takes note of a switch that must stay as it was: also of one that is put back."""
         if float(sample.value) != usual:
             self._suspect = self._error(changed(self.record, field, usual, float(sample.value)))
             self.fail(self._suspect)
+
+
+def _same(taken: Iterable[float], wanted: Iterable[float]) -> bool:
+    return all(
+        abs(has - value) <= _SAME * abs(value) for has, value in zip(taken, wanted, strict=True)
+    )
 
 
 def _take_note(task: asyncio.Task[None]) -> None:

@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Collection
 from dataclasses import MISSING, dataclass, fields
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from darkscan.drivers.motion.channel_access import Sample, read_fields
 from darkscan.drivers.motion.errors import MotionError
@@ -59,7 +59,7 @@ def _record(cls: type) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Stand(_Fields):
-    """Where an axis stands, and what makes that true.
+    """Where an axis stands, and what makes that true; read before and after each order.
 
     They are asked for in this order: an offset that changed before RBV was read is seen.
     """
@@ -71,9 +71,7 @@ class Stand(_Fields):
     msta: float
     set: float
     off: float = 0.0
-    dir: float = 0.0
     sevr: float = 0.0
-    stat: str = "NO_ALARM"
 
     @property
     def user_mm(self) -> float:
@@ -82,19 +80,32 @@ class Stand(_Fields):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Gate(_Fields):
+    """What else is read before each order."""
+
+    spmg: float
+    llm: float
+    hlm: float
+
+    @property
+    def shut(self) -> bool:
+        """Whether orders have to wait."""
+        return self.spmg != _GO
+
+
+@dataclass(frozen=True, kw_only=True)
 class Switches(_Fields):
-    """What an order depends on before it is given."""
+    """What an order depends on and that is seldom touched: read now and then, and watched."""
 
     egu: str
     disp: float
     disa: float
     disv: float = 1.0
-    spmg: float
     udf: float = 0.0
+    stat: str = "NO_ALARM"
     stup: float = 0.0
     cnen: float = 1.0
-    llm: float
-    hlm: float
+    dir: float = 0.0
     mres: float
     eres: float = 0.0
     ueip: float = 0.0
@@ -135,12 +146,31 @@ ORDERS = ("VAL", "STOP", "VELO", "ACCL")
 """Fields that are written."""
 
 ALL_FIELDS = tuple(
-    dict.fromkeys([*ORDERS, *Stand.names(), *Switches.names(), *Setup.names(), *Outcome.names()])
+    dict.fromkeys(
+        [
+            *ORDERS,
+            *Stand.names(),
+            *Gate.names(),
+            *Switches.names(),
+            *Setup.names(),
+            *Outcome.names(),
+        ]
+    )
 )
 REQUIRED = tuple(
-    dict.fromkeys([*ORDERS, *Stand.required(), *Switches.required(), *Setup.required()])
+    dict.fromkeys(
+        [*ORDERS, *Stand.required(), *Gate.required(), *Switches.required(), *Setup.required()]
+    )
 )
 """A record without these is none that axes are moved by; it may lack the rest."""
+
+
+class Look(NamedTuple):
+    """All that an order depends on."""
+
+    stand: Stand
+    gate: Gate
+    switches: Switches
 
 
 @dataclass(frozen=True)
@@ -158,9 +188,12 @@ class Meaning:
     urip: float
 
     @classmethod
-    def of(cls, stand: Stand, switches: Switches) -> Self:
+    def of(cls, look: Look) -> Self:
         """As it was read."""
-        return cls(stand.off, stand.dir, switches.mres, switches.eres, switches.ueip, switches.urip)
+        stand, _, switches = look
+        return cls(
+            stand.off, switches.dir, switches.mres, switches.eres, switches.ueip, switches.urip
+        )
 
     def difference(self, now: "Meaning", record: str) -> str:
         """What is said of the first field that is not what it was; empty: all are."""
@@ -184,27 +217,26 @@ def changed(record: str, field: str, before: float, after: float) -> str:
     )
 
 
-def obstacle(
-    stand: Stand, switches: Switches, record: str, axis: AxisSettings, settings: MotionSettings
-) -> str:
+def obstacle(look: Look, record: str, axis: AxisSettings, settings: MotionSettings) -> str:
     """Why an order would not be carried out as meant, and how to mend it; empty: it would."""
+    stand, gate, switches = look
     if switches.udf:
         return f"{record}.UDF is 1: the record has no value yet, and does not move; initialise it"
     return (
-        distrust(stand, record, settings)
+        distrust(stand, record, settings, f" (STAT is {switches.stat})")
         or _foreign_unit(switches.egu, record, axis)
-        or _switched_off(switches, record)
+        or _switched_off(gate, switches, record)
         or _powered_off(stand, switches, record, settings)
     )
 
 
-def distrust(stand: Stand, record: str, settings: MotionSettings) -> str:
+def distrust(stand: Stand, record: str, settings: MotionSettings, stat: str = "") -> str:
     """Why the record's readback is not to be believed; empty: it is."""
     if problem := bad_status(stand.msta, record, settings):
         return problem
     if stand.sevr >= _INVALID:
         return (
-            f"{record}.SEVR is INVALID (STAT is {stand.stat}): its values are not to be believed; "
+            f"{record}.SEVR is INVALID{stat}: its values are not to be believed; "
             "look to the record's controller"
         )
     if stand.set:
@@ -239,7 +271,7 @@ def _foreign_unit(egu: str, record: str, axis: AxisSettings) -> str:
     return f'{said}: set it to "mm" if that is what it is in, or say unit = "mm" in the rig file'
 
 
-def _switched_off(switches: Switches, record: str) -> str:
+def _switched_off(gate: Gate, switches: Switches, record: str) -> str:
     if switches.disp:
         return f"{record}.DISP is {switches.disp:g}: the record refuses all orders; set it to 0"
     if switches.disa == switches.disv:
@@ -247,8 +279,8 @@ def _switched_off(switches: Switches, record: str) -> str:
             f"{record}.DISA is {switches.disa:g}, as DISV: the record is disabled and nothing "
             f"moves; set it to {0 if switches.disv else 1}"
         )
-    if switches.spmg != _GO:
-        return f'{record}.SPMG is "{_word(_PAUSE_WORDS, switches.spmg)}": set it to "Go"'
+    if gate.shut:
+        return f'{record}.SPMG is "{_word(_PAUSE_WORDS, gate.spmg)}": set it to "Go"'
     if switches.stup:
         return (
             f'{record}.STUP is "{_word(_BUSY_WORDS, switches.stup)}": the record still waits for '

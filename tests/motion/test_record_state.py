@@ -6,6 +6,8 @@ import pytest
 
 from darkscan.drivers.motion.channel_access import Sample
 from darkscan.drivers.motion.record_state import (
+    Gate,
+    Look,
     Meaning,
     Outcome,
     Stand,
@@ -29,13 +31,16 @@ def a_stand(user_mm: float = 5.0, dial_mm: float = 5.0, **changes: float | str) 
 
 
 def switches(**changes: float | str) -> Switches:
-    usual = Switches(egu="mm", disp=0, disa=0, spmg=3, llm=0.0, hlm=300.0, mres=1e-4, eres=1e-4)
+    usual = Switches(egu="mm", disp=0, disa=0, mres=1e-4, eres=1e-4)
     return replace(usual, **changes)  # type: ignore[arg-type]
 
 
-def problem(stand: Stand, others: Switches, *, unit: str | None = None, **settings: object) -> str:
+def problem(
+    stand: Stand, others: Switches, *, unit: str | None = None, spmg: float = 3, **settings: object
+) -> str:
     axis = AxisSettings.model_validate({"record": "R:X", "unit": unit})
-    return obstacle(stand, others, "R:X", axis, motion_settings(**settings))
+    look = Look(stand, Gate(spmg=spmg, llm=0.0, hlm=300.0), others)
+    return obstacle(look, "R:X", axis, motion_settings(**settings))
 
 
 @pytest.mark.parametrize("unit", ["mm", "MM", " mm ", "Millimeter", "millimetres"])
@@ -68,9 +73,6 @@ def test_a_missing_unit_needs_the_rig_files_word(unit: str) -> None:
         pytest.param({"disp": 1}, "R:X.DISP is 1", id="no orders are taken"),
         pytest.param({"disa": 1}, "R:X.DISA is 1, as DISV", id="disabled"),
         pytest.param({"disa": 0, "disv": 0}, "R:X.DISA is 0, as DISV", id="disabled by DISV"),
-        pytest.param({"spmg": 0}, 'R:X.SPMG is "Stop"', id="on Stop"),
-        pytest.param({"spmg": 1}, 'R:X.SPMG is "Pause"', id="on Pause"),
-        pytest.param({"spmg": 2}, 'R:X.SPMG is "Move"', id="on Move, which is for one move"),
         pytest.param({"stup": 2}, 'R:X.STUP is "BUSY"', id="waiting for its controller"),
         pytest.param({"udf": 1}, "R:X.UDF is 1", id="without a value"),
     ],
@@ -80,21 +82,29 @@ def test_a_switch_that_keeps_the_axis_from_moving(changes: dict[str, float], sai
 
 
 @pytest.mark.parametrize(
+    ("number", "word"), [(0, "Stop"), (1, "Pause"), (2, "Move")], ids=["Stop", "Pause", "Move"]
+)
+def test_only_go_lets_all_orders_through(number: int, word: str) -> None:
+    said = problem(a_stand(), switches(), spmg=number)
+    assert said == f'R:X.SPMG is "{word}": set it to "Go"'
+
+
+@pytest.mark.parametrize(
     ("changes", "said"),
     [
         pytest.param({"set": 1}, 'R:X.SET is "Set"', id="SET"),
-        pytest.param({"sevr": 3, "stat": "COMM"}, "INVALID (STAT is COMM)", id="invalid alarm"),
+        pytest.param({"sevr": 3}, "R:X.SEVR is INVALID (STAT is COMM)", id="invalid alarm"),
         pytest.param({"msta": HOMED | NO_CONTROLLER}, "controller (MSTA)", id="no controller"),
         pytest.param({"msta": HOMED | SLIPPED}, "a slip or a stall (MSTA)", id="slipped"),
         pytest.param({"msta": 0}, "not homed", id="not homed"),
     ],
 )
 def test_a_readback_that_is_not_to_be_believed(changes: dict[str, float], said: str) -> None:
-    assert said in problem(a_stand(**changes), switches())
+    assert said in problem(a_stand(**changes), switches(stat="COMM"))
 
 
 def test_an_alarm_that_is_not_invalid_is_no_hindrance() -> None:
-    assert not problem(a_stand(sevr=2, stat="HIGH"), switches())
+    assert not problem(a_stand(sevr=2), switches())
 
 
 def test_a_drive_that_is_off_counts_where_the_record_switches_it() -> None:
@@ -135,7 +145,8 @@ def test_raw_counts_may_be_the_encoders() -> None:
 
 @pytest.mark.parametrize("field", ["off", "dir", "mres", "eres", "ueip", "urip"])
 def test_what_positions_hang_on_must_stay(field: str) -> None:
-    before = Meaning.of(a_stand(), switches())
+    gate = Gate(spmg=3, llm=0.0, hlm=300.0)
+    before = Meaning.of(Look(a_stand(), gate, switches()))
     assert not before.difference(before, "R:X")
     after = replace(before, **{field: 7.5})
     assert f"R:X.{field.upper()} was " in before.difference(after, "R:X")

@@ -1,5 +1,6 @@
 """An order to a motor record is believed only after a look at the ground it stands on."""
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -33,7 +34,6 @@ def wrong(fields: Fields, mended: Fields) -> Iterator[None]:
 
 WRONG = [
     pytest.param({".SET": "Set"}, {".SET": "Use"}, 'TEST:X.SET is "Set"', id="SET"),
-    pytest.param({".EGU": "um"}, {".EGU": "mm"}, 'TEST:X.EGU is "um"', id="EGU"),
     pytest.param({".DISP": 1}, {".DISP": 0}, "TEST:X.DISP is 1", id="DISP"),
     pytest.param({".DISA": 1}, {".DISA": 0}, "TEST:X.DISA is 1", id="DISA"),
     pytest.param({".SPMG": "Pause"}, {".SPMG": "Go"}, 'TEST:X.SPMG is "Pause"', id="SPMG"),
@@ -49,6 +49,7 @@ WRONG = [
     ("fields", "mended", "said"),
     [
         WRONG[0],
+        pytest.param({".EGU": "um"}, {".EGU": "mm"}, 'TEST:X.EGU is "um"', id="EGU"),
         pytest.param({".RDBD": 0.5}, {".RDBD": 0.005}, "TEST:X.RDBD is 0.5 mm", id="RDBD"),
         pytest.param({".LLM": float("nan")}, {".LLM": -50.0}, "TEST:X.LLM is nan", id="no number"),
     ],
@@ -84,6 +85,15 @@ def test_a_stage_ends_in_one_line_before_anything_moves(
     (line,) = [line for line in stage.words.splitlines() if "error" in line]
     assert line.startswith('darkscan: error: motion: axis x: TEST:X.SET is "Set": ')
     assert line.endswith('set it to "Use"')
+
+
+def test_a_unit_that_changes_in_mid_scan_is_seen_within_a_second(stage: StageProcess) -> None:
+    stage.send(Move(order=1, target_mm=place(10.0)))
+    stage.wait_for(Arrived)
+    with wrong({".EGU": "um"}, {".EGU": "mm"}):
+        time.sleep(1.1)
+        stage.send(Move(order=2, target_mm=place(40.0)))
+        assert 'TEST:X.EGU is "um"' in stage.wait_for(MotionStopped).reason
 
 
 @pytest.mark.parametrize(("fields", "mended", "said"), WRONG[1:])
