@@ -3,9 +3,9 @@
 import io
 
 from darkscan.cli.progress import ProgressView
-from darkscan.pipeline.messages import Status
-from darkscan.pipeline.results import LedgerSums
-from darkscan.pipeline.supervisor import Progress
+from darkscan.pipeline.core.frame_results import LedgerSums
+from darkscan.pipeline.running.supervisor import Progress
+from darkscan.pipeline.transport.messages import Status
 
 
 def test_a_line_says_what_an_operator_wants_to_know() -> None:

@@ -11,7 +11,7 @@ import pytest
 from astropy.io import fits
 
 from darkscan.drivers.images import Mosaic, read_picture
-from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.core.errors import InputError
 from tests.images.samples import Array, noise, write_image
 
 
@@ -163,7 +163,7 @@ def test_image_beyond_the_decoders_limit_is_explained(tmp_path: Path) -> None:
     program = (
         "import os, sys, pathlib; os.environ['OPENCV_IO_MAX_IMAGE_PIXELS'] = '1000'\n"
         "from darkscan.drivers.images import read_picture\n"
-        "from darkscan.pipeline.errors import InputError\n"
+        "from darkscan.pipeline.core.errors import InputError\n"
         "try: read_picture(pathlib.Path(sys.argv[1]))\n"
         "except InputError as error: print(error)"
     )

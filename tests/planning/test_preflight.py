@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from darkscan.drivers.planning import ScanPlan, machine
-from darkscan.drivers.planning.finding import Finding
+from darkscan.drivers.planning.instrument import Finding
 from darkscan.drivers.planning.preflight import Preflight, preflight, survey
 from darkscan.drivers.rig import Rig
-from darkscan.pipeline.errors import InputError, StorageError
-from darkscan.pipeline.recipe import Processes, Recipe
+from darkscan.pipeline.core.errors import InputError, StorageError
+from darkscan.pipeline.core.recipe import Processes, Recipe
 from tests.planning.rigs import Mode, plan_of, rig_of
 
 WINDOWS_A_FRAME = 49  # of 1024 x 1024 px

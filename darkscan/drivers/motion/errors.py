@@ -1,0 +1,11 @@
+"""What can go wrong with axes."""
+
+from darkscan.pipeline.core.errors import DarkscanError
+
+
+class MotionError(DarkscanError):
+    """An order was refused, or a move went wrong; the axes have to be stopped."""
+
+
+class MotionGoneError(MotionError):
+    """The motion unit does not answer."""
