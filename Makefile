@@ -29,7 +29,7 @@ $(VENV)/base: pyproject.toml constraints.txt
 # What a rig needs besides: harvesters, EPICS, and the simulated camera where a compiler is.
 $(VENV)/rig: $(VENV)/base
 	$(PIP) install -q -c constraints.txt -e '.[rig]'
-	@$(BIN)/python -m darkscan.drivers.simulated_rig.build || \
+	@$(BIN)/python -m darkscan.simulation.rig.build || \
 	    echo "no simulated rig: the simulated camera could not be built (see above)"
 	@touch $@
 
@@ -80,7 +80,7 @@ tables: $(VENV)/dev
 	$(BIN)/python benchmarks/tables.py --out out/tables
 
 schema: $(VENV)/base
-	$(BIN)/python -c 'import json; from darkscan.pipeline.defect_map import json_schema; \
+	$(BIN)/python -c 'import json; from darkscan.pipeline.core.defect_map import json_schema; \
 	    print(json.dumps(json_schema(), indent=2))' > docs/defect-map.schema.json
 
 clean:

@@ -23,16 +23,15 @@ from figures import in_turn, machine, ratio
 from darkscan.drivers.camera.buffers import Buffer
 from darkscan.drivers.camera.camera import Camera
 from darkscan.drivers.camera.lines import Assembled, LineAssembler
-from darkscan.drivers.camera.nodes import Nodes
+from darkscan.drivers.camera.nodes import Nodes, wanted_nodes
 from darkscan.drivers.camera.producer import Connection
 from darkscan.drivers.camera.unpacking import LAYOUTS
-from darkscan.drivers.camera.wanted import wanted_nodes
 from darkscan.drivers.rig import CameraSettings
-from darkscan.drivers.simulated_rig import build
-from darkscan.pipeline.frames import Pixels
-from darkscan.pipeline.ring import FrameRing
-from darkscan.pipeline.run import RING_NAME, RunFolder
-from darkscan.pipeline.units import FrameId
+from darkscan.pipeline.core.scan import Pixels
+from darkscan.pipeline.core.units import FrameId
+from darkscan.pipeline.running.specification import RING_NAME, RunFolder
+from darkscan.pipeline.transport.ring import FrameRing
+from darkscan.simulation.rig import build
 
 SHAPES = ((512, 8192), (512, 16384), (1024, 16384))
 FRAME_ROWS, OVERLAP = 2048, 160

@@ -24,23 +24,22 @@ import numpy as np
 import numpy.typing as npt
 from figures import machine
 
-from darkscan.drivers.simulation import PRESETS, SimulatedScan, simulate_element, size_of_patch
-from darkscan.drivers.simulation.comparison import Comparison, TrueScratch, compare
-from darkscan.drivers.simulation.truth import SCRATCH_KINDS, ElementTruth
-from darkscan.pipeline.frames import Pixels
-from darkscan.pipeline.grid import window_origins
-from darkscan.pipeline.recipe import Inspection
-from darkscan.pipeline.results import FrameResult, Inspected, LedgerSums, ModelInfo
-from darkscan.pipeline.scan import FrameMeta
-from darkscan.stages.centrelines import find_centrelines
-from darkscan.stages.inference import (
+from darkscan.centrelines import find_centrelines
+from darkscan.inference import (
     FrameWindows,
     OnnxRuntimeBackend,
     read_conventions,
     scores_in_context,
     see,
 )
-from darkscan.stages.mapping import build_map
+from darkscan.pipeline.core.frame_results import FrameResult, Inspected, LedgerSums, ModelInfo
+from darkscan.pipeline.core.grid import window_origins
+from darkscan.pipeline.core.recipe import Inspection
+from darkscan.pipeline.core.scan import FrameMeta, Pixels
+from darkscan.simulation.element import PRESETS, SimulatedScan, simulate_element, size_of_patch
+from darkscan.simulation.element.comparison import Comparison, TrueScratch, compare
+from darkscan.simulation.element.element_truth import SCRATCH_KINDS, ElementTruth
+from darkscan.stages.merging import build_map
 
 WINDOW, STRIDE = 256, 128
 TOUCHED_PX = 25

@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 from figures import machine
 
-from darkscan.pipeline.geometry import PixelToStage
-from darkscan.pipeline.grid import window_origins
-from darkscan.pipeline.recipe import Inspection
-from darkscan.pipeline.results import FrameResult, Inspected, LedgerSums, ModelInfo
-from darkscan.pipeline.scan import FrameMeta, ScanInfo
-from darkscan.stages.mapping import write_map
+from darkscan.pipeline.core.frame_results import FrameResult, Inspected, LedgerSums, ModelInfo
+from darkscan.pipeline.core.geometry import PixelToStage
+from darkscan.pipeline.core.grid import window_origins
+from darkscan.pipeline.core.recipe import Inspection
+from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
+from darkscan.stages.merging import write_map
 
 COLUMNS, ROWS = 44, 25
 SIZE_MM = (810.0, 460.0)

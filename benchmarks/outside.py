@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 
 from figures import machine
 
-from darkscan.stages.inference import Backend, FrameWindows, Pending, Seen
+from darkscan.inference import Backend, FrameWindows, Pending, Seen
 
 _FOLDER = "DARKSCAN_BENCHMARK_COUNTS"
 _MODEL, _ALL = "the model", "all of the run"
@@ -95,7 +95,7 @@ def count_in_this_process() -> None:
     """Makes a stage leave what it spent, and what of it its model, when it ends."""
     if "darkscan.stages" not in sys.orig_argv or _FOLDER not in os.environ:
         return
-    from darkscan.pipeline.station import Station
+    from darkscan.pipeline.transport.station import Station
 
     stage = sys.orig_argv[sys.orig_argv.index("darkscan.stages") + 1]
     moments: list[_Spent] = []
@@ -131,7 +131,7 @@ def count_in_this_process() -> None:
 
 
 def _count_backends(backends: list[_Counted]) -> None:
-    from darkscan.stages.classifying import Classifier
+    from darkscan.stages.classification.classifier import Classifier
 
     make = Classifier.__init__
 

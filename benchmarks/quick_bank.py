@@ -10,7 +10,7 @@ import numpy.typing as npt
 from darkscan.network.classical import FilterBank
 from darkscan.network.classical.banks import LENGTH_PX, oriented
 from darkscan.network.classical.levels import FloatImage, in_sigmas
-from darkscan.pipeline.frames import Pixels
+from darkscan.pipeline.core.scan import Pixels
 
 Kernel = Callable[..., npt.NDArray[np.float64]]
 

@@ -28,10 +28,10 @@ from figures import in_turn, machine, ratio, seconds_of_frames
 from papers_way import PAPER, STRIDE, WINDOW, Way, papers_way
 
 from darkscan.drivers.recording import Recording
-from darkscan.pipeline.grid import window_origins
-from darkscan.pipeline.recipe import SHIPPED_MODELS, Recipe
-from darkscan.stages.inference import FrameWindows, open_backend, read_conventions, see
-from darkscan.stages.inference.choosing import BACKENDS, choose
+from darkscan.inference import FrameWindows, open_backend, read_conventions, see
+from darkscan.inference.selection import BACKENDS, choose
+from darkscan.pipeline.core.grid import window_origins
+from darkscan.pipeline.core.recipe import SHIPPED_MODELS, Recipe
 
 BARE, REPLAY = "bare model loop", "replay, one worker"
 

@@ -19,13 +19,13 @@ import numpy as np
 import zmq
 from figures import in_turn, machine, ratio
 
-from darkscan.pipeline.links import Inbox, Outbox
-from darkscan.pipeline.messages import Acknowledged, Captured
-from darkscan.pipeline.results import Stamp
-from darkscan.pipeline.ring import FrameRing
-from darkscan.pipeline.run import RING_NAME, RunFolder
-from darkscan.pipeline.scan import FrameMeta
-from darkscan.pipeline.units import FrameId
+from darkscan.pipeline.core.frame_results import Stamp
+from darkscan.pipeline.core.scan import FrameMeta
+from darkscan.pipeline.core.units import FrameId
+from darkscan.pipeline.running.specification import RING_NAME, RunFolder
+from darkscan.pipeline.transport.links import Inbox, Outbox
+from darkscan.pipeline.transport.messages import Acknowledged, Captured
+from darkscan.pipeline.transport.ring import FrameRing
 
 SHAPE = (2048, 2048)
 SLOTS = 8

@@ -30,11 +30,10 @@ from figures import machine
 from matplotlib.figure import Figure
 from quick_bank import QuickBank
 
-from darkscan.cli.models import model_file
-from darkscan.cli.options import checked_threads, require_writable
-from darkscan.cli.progress_bar import progress_bar
-from darkscan.cli.scoring import ModelScorer
+from darkscan.cli.options import checked_threads, model_file, require_writable
+from darkscan.cli.progress import progress_bar
 from darkscan.drivers.images import Mosaic
+from darkscan.inference.scoring import ModelScorer
 from darkscan.network.classical import (
     STRIDE_PX,
     WINDOW_PX,
@@ -43,19 +42,19 @@ from darkscan.network.classical import (
     methods,
     score_windows,
 )
-from darkscan.network.classical.truth import Flags, WindowLabels, label_windows
+from darkscan.network.classical.marked_windows import Flags, WindowLabels, label_windows
 from darkscan.network.datasets import Dataset
 from darkscan.network.datasets.facts import CELL_PX
 from darkscan.network.datasets.mask_reading import MaskReader
 from darkscan.network.datasets.masks import check_stems
 from darkscan.network.evaluation import degradations as physics
 from darkscan.network.evaluation.degradations import CONDITIONS, PITCHES, Condition, Grey
-from darkscan.network.pictures import png
+from darkscan.network.figures import png
 from darkscan.network.validation import area_under_curve
-from darkscan.pipeline.errors import ExitCode, InputError, StorageError
-from darkscan.pipeline.frames import Pixels
-from darkscan.pipeline.grid import window_origins
-from darkscan.pipeline.storage import write_together
+from darkscan.pipeline.core.errors import ExitCode, InputError, StorageError
+from darkscan.pipeline.core.files import write_together
+from darkscan.pipeline.core.grid import window_origins
+from darkscan.pipeline.core.scan import Pixels
 
 ENOUGH = 0.95
 HEADER = "| condition | AUC | line bank | AUC, 40 px | line bank, 40 px | recall | FPR |"

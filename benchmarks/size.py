@@ -22,8 +22,8 @@ from figures import machine, seconds_of_frames
 
 from darkscan.drivers.recording import RecordingWriter
 from darkscan.network.datasets.simulated import SimulatedImage
-from darkscan.pipeline.geometry import PixelToStage
-from darkscan.pipeline.scan import FrameMeta, ScanInfo
+from darkscan.pipeline.core.geometry import PixelToStage
+from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 
 _DIFFERENT = 4
 

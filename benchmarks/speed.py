@@ -30,13 +30,13 @@ from figures import in_turn, machine, ratio
 from papers_way import BATCH, PAPER, STRIDE, WINDOW, Way, papers_way, timed
 from sliced import sliced_inference
 
+from darkscan.inference import FrameWindows, open_backend, see
+from darkscan.inference.conventions import Precision
 from darkscan.network.datasets.simulated import SimulatedImage
-from darkscan.pipeline.brightness import gains_and_offsets
-from darkscan.pipeline.frames import Pixels
-from darkscan.pipeline.grid import window_origins
-from darkscan.pipeline.recipe import SHIPPED_MODELS
-from darkscan.stages.inference import FrameWindows, open_backend, see
-from darkscan.stages.inference.conventions import Precision
+from darkscan.pipeline.core.brightness import gains_and_offsets
+from darkscan.pipeline.core.grid import window_origins
+from darkscan.pipeline.core.recipe import SHIPPED_MODELS
+from darkscan.pipeline.core.scan import Pixels
 
 SIDE_FRAMES, FRAME_WINDOWS = 1100, 225
 MODELS = files("darkscan") / "models"

@@ -23,26 +23,10 @@ import numpy as np
 from astropy.io import fits
 from figures import in_turn, machine, ratio
 
+from darkscan.centrelines import find_centrelines
 from darkscan.drivers.images import ImageScan, Mosaic
 from darkscan.drivers.recording import RecordingWriter, save_recording
-from darkscan.drivers.simulation import SimulatedScan, simulate_element, size_of_patch
-from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
-from darkscan.pipeline.frames import Pixels
-from darkscan.pipeline.grid import window_origins
-from darkscan.pipeline.journal import Journal
-from darkscan.pipeline.messages import decode, encode
-from darkscan.pipeline.recipe import Inspection
-from darkscan.pipeline.results import (
-    Centrelines,
-    FrameResult,
-    Inspected,
-    LedgerSums,
-    ModelInfo,
-)
-from darkscan.pipeline.scan import FrameMeta, ScanInfo
-from darkscan.pipeline.thumbnail import make_thumbnail
-from darkscan.stages.centrelines import find_centrelines
-from darkscan.stages.inference import (
+from darkscan.inference import (
     FrameWindows,
     OnnxRuntimeBackend,
     Seen,
@@ -50,7 +34,22 @@ from darkscan.stages.inference import (
     scores_in_context,
     see,
 )
-from darkscan.stages.mapping import write_map
+from darkscan.pipeline.core.brightness import gains_and_offsets, window_extrema
+from darkscan.pipeline.core.frame_results import (
+    Centrelines,
+    FrameResult,
+    Inspected,
+    LedgerSums,
+    ModelInfo,
+)
+from darkscan.pipeline.core.grid import window_origins
+from darkscan.pipeline.core.recipe import Inspection
+from darkscan.pipeline.core.scan import FrameMeta, Pixels, ScanInfo
+from darkscan.pipeline.core.thumbnail import make_thumbnail
+from darkscan.pipeline.transport.journal import Journal
+from darkscan.pipeline.transport.messages import decode, encode
+from darkscan.simulation.element import SimulatedScan, simulate_element, size_of_patch
+from darkscan.stages.merging import write_map
 
 WINDOW, STRIDE, SIDE = 256, 128, 2048
 ORIGINS = window_origins((SIDE, SIDE), WINDOW, STRIDE)

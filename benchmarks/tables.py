@@ -17,9 +17,9 @@ import sys
 from pathlib import Path
 
 from darkscan.cli.main import main as darkscan
-from darkscan.drivers.simulation.windows import training_batch
 from darkscan.network.sources import DatasetWindows, SimulatedWindows
 from darkscan.network.training import Machine, TrainingOptions, fit, paper
+from darkscan.simulation.element.windows import training_batch
 
 # At these a window costs about 0.2 GMAC: `darkscan network NAME --width W` prints it.
 WIDTHS = {
@@ -90,7 +90,7 @@ def train(name: str, arguments: argparse.Namespace) -> None:
         seed=arguments.seed,
     )
     optic = functools.partial(training_batch, preset="optic")
-    description = "windows of darkscan.drivers.simulation.windows, preset optic"
+    description = "windows of darkscan.simulation.element.windows, preset optic"
     windows = SimulatedWindows(optic, description=description)
     fit(options, arguments.out / name, windows, machine=machine)
 

@@ -23,24 +23,23 @@ from typing import Any
 import numpy as np
 from figures import in_turn, machine, ratio
 
-from darkscan.pipeline.cores import threads_each
-from darkscan.pipeline.geometry import PixelToStage
-from darkscan.pipeline.grid import window_origins
-from darkscan.pipeline.links import Desk, Inbox
-from darkscan.pipeline.messages import Joined, Prepared
-from darkscan.pipeline.recipe import Recipe
-from darkscan.pipeline.results import FrameResult
-from darkscan.pipeline.ring import FrameRing
-from darkscan.pipeline.run import RING_NAME, RunFolder, RunSpec
-from darkscan.pipeline.scan import FrameMeta, ScanInfo
-from darkscan.pipeline.station import Station
-from darkscan.pipeline.units import FrameId
-from darkscan.stages.classification import Classification
-from darkscan.stages.inference import FrameWindows, OnnxRuntimeBackend, Pending, Seen, see
-from darkscan.stages.inference.setting_up import Calls
-from darkscan.stages.inference.stacking import frames_a_call, stacked
-from darkscan.stages.remote.worker import RemoteWorker
-from darkscan.stages.running import specify
+from darkscan.inference import FrameWindows, OnnxRuntimeBackend, Pending, Seen, see
+from darkscan.inference.opening import Calls, frames_a_call, stacked
+from darkscan.pipeline.core.cores import threads_each
+from darkscan.pipeline.core.frame_results import FrameResult
+from darkscan.pipeline.core.geometry import PixelToStage
+from darkscan.pipeline.core.grid import window_origins
+from darkscan.pipeline.core.recipe import Recipe
+from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
+from darkscan.pipeline.core.units import FrameId
+from darkscan.pipeline.running.specification import RING_NAME, RunFolder, RunSpec
+from darkscan.pipeline.transport.links import Desk, Inbox
+from darkscan.pipeline.transport.messages import Joined, Prepared
+from darkscan.pipeline.transport.ring import FrameRing
+from darkscan.pipeline.transport.station import Station
+from darkscan.runs.runner import specify
+from darkscan.stages.classification.remote_worker import RemoteWorker
+from darkscan.stages.classification.stage import Classification
 
 SIDE = 2048
 SLOTS = 8
@@ -192,7 +191,7 @@ def _work(what: str) -> None:
             station = Station(run_dir, "classification", 0)
             Classification(run_dir, RunSpec.read(run_dir), Instant(), station).run()
         case "gateway":
-            from darkscan.stages.remote.gateway import Gateway
+            from darkscan.stages.classification.gateway import Gateway
 
             station = Station(run_dir, "gateway", 0)
             Gateway(run_dir, RunSpec.read(run_dir), ADDRESS, station).run()

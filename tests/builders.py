@@ -3,9 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.pipeline.geometry import PixelToStage
-from darkscan.pipeline.results import FrameResult
-from darkscan.pipeline.scan import FrameMeta, PixelType, ScanInfo
+from darkscan.pipeline.core.frame_results import FrameResult
+from darkscan.pipeline.core.geometry import PixelToStage
+from darkscan.pipeline.core.scan import FrameMeta, PixelType, ScanInfo
 
 
 def scan_info(

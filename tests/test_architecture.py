@@ -24,10 +24,10 @@ def test_arrows_point_down_only() -> None:
     [
         "darkscan.stages.acquisition",
         "darkscan.stages.preprocessing",
-        "darkscan.stages.classification",
-        "darkscan.stages.merging",
+        "darkscan.stages.classification.stage",
+        "darkscan.stages.merging.stage",
         "darkscan.drivers.recording",
-        "darkscan.drivers.simulation",
+        "darkscan.simulation.element",
         "darkscan.cli.main",
     ],
 )

@@ -10,14 +10,13 @@ import numpy.typing as npt
 from darkscan.drivers.camera.errors import CameraGone
 from darkscan.drivers.planning import LiveScan, plan_scan
 from darkscan.drivers.rig import Rig, drawn_geometry, load_rig
-from darkscan.pipeline.configuration import check
-from darkscan.pipeline.frames import Pixels
-from darkscan.pipeline.messages import Arrived, FrameRef, Halt, MotionReady, Move, Sweep
-from darkscan.pipeline.recipe import Inspection
-from darkscan.pipeline.scan import FrameMeta
-from darkscan.pipeline.units import FrameId
+from darkscan.pipeline.core.recipe import Inspection
+from darkscan.pipeline.core.scan import FrameMeta, Pixels
+from darkscan.pipeline.core.settings import check
+from darkscan.pipeline.core.units import FrameId
+from darkscan.pipeline.transport.messages import Arrived, FrameRef, Halt, MotionReady, Move, Sweep
+from darkscan.stages.acquisition.capture import Darkroom
 from darkscan.stages.acquisition.conductor import Condition, Conductor, Interrupted, ScanEnded
-from darkscan.stages.acquisition.darkroom import Darkroom
 from tests.conftest import REPOSITORY
 
 FRAME = 512

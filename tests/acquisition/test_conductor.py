@@ -2,10 +2,10 @@
 
 import pytest
 
-from darkscan.pipeline.errors import InputError
-from darkscan.pipeline.messages import Halt, MotionStopped, Move, Pause
-from darkscan.pipeline.scan import FrameFlag
-from darkscan.pipeline.units import FrameId
+from darkscan.pipeline.core.errors import InputError
+from darkscan.pipeline.core.scan import FrameFlag
+from darkscan.pipeline.core.units import FrameId
+from darkscan.pipeline.transport.messages import Halt, MotionStopped, Move, Pause
 from darkscan.stages.acquisition.conductor import Interrupted, ScanEnded
 from tests.acquisition.fakes import FakeAxes, FakeCamera, Stand, rig_of, scan_of
 

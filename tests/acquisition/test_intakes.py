@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 
-from darkscan.drivers.motion.history import History
+from darkscan.drivers.motion.track import History
 from darkscan.drivers.planning import Pass, passes
-from darkscan.pipeline.messages import Arrived, Latched, Track
-from darkscan.pipeline.scan import FrameFlag
-from darkscan.stages.acquisition.darkroom import Darkroom
-from darkscan.stages.acquisition.fly import FlyIntake
-from darkscan.stages.acquisition.line import LineIntake
+from darkscan.pipeline.core.scan import FrameFlag
+from darkscan.pipeline.transport.messages import Arrived, Latched, Track
+from darkscan.stages.acquisition.capture import Darkroom
+from darkscan.stages.acquisition.sweep import FlyIntake, LineIntake
 from tests.acquisition.fakes import FRAME, FakeAccount, FakeBlock, rig_of, scan_of
 
 FLY = scan_of(rig_of("fly"))

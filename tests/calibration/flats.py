@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from darkscan.drivers.rig import Rig, drawn_geometry
-from darkscan.drivers.simulation import simulate_element
-from darkscan.drivers.simulation.render import Scene
+from darkscan.simulation.element import simulate_element
+from darkscan.simulation.element.render import Scene
 from tests.calibration.scenes import PITCH_UM, Image, Sensor, record, stops, vignetting
 
 ELEMENT_MM = (12.0, 9.0)

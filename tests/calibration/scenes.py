@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from darkscan.drivers.recording import RecordingWriter
 from darkscan.drivers.rig import Geometry, Rig, drawn_geometry
-from darkscan.pipeline.configuration import check
-from darkscan.pipeline.geometry import FloatArray, PixelToStage, StageToElement
-from darkscan.pipeline.scan import FrameMeta, ScanInfo
+from darkscan.pipeline.core.geometry import FloatArray, PixelToStage, StageToElement
+from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
+from darkscan.pipeline.core.settings import check
 
 Image = npt.NDArray[np.float32]
 Kind = Literal["area", "line"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from darkscan.drivers.rig import Geometry, Rig
-from darkscan.pipeline.geometry import FloatArray
+from darkscan.pipeline.core.geometry import FloatArray
 from tests.calibration.scenes import (
     PITCH_UM,
     SIZE_MM,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from darkscan.cli.calibrate_flat import middle_of_element
+from darkscan.cli.calibrate import middle_of_element
 from darkscan.cli.main import main
 from darkscan.drivers.calibration import load_flat, load_geometry
 from darkscan.drivers.rig import Geometry, Rig, drawn_geometry, load_rig

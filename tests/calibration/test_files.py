@@ -24,11 +24,11 @@ from darkscan.drivers.calibration import (
     save_geometry,
     valid_until,
 )
-from darkscan.drivers.calibration.bad_pixels import BadPixels
+from darkscan.drivers.calibration.flat_field import BadPixels
 from darkscan.drivers.calibration.geometry_file import GeometryQuality
 from darkscan.drivers.calibration.header import StageSetup
 from darkscan.drivers.rig import Rig, drawn_geometry
-from darkscan.pipeline.errors import InputError, StorageError
+from darkscan.pipeline.core.errors import InputError, StorageError
 from tests.calibration.scenes import make_rig, true_geometry
 
 TAKEN = date(2026, 5, 4)
@@ -205,7 +205,7 @@ def test_cameras_are_told_apart_where_their_numbers_are_known(
 @given(change=st.sampled_from([1e-9, -0.5, 1e6]), where=st.integers(0, 100))
 def test_any_number_changed_by_hand_is_noticed(change: float, where: int) -> None:
     content = calibration().model_dump(mode="json")
-    from darkscan.pipeline.configuration import content_hash
+    from darkscan.pipeline.core.settings import content_hash
 
     before = content_hash(content)
     part = content[["pixel_to_stage", "stage_to_element"][where % 2]]

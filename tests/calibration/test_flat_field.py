@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from darkscan.drivers.calibration import FlatField
-from darkscan.drivers.calibration.bad_pixels import BadPixels
-from darkscan.pipeline.errors import InputError
+from darkscan.drivers.calibration.flat_field import BadPixels
+from darkscan.pipeline.core.errors import InputError
 
 Array = npt.NDArray[Any]
 

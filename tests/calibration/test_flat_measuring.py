@@ -10,7 +10,7 @@ import pytest
 from darkscan.drivers.calibration import FlatField, FlatQuality, describe_flat, measure_flat
 from darkscan.drivers.recording import Recording
 from darkscan.drivers.rig import Rig
-from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.core.errors import InputError
 from tests.calibration.flats import Camera, make_camera, record_dark, record_light
 from tests.calibration.scenes import make_rig, record, stops
 

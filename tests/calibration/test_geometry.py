@@ -16,8 +16,8 @@ from darkscan.drivers.calibration import (
 )
 from darkscan.drivers.recording import Recording
 from darkscan.drivers.rig import Geometry, Rig, drawn_geometry
-from darkscan.pipeline.errors import InputError
-from darkscan.pipeline.geometry import FloatArray
+from darkscan.pipeline.core.errors import InputError
+from darkscan.pipeline.core.geometry import FloatArray
 from tests.calibration.scenes import (
     SPACING_MM,
     make_rig,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from darkscan.drivers.calibration.glow import CELLS, mean_glow
-from darkscan.pipeline.geometry import FloatArray, PixelToStage
-from darkscan.pipeline.scan import FrameMeta
+from darkscan.pipeline.core.geometry import FloatArray, PixelToStage
+from darkscan.pipeline.core.scan import FrameMeta
 from tests.calibration.scenes import vignetting
 
 FRAME_PX = 512

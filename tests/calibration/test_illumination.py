@@ -10,10 +10,9 @@ import pytest
 from darkscan.drivers.calibration import illumination
 from darkscan.drivers.calibration.illumination import darkened
 from darkscan.drivers.rig import SimulationSettings
-from darkscan.drivers.simulated_rig.unit_process import MotionUnitProcess
-from darkscan.drivers.simulated_rig.unit_settings import MotionUnitSettings
-from darkscan.pipeline.errors import DarkscanError
-from darkscan.pipeline.units import Millimetres
+from darkscan.pipeline.core.errors import DarkscanError
+from darkscan.pipeline.core.units import Millimetres
+from darkscan.simulation.rig.unit_process import MotionUnitProcess, MotionUnitSettings
 from tests.calibration.scenes import make_rig
 
 SWITCH = "TEST:LIGHT"

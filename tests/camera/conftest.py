@@ -2,8 +2,8 @@
 
 import pytest
 
-from darkscan.drivers.simulated_rig import build
-from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.core.errors import InputError
+from darkscan.simulation.rig import build
 
 
 @pytest.fixture(scope="session")

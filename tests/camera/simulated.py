@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 
 from darkscan.drivers.rig import CameraSettings
-from darkscan.drivers.simulated_rig.shared import SHARED_RIG, Look, SharedRig
+from darkscan.simulation.rig.shared import SHARED_RIG, Look, SharedRig
 
 ROWS, COLUMNS = 700, 400
 AREA, LINES = (256, 320), 64

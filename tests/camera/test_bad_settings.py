@@ -8,7 +8,7 @@ import pytest
 
 from darkscan.drivers.camera.camera import Camera
 from darkscan.drivers.rig import CameraSettings
-from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.core.errors import InputError
 from tests.camera.producers import WITHOUT_TRIGGER, tlsimu_settings, viky_settings
 
 RIG_FILE = Path("rig.toml")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darkscan.drivers.camera.encoder_lines import encoder_lines
+from darkscan.drivers.camera.buffers import encoder_lines
 
 
 class Reader:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from darkscan.drivers.camera.lines import Assembled, LineAssembler
-from darkscan.pipeline.frames import Pixels
-from darkscan.pipeline.units import FrameId
+from darkscan.pipeline.core.scan import Pixels
+from darkscan.pipeline.core.units import FrameId
 
 HEIGHT, WIDTH, OVERLAP = 10, 4, 3
 STEP = HEIGHT - OVERLAP

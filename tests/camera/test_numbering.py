@@ -2,7 +2,7 @@
 
 import pytest
 
-from darkscan.drivers.camera.numbering import Numbering
+from darkscan.drivers.camera.buffers import Numbering
 
 GIGE_VISION_1 = 65535
 

@@ -7,10 +7,9 @@ from genicam.genapi import NodeMap
 
 from darkscan.drivers.camera.camera import Camera
 from darkscan.drivers.camera.errors import CameraError
-from darkscan.drivers.camera.nodes import Nodes
-from darkscan.drivers.camera.wanted import Wanted
-from darkscan.drivers.rig.camera import NodeValue
-from darkscan.pipeline.errors import InputError
+from darkscan.drivers.camera.nodes import Nodes, Wanted
+from darkscan.drivers.rig.tables import NodeValue
+from darkscan.pipeline.core.errors import InputError
 from tests.camera.simulated import bench
 
 DESCRIPTION = """<?xml version="1.0" encoding="utf-8"?>

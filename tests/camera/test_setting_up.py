@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from darkscan.drivers.camera.camera import Camera
-from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.core.errors import InputError
 from tests.camera.producers import WITHOUT_TRIGGER, viky_settings
 from tests.camera.simulated import Bench, bench
 

@@ -9,8 +9,8 @@ import pytest
 
 from darkscan.drivers.camera.camera import Camera
 from darkscan.drivers.camera.lines import Assembled, LineAssembler
-from darkscan.pipeline.frames import Pixels
-from darkscan.pipeline.units import FrameId
+from darkscan.pipeline.core.scan import Pixels
+from darkscan.pipeline.core.units import FrameId
 from tests.camera.simulated import (
     AREA,
     LINES,

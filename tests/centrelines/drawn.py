@@ -4,10 +4,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from darkscan.drivers.simulation.strokes import Strokes, add_line
-from darkscan.pipeline.frames import Pixels
-from darkscan.pipeline.grid import window_origins
-from darkscan.pipeline.results import Centrelines
+from darkscan.pipeline.core.frame_results import Centrelines
+from darkscan.pipeline.core.grid import window_origins
+from darkscan.pipeline.core.scan import Pixels
+from darkscan.simulation.element.strokes import Strokes, add_line
 
 WINDOW = 256
 SIDE = 768

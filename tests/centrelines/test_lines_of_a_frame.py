@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from darkscan.pipeline.results import Centrelines
-from darkscan.stages.centrelines import find_centrelines
+from darkscan.centrelines import find_centrelines
+from darkscan.pipeline.core.frame_results import Centrelines
 from tests.centrelines.drawn import (
     ORIGINS,
     SCRATCHES,

@@ -5,8 +5,13 @@ import numpy as np
 import pytest
 
 from darkscan.network.classical.figure import TILE_PX, Column, draw, marks_tile, raw_tile
+from darkscan.network.classical.marked_windows import (
+    WindowLabels,
+    extent_px,
+    label_windows,
+    mask_of_lines,
+)
 from darkscan.network.classical.table import POOLED, Scored, rows, to_csv, to_markdown
-from darkscan.network.classical.truth import WindowLabels, extent_px, label_windows, mask_of_lines
 from tests.classical.scenes import noise
 
 _ORIGINS = np.array([[0, 0], [0, 256]])

@@ -37,7 +37,7 @@ def refused(
 ) -> Callable[..., str]:
     """Runs a command that must be refused; gives the line it printed."""
     shared_memory = tmp_path_factory.mktemp("shm")
-    monkeypatch.setattr("darkscan.pipeline.run.SHARED_MEMORY", shared_memory)
+    monkeypatch.setattr("darkscan.pipeline.running.specification.SHARED_MEMORY", shared_memory)
 
     def run(*arguments: object, out: Path | None = None) -> str:
         out = out or tmp_path / "out"
@@ -198,7 +198,7 @@ def test_refuses_impossible_numbers_of_workers(
 def test_refuses_a_ring_larger_than_shared_memory(
     good: Path, tmp_path: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("darkscan.pipeline.ring.ring_bytes", lambda *_: 2**50)
+    monkeypatch.setattr("darkscan.pipeline.transport.ring.ring_bytes", lambda *_: 2**50)
     line = refused("replay", good)
     assert "too small for a ring of 8 frames: 1073741824 MiB are needed" in line
 
@@ -291,7 +291,7 @@ def test_a_fault_of_the_machine_is_one_line(
     def no_processes(*_: object, **__: object) -> None:
         raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
-    monkeypatch.setattr("darkscan.pipeline.supervisor.subprocess.Popen", no_processes)
+    monkeypatch.setattr("darkscan.pipeline.running.supervisor.subprocess.Popen", no_processes)
     out = tmp_path / "out"
     assert main(["replay", str(good), "--out", str(out)]) == 1
     (line,) = capsys.readouterr().err.strip().splitlines()

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from darkscan.cli.main import main
-from darkscan.pipeline.frames import Pixels
+from darkscan.pipeline.core.scan import Pixels
 from tests.classical.scenes import noise, with_line
 
 
@@ -56,7 +56,7 @@ def test_simulated_frames_and_the_shipped_model_need_no_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("darkscan.cli.compare._FRAME_PX", 1024)
-    monkeypatch.setattr("darkscan.drivers.simulation.SimulatedScan", _small_scan)
+    monkeypatch.setattr("darkscan.simulation.element.SimulatedScan", _small_scan)
     out = tmp_path / "out"
     arguments = ["--simulated", "2", "--methods", "otsu", "--model", "default", "--out", str(out)]
     assert main(["compare", *arguments]) == 0
@@ -109,7 +109,7 @@ def test_several_checkpoints_are_several_methods(
 
 
 def _small_scan(truth: object) -> object:
-    from darkscan.drivers.simulation.source import SimulatedScan
+    from darkscan.simulation.element.source import SimulatedScan
 
     return SimulatedScan(truth, frame_px=1024)  # type: ignore[arg-type]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from darkscan.drivers.recording import Recording
-from darkscan.drivers.simulation import ElementTruth
-from darkscan.pipeline.frames import Pixels
+from darkscan.pipeline.core.scan import Pixels
+from darkscan.simulation.element import ElementTruth
 from tests.stages.running import darkscan
 
 

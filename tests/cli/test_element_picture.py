@@ -9,13 +9,12 @@ from rich.color import Color
 from rich.console import Console
 from rich.text import Text
 
-from darkscan.cli.element_picture import ElementPicture
-from darkscan.cli.journal_follower import JournalFollower
-from darkscan.pipeline.geometry import PixelToStage
-from darkscan.pipeline.journal import Journal
-from darkscan.pipeline.results import Centrelines, FrameResult, NotInspected
-from darkscan.pipeline.scan import ScanInfo
-from darkscan.stages.mapping.style import COLOURS, DEFECT_COLOUR, SCRATCH_COLOUR
+from darkscan.cli.element_view import ElementPicture, JournalFollower
+from darkscan.pipeline.core.frame_results import Centrelines, FrameResult, NotInspected
+from darkscan.pipeline.core.geometry import PixelToStage
+from darkscan.pipeline.core.scan import ScanInfo
+from darkscan.pipeline.transport.journal import Journal
+from darkscan.stages.merging.style import COLOURS, DEFECT_COLOUR, SCRATCH_COLOUR
 from tests.builders import frame_meta, frame_result, scan_info
 
 # Four frames of 512 px, 5.12 mm, side by side on an element of 20.48 x 5.12 mm.

@@ -14,7 +14,7 @@ import tifffile
 from astropy.io import fits
 
 from darkscan.cli.main import main
-from darkscan.cli.models import model_file
+from darkscan.cli.options import model_file
 from darkscan.drivers.recording import Recording
 from tests.images.files import by_pillow, packed, tags_of, tiff
 

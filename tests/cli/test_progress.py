@@ -8,9 +8,9 @@ from rich.text import Text
 
 from darkscan.cli.main import build_parser
 from darkscan.cli.progress import ProgressView
-from darkscan.pipeline.messages import Status
-from darkscan.pipeline.results import LedgerSums
-from darkscan.pipeline.supervisor import Progress
+from darkscan.pipeline.core.frame_results import LedgerSums
+from darkscan.pipeline.running.supervisor import Progress
+from darkscan.pipeline.transport.messages import Status
 
 CELLS = {
     "frames": "5/20",

@@ -14,12 +14,12 @@ import pytest
 from astropy.io import fits
 
 from darkscan.cli.main import main
-from darkscan.cli.models import model_file
-from darkscan.cli.scoring import ModelScorer, score_image
+from darkscan.cli.options import model_file
 from darkscan.drivers.images import Mosaic
-from darkscan.pipeline.frames import Pixels
-from darkscan.pipeline.grid import window_origins
-from darkscan.stages.inference import Seen
+from darkscan.inference import Seen
+from darkscan.inference.scoring import ModelScorer, score_image
+from darkscan.pipeline.core.grid import window_origins
+from darkscan.pipeline.core.scan import Pixels
 
 Array = npt.NDArray[Any]
 

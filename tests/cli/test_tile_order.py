@@ -9,7 +9,7 @@ import pytest
 from darkscan.cli.main import main
 from darkscan.cli.tile_order import Order, in_order
 from darkscan.drivers.recording import Recording
-from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.core.errors import InputError
 from tests.images.samples import reassemble
 
 

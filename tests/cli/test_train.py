@@ -15,7 +15,7 @@ from darkscan.cli import train
 from darkscan.cli.main import build_parser, main
 from darkscan.network.training import Checkpoint, TrainingOptions, paper, small
 from darkscan.network.variants import build
-from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.core.errors import InputError
 
 TINY = (
     "--width", "0.0625", "--batch", "4", "--threads", "1", "--workers", "0",

@@ -6,14 +6,14 @@ import time
 from pathlib import Path
 
 from darkscan.drivers.recording import RecordingWriter
-from darkscan.pipeline.frames import Pixels
-from darkscan.pipeline.journal import JOURNAL_NAME, Journal
-from darkscan.pipeline.links import Inbox, Outbox
-from darkscan.pipeline.messages import Acknowledged, Captured
-from darkscan.pipeline.recipe import Inspection, Processes, Recipe
-from darkscan.pipeline.results import FrameResult, ModelInfo
-from darkscan.pipeline.ring import FrameRing, StaleReferenceError
-from darkscan.pipeline.run import RING_NAME, RunFolder, RunSpec
+from darkscan.pipeline.core.frame_results import FrameResult, ModelInfo
+from darkscan.pipeline.core.recipe import Inspection, Processes, Recipe
+from darkscan.pipeline.core.scan import Pixels
+from darkscan.pipeline.running.specification import RING_NAME, RunFolder, RunSpec
+from darkscan.pipeline.transport.journal import JOURNAL_NAME, Journal
+from darkscan.pipeline.transport.links import Inbox, Outbox
+from darkscan.pipeline.transport.messages import Acknowledged, Captured
+from darkscan.pipeline.transport.ring import FrameRing, StaleReferenceError
 from tests.builders import frame_result
 from tests.context.scene import Scene
 

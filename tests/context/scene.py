@@ -7,10 +7,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.pipeline.frames import Pixels
-from darkscan.pipeline.geometry import PixelToStage
-from darkscan.pipeline.scan import FrameFlag, FrameMeta, ScanInfo
-from darkscan.stages.acquisition.surroundings import Surroundings
+from darkscan.pipeline.core.geometry import PixelToStage
+from darkscan.pipeline.core.scan import FrameFlag, FrameMeta, Pixels, ScanInfo
+from darkscan.stages.acquisition.margin import Surroundings
 from tests.builders import scan_info
 
 HEIGHT, WIDTH = 96, 128

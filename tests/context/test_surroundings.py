@@ -5,12 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from darkscan.pipeline.errors import InputError, StorageError
-from darkscan.pipeline.frames import Pixels
-from darkscan.pipeline.geometry import PixelToStage
-from darkscan.stages.acquisition.borders import Borders, bytes_needed
+from darkscan.pipeline.core.errors import InputError, StorageError
+from darkscan.pipeline.core.geometry import PixelToStage
+from darkscan.pipeline.core.scan import Pixels
+from darkscan.stages.acquisition.margin import Borders, Surroundings, bytes_needed
 from darkscan.stages.acquisition.neighbours import Neighbours
-from darkscan.stages.acquisition.surroundings import Surroundings
 from tests.context.scene import HEIGHT, WIDTH, Scene, scene, surrounded
 
 MARGIN = 24

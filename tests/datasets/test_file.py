@@ -21,8 +21,8 @@ from darkscan.network.datasets import (
     contact_sheet,
 )
 from darkscan.network.datasets.masks import masks_by_name
-from darkscan.network.pictures import equalised
-from darkscan.pipeline.errors import InputError, StorageError
+from darkscan.network.figures import equalised
+from darkscan.pipeline.core.errors import InputError, StorageError
 from tests.datasets.samples import write_plates
 
 OPTIONS = Options(

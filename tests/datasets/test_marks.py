@@ -11,12 +11,12 @@ from pycocotools import mask as coco_mask
 
 from darkscan.network.datasets import MarkedImage
 from darkscan.network.datasets.coco import CocoOptions, read_coco
+from darkscan.network.datasets.labelled_image import ImageTruth, total_length
 from darkscan.network.datasets.labelme import read_labelme
 from darkscan.network.datasets.marks import Marks
 from darkscan.network.datasets.masks import check_stems, masks_by_list, masks_by_name
 from darkscan.network.datasets.rule import Judge
-from darkscan.network.datasets.truth import ImageTruth, total_length
-from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.core.errors import InputError
 from tests.datasets.samples import (
     LINE,
     SIDE,

@@ -12,11 +12,11 @@ from astropy.io import fits
 from PIL import Image
 
 from darkscan.network.datasets import MarksError
+from darkscan.network.datasets.labelled_image import total_length
 from darkscan.network.datasets.mask_reading import MaskMeaning, MaskReader
 from darkscan.network.datasets.masks import masks_by_list
 from darkscan.network.datasets.thinning import mask_scratches
-from darkscan.network.datasets.truth import total_length
-from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.core.errors import InputError
 from tests.datasets.samples import LINE, SIDE, mask
 
 LENGTH = float(np.hypot(LINE[1][0] - LINE[0][0], LINE[1][1] - LINE[0][1]))

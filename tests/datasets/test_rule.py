@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 
 from darkscan.network.datasets.facts import Witness
+from darkscan.network.datasets.labelled_image import (
+    Distractor,
+    ImageTruth,
+    Scratch,
+    polyline_scratch,
+)
 from darkscan.network.datasets.rule import BACKGROUND, LEFT_OUT, SCRATCH, Judge
-from darkscan.network.datasets.truth import Distractor, ImageTruth, Scratch, polyline_scratch
 
 
 def truth_of(*scratches: Scratch, side: int = 600) -> ImageTruth:

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from darkscan.drivers.simulation import SimulatedScan, simulate_element
 from darkscan.network.datasets import SimulatedImage
 from darkscan.network.datasets.facts import Witness
+from darkscan.network.datasets.labelled_image import LabelledImage
 from darkscan.network.datasets.rule import Judge
 from darkscan.network.datasets.thinning import mask_scratches
-from darkscan.network.datasets.truth import LabelledImage
-from darkscan.pipeline.grid import window_origins
+from darkscan.pipeline.core.grid import window_origins
+from darkscan.simulation.element import SimulatedScan, simulate_element
 
 SIDE = 700
 

@@ -2,14 +2,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from darkscan.cli.models import model_file
-from darkscan.cli.scoring import ModelScorer
+from darkscan.cli.options import model_file
 from darkscan.cli.simulated_elements import inspect
-from darkscan.drivers.simulation import SimulatedScan, simulate_element
-from darkscan.drivers.simulation.render import Scene
+from darkscan.inference.scoring import ModelScorer
 from darkscan.network.evaluation.elements import contrast_to_noise, measure
-from darkscan.pipeline.frames import Pixels
-from darkscan.pipeline.results import ModelInfo
+from darkscan.pipeline.core.frame_results import ModelInfo
+from darkscan.pipeline.core.scan import Pixels
+from darkscan.simulation.element import SimulatedScan, simulate_element
+from darkscan.simulation.element.render import Scene
 
 MODEL = ModelInfo(name="oracle", hash="", window=256, stride=128, threshold=0.5, grow_threshold=0.5)
 TRUTH = simulate_element((896, 896), seed=3, preset="clean")

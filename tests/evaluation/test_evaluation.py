@@ -5,9 +5,13 @@ import pytest
 
 from darkscan.network.evaluation import Rule, evaluate, plain, score_split
 from darkscan.network.evaluation.breakdown import false_alarms, recall_by_band, recall_by_kind
-from darkscan.network.evaluation.plots import precision_recall, recall_over_snr
-from darkscan.network.evaluation.report import DataSummary, markdown
-from darkscan.pipeline.errors import InputError
+from darkscan.network.evaluation.report import (
+    DataSummary,
+    markdown,
+    precision_recall,
+    recall_over_snr,
+)
+from darkscan.pipeline.core.errors import InputError
 from tests.evaluation.fakes import FakeData, FakeWindows, by_grey_level, drawn, scored
 
 

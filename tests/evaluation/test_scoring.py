@@ -11,7 +11,7 @@ from darkscan.network.evaluation.tables import OURS
 from darkscan.network.training import Checkpoint, TrainingOptions
 from darkscan.network.variants import OURS as OUR_NETWORK
 from darkscan.network.variants import build
-from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.core.errors import InputError
 
 OPTIONS = TrainingOptions(network="resnet18", width=0.125, seed=3, steps=20, batch=4)
 

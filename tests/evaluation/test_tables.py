@@ -4,10 +4,16 @@ from typing import Any
 import pytest
 
 from darkscan.network.evaluation import Evaluation, Rule, evaluate
-from darkscan.network.evaluation.paper import TABLES, TableNumber
 from darkscan.network.evaluation.report import DataSummary
-from darkscan.network.evaluation.tables import lay_out, order, to_json, to_markdown
-from darkscan.pipeline.errors import InputError
+from darkscan.network.evaluation.tables import (
+    TABLES,
+    TableNumber,
+    lay_out,
+    order,
+    to_json,
+    to_markdown,
+)
+from darkscan.pipeline.core.errors import InputError
 from tests.evaluation.fakes import scored
 
 DATA = DataSummary("data.h5", "sha256:f4ce", {"test": (2, 2)})

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from darkscan.network.evaluation.thresholds import Rule, parse_rule, threshold_for_f1
 from darkscan.network.validation import figures
-from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.core.errors import InputError
 from tests.evaluation.fakes import scored
 
 

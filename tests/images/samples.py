@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from astropy.io import fits
 
-from darkscan.pipeline.frames import FrameSource
+from darkscan.pipeline.core.scan import FrameSource
 
 Array = npt.NDArray[np.integer[Any] | np.floating[Any]]
 

@@ -9,7 +9,7 @@ import pytest
 from astropy.io import fits
 
 from darkscan.drivers.images import Mosaic, read_channels, read_picture
-from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.core.errors import InputError
 from tests.images.samples import noise
 
 PREVIEW, CHIP_1, CHIP_2 = noise(15, 20, 255, "uint8"), noise(30, 40, 900), noise(30, 41, 900)

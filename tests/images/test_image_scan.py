@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from darkscan.drivers.images import ImageScan, Mosaic
-from darkscan.pipeline.errors import InputError
-from darkscan.pipeline.grid import axis_starts
+from darkscan.pipeline.core.errors import InputError
+from darkscan.pipeline.core.grid import axis_starts
 from tests.images.samples import noise, reassemble, write_image
 
 PITCH_UM = 8.0

@@ -11,7 +11,7 @@ from astropy.io import fits
 
 from darkscan.cli import import_images, info
 from darkscan.drivers.recording import Recording
-from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.core.errors import InputError
 from tests.images.samples import noise, reassemble, write_image
 from tests.recording.samples import record_first_then_fail
 

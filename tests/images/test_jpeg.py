@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from darkscan.drivers.images import read_channels, read_picture
-from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.core.errors import InputError
 from tests.images.files import by_pillow, smooth, smooth_colours
 
 GREY = by_pillow(smooth(), "JPEG", quality=95)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from darkscan.drivers.images import Mosaic, mosaic
-from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.core.errors import InputError
 from tests.images.samples import Array, noise, write_image
 
 

@@ -10,7 +10,7 @@ import pytest
 import tifffile
 
 from darkscan.drivers.images import read_channels, read_picture
-from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.core.errors import InputError
 from tests.images.files import PNG, by_pillow, chunk, exif_with, smooth
 
 XMP = b'<x:xmpmeta><rdf:Description tiff:Orientation="%d"/></x:xmpmeta>'

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from darkscan.drivers.images import read_channels, read_picture
-from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.core.errors import InputError
 from tests.images.files import PNG, by_pillow, chunk, packed, png
 from tests.images.samples import noise
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from darkscan.drivers.images import Mosaic, picture, read_picture
-from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.core.errors import InputError
 from tests.images.files import by_pillow, smooth, smooth_colours
 from tests.images.samples import Array, noise, write_image
 

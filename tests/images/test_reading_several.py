@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from darkscan.drivers.images.picture import read_picture, read_pictures
-from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.core.errors import InputError
 from tests.images.samples import noise, write_image
 
 

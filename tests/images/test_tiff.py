@@ -12,7 +12,7 @@ import tifffile
 from PIL import Image
 
 from darkscan.drivers.images import Mosaic, read_channels, read_picture
-from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.core.errors import InputError
 from tests.images.files import (
     Pixels,
     Tags,

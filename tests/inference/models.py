@@ -8,11 +8,10 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from darkscan.pipeline.frames import Pixels
-from darkscan.pipeline.grid import window_origins
-from darkscan.pipeline.scan import PixelType
-from darkscan.stages.inference import FrameWindows, Seen
-from darkscan.stages.inference.conventions import INPUTS
+from darkscan.inference import FrameWindows, Seen
+from darkscan.inference.conventions import INPUTS
+from darkscan.pipeline.core.grid import window_origins
+from darkscan.pipeline.core.scan import Pixels, PixelType
 
 WINDOW, STRIDE = 256, 128
 FULL_SCALE = {"uint8": 255, "uint16": 4095}

@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from darkscan.pipeline.errors import InputError
-from darkscan.pipeline.scan import PixelType
-from darkscan.stages.inference import (
+from darkscan.inference import (
     Backend,
     open_backend,
     read_conventions,
     see,
 )
-from darkscan.stages.inference.conventions import Precision
-from darkscan.stages.inference.feeding import part_of
+from darkscan.inference.conventions import Precision
+from darkscan.inference.frame_windows import part_of
+from darkscan.pipeline.core.errors import InputError
+from darkscan.pipeline.core.scan import PixelType
 from tests.conftest import REPOSITORY
 from tests.inference.models import FULL_SCALE, frame_windows, logits, small_dense, windows_of
 from tests.rounding import assert_same_but_for_rounding

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from darkscan.stages.inference import FrameWindows, Pending, Seen, background
-from darkscan.stages.inference.background import Background
+from darkscan.inference import FrameWindows, Pending, Seen
+from darkscan.inference import opening as background
+from darkscan.inference.opening import Background
 from tests.inference.models import frame_windows
 
 SEEN = Seen(np.array([0.5], np.float32), None)

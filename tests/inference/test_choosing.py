@@ -7,10 +7,12 @@ from typing import get_args
 
 import pytest
 
-from darkscan.pipeline.errors import InputError
-from darkscan.stages.inference import Choice, choose, choosing, openvino, tensorrt, torch_check
-from darkscan.stages.inference.conventions import Conventions, Precision
-from darkscan.stages.inference.gpus import Gpu, Gpus
+from darkscan.inference import Choice, choose, openvino, tensorrt
+from darkscan.inference import selection as choosing
+from darkscan.inference.conventions import Conventions, Precision
+from darkscan.inference.gpus import Gpu, Gpus
+from darkscan.inference.pytorch import check as torch_check
+from darkscan.pipeline.core.errors import InputError
 
 MODEL = Path("model.onnx")
 NO_GPU = Gpus((), "", "there is no NVIDIA driver on this machine")

@@ -7,9 +7,11 @@ import pytest
 
 from darkscan.cli import backends
 from darkscan.cli.main import main
-from darkscan.pipeline.errors import DarkscanError
-from darkscan.stages.inference import FrameWindows, choosing, gpus, tensorrt, torch_check
-from darkscan.stages.inference.gpus import Gpu, Gpus
+from darkscan.inference import FrameWindows, gpus, tensorrt
+from darkscan.inference import selection as choosing
+from darkscan.inference.gpus import Gpu, Gpus
+from darkscan.inference.pytorch import check as torch_check
+from darkscan.pipeline.core.errors import DarkscanError
 
 
 def test_the_table_names_each_backend_and_what_auto_takes(

@@ -11,11 +11,12 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from darkscan.pipeline.errors import DarkscanError
-from darkscan.stages.inference import FrameWindows, Pending, Seen, open_backend, see, torch_cuda
-from darkscan.stages.inference.conventions import Precision
-from darkscan.stages.inference.feeding import constant_feed, padded, part_of, window_feed
-from darkscan.stages.inference.torch_cuda import CudaBackend
+from darkscan.inference import FrameWindows, Pending, Seen, open_backend, see
+from darkscan.inference.conventions import Precision
+from darkscan.inference.frame_windows import constant_feed, padded, part_of, window_feed
+from darkscan.inference.pytorch import cuda as torch_cuda
+from darkscan.inference.pytorch.cuda import CudaBackend
+from darkscan.pipeline.core.errors import DarkscanError
 from tests.conftest import REPOSITORY
 from tests.inference.models import frame_windows, logits, windows_of
 

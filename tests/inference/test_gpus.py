@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from darkscan.stages.inference.gpus import Gpu, find_gpus
+from darkscan.inference.gpus import Gpu, find_gpus
 
 
 class Driver:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from darkscan.stages.inference import openvino, torch_check
+from darkscan.inference import openvino
+from darkscan.inference.pytorch import check as torch_check
 from tests.inference.models import small_dense
 
 NO_CUDA = ("was built without CUDA", "finds no GPU it can use", "cannot use GPU 7")

@@ -12,9 +12,9 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from darkscan.pipeline.errors import InputError
-from darkscan.stages.inference.torch_operators import OPERATORS
-from darkscan.stages.inference.torch_program import Program, read_network
+from darkscan.inference.pytorch.operators import OPERATORS
+from darkscan.inference.pytorch.program import Program, read_network
+from darkscan.pipeline.core.errors import InputError
 from tests.rounding import assert_same_but_for_rounding
 
 RNG = np.random.default_rng(2)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from darkscan.pipeline.errors import InputError
-from darkscan.stages.inference.torch_program import Program, read_network
+from darkscan.inference.pytorch.program import Program, read_network
+from darkscan.pipeline.core.errors import InputError
 from tests.conftest import REPOSITORY
 from tests.inference.models import small_dense
 

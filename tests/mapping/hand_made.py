@@ -4,10 +4,7 @@ from collections.abc import Callable, Collection, Iterable
 
 import numpy as np
 
-from darkscan.pipeline.geometry import PixelToStage
-from darkscan.pipeline.grid import window_origins
-from darkscan.pipeline.recipe import Inspection
-from darkscan.pipeline.results import (
+from darkscan.pipeline.core.frame_results import (
     FrameResult,
     Inspected,
     LedgerSums,
@@ -15,7 +12,10 @@ from darkscan.pipeline.results import (
     NotInspected,
     Stamp,
 )
-from darkscan.pipeline.scan import FrameMeta, ScanInfo
+from darkscan.pipeline.core.geometry import PixelToStage
+from darkscan.pipeline.core.grid import window_origins
+from darkscan.pipeline.core.recipe import Inspection
+from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 
 PITCH_MM = 0.01
 FRAME = 2048

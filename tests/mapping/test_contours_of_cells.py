@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from darkscan.pipeline.geometry import PixelToStage
-from darkscan.stages.mapping.contours import Ring, connected_regions, rings
-from darkscan.stages.mapping.raster import BoolArray, Raster
+from darkscan.pipeline.core.geometry import PixelToStage
+from darkscan.stages.merging.raster import BoolArray, Raster, Ring, connected_regions, rings
 
 masks = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=9))
 

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from darkscan.pipeline.defect_map import Coverage
-from darkscan.pipeline.geometry import PixelToStage
-from darkscan.pipeline.grid import tile_starts
-from darkscan.pipeline.recipe import Inspection
-from darkscan.pipeline.results import FrameResult, NotInspected
-from darkscan.pipeline.scan import FrameFlag, ScanInfo
-from darkscan.stages.mapping import build_map
-from darkscan.stages.mapping.raster import MOST_CELLS, Raster, cell_size_px
+from darkscan.pipeline.core.defect_map import Coverage
+from darkscan.pipeline.core.frame_results import FrameResult, NotInspected
+from darkscan.pipeline.core.geometry import PixelToStage
+from darkscan.pipeline.core.grid import tile_starts
+from darkscan.pipeline.core.recipe import Inspection
+from darkscan.pipeline.core.scan import FrameFlag, ScanInfo
+from darkscan.stages.merging import build_map
+from darkscan.stages.merging.raster import MOST_CELLS, Raster, cell_size_px
 from tests.mapping.hand_made import (
     INSPECTION,
     frames_of,

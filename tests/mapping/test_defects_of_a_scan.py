@@ -6,11 +6,11 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from darkscan.pipeline.defect_map import Defect, Ring, to_json
-from darkscan.pipeline.geometry import PixelToStage, rectangle
-from darkscan.pipeline.results import FrameResult
-from darkscan.pipeline.scan import ScanInfo
-from darkscan.stages.mapping import build_map
+from darkscan.pipeline.core.defect_map import Defect, Ring, to_json
+from darkscan.pipeline.core.frame_results import FrameResult
+from darkscan.pipeline.core.geometry import PixelToStage, rectangle
+from darkscan.pipeline.core.scan import ScanInfo
+from darkscan.stages.merging import build_map
 from tests.mapping.hand_made import (
     PITCH_MM,
     STEP,

@@ -12,15 +12,15 @@ import jsonschema
 import numpy as np
 import pytest
 
-from darkscan.pipeline.defect_map import DefectMap, json_schema, to_json
-from darkscan.pipeline.errors import StorageError
-from darkscan.pipeline.frames import Pixels
-from darkscan.pipeline.geometry import PixelToStage
-from darkscan.pipeline.results import Inspected
-from darkscan.pipeline.storage import write_atomically
-from darkscan.pipeline.thumbnail import make_thumbnail, thumbnail_scale
-from darkscan.stages.mapping import build_map, write_map
-from darkscan.stages.mapping.style import DEFECT_COLOUR, bgr, scale_bar_mm
+from darkscan.pipeline.core.defect_map import DefectMap, json_schema, to_json
+from darkscan.pipeline.core.errors import StorageError
+from darkscan.pipeline.core.files import write_atomically
+from darkscan.pipeline.core.frame_results import Inspected
+from darkscan.pipeline.core.geometry import PixelToStage
+from darkscan.pipeline.core.scan import Pixels
+from darkscan.pipeline.core.thumbnail import make_thumbnail, thumbnail_scale
+from darkscan.stages.merging import build_map, write_map
+from darkscan.stages.merging.style import DEFECT_COLOUR, bgr, scale_bar_mm
 from tests.mapping.hand_made import STEP, frames_of, inspected, lost, meta, result, scan_info
 
 DOCS = Path(__file__).parents[2] / "docs"

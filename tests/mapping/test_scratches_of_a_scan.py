@@ -6,11 +6,11 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from darkscan.pipeline.defect_map import Defect, to_json
-from darkscan.pipeline.geometry import PixelToStage
-from darkscan.pipeline.results import Centrelines, FrameResult
-from darkscan.pipeline.scan import FrameMeta
-from darkscan.stages.mapping import build_map
+from darkscan.pipeline.core.defect_map import Defect, to_json
+from darkscan.pipeline.core.frame_results import Centrelines, FrameResult
+from darkscan.pipeline.core.geometry import PixelToStage
+from darkscan.pipeline.core.scan import FrameMeta
+from darkscan.stages.merging import build_map
 from tests.mapping.hand_made import FRAME, PITCH_MM, STEP, frames_of, inspected, meta, result
 from tests.mapping.hand_made import scan_info as scan_of
 

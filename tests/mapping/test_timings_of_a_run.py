@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from darkscan.cli import profile as command
-from darkscan.pipeline.errors import InputError
-from darkscan.pipeline.results import FrameResult, Stamp
-from darkscan.pipeline.timings import bottleneck, profile, write_trace
+from darkscan.pipeline.core.errors import InputError
+from darkscan.pipeline.core.frame_results import FrameResult, Stamp
+from darkscan.pipeline.running.timings import bottleneck, profile, write_trace
 from tests.mapping.hand_made import meta, result
 
 MS = 1_000_000

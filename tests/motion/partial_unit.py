@@ -3,8 +3,8 @@
 import os
 import sys
 
-from darkscan.drivers.simulated_rig import motion_unit
-from darkscan.drivers.simulated_rig.unit_settings import MotionUnitSettings
+from darkscan.simulation.rig import motion_unit
+from darkscan.simulation.rig.unit_process import MotionUnitSettings
 
 
 class PartialUnit(motion_unit.MotionUnit):

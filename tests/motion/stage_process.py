@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from darkscan.drivers.rig import MotionSettings
-from darkscan.pipeline.links import Inbox, Outbox
-from darkscan.pipeline.messages import Halt, Message, Move, Sweep
+from darkscan.pipeline.transport.links import Inbox, Outbox
+from darkscan.pipeline.transport.messages import Halt, Message, Move, Sweep
 from tests.motion.waiting import PATIENCE_S
 
 MARGIN_S = 2.0
@@ -77,8 +77,8 @@ class StageProcess:
 
 
 def _main(run_dir: Path, file: Path) -> None:
-    from darkscan.pipeline.errors import DarkscanError
-    from darkscan.pipeline.station import Station
+    from darkscan.pipeline.core.errors import DarkscanError
+    from darkscan.pipeline.transport.station import Station
     from darkscan.stages.motion import Motion
 
     settings = MotionSettings.model_validate_json(file.read_bytes())

@@ -9,8 +9,8 @@ from darkscan.drivers.motion import compare_output
 from darkscan.drivers.motion.compare_output import CompareOutput
 from darkscan.drivers.motion.errors import MotionError
 from darkscan.drivers.rig import CompareSettings
-from darkscan.pipeline.messages import Compare
-from darkscan.pipeline.units import Millimetres
+from darkscan.pipeline.core.units import Millimetres
+from darkscan.pipeline.transport.messages import Compare
 
 NAMES = CompareSettings(axis="AXIS", first="FIRST", step="STEP", count="COUNT", arm="ARM")
 ORDER = Compare(first_mm=Millimetres(30.0), step_mm=Millimetres(0.5), count=101)

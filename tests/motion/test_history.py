@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from darkscan.drivers.motion.history import History
-from darkscan.drivers.simulated_rig.profiles import Profile
+from darkscan.drivers.motion.track import History
+from darkscan.simulation.rig.profiles import Profile
 
 MILLISECOND = 1_000_000
 NOW = 1_800_000_000_000 * MILLISECOND

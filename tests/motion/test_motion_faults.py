@@ -4,8 +4,8 @@ import signal
 
 import pytest
 
-from darkscan.drivers.simulated_rig.unit_process import MotionUnitProcess
-from darkscan.pipeline.messages import (
+from darkscan.pipeline.core.units import Millimetres
+from darkscan.pipeline.transport.messages import (
     Arrived,
     Compare,
     Halt,
@@ -14,7 +14,7 @@ from darkscan.pipeline.messages import (
     MotionStopped,
     Move,
 )
-from darkscan.pipeline.units import Millimetres
+from darkscan.simulation.rig.unit_process import MotionUnitProcess
 from tests.motion.conftest import StartStage, StartUnit
 from tests.motion.records import put, value_of
 from tests.motion.stage_process import StageProcess

@@ -7,10 +7,9 @@ import time
 import numpy as np
 import pytest
 
-from darkscan.drivers.motion.history import History
-from darkscan.drivers.simulated_rig.shared import SharedRig
-from darkscan.drivers.simulated_rig.unit_process import MotionUnitProcess
-from darkscan.pipeline.messages import (
+from darkscan.drivers.motion.track import History
+from darkscan.pipeline.core.units import Millimetres
+from darkscan.pipeline.transport.messages import (
     Arrived,
     Compare,
     Halt,
@@ -22,7 +21,8 @@ from darkscan.pipeline.messages import (
     Sweep,
     Track,
 )
-from darkscan.pipeline.units import Millimetres
+from darkscan.simulation.rig.shared import SharedRig
+from darkscan.simulation.rig.unit_process import MotionUnitProcess
 from tests.motion.conftest import StartStage, StartUnit
 from tests.motion.records import put, value_of
 from tests.motion.stage_process import StageProcess

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from darkscan.drivers.simulation.windows import TrainingBatch
+from darkscan.simulation.element.windows import TrainingBatch
 
 
 def easy_windows(seed: int, index: int, size: int, contrast: float) -> TrainingBatch:

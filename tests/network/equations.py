@@ -4,8 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
-from darkscan.network.line_head import LineHead
-from darkscan.network.modules import ConvNorm
+from darkscan.network.modules import ConvNorm, LineHead
 
 Features = npt.NDArray[np.float64]
 

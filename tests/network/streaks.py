@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.network.classical.truth import label_windows
-from darkscan.pipeline.grid import window_origins
+from darkscan.network.classical.marked_windows import label_windows
+from darkscan.pipeline.core.grid import window_origins
 
 WINDOW, STRIDE = 256, 128
 IMAGES = ("ib1f31e9q_flc.fits", "id8m11g4q_flc.fits")

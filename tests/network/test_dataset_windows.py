@@ -12,7 +12,7 @@ from darkscan.network.batches import Batches, Curriculum
 from darkscan.network.datasets.writer import SourceRow, new_dataset
 from darkscan.network.sources import DatasetWindows
 from darkscan.network.training import Machine, TrainingOptions, fit
-from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.core.errors import InputError
 from tests.network.easy_windows import easy_windows
 
 COUNT = 21

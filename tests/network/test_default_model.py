@@ -6,11 +6,11 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from darkscan.drivers.simulation.crops import training_crops
-from darkscan.drivers.simulation.looks import WindowPreset
+from darkscan.inference import FrameWindows, OnnxRuntimeBackend, scores_in_context, see
 from darkscan.network.quantising import open_model, score_windows
 from darkscan.network.validation import figures
-from darkscan.stages.inference import FrameWindows, OnnxRuntimeBackend, scores_in_context, see
+from darkscan.simulation.element.crops import training_crops
+from darkscan.simulation.element.looks import WindowPreset
 from tests.network.streaks import IMAGES, WINDOW, streaked
 
 MODELS = Path(__file__).parents[2] / "models"

@@ -16,17 +16,18 @@ from darkscan.network.dense import (
     _maxima,
     _means,
     adjusted_grid,
+    at_nodes,
+    interpolated,
     line_windows,
     views,
 )
-from darkscan.network.fields import at_nodes, interpolated
-from darkscan.network.frame_model import DenseFrameModel
+from darkscan.network.export import DenseFrameModel
 from darkscan.network.modules import BrightnessAdjustment
 from darkscan.network.sigma_clipping import SigmaClipping, clipped_image
 from darkscan.network.sources import SimulatedImages
 from darkscan.network.training import score
-from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
-from darkscan.pipeline.grid import window_origins
+from darkscan.pipeline.core.brightness import gains_and_offsets, window_extrema
+from darkscan.pipeline.core.grid import window_origins
 from tests.rounding import assert_same_but_for_rounding
 
 PARTS: dict[str, Any] = {"clip": True, "lines": True}

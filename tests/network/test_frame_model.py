@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from darkscan.network.attention_fusion import AttentionFusionNetwork
-from darkscan.network.frame_model import WINDOW, FrameModel
-from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
-from darkscan.pipeline.grid import window_origins
+from darkscan.network.export import WINDOW, FrameModel
+from darkscan.pipeline.core.brightness import gains_and_offsets, window_extrema
+from darkscan.pipeline.core.grid import window_origins
 from tests.rounding import assert_same_but_for_rounding
 
 NETWORK = AttentionFusionNetwork(0.125).eval()

@@ -4,11 +4,11 @@ import torch
 from torch import nn
 
 from darkscan.network.attention_fusion import AttentionFusionNetwork
-from darkscan.network.line_head import LineHead
 from darkscan.network.modules import (
     BrightnessAdjustment,
     ChannelAttention,
     ConvNorm,
+    LineHead,
     ResidualBlock,
     ScaleAttention,
 )

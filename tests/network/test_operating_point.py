@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from darkscan.drivers.simulation.windows import TrainingBatch
 from darkscan.network.attention_fusion import AttentionFusionNetwork
 from darkscan.network.operating_point import Look, choose_operating_point
+from darkscan.simulation.element.windows import TrainingBatch
 from tests.network.easy_windows import easy_windows
 
 

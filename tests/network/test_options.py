@@ -7,7 +7,7 @@ import pytest
 
 from darkscan.network.batches import Curriculum
 from darkscan.network.training import TrainingOptions, paper, small
-from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.core.errors import InputError
 
 OPTIONS = TrainingOptions(steps=20, warm_up=2)
 

@@ -10,6 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from darkscan.cli import quantise as command
+from darkscan.inference import read_conventions
 from darkscan.network.quantising import (
     StatedWindows,
     Target,
@@ -25,9 +26,8 @@ from darkscan.network.quantising import (
     simulated_windows,
     trunk_nodes,
 )
-from darkscan.network.quantising.stem import bias_behind_pooling
-from darkscan.pipeline.errors import DarkscanError, InputError, StorageError
-from darkscan.stages.inference import read_conventions
+from darkscan.network.quantising.model import bias_behind_pooling
+from darkscan.pipeline.core.errors import DarkscanError, InputError, StorageError
 
 MODEL = Path(__file__).parents[2] / "models" / "windowed.onnx"
 

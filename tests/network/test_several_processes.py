@@ -14,7 +14,7 @@ from darkscan.network.sources import SimulatedWindows
 from darkscan.network.training import TrainingOptions
 from darkscan.network.training.ranks import Ranks, joined
 from darkscan.network.training.trainer import Trainer
-from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.core.errors import InputError
 from tests.network.easy_windows import easy_windows
 
 OPTIONS = TrainingOptions(steps=3, batch=8, learning_rate=1e-2, warm_up=0)

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from darkscan.network.batches import Batch, Batches, BatchSource, Curriculum
 from darkscan.network.sources import SimulatedWindows
 from darkscan.network.training import Checkpoint, Machine, TrainingOptions, fit, score
+from darkscan.network.training.checkpoint import start_from
 from darkscan.network.training.ranks import Ranks
-from darkscan.network.training.starting import start_from
 from darkscan.network.training.trainer import Trainer
 from darkscan.network.variants import build
-from darkscan.pipeline.errors import DarkscanError, InputError, StorageError
+from darkscan.pipeline.core.errors import DarkscanError, InputError, StorageError
 from tests.network.easy_windows import easy_windows, one_class, other_windows
 from tests.rounding import assert_same_but_for_rounding
 

@@ -8,7 +8,7 @@ from darkscan.network.attention_fusion import AttentionFusionNetwork
 from darkscan.network.batches import Batch
 from darkscan.network.modules import ChannelAttention, ScaleAttention
 from darkscan.network.variants import NAMES, build, loss_of
-from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.core.errors import InputError
 
 SMALLEST = 0.0625
 PARTS = {

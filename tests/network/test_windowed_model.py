@@ -7,10 +7,10 @@ import numpy.typing as npt
 import onnxruntime
 import pytest
 
-from darkscan.drivers.simulation.looks import WindowPreset
-from darkscan.drivers.simulation.windows import training_batch
 from darkscan.network.validation import figures
-from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
+from darkscan.pipeline.core.brightness import gains_and_offsets, window_extrema
+from darkscan.simulation.element.looks import WindowPreset
+from darkscan.simulation.element.windows import training_batch
 from tests.network.streaks import IMAGES, streaked
 
 MODEL = Path(__file__).parents[2] / "models" / "windowed.onnx"

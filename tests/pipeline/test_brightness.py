@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
-from darkscan.pipeline.grid import window_origins
+from darkscan.pipeline.core.brightness import gains_and_offsets, window_extrema
+from darkscan.pipeline.core.grid import window_origins
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

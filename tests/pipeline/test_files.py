@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from darkscan.pipeline.errors import InputError
-from darkscan.pipeline.files import read_file, require_file
+from darkscan.pipeline.core.errors import InputError
+from darkscan.pipeline.core.inputs import read_file, require_file
 
 
 def a_pipe(folder: Path) -> Path:

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from darkscan.pipeline.errors import InputError
-from darkscan.pipeline.geometry import PixelToStage
-from darkscan.pipeline.grid import axis_starts, tile_starts, window_origins
+from darkscan.pipeline.core.errors import InputError
+from darkscan.pipeline.core.geometry import PixelToStage
+from darkscan.pipeline.core.grid import axis_starts, tile_starts, window_origins
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from darkscan.pipeline.journal import Journal, outcome, read_journal
-from darkscan.pipeline.results import NotInspected
-from darkscan.pipeline.units import FrameId
+from darkscan.pipeline.core.frame_results import NotInspected
+from darkscan.pipeline.core.units import FrameId
+from darkscan.pipeline.transport.journal import Journal, outcome, read_journal
 from tests.builders import frame_meta, frame_result
 
 
@@ -81,8 +81,8 @@ def test_a_flipped_bit_ends_what_is_believed(
 def test_a_full_disk_is_told_in_one_line_and_leaves_whole_records(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path\n"
-        "from darkscan.pipeline.journal import Journal\n"
-        "from darkscan.pipeline.errors import StorageError\n"
+        "from darkscan.pipeline.transport.journal import Journal\n"
+        "from darkscan.pipeline.core.errors import StorageError\n"
         "from tests.builders import frame_result\n"
         "journal = Journal(Path(sys.argv[1]))\n"
         "try:\n"

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darkscan.pipeline.ledger import Ledger
-from darkscan.pipeline.units import FrameId
+from darkscan.pipeline.core.units import FrameId
+from darkscan.pipeline.transport.ledger import Ledger
 from tests.builders import frame_meta
 
 STEPS = st.lists(

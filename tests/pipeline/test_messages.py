@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darkscan.pipeline.messages import (
+from darkscan.pipeline.core.frame_results import MOST_LINES, Centrelines, FrameResult, Stamp
+from darkscan.pipeline.transport.messages import (
     WIRE_VERSION,
     Acknowledged,
     Captured,
@@ -17,7 +18,6 @@ from darkscan.pipeline.messages import (
     describe,
     encode,
 )
-from darkscan.pipeline.results import MOST_LINES, Centrelines, FrameResult, Stamp
 from tests.builders import frame_meta, frame_result
 
 REF = FrameRef(session=1, frame=9, slot=2, generation=4, attempt=1)

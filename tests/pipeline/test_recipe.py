@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from darkscan.pipeline.errors import InputError
-from darkscan.pipeline.recipe import Inspection, Recipe, inspection_hash, load_recipe
+from darkscan.pipeline.core.errors import InputError
+from darkscan.pipeline.core.recipe import Inspection, Recipe, inspection_hash, load_recipe
 from tests.conftest import REPOSITORY
 
 # Rig files are loaded, planned and run by the tests of planning and rigs.

@@ -11,10 +11,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from darkscan.pipeline.errors import InputError
-from darkscan.pipeline.messages import FrameRef
-from darkscan.pipeline.ring import FrameRing, Role, StaleReferenceError, check_space, ring_bytes
-from darkscan.pipeline.units import FrameId
+from darkscan.pipeline.core.errors import InputError
+from darkscan.pipeline.core.units import FrameId
+from darkscan.pipeline.transport.messages import FrameRef
+from darkscan.pipeline.transport.ring import (
+    FrameRing,
+    Role,
+    StaleReferenceError,
+    check_space,
+    ring_bytes,
+)
 
 SHAPE = (64, 32)
 
@@ -121,8 +127,8 @@ def test_only_one_living_process_holds_a_frame(ring: FrameRing) -> None:
     _, ref = ring.lease(0, frame=FrameId(42))
     code = (
         "import sys; from pathlib import Path\n"
-        "from darkscan.pipeline.ring import FrameRing, Role\n"
-        "from darkscan.pipeline.messages import FrameRef\n"
+        "from darkscan.pipeline.transport.ring import FrameRing, Role\n"
+        "from darkscan.pipeline.transport.messages import FrameRef\n"
         "ring = FrameRing.attach(Path(sys.argv[1]))\n"
         "ref = FrameRef.model_validate_json(sys.argv[2])\n"
         "print(ring.hold(ref, Role.CLASSIFICATION), flush=True)\n"

@@ -8,8 +8,8 @@ from typing import cast
 
 import pytest
 
-from darkscan.pipeline.messages import Status
-from darkscan.pipeline.supervisor import Supervisor, _Child
+from darkscan.pipeline.running.supervisor import Supervisor, _Child
+from darkscan.pipeline.transport.messages import Status
 
 
 class Process:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from darkscan.pipeline.errors import InputError
-from darkscan.pipeline.recipe import load_recipe
-from darkscan.pipeline.text import read_text
+from darkscan.pipeline.core.errors import InputError
+from darkscan.pipeline.core.inputs import read_text
+from darkscan.pipeline.core.recipe import load_recipe
 
 TEXT = "[inspection]\nthreshold = 0.75\n"
 

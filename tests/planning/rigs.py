@@ -4,9 +4,9 @@ from typing import Any, Literal
 
 from darkscan.drivers.planning import ScanPlan, plan_scan
 from darkscan.drivers.rig import Geometry, Rig, drawn_geometry
-from darkscan.pipeline.messages import Axis
-from darkscan.pipeline.recipe import Inspection
-from darkscan.pipeline.units import FrameId
+from darkscan.pipeline.core.recipe import Inspection
+from darkscan.pipeline.core.units import FrameId
+from darkscan.pipeline.transport.messages import Axis
 
 Mode = Literal["step", "fly", "line"]
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from darkscan.drivers.planning import ScanPlan
 from darkscan.drivers.rig import Geometry, Rig, drawn_geometry
-from darkscan.pipeline.geometry import FloatArray, StageToElement
-from darkscan.pipeline.recipe import Inspection
+from darkscan.pipeline.core.geometry import FloatArray, StageToElement
+from darkscan.pipeline.core.recipe import Inspection
 from tests.planning.rigs import Mode, axis_index, plan_of, rig_of
 
 STRIDE, WINDOW = 128, 256

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from darkscan.drivers.planning import passes
-from darkscan.drivers.planning.profile import move_seconds
+from darkscan.drivers.planning.timing import move_seconds
 from darkscan.drivers.rig import Rig
-from darkscan.pipeline.errors import InputError
-from darkscan.pipeline.recipe import Inspection
+from darkscan.pipeline.core.errors import InputError
+from darkscan.pipeline.core.recipe import Inspection
 from tests.planning.rigs import Mode, every_frame, plan_of, rig_of
 
 OPTIC = {"size_mm": [810.0, 460.0]}

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from darkscan.pipeline.errors import InputError
-from darkscan.pipeline.messages import Axis
+from darkscan.pipeline.core.errors import InputError
+from darkscan.pipeline.transport.messages import Axis
 from tests.planning.rigs import Mode, plan_of, rig_of
 
 # z = 2 + 0.0005 x - 0.001 y

@@ -9,8 +9,8 @@ import pytest
 
 from darkscan.drivers.planning import Pass, ScanPlan, check_limits, passes
 from darkscan.drivers.rig import Rig
-from darkscan.pipeline.errors import InputError
-from darkscan.pipeline.units import FiniteMm, FrameId
+from darkscan.pipeline.core.errors import InputError
+from darkscan.pipeline.core.units import FiniteMm, FrameId
 from tests.planning.rigs import Mode, along, axis_index, every_frame, plan_of, rig_of
 
 GEOMETRIES: dict[str, dict[str, Any]] = {

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from darkscan.cli.main import main
-from darkscan.pipeline.errors import ExitCode
+from darkscan.pipeline.core.errors import ExitCode
 from tests.conftest import REPOSITORY
 
 RIGS = sorted((REPOSITORY / "configs").glob("rig-*.toml"))

@@ -8,11 +8,11 @@ import pytest
 
 from darkscan.drivers.motion.inspecting import Inspected
 from darkscan.drivers.planning import ScanPlan, instrument, machine
-from darkscan.drivers.planning.finding import Finding
+from darkscan.drivers.planning.instrument import Finding
 from darkscan.drivers.planning.preflight import Preflight, preflight, survey
 from darkscan.drivers.rig import Rig, SimulationSettings
-from darkscan.pipeline.errors import InputError, StorageError
-from darkscan.pipeline.recipe import Processes, Recipe
+from darkscan.pipeline.core.errors import InputError, StorageError
+from darkscan.pipeline.core.recipe import Processes, Recipe
 from tests.planning.rigs import Mode, plan_of, rig_of
 
 WINDOWS_A_FRAME = 49  # of 1024 x 1024 px

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from darkscan.pipeline.errors import InputError
-from darkscan.pipeline.recipe import Inspection, Processes, Recipe
-from darkscan.pipeline.scan import PixelType
-from darkscan.stages.inference import rate
-from darkscan.stages.inference.backend import Backend, FrameWindows, Pending, Seen
-from darkscan.stages.inference.choosing import Choice
+from darkscan.inference import rate
+from darkscan.inference.backend import Backend, FrameWindows, Pending, Seen
+from darkscan.inference.selection import Choice
+from darkscan.pipeline.core.errors import InputError
+from darkscan.pipeline.core.recipe import Inspection, Processes, Recipe
+from darkscan.pipeline.core.scan import PixelType
 from tests.builders import scan_info
 from tests.conftest import REPOSITORY
 

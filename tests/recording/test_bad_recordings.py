@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from darkscan.drivers.recording import Recording, RecordingWriter, atomically, save_recording
-from darkscan.pipeline.errors import InputError
-from darkscan.pipeline.scan import FrameFlag
+from darkscan.pipeline.core.errors import InputError
+from darkscan.pipeline.core.scan import FrameFlag
 from tests.recording.samples import (
     FRAME_SHAPE,
     measured,

@@ -15,7 +15,7 @@ import pytest
 from darkscan.drivers.recording import Recording, RecordingWriter
 from darkscan.drivers.recording import holders as holders_module
 from darkscan.drivers.recording.superblock import read_superblock
-from darkscan.pipeline.errors import InputError, StorageError
+from darkscan.pipeline.core.errors import InputError, StorageError
 from tests.recording.samples import FRAME_SHAPE, picture, record_all, small_plan, small_scan
 
 HOLD = """

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from darkscan.drivers.recording import Recording, RecordingWriter
-from darkscan.pipeline.errors import InputError, StorageError
-from darkscan.pipeline.scan import FrameFlag
+from darkscan.pipeline.core.errors import InputError, StorageError
+from darkscan.pipeline.core.scan import FrameFlag
 from tests.recording.samples import (
     FRAME_SHAPE,
     measured,
@@ -127,7 +127,7 @@ def test_half_written_row_of_an_interrupted_recording_is_not_counted(tmp_path: P
 FILL_THE_DISK = """
 import resource, sys
 from pathlib import Path
-from darkscan.pipeline.errors import StorageError
+from darkscan.pipeline.core.errors import StorageError
 from tests.recording.samples import *
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
 if sys.argv[3] == "unclaimed":

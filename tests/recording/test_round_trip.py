@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from darkscan.drivers.recording import Recording, RecordingWriter, frame_overlap, save_recording
-from darkscan.pipeline.errors import InputError
-from darkscan.pipeline.scan import FrameFlag, PixelType
+from darkscan.pipeline.core.errors import InputError
+from darkscan.pipeline.core.scan import FrameFlag, PixelType
 from tests.recording.samples import (
     FRAME_SHAPE,
     measured,

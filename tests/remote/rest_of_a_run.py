@@ -13,8 +13,13 @@ from typing import TypeVar
 import numpy as np
 import zmq
 
-from darkscan.pipeline.links import Desk, Inbox
-from darkscan.pipeline.messages import (
+from darkscan.inference import file_hash
+from darkscan.pipeline.core.frame_results import Centrelines, ModelInfo
+from darkscan.pipeline.core.recipe import Processes, Recipe
+from darkscan.pipeline.core.units import FrameId
+from darkscan.pipeline.running.specification import RING_NAME, RunFolder, RunSpec
+from darkscan.pipeline.transport.links import Desk, Inbox
+from darkscan.pipeline.transport.messages import (
     Capacity,
     FrameRef,
     Join,
@@ -25,12 +30,7 @@ from darkscan.pipeline.messages import (
     decode,
     encode,
 )
-from darkscan.pipeline.recipe import Processes, Recipe
-from darkscan.pipeline.results import Centrelines, ModelInfo
-from darkscan.pipeline.ring import FrameRing
-from darkscan.pipeline.run import RING_NAME, RunFolder, RunSpec
-from darkscan.pipeline.units import FrameId
-from darkscan.stages.inference import file_hash
+from darkscan.pipeline.transport.ring import FrameRing
 from tests.builders import frame_meta, scan_info
 from tests.stages.running import PATIENCE_S, wait_until
 

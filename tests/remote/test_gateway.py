@@ -6,7 +6,8 @@ import msgpack
 import numpy as np
 import pytest
 
-from darkscan.pipeline.messages import (
+from darkscan.pipeline.core.frame_results import Centrelines, FrameResult
+from darkscan.pipeline.transport.messages import (
     WIRE_VERSION,
     Capacity,
     Captured,
@@ -26,7 +27,6 @@ from darkscan.pipeline.messages import (
     decode,
     encode,
 )
-from darkscan.pipeline.results import Centrelines, FrameResult
 from tests.remote.rest_of_a_run import (
     SHAPE,
     HandWorker,

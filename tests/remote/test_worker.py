@@ -10,8 +10,11 @@ import msgpack
 import numpy as np
 import pytest
 
-from darkscan.pipeline.errors import DarkscanError
-from darkscan.pipeline.messages import (
+from darkscan.inference import FrameWindows, Pending, Seen
+from darkscan.inference.opening import Calls
+from darkscan.pipeline.core.errors import DarkscanError
+from darkscan.pipeline.core.frame_results import ModelInfo
+from darkscan.pipeline.transport.messages import (
     Capacity,
     FrameRef,
     Join,
@@ -26,11 +29,8 @@ from darkscan.pipeline.messages import (
     Scored,
     encode,
 )
-from darkscan.pipeline.remote_links import GatewayPort
-from darkscan.pipeline.results import ModelInfo
-from darkscan.stages.inference import FrameWindows, Pending, Seen
-from darkscan.stages.inference.setting_up import Calls
-from darkscan.stages.remote.worker import RemoteWorker
+from darkscan.pipeline.transport.remote_links import GatewayPort
+from darkscan.stages.classification.remote_worker import RemoteWorker
 from tests.builders import frame_meta, scan_info
 from tests.remote.rest_of_a_run import ORIGINS, SHAPE, free_address
 from tests.stages.running import PATIENCE_S

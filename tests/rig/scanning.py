@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from darkscan.drivers.rig import Rig
-from darkscan.drivers.simulated_rig import SimulatedRig
-from darkscan.pipeline.defect_map import DefectMap
-from darkscan.pipeline.messages import Status
-from darkscan.pipeline.recipe import Recipe
-from darkscan.pipeline.run import RunFolder
-from darkscan.pipeline.supervisor import Progress
-from darkscan.stages.running import run_to_map
-from darkscan.stages.scanning import prepare_scan
+from darkscan.pipeline.core.defect_map import DefectMap
+from darkscan.pipeline.core.recipe import Recipe
+from darkscan.pipeline.running.specification import RunFolder
+from darkscan.pipeline.running.supervisor import Progress
+from darkscan.pipeline.transport.messages import Status
+from darkscan.runs.rig_scan import prepare_scan
+from darkscan.runs.runner import run_to_map
+from darkscan.simulation.rig import SimulatedRig
 from tests.stages.running import PATIENCE_S
 
 RESULTS = ("defect-map.json", "defect-map.csv", "defect-map.svg", "defect-map.png")

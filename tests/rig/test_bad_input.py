@@ -9,9 +9,9 @@ import genicam
 import pytest
 
 from darkscan.drivers.rig import Rig
-from darkscan.drivers.simulated_rig import SimulatedRig
-from darkscan.pipeline.configuration import check
-from darkscan.pipeline.errors import DarkscanError, ExitCode
+from darkscan.pipeline.core.errors import DarkscanError, ExitCode
+from darkscan.pipeline.core.settings import check
+from darkscan.simulation.rig import SimulatedRig
 from tests.acquisition.fakes import rig_of
 from tests.rig.scanning import put, scan, simulated
 from tests.stages.running import darkscan

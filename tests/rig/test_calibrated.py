@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pytest
 
 from darkscan.drivers.rig import Rig, load_rig
-from darkscan.drivers.simulated_rig import truth_of
-from darkscan.drivers.simulation.comparison import compare
-from darkscan.pipeline.defect_map import DefectMap
+from darkscan.pipeline.core.defect_map import DefectMap
+from darkscan.simulation.element.comparison import compare
+from darkscan.simulation.rig import truth_of
 from tests.conftest import REPOSITORY
 from tests.stages.running import darkscan
 

@@ -13,8 +13,8 @@ import pytest
 
 from darkscan.drivers.recording import Recording
 from darkscan.drivers.rig import Rig
-from darkscan.drivers.simulated_rig import SimulatedRig
-from darkscan.pipeline.supervisor import Progress
+from darkscan.pipeline.running.supervisor import Progress
+from darkscan.simulation.rig import SimulatedRig
 from tests.acquisition.fakes import rig_of
 from tests.rig.scanning import (
     Once,

@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 from darkscan.cli.rig_scan import keys
-from darkscan.pipeline.results_folder import ResultsFolder
+from darkscan.pipeline.running.results_folder import ResultsFolder
 
 
 def test_a_hold_before_the_stages_run_does_no_harm() -> None:

@@ -9,11 +9,11 @@ import pytest
 from darkscan.drivers.planning import plan_scan
 from darkscan.drivers.recording import Recording
 from darkscan.drivers.rig import Rig, drawn_geometry
-from darkscan.drivers.simulated_rig import truth_of
-from darkscan.drivers.simulation.background import draw_background
-from darkscan.drivers.simulation.comparison import compare
-from darkscan.drivers.simulation.sensor import Noise
-from darkscan.pipeline.recipe import Inspection
+from darkscan.pipeline.core.recipe import Inspection
+from darkscan.simulation.element.background import draw_background
+from darkscan.simulation.element.comparison import compare
+from darkscan.simulation.element.sensor import Noise
+from darkscan.simulation.rig import truth_of
 from tests.acquisition.fakes import rig_of
 from tests.rig.scanning import Scanned, assert_same_results, replayed, scan, simulated
 

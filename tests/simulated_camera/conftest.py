@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from darkscan.drivers.simulated_rig.build import producer
-from darkscan.drivers.simulated_rig.shared import SHARED_RIG
-from darkscan.pipeline.errors import InputError
+from darkscan.pipeline.core.errors import InputError
+from darkscan.simulation.rig.build import producer
+from darkscan.simulation.rig.shared import SHARED_RIG
 from tests.simulated_camera.cameras import Bench
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from darkscan.drivers.simulated_rig.build import producer
-from darkscan.pipeline.errors import InputError, StorageError
+from darkscan.pipeline.core.errors import InputError, StorageError
+from darkscan.simulation.rig.build import producer
 
 BUILD = (
-    "from darkscan.drivers.simulated_rig.build import producer\n"
+    "from darkscan.simulation.rig.build import producer\n"
     "import sys; sys.stdout.write(str(producer()))"
 )
 

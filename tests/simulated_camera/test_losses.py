@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from darkscan.drivers.simulated_rig.shared import SharedRig
+from darkscan.simulation.rig.shared import SharedRig
 from tests.simulated_camera.cameras import (
     AREA,
     LINE,

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from darkscan.drivers.simulated_rig.build import SOURCES
-from darkscan.drivers.simulated_rig.shared import Look, SharedRig
-from darkscan.drivers.simulated_rig.shared_layout import Head
-from darkscan.pipeline.errors import InputError, StorageError
+from darkscan.pipeline.core.errors import InputError, StorageError
+from darkscan.simulation.rig.build import SOURCES
+from darkscan.simulation.rig.shared import Head, Look, SharedRig
 from tests.simulated_camera.cameras import area_look, line_look, numbered_canvas
 
 CANVAS = numbered_canvas(40, 50)

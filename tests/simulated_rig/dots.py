@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.pipeline.geometry import FloatArray
+from darkscan.pipeline.core.geometry import FloatArray
 
 
 def dots_in(light: npt.NDArray[Any]) -> FloatArray:

@@ -10,7 +10,7 @@ import pytest
 from darkscan.drivers.camera.camera import Camera
 from darkscan.drivers.planning.view import View
 from darkscan.drivers.rig import Rig, drawn_geometry
-from darkscan.drivers.simulated_rig import SimulatedRig, true_geometry
+from darkscan.simulation.rig import SimulatedRig, true_geometry
 from tests.simulated_rig.dots import dots_in
 from tests.simulated_rig.rigs import DOTS, NEEDS_COMPILER, WRONG, area_rig, line_rig
 

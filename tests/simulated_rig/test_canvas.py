@@ -9,15 +9,15 @@ import pytest
 
 from darkscan.drivers.planning import plan_scan
 from darkscan.drivers.rig import Rig, drawn_geometry
-from darkscan.drivers.simulated_rig import canvas as canvas_module
-from darkscan.drivers.simulated_rig import true_geometry, truth_of
-from darkscan.drivers.simulated_rig.canvas import LEVELS, CanvasLayout, render_canvas
-from darkscan.drivers.simulated_rig.shared import Canvas
-from darkscan.drivers.simulation.render import Scene
-from darkscan.drivers.simulation.strokes import Image
-from darkscan.pipeline.errors import InputError
-from darkscan.pipeline.geometry import FloatArray
-from darkscan.pipeline.recipe import Inspection
+from darkscan.pipeline.core.errors import InputError
+from darkscan.pipeline.core.geometry import FloatArray
+from darkscan.pipeline.core.recipe import Inspection
+from darkscan.simulation.element.render import Scene
+from darkscan.simulation.element.strokes import Image
+from darkscan.simulation.rig import canvas as canvas_module
+from darkscan.simulation.rig import true_geometry, truth_of
+from darkscan.simulation.rig.canvas import LEVELS, CanvasLayout, render_canvas
+from darkscan.simulation.rig.shared import Canvas
 from tests.simulated_rig.dots import dots_in
 from tests.simulated_rig.rigs import DOTS, WRONG, area_rig, line_rig
 

@@ -9,8 +9,8 @@ from pydantic import BaseModel
 
 from darkscan.drivers.planning import check_limits, passes, plan_scan
 from darkscan.drivers.rig import Rig, load_rig
-from darkscan.drivers.simulated_rig import true_geometry, truth_of
-from darkscan.pipeline.recipe import Inspection
+from darkscan.pipeline.core.recipe import Inspection
+from darkscan.simulation.rig import true_geometry, truth_of
 from tests.conftest import REPOSITORY
 
 FILES = sorted((REPOSITORY / "configs").glob("rig-*.toml"))

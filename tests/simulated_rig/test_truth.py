@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from darkscan.drivers.rig import Rig, drawn_geometry
-from darkscan.drivers.simulated_rig import true_geometry, truth_of
-from darkscan.pipeline.errors import InputError
-from darkscan.pipeline.geometry import FloatArray
+from darkscan.pipeline.core.errors import InputError
+from darkscan.pipeline.core.geometry import FloatArray
+from darkscan.simulation.rig import true_geometry, truth_of
 from tests.simulated_rig.rigs import area_rig, line_rig
 
 AT = (21.0, 12.5)

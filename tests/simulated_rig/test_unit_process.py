@@ -7,10 +7,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from darkscan.drivers.simulated_rig import unit_process
-from darkscan.drivers.simulated_rig.unit_process import MotionUnitProcess
-from darkscan.drivers.simulated_rig.unit_settings import MotionUnitSettings
-from darkscan.pipeline.errors import DarkscanError
+from darkscan.pipeline.core.errors import DarkscanError
+from darkscan.simulation.rig import unit_process
+from darkscan.simulation.rig.unit_process import MotionUnitProcess, MotionUnitSettings
 from tests.simulated_rig.rigs import area_rig
 from tests.simulated_rig.values import value_of
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from darkscan.drivers.simulation.crops import CROP_PX, training_crops
-from darkscan.drivers.simulation.looks import WindowPreset
+from darkscan.simulation.element.crops import CROP_PX, training_crops
+from darkscan.simulation.element.looks import WindowPreset
 
 
 def test_the_same_arguments_give_the_same_bytes() -> None:

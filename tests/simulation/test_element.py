@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from darkscan.drivers.simulation.element import PRESETS, simulate_element
-from darkscan.drivers.simulation.render import Scene
-from darkscan.drivers.simulation.truth import ElementTruth
-from darkscan.pipeline.errors import InputError, StorageError
+from darkscan.pipeline.core.errors import InputError, StorageError
+from darkscan.simulation.element.element import PRESETS, simulate_element
+from darkscan.simulation.element.element_truth import ElementTruth
+from darkscan.simulation.element.render import Scene
 
 SIZE = (3968, 2048)
 

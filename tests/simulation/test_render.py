@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from darkscan.drivers.simulation.background import Background
-from darkscan.drivers.simulation.dust import Dust
-from darkscan.drivers.simulation.element import simulate_element
-from darkscan.drivers.simulation.render import Scene, render
-from darkscan.drivers.simulation.sensor import Noise, quantise
-from darkscan.drivers.simulation.strokes import Image, Strokes, add_line
-from darkscan.drivers.simulation.truth import Dig, ElementTruth, Trace
+from darkscan.simulation.element.background import Background
+from darkscan.simulation.element.dust import Dust
+from darkscan.simulation.element.element import simulate_element
+from darkscan.simulation.element.element_truth import Dig, ElementTruth, Trace
+from darkscan.simulation.element.render import Scene, render
+from darkscan.simulation.element.sensor import Noise, quantise
+from darkscan.simulation.element.strokes import Image, Strokes, add_line
 
 LEVEL = 20.0
 FLAT = Background(LEVEL, np.zeros(2), np.zeros(2), np.zeros((0, 4)), np.zeros((0, 5)))

@@ -5,10 +5,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from darkscan.drivers.simulation.element import simulate_element
-from darkscan.drivers.simulation.source import SimulatedScan, size_of_patch
-from darkscan.pipeline.errors import InputError
-from darkscan.pipeline.frames import FrameSource, Pixels
+from darkscan.pipeline.core.errors import InputError
+from darkscan.pipeline.core.scan import FrameSource, Pixels
+from darkscan.simulation.element.element import simulate_element
+from darkscan.simulation.element.source import SimulatedScan, size_of_patch
 
 FRAME = 512
 

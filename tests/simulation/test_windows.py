@@ -5,12 +5,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from darkscan.drivers.simulation import windows
-from darkscan.drivers.simulation.curves import lit_length
-from darkscan.drivers.simulation.looks import WindowPreset, draw_look
-from darkscan.drivers.simulation.sensor import Noise
-from darkscan.drivers.simulation.strokes import SIGMA_PER_FWHM, Strokes, add_line
-from darkscan.drivers.simulation.windows import training_batch, training_window
+from darkscan.simulation.element import windows
+from darkscan.simulation.element.curves import lit_length
+from darkscan.simulation.element.looks import WindowPreset, draw_look
+from darkscan.simulation.element.sensor import Noise
+from darkscan.simulation.element.strokes import SIGMA_PER_FWHM, Strokes, add_line
+from darkscan.simulation.element.windows import training_batch, training_window
 
 
 def brightest_line(image: npt.NDArray[np.uint8]) -> float:

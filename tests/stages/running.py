@@ -13,8 +13,8 @@ import numpy as np
 import psutil
 
 from darkscan.drivers.recording import RecordingWriter
-from darkscan.drivers.simulation import SimulatedScan, simulate_element, size_of_patch
-from darkscan.pipeline.frames import Pixels
+from darkscan.pipeline.core.scan import Pixels
+from darkscan.simulation.element import SimulatedScan, simulate_element, size_of_patch
 
 FRAME = 512
 COLUMNS, ROWS = 6, 4

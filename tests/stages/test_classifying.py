@@ -10,18 +10,18 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from darkscan.pipeline.frames import Pixels
-from darkscan.pipeline.grid import window_origins
-from darkscan.pipeline.links import Desk, Inbox
-from darkscan.pipeline.messages import FrameRef, Prepared
-from darkscan.pipeline.results import FrameResult, ModelInfo
-from darkscan.pipeline.ring import FrameRing, Role
-from darkscan.pipeline.run import RING_NAME, RunFolder
-from darkscan.pipeline.units import FrameId
-from darkscan.stages.classification import RingSupply
-from darkscan.stages.classifying import Classified, Classifier, Job
-from darkscan.stages.inference import FrameWindows, OnnxRuntimeBackend, Pending, Seen
-from darkscan.stages.inference.stacking import frames_a_call, stacked, unstacked
+from darkscan.inference import FrameWindows, OnnxRuntimeBackend, Pending, Seen
+from darkscan.inference.opening import frames_a_call, stacked, unstacked
+from darkscan.pipeline.core.frame_results import FrameResult, ModelInfo
+from darkscan.pipeline.core.grid import window_origins
+from darkscan.pipeline.core.scan import Pixels
+from darkscan.pipeline.core.units import FrameId
+from darkscan.pipeline.running.specification import RING_NAME, RunFolder
+from darkscan.pipeline.transport.links import Desk, Inbox
+from darkscan.pipeline.transport.messages import FrameRef, Prepared
+from darkscan.pipeline.transport.ring import FrameRing, Role
+from darkscan.stages.classification.classifier import Classified, Classifier, Job
+from darkscan.stages.classification.stage import RingSupply
 from tests.builders import frame_meta
 
 SIDE, MARGIN = 384, 64

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from darkscan.stages.inference import Seen, scores_in_context
+from darkscan.inference import Seen, scores_in_context
 
 WINDOW, CELLS = 256, 32
 

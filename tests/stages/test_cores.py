@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from darkscan.pipeline.cores import cores, quota, usable
+from darkscan.pipeline.core.cores import cores, quota, usable
 
 
 def machine(root: Path, siblings: dict[int, str]) -> Path:

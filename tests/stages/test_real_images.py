@@ -9,8 +9,8 @@ import pytest
 
 from darkscan.network.classical import methods
 from darkscan.network.validation import area_under_curve
-from darkscan.pipeline.defect_map import Defect, DefectMap
-from darkscan.pipeline.grid import axis_starts, tile_starts
+from darkscan.pipeline.core.defect_map import Defect, DefectMap
+from darkscan.pipeline.core.grid import axis_starts, tile_starts
 from tests.stages.running import darkscan
 
 PITCH_UM = 10.0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from darkscan.pipeline.journal import JOURNAL_NAME, read_journal
+from darkscan.pipeline.transport.journal import JOURNAL_NAME, read_journal
 from tests.remote.proxy import Cable
 from tests.remote.rest_of_a_run import free_address
 from tests.stages.running import PATIENCE_S, darkscan, kill, running, the_stage, wait_until

@@ -13,11 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from darkscan.pipeline.defect_map import DefectMap
-from darkscan.pipeline.journal import JOURNAL_NAME, read_journal
-from darkscan.pipeline.links import DeskClient
-from darkscan.pipeline.ring import FrameRing
-from darkscan.pipeline.run import RING_NAME
+from darkscan.pipeline.core.defect_map import DefectMap
+from darkscan.pipeline.running.specification import RING_NAME
+from darkscan.pipeline.transport.journal import JOURNAL_NAME, read_journal
+from darkscan.pipeline.transport.links import DeskClient
+from darkscan.pipeline.transport.ring import FrameRing
 from tests.stages.running import (
     FRAMES,
     PATIENCE_S,

@@ -8,9 +8,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from darkscan.stages.inference import cuda_memory, device_frames
-from darkscan.stages.inference.tensorrt import device, finding, ordering
-from darkscan.stages.inference.tensorrt.device import Device
+from darkscan.inference import device_frames
+from darkscan.inference import device_frames as cuda_memory
+from darkscan.inference.tensorrt import device
+from darkscan.inference.tensorrt import order as ordering
+from darkscan.inference.tensorrt import search as finding
+from darkscan.inference.tensorrt.device import Device
 from tests.tensorrt.fake_gpu import Gpu, fake_torch
 from tests.tensorrt.fake_tensorrt import fake_tensorrt
 
@@ -59,6 +62,6 @@ def rtx() -> Any:
     pytest.importorskip(
         "tensorrt_rtx_bindings", reason="needs tensorrt-rtx-cu13-libs and -bindings (PyPI)"
     )
-    from darkscan.stages.inference.tensorrt import load_library
+    from darkscan.inference.tensorrt import load_library
 
     return load_library(without_gpu=True)

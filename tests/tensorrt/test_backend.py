@@ -9,21 +9,21 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from darkscan.pipeline.errors import DarkscanError, InputError
-from darkscan.pipeline.grid import window_origins
-from darkscan.pipeline.scan import PixelType
-from darkscan.stages.inference import FrameWindows, see
-from darkscan.stages.inference.conventions import Precision
-from darkscan.stages.inference.tensorrt import (
+from darkscan.inference import FrameWindows, see
+from darkscan.inference.conventions import Precision
+from darkscan.inference.tensorrt import (
     Arithmetic,
     Order,
     TensorRTBackend,
     Wanted,
     load_library,
     make_engine,
-    ordering,
 )
-from darkscan.stages.inference.tensorrt.engines import engines_folder
+from darkscan.inference.tensorrt import order as ordering
+from darkscan.inference.tensorrt.engines import engines_folder
+from darkscan.pipeline.core.errors import DarkscanError, InputError
+from darkscan.pipeline.core.grid import window_origins
+from darkscan.pipeline.core.scan import PixelType
 from tests.tensorrt.conftest import GPU_0, write_model
 from tests.tensorrt.fake_gpu import Gpu
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from darkscan.pipeline.errors import DarkscanError, InputError, StorageError
-from darkscan.stages.inference.tensorrt import (
+from darkscan.inference.tensorrt import (
     Engine,
     Order,
     Shapes,
@@ -19,6 +18,7 @@ from darkscan.stages.inference.tensorrt import (
     make_engine,
     run_watched,
 )
+from darkscan.pipeline.core.errors import DarkscanError, InputError, StorageError
 from tests.tensorrt import fake_tensorrt
 from tests.tensorrt.conftest import GPU_0, write_model
 from tests.tensorrt.fake_gpu import Gpu

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from darkscan.cli.main import main
-from darkscan.stages.inference import tensorrt
-from darkscan.stages.inference.gpus import Gpus
-from darkscan.stages.inference.tensorrt import device, load_library
+from darkscan.inference import tensorrt
+from darkscan.inference.gpus import Gpus
+from darkscan.inference.tensorrt import device, load_library
 from tests.tensorrt import fake_tensorrt
 from tests.tensorrt.conftest import GPU_0, write_model
 from tests.tensorrt.fake_gpu import Gpu

@@ -8,11 +8,11 @@ import onnxruntime
 import pytest
 from onnx import TensorProto
 
-from darkscan.drivers.simulation.windows import training_batch
-from darkscan.pipeline.brightness import gains_and_offsets, window_extrema
-from darkscan.pipeline.errors import InputError
-from darkscan.pipeline.grid import window_origins
-from darkscan.stages.inference.tensorrt.halving import Half, in_half
+from darkscan.inference.tensorrt.halving import Half, in_half
+from darkscan.pipeline.core.brightness import gains_and_offsets, window_extrema
+from darkscan.pipeline.core.errors import InputError
+from darkscan.pipeline.core.grid import window_origins
+from darkscan.simulation.element.windows import training_batch
 from tests.conftest import REPOSITORY
 from tests.tensorrt.conftest import write_model
 

@@ -9,19 +9,13 @@ from typing import Any
 
 import pytest
 
-from darkscan.pipeline.errors import InputError
-from darkscan.stages.inference.gpus import Gpu as FoundGpu
-from darkscan.stages.inference.gpus import Gpus
-from darkscan.stages.inference.tensorrt import (
-    Order,
-    Wanted,
-    device,
-    finding,
-    load_library,
-    make_engine,
-)
-from darkscan.stages.inference.tensorrt import why_not as why_not_tensorrt
-from darkscan.stages.inference.tensorrt.engines import engines_folder
+from darkscan.inference.gpus import Gpu as FoundGpu
+from darkscan.inference.gpus import Gpus
+from darkscan.inference.tensorrt import Order, Wanted, device, load_library, make_engine
+from darkscan.inference.tensorrt import search as finding
+from darkscan.inference.tensorrt import why_not as why_not_tensorrt
+from darkscan.inference.tensorrt.engines import engines_folder
+from darkscan.pipeline.core.errors import InputError
 from tests.tensorrt.conftest import GPU_0, write_model
 from tests.tensorrt.fake_gpu import Gpu
 
@@ -44,7 +38,7 @@ def test_without_a_driver_nothing_else_is_touched(
 
 def test_asking_loads_neither_torch_nor_tensorrt() -> None:
     code = (
-        "import sys; from pathlib import Path; from darkscan.stages.inference import tensorrt; "
+        "import sys; from pathlib import Path; from darkscan.inference import tensorrt; "
         "tensorrt.why_not(Path('model.onnx'), 0); "
         "sys.exit(any(m.split('.')[0] in {'torch', 'tensorrt'} for m in sys.modules))"
     )

@@ -9,11 +9,8 @@ import numpy as np
 import onnx
 import pytest
 
-from darkscan.drivers.simulation.windows import training_batch
-from darkscan.network.quantising import StatedWindows, Target, quantise
-from darkscan.pipeline.errors import DarkscanError, InputError
-from darkscan.stages.inference.onnx_runtime import read_conventions
-from darkscan.stages.inference.tensorrt import (
+from darkscan.inference.onnx_runtime import read_conventions
+from darkscan.inference.tensorrt import (
     Arithmetic,
     Order,
     Step,
@@ -22,6 +19,9 @@ from darkscan.stages.inference.tensorrt import (
     read_graph,
     run_watched,
 )
+from darkscan.network.quantising import StatedWindows, Target, quantise
+from darkscan.pipeline.core.errors import DarkscanError, InputError
+from darkscan.simulation.element.windows import training_batch
 from tests.conftest import REPOSITORY
 
 MODEL = REPOSITORY / "models" / "default.onnx"

@@ -1,0 +1,182 @@
+"""The search within a frame: from its positive windows to the lines that are scratches."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from darkscan.centrelines.chains import Chain, join, trace
+from darkscan.centrelines.line_map import LineMap
+from darkscan.centrelines.measuring import Line, measure
+from darkscan.centrelines.ridges import HALVED, find_ridges
+from darkscan.centrelines.straightening import Strip, straighten
+from darkscan.pipeline.core.frame_results import MOST_LINES, MOST_POINTS, Centrelines
+from darkscan.pipeline.core.geometry import FloatArray
+from darkscan.pipeline.core.scan import Pixels
+
+_ROUNDS = 2  # of joining: what has been joined reaches further
+_LEAST_EXCESS = 26.0  # sigmas: most chains of dust have less, nearly all that are kept more
+_LEAST_SEEN = 0.5  # of paths of the line map: in cells that a scratch surely crosses
+_MOST_CANDIDATES = 100
+_SHORTEST = 12.0  # from end to end of a chain, pixels of the halved frame
+_END = 12  # points of a chain that show where it goes on
+_FURTHER, _FURTHER_THAN_SEEN = 4, 12  # and how far: of crests, of a path of the line map
+_LEAST_FREE = 0.5  # of a chain that no line found before has claimed
+_CLAIM = 5  # width of what a line claims, pixels of the halved frame
+_LEAST_POINTS = 2  # of a line
+_FINENESS = 64  # parts of a pixel that places are given in: rounding of no size goes no further
+
+
+def find_centrelines(
+    frame: Pixels,
+    origins: npt.NDArray[np.int32],
+    window: int,
+    lines: npt.NDArray[np.float32] | None = None,
+) -> Centrelines:
+    """The scratches within windows of a frame.
+
+    frame: (H, W) uint8 or uint16; origins: (N, 2), first pixel (y, x) of each positive
+    window of ``window`` pixels; lines: (N, cells, cells) float32, the probability that a
+    scratch crosses a cell of each of them, None if the model has no line map. Nothing
+    outside of the windows is searched; with line maps, which make it many times
+    faster, nothing away from what they show. The same arguments give the same lines. Where
+    more are found than a frame may have, the strongest stay.
+    """
+    if not len(origins):
+        return Centrelines.none()
+    search = _Search(frame, origins, window)
+    if lines is None:
+        search.follow_crests(search.mask)
+        return _packed(search.found, search.shape)
+    line_map = LineMap.of(origins, lines, window, search.shape)
+    search.follow(line_map.paths(), near=False)
+    rest = line_map.unexplained([line.points / HALVED - 0.5 for line in search.found])
+    if rest is not None:
+        search.follow_crests(search.mask & rest[: len(search.mask), : search.mask.shape[1]])
+    return _packed(search.found, search.shape)
+
+
+class _Search:
+    """The lines found within windows so far; what lies on an earlier one is no other."""
+
+    def __init__(self, frame: Pixels, origins: npt.NDArray[np.int32], window: int) -> None:
+        height, width = self.shape = frame.shape
+        self.found: list[Line] = []
+        self.mask = np.zeros((height // HALVED, width // HALVED), np.uint8)
+        firsts, ends = -(-origins // HALVED), (origins + window) // HALVED
+        for top, left, bottom, right in np.concatenate([firsts, ends], axis=1).tolist():
+            self.mask[top:bottom, left:right] = 1
+        self._frame = frame
+        self._claimed = np.zeros_like(self.mask)
+
+    def follow_crests(self, mask: npt.NDArray[np.uint8]) -> None:
+        """Adds the lines along crests of the frame's brightness within a mask."""
+        chains = trace(find_ridges(self._frame, mask))
+        self.follow(chains, near=True)
+
+    def follow(self, chains: list[Chain], *, near: bool) -> None:
+        """Adds the lines along chains, the most promising first.
+
+        near: whether they are chains of crests, and not paths of the line map.
+        """
+        further = _FURTHER if near else _FURTHER_THAN_SEEN
+        wanted = []
+        for chain in _candidates(chains, _LEAST_EXCESS if near else _LEAST_SEEN):
+            rest = chain.points
+            if self.found:
+                rest = rest[_free_part(rest, self._claimed)]
+            if len(rest) and math.dist(rest[0], rest[-1]) >= _SHORTEST:
+                # The middle of a pixel of the halved frame is the corner of four of the frame's.
+                wanted.append(HALVED * (_extended(rest, self.mask, further) + 0.5))
+        for strip in straighten(self._frame, wanted, near=near):
+            self._add(strip)
+
+    def _add(self, strip: Strip) -> None:
+        free = _free_part(strip.points / HALVED - 0.5, self._claimed)
+        for line in measure(strip.part(free)):
+            path = np.rint(line.points / HALVED - 0.5).astype(np.int32)
+            if _is_claimed(path, self._claimed):  # the chain has moved onto a brighter line
+                continue
+            cv2.polylines(self._claimed, [path], isClosed=False, color=1, thickness=_CLAIM)
+            self.found.append(line)
+
+
+def _candidates(chains: list[Chain], least_excess: float) -> list[Chain]:
+    """The chains worth a closer look, the most promising first."""
+    for _ in range(_ROUNDS):
+        chains = join(chains)
+    promising = [chain for chain in chains if chain.excess >= least_excess]
+    return sorted(promising, key=lambda chain: -chain.excess)[:_MOST_CANDIDATES]
+
+
+def _free_part(points: FloatArray, claimed: npt.NDArray[np.uint8]) -> slice:
+    """A polyline (K, 2) from its first to its last free pixel; nothing if most are claimed."""
+    height, width = claimed.shape
+    x, y = np.rint(points).astype(np.intp).T
+    free = np.flatnonzero(claimed[y.clip(0, height - 1), x.clip(0, width - 1)] == 0)
+    if len(free) < _LEAST_FREE * len(points):
+        return slice(0)
+    return slice(int(free[0]), int(free[-1]) + 1)
+
+
+def _extended(chain: FloatArray, mask: npt.NDArray[np.uint8], further: int) -> FloatArray:
+    """The chain gone on a little at both ends, within the mask: what led to it ends early."""
+    step = min(len(chain), _END) - 1
+    ends = []
+    for end, inner in ((chain[0], chain[step]), (chain[-1], chain[-1 - step])):
+        heading = (end - inner) / math.dist(end, inner)
+        ahead = end + np.arange(1, further + 1)[:, None] * heading
+        x, y = np.rint(ahead).astype(np.intp).T
+        inside = (x >= 0) & (y >= 0) & (x < mask.shape[1]) & (y < mask.shape[0])
+        inside[inside] = mask[y[inside], x[inside]] > 0
+        ends.append(ahead[inside])
+    return np.concatenate([ends[0][::-1], chain, ends[1]])
+
+
+def _is_claimed(path: npt.NDArray[np.int32], claimed: npt.NDArray[np.uint8]) -> bool:
+    """Whether a polyline (K, 2) runs for the most part where earlier lines do."""
+    low = np.maximum(path.min(axis=0) - 1, 0)
+    high = path.max(axis=0) + 2
+    around = claimed[low[1] : high[1], low[0] : high[0]]
+    own = np.zeros_like(around)
+    cv2.polylines(own, [path - low], isClosed=False, color=1)
+    taken = cv2.countNonZero(own & around)
+    return taken > (1 - _LEAST_FREE) * cv2.countNonZero(own)
+
+
+def _packed(found: Sequence[Line], shape: tuple[int, int]) -> Centrelines:
+    lines = [line for line in (_cut_off(line, shape) for line in found) if line is not None]
+    counts, points = [], 0
+    for line in lines[:MOST_LINES]:
+        points += len(line.points)
+        if points > MOST_POINTS:
+            break
+        counts.append(len(line.points))
+    kept = lines[: len(counts)]
+    if not kept:
+        return Centrelines.none()
+    places = np.concatenate([line.points for line in kept])
+    return Centrelines(
+        points=(np.rint(places * _FINENESS) / _FINENESS).astype(np.float32),
+        counts=np.array(counts, np.int32),
+        widths=np.array([round(line.width_px, 3) for line in kept], np.float32),
+        contrasts=np.array([round(line.contrast, 3) for line in kept], np.float32),
+    )
+
+
+def _cut_off(line: Line, shape: tuple[int, int]) -> Line | None:
+    """What of a line lies on a frame of (height, width): its longest part; None if nothing does.
+
+    A centre line is smoothed and may end a little beyond the border.
+    """
+    inside = ((line.points >= 0) & (line.points <= shape[::-1])).all(axis=1)
+    if inside.all():
+        return line
+    edges = np.flatnonzero(np.diff(inside, prepend=False, append=False)).reshape(-1, 2)
+    first, end = max(edges.tolist(), key=lambda run: run[1] - run[0], default=(0, 0))
+    if end - first < _LEAST_POINTS:
+        return None
+    return replace(line, points=line.points[first:end])

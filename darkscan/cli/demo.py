@@ -1,0 +1,88 @@
+"""``darkscan demo``: simulates a scan, inspects it, and compares the map with the truth."""
+
+import argparse
+import shutil
+from pathlib import Path
+
+from darkscan.cli.progress import record, say
+from darkscan.cli.replay import exit_code, replay, summary
+from darkscan.pipeline.core.errors import InputError, StorageError
+from darkscan.pipeline.core.recipe import Recipe
+from darkscan.simulation.element import SimulatedScan, simulate_element, size_of_patch
+from darkscan.simulation.element.comparison import Comparison, compare
+
+_FRAMES = (3, 2)
+_PRESET = "clean"  # scratches are few enough to tell apart by eye
+_SEED = 12
+_TRUTH_NAME = "truth.json"
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command."""
+    parser = commands.add_parser(
+        "demo",
+        help="simulate a scan, inspect it, and compare the map with the truth",
+        description="Simulates a scan of a patch of an element, replays it on the embedded "
+        "defaults and prints the defects found against the true ones. Some seconds.",
+    )
+    parser.add_argument("--out", type=Path, default=Path("out/demo"), help="where (out/demo)")
+    parser.add_argument("--seed", type=int, default=_SEED, help=f"which element ({_SEED})")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    out: Path = arguments.out
+    _make_room(out)
+    truth = simulate_element(size_of_patch(_FRAMES), arguments.seed, _PRESET)
+    scan = SimulatedScan(truth)
+    say(f"simulating {len(scan.frames)} frames of an element (seed {arguments.seed}) ...")
+    truth.save(out / _TRUTH_NAME, pitch_um=scan.info.pitch_um)  # also marks the folder as ours
+    record(scan, out / "scan.h5", force=True)
+    say("inspecting them: acquisition, preprocessing, classification, merging ...")
+    defect_map = replay(out / "scan.h5", out / "map", Recipe(), "max")
+    say(_table(compare(truth, defect_map)))
+    width, height = defect_map.element.size_mm
+    marked = sum(defect.area_mm2 for defect in defect_map.defects) / (width * height)
+    say(f"defects mark {marked:.1%} of the element\n")
+    say(summary(defect_map, out / "map"))
+    say(f"drawing in mm: {out / 'map' / 'defect-map.svg'}")
+    say(f"trace:         {out / 'map' / 'trace.json'} (open in ui.perfetto.dev)")
+    say(f"timings:       darkscan profile {out / 'map'}")
+    return exit_code(defect_map)
+
+
+def _make_room(out: Path) -> None:
+    """Clears away an earlier demo; refuses a folder that holds anything else."""
+    if out.is_dir() and any(out.iterdir()) and not (out / _TRUTH_NAME).exists():
+        raise InputError("is not empty and holds no earlier demo", file=out, field="--out")
+    try:
+        shutil.rmtree(out / "map", ignore_errors=True)
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(out, error) from error
+
+
+def _table(comparison: Comparison) -> str:
+    lines = ["", "true scratch    length mm  brightness  in the map     traced  looks um  as"]
+    for scratch in comparison.scratches:
+        name = f"{scratch.trace.id:>3} {scratch.trace.kind}"
+        found = f"{scratch.covered:>6.0%}" if scratch.found else f"{scratch.covered:>6.0%} MISSED"
+        ids = ", ".join(scratch.defects) or "-"
+        width = "-" if scratch.width_um is None else f"{scratch.width_um:.0f}"
+        lines.append(
+            f"{name:<16}{scratch.length_mm:>8.2f}  {scratch.amplitude:>10.1f}  {found:<13} "
+            f"{scratch.traced:>7.0%}  {width:>8}  {ids}"
+        )
+    found_count = sum(scratch.found for scratch in comparison.scratches)
+    lines.append(f"found {found_count} of {len(comparison.scratches)} true scratches")
+    lines.append(
+        f"centre lines of {comparison.length_mm:.2f} mm in all, {comparison.false_mm:.2f} mm of "
+        f"them on none; the true scratches within defects measure {comparison.covered_mm:.2f} mm"
+    )
+    for defect in comparison.unexplained:
+        x, y = defect.centroid_mm
+        lines.append(
+            f"{defect.id} at ({x:.2f}, {y:.2f}) mm is no true scratch: a dig, hair or dust"
+        )
+    return "\n".join(lines)

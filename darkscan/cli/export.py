@@ -1,0 +1,77 @@
+"""``darkscan export``: makes the model file that inspections load from a checkpoint."""
+
+import argparse
+import os
+from pathlib import Path
+
+from darkscan.cli.options import require_writable
+from darkscan.cli.progress import say
+from darkscan.pipeline.core.errors import ExitCode, InputError
+
+_LEAST_WINDOWS = 64
+
+_EPILOG = """\
+examples:
+  darkscan export trained/best.pt --out model.onnx
+  darkscan export trained/best.pt --out model.onnx --weights model.pt
+
+The thresholds are chosen on simulated windows that the training never saw, so that at most 0.2 %
+(to find) and 2 % (to follow) of the clean ones of either look are over them. The weights file is
+a small checkpoint: darkscan explain shows it, darkscan train --init starts from it.
+"""
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command."""
+    parser = commands.add_parser(
+        "export",
+        help="make a model file from a training's checkpoint",
+        description="Chooses the thresholds of a trained network and writes its model file.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("checkpoint", type=Path, help="of darkscan train")
+    parser.add_argument("--out", type=Path, required=True, help="the model to write (ONNX)")
+    parser.add_argument("--weights", type=Path, help="also write the averaged weights alone")
+    parser.add_argument(
+        "--windows",
+        type=int,
+        default=4000,
+        help="of each look, to choose the thresholds on (default: 4000)",
+    )
+    parser.add_argument("--threads", type=int, help="of the network (default: torch's choice)")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    import torch
+
+    from darkscan.network.export import export_checkpoint
+
+    if arguments.windows < _LEAST_WINDOWS:
+        problem = f"must be {_LEAST_WINDOWS} or more, is {arguments.windows}"
+        raise InputError(problem, field="--windows")
+    if arguments.threads is not None:
+        if arguments.threads < 1:
+            raise InputError(f"must be 1 or more, is {arguments.threads}", field="--threads")
+        torch.set_num_threads(arguments.threads)
+    given = (arguments.checkpoint, arguments.out, arguments.weights)
+    paths = [os.path.realpath(path) for path in given if path is not None]
+    if len(set(paths)) < len(paths):
+        raise InputError("is given twice", file=arguments.out, field="--out")
+    for path in (arguments.out, arguments.weights):
+        if path is not None:  # told before minutes of work
+            require_writable(path)
+    point = export_checkpoint(
+        arguments.checkpoint,
+        arguments.out,
+        weights=arguments.weights,
+        windows=arguments.windows,
+    )
+    say(point.table())
+    say(f"threshold {point.threshold:.4f}, to follow a scratch {point.grow_threshold:.4f}")
+    for path in (arguments.out, arguments.weights):
+        if path is not None:
+            say(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+    return ExitCode.OK

@@ -1,0 +1,120 @@
+"""``darkscan info``: describes a recording."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from darkscan.cli.progress import say
+from darkscan.pipeline.core.errors import ExitCode
+
+_EPILOG = """\
+examples:
+  darkscan info scan.h5
+  darkscan info scan.h5 --json | jq .frames.missing
+
+Recordings that were interrupted, and those that are still written, are described as far
+as they are there. The file is never changed.
+"""
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command."""
+    parser = commands.add_parser(
+        "info",
+        help="describe a recording",
+        description="Describes a recording: the element, the camera, which frames are there.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("recording", type=Path, help="an HDF5 recording")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    description = describe(arguments.recording)
+    if arguments.json:
+        say(json.dumps(description, indent=2))
+    else:
+        say(render(description))
+    return ExitCode.OK
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """What is to be said of a recording, as plain data. Raises InputError."""
+    from darkscan.drivers.recording import Recording, frame_overlap
+    from darkscan.pipeline.core.scan import FrameFlag
+
+    with Recording(path) as recording:
+        frames, info = recording.frames, recording.info
+        missing = set(recording.missing_frames)
+        there = [meta for meta in frames if meta.frame not in missing]
+        overlap = frame_overlap(info, frames)
+        corners = list(zip(*(meta.position_mm for meta in frames), strict=True))
+        return {
+            "file": str(path),
+            "bytes": path.stat().st_size,
+            "complete": recording.complete,
+            "shortfall": recording.shortfall,
+            "scan": info.model_dump(mode="json"),
+            "frames": {
+                "planned": len(frames),
+                "recorded": len(there),
+                "missing": list(recording.missing_frames),
+                **{
+                    str(flag.name).lower(): [meta.frame for meta in there if meta.flags & flag]
+                    for flag in (FrameFlag.LOST, FrameFlag.INCOMPLETE, FrameFlag.UNPLACED)
+                },
+            },
+            "strips": len({meta.strip for meta in frames}),
+            "positions_mm": {
+                axis: [min(places), max(places)]
+                for axis, places in zip("xyz", corners, strict=True)
+            },
+            "overlap_px": {
+                "within_strips": overlap.within_strips_px,
+                "between_strips": overlap.between_strips_px,
+            },
+        }
+
+
+def render(description: dict[str, Any]) -> str:
+    """The description as lines for people."""
+    scan, frames = description["scan"], description["frames"]
+    height, width = scan["frame_shape"]
+    x, y, region_width, region_height = scan["region_mm"]
+    positions = description["positions_mm"]
+    overlap = description["overlap_px"]
+    counts = [f"{frames['recorded']} of {frames['planned']} recorded"]
+    counts += [f"{len(frames[kind])} {kind}" for kind in list(frames)[2:] if frames[kind]]
+    lines = {
+        "element": f"{scan['element']}, {scan['side']}",
+        "size": "{:.3f} x {:.3f} mm".format(*scan["element_size_mm"]),
+        "region": f"{region_width:.3f} x {region_height:.3f} mm at ({x:.3f}, {y:.3f}) mm",
+        "pitch": f"{scan['pitch_um']:g} um",
+        "frames": ", ".join(counts),
+        "frame": f"{width}x{height} pixels, {scan['pixel_type']} with {scan['bit_depth']} bits",
+        "strips": str(description["strips"]),
+        "positions": ", ".join(
+            f"{axis} {low:.3f} to {high:.3f}" for axis, (low, high) in positions.items()
+        )
+        + " mm",
+        "overlap": f"{_pixels(overlap['within_strips'])} within strips, "
+        f"{_pixels(overlap['between_strips'])} between strips",
+        "rig": scan["rig"],
+        "recipe": scan["recipe"],
+        "calibration": scan["calibration"],
+        "source": scan["source"],
+        "file": f"{description['file']}, {description['bytes'] / 1e6:.1f} MB",
+        "complete": "yes" if description["complete"] else "no",
+    }
+    text = [f"{name:<12}{value}" for name, value in lines.items() if value]
+    return "\n".join([*text, *([description["shortfall"]] if description["shortfall"] else [])])
+
+
+def _pixels(overlap: float | None) -> str:
+    if overlap is None:
+        return "none"
+    return f"{overlap:.1f} px" if overlap >= 0 else f"a gap of {-overlap:.1f} px"

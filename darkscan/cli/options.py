@@ -1,0 +1,99 @@
+"""Options that several commands take."""
+
+import argparse
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from darkscan.pipeline.core.errors import InputError, StorageError
+from darkscan.pipeline.core.recipe import DEFAULT_MODEL, SHIPPED_MODELS, Recipe, load_recipe
+from darkscan.pipeline.core.units import COARSEST_UM, FINEST_UM
+from darkscan.pipeline.transport.remote_links import check_address
+
+
+@contextmanager
+def model_file(given: Path | str | None) -> Iterator[Path]:
+    """A model file: a shipped one by its name (the default for None), else the one given.
+
+    Shipped ones may have to be unpacked, and are there while the context lasts.
+    """
+    name = DEFAULT_MODEL if given is None else str(given)
+    shipped = files("darkscan") / "models" / f"{name}.onnx"
+    with as_file(shipped) if name in SHIPPED_MODELS else nullcontext(Path(name)) as path:
+        yield path
+
+
+@contextmanager
+def model_of(recipe: Recipe) -> Iterator[Path]:
+    """The recipe's model as a file."""
+    with model_file(recipe.inspection.model) as path:
+        yield path
+
+
+_MOST_THREADS = 1024
+
+
+def checked_pitch(arguments: argparse.Namespace) -> float:
+    """The value of --pitch-um. Raises InputError unless a scan can have it."""
+    pitch = float(arguments.pitch_um)
+    if not FINEST_UM <= pitch <= COARSEST_UM:
+        problem = f"must be from {FINEST_UM} to {COARSEST_UM} micrometres, is {pitch}"
+        raise InputError(problem, field="--pitch-um")
+    return pitch
+
+
+def add_hdu(parser: "argparse._ActionsContainer") -> None:
+    """Adds the option that chooses among the images of FITS files."""
+    parser.add_argument(
+        "--hdu",
+        metavar="NAME",
+        help="which image of a FITS file that holds several: NAME, NAME,VERSION or its number",
+    )
+
+
+def checked_threads(given: int | None) -> int:
+    """How many threads to use. Raises InputError for an impossible number."""
+    if given is None:
+        return len(os.sched_getaffinity(0))
+    if not 1 <= given <= _MOST_THREADS:
+        raise InputError(f"must be from 1 to {_MOST_THREADS}, is {given}", field="--threads")
+    return given
+
+
+def require_writable(out: Path) -> None:
+    """Raises StorageError, before any work, if nothing could be written at ``out``."""
+    above = out if out.is_dir() else out.parent
+    while not above.exists():
+        above = above.parent
+    if not above.is_dir():
+        raise StorageError(out, f"{above} is not a directory")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise StorageError(out, f"{above} is not writable")
+
+
+def recipe_of(file: Path | None) -> Recipe:
+    """The recipe in a file, or the embedded one. Raises InputError."""
+    return Recipe() if file is None else load_recipe(file)
+
+
+_OPTION = "--remote-workers"
+
+
+def add_remote_option(parser: argparse.ArgumentParser) -> None:
+    """Adds it."""
+    parser.add_argument(
+        _OPTION,
+        metavar="ADDRESS",
+        help="let `darkscan worker` on other computers connect to tcp://HOST:PORT and classify "
+        "frames, too; HOST is one of this computer's addresses, 0.0.0.0 for all of them. "
+        "Frames and results travel unencrypted and nobody is asked who they are: "
+        "for a private network only",
+    )
+
+
+def remote_fields(arguments: argparse.Namespace) -> dict[str, object]:
+    """What the run's description says of it. Raises InputError unless it is an address."""
+    address: str | None = arguments.remote_workers
+    return {} if address is None else {"remote_workers": check_address(address, field=_OPTION)}

@@ -1,0 +1,101 @@
+"""``darkscan record``: takes a scan with the rig and records it, without inspecting."""
+
+import argparse
+from pathlib import Path
+
+from darkscan.cli.options import model_of, recipe_of
+from darkscan.cli.progress import ProgressView, say
+from darkscan.cli.rig_scan import KEYS, add_scan_options, checked_rescans, keys, rig_at_work
+from darkscan.drivers.recording import Recording
+from darkscan.drivers.rig import Geometry, Rig, load_rig
+from darkscan.pipeline.core.errors import ExitCode
+from darkscan.pipeline.core.recipe import Recipe
+from darkscan.runs.rig_scan import prepare_scan
+from darkscan.runs.runner import run_without_map
+
+_EPILOG = """\
+examples:
+  darkscan record --rig configs/rig-area-simulated.toml --out scan.h5
+  darkscan replay scan.h5 --out results/
+
+Keys and signals are those of `darkscan run`. Ended early, the recording holds what was taken.
+exit codes: 0 every frame was recorded; 3 some were lost; 2 bad input; 1 failed.
+"""
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command."""
+    parser = commands.add_parser(
+        "record",
+        help="take a scan with the rig and record it, without inspecting",
+        description="Moves the element past the camera as the rig file says and records the "
+        "frames. A simulated rig is started with it.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_scan_options(parser, recipe="the recipe whose windows frames are laid for")
+    parser.add_argument("--out", type=Path, required=True, help="the recording to write")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    recipe = recipe_of(arguments.recipe)
+    rig = load_rig(arguments.rig)
+    record_scan(
+        rig,
+        arguments.out,
+        rig_file=arguments.rig,
+        recipe=recipe,
+        side=arguments.side,
+        rescans=checked_rescans(arguments),
+        force=arguments.force,
+    )
+    with Recording(arguments.out) as recording:
+        lost = sum(not meta.usable for meta in recording.frames)
+        count = len(recording.frames)
+    say(f"{arguments.out}: {count - lost} of {count} frames, {lost} lost")
+    say(f"next: darkscan replay {arguments.out} --out results/")
+    return ExitCode.INCOMPLETE if lost else ExitCode.OK
+
+
+def record_scan(
+    rig: Rig,
+    out: Path,
+    *,
+    rig_file: Path,
+    recipe: Recipe | None = None,
+    side: str = "front",
+    rescans: int = 1,
+    force: bool = False,
+    geometry: Geometry | None = None,
+    corrects: bool = True,
+) -> Path:
+    """Takes a scan and records it; starts the simulation of a simulated rig.
+
+    ``geometry`` and ``corrects`` are those of ``prepare_scan``: a calibration takes the
+    geometry as drawn, and frames as they come. Returns ``out``. Raises DarkscanError.
+    """
+    recipe = recipe or Recipe()
+    with model_of(recipe) as model:
+        scan = prepare_scan(
+            rig,
+            rig_file,
+            recipe,
+            model,
+            side=side,
+            out_dir=None,
+            record=out,
+            rescans=rescans,
+            force=force,
+            geometry=geometry,
+            corrects=corrects,
+        )
+    frames = scan.spec.scan.frames_planned
+    with (
+        rig_at_work(rig),
+        ProgressView(frames, inspects=False, hint=KEYS) as view,
+        keys(),
+    ):
+        run_without_map(scan.spec, view.show, describe=scan.live.write)
+    return out

@@ -1,0 +1,113 @@
+"""``darkscan replay``: inspects a recorded scan and writes its defect map."""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import get_args
+
+from darkscan.cli.options import add_remote_option, model_of, recipe_of, remote_fields
+from darkscan.cli.progress import ProgressView, say
+from darkscan.pipeline.core.defect_map import DefectMap
+from darkscan.pipeline.core.errors import ExitCode, InputError
+from darkscan.pipeline.core.recipe import Recipe
+from darkscan.pipeline.running.results_folder import MAP_NAME
+from darkscan.pipeline.running.specification import Speed
+from darkscan.runs.replay import prepare
+from darkscan.runs.runner import run_to_map
+
+_EPILOG = """\
+examples:
+  darkscan replay scan.h5 --out results/
+  darkscan replay scan.h5 --out results/ --workers 3 --recipe configs/default.toml
+  darkscan replay scan.h5 --out results/ --remote-workers tcp://10.0.0.1:5570
+
+OUT then holds defect-map.json (the master), .csv, .svg, .png, trace.json (opens in
+ui.perfetto.dev; `darkscan profile OUT` sums it up), run.json and log.jsonl.
+Ctrl-C finishes what is under way and lists the rest as not inspected; Ctrl-C again aborts.
+exit codes: 0 every frame was inspected; 3 the map is incomplete; 2 bad input; 1 failed.
+"""
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command."""
+    parser = commands.add_parser(
+        "replay",
+        help="inspect a recorded scan and write its defect map",
+        description="Replays a recording through acquisition, preprocessing, classification "
+        "and merging, as processes of their own, to a defect map.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("recording", type=Path, help="an HDF5 recording (see `darkscan import`)")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the results")
+    parser.add_argument(
+        "--workers", type=int, help="classification processes here (default: recipe)"
+    )
+    add_remote_option(parser)
+    parser.add_argument(
+        "--speed",
+        choices=get_args(Speed),
+        default="max",
+        help="as fast as can be, or with the recorded times between frames (default: max)",
+    )
+    parser.add_argument("--recipe", type=Path, help="a recipe file (default: the embedded one)")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    recipe = recipe_of(arguments.recipe)
+    fields = remote_fields(arguments)
+    workers = arguments.workers
+    if workers is not None:
+        fewest = 0 if fields else 1
+        if not fewest <= workers <= 256:  # noqa: PLR2004 - as the recipe's own limit
+            raise InputError(f"must be from {fewest} to 256", field="--workers")
+        processes = recipe.processes.model_copy(update={"workers": max(1, workers)})
+        recipe = recipe.model_copy(update={"processes": processes})
+        if workers == 0:
+            fields["workers"] = 0
+    defect_map = replay(arguments.recording, arguments.out, recipe, arguments.speed, fields)
+    say(summary(defect_map, arguments.out))
+    return exit_code(defect_map)
+
+
+def exit_code(defect_map: DefectMap) -> ExitCode:
+    """Whether every frame and all of the region was inspected, for the shell."""
+    ledger = defect_map.ledger
+    whole = defect_map.coverage.complete and ledger.mapped == ledger.captured
+    return ExitCode.OK if whole else ExitCode.INCOMPLETE
+
+
+def replay(
+    recording: Path,
+    out_dir: Path,
+    recipe: Recipe,
+    speed: Speed,
+    fields: Mapping[str, object] | None = None,
+) -> DefectMap:
+    """Inspects a recording, showing how far it is. Raises DarkscanError.
+
+    ``fields``: those of the run's description that no recipe says.
+    """
+    with model_of(recipe) as model_path:
+        spec = prepare(recording, out_dir, recipe, speed, model_path).model_copy(update=fields)
+        with ProgressView(spec.scan.frames_planned) as view:
+            return run_to_map(spec, view.show)
+
+
+def summary(defect_map: DefectMap, out_dir: Path) -> str:
+    """What was found and what was not inspected, in a few lines."""
+    coverage, ledger = defect_map.coverage, defect_map.ledger
+    count = len(defect_map.defects)
+    found = f"{count} defect{'s' if count != 1 else ''}"
+    inspected = f"{coverage.inspected_fraction:.2%} of the region inspected"
+    frames = f"{ledger.mapped} of {ledger.captured} frames mapped"
+    losses = f"{ledger.quarantined} quarantined, {ledger.lost} lost"
+    lines = [f"{found}; {inspected}; {frames}, {losses}"]
+    lines += [
+        f"  not inspected: {region.area_mm2:.2f} mm2: {region.reason}"
+        for region in coverage.not_inspected
+    ]
+    lines.append(f"map: {out_dir / MAP_NAME}   picture: {out_dir / 'defect-map.png'}")
+    return "\n".join(lines)

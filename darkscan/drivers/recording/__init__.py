@@ -1,0 +1,18 @@
+"""Recordings: scans kept in one HDF5 file each, see docs/recordings.md."""
+
+from darkscan.drivers.recording.overlap import FrameOverlap, frame_overlap
+from darkscan.drivers.recording.reader import Recording
+from darkscan.drivers.recording.save import save_recording
+from darkscan.drivers.recording.superblock import is_hdf5
+from darkscan.drivers.recording.writer import RecordingWriter
+from darkscan.pipeline.core.files import atomically
+
+__all__ = [
+    "FrameOverlap",
+    "Recording",
+    "RecordingWriter",
+    "atomically",
+    "frame_overlap",
+    "is_hdf5",
+    "save_recording",
+]

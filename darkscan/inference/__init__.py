@@ -1,0 +1,25 @@
+"""Backends that run a model on a frame's windows; each imports its library when chosen."""
+
+from darkscan.inference.backend import Backend, FrameWindows, Pending, Seen, see
+from darkscan.inference.conventions import Conventions, Precision, file_hash
+from darkscan.inference.neighbour_scores import scores_in_context
+from darkscan.inference.onnx_runtime import OnnxRuntimeBackend, read_conventions
+from darkscan.inference.selection import BACKENDS, Choice, choose, open_backend
+
+__all__ = [
+    "BACKENDS",
+    "Backend",
+    "Choice",
+    "Conventions",
+    "FrameWindows",
+    "OnnxRuntimeBackend",
+    "Pending",
+    "Precision",
+    "Seen",
+    "choose",
+    "file_hash",
+    "open_backend",
+    "read_conventions",
+    "scores_in_context",
+    "see",
+]

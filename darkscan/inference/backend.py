@@ -1,0 +1,93 @@
+"""What classification asks of whatever runs the model."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from darkscan.pipeline.core.brightness import gains_and_offsets, window_extrema
+from darkscan.pipeline.core.scan import Pixels
+
+FloatArray = npt.NDArray[np.float32]
+
+
+class Seen(NamedTuple):
+    """What a model sees in N windows, each for itself.
+
+    ``scores`` (N,) float32 probability of scratch; ``lines`` (N, cells, cells) float32
+    probability that a scratch crosses a cell, None if the model has no line map.
+    """
+
+    scores: FloatArray
+    lines: FloatArray | None
+
+
+class FrameWindows(NamedTuple):
+    """The windows of one frame, as a backend is given them.
+
+    ``frame`` (H, W) uint8 or uint16, C-contiguous; ``origins`` (N, 2) int32, first pixel
+    (y, x) of each window; ``gains`` and ``offsets`` (N,) float32, the brightness adjustment.
+    """
+
+    frame: Pixels
+    origins: npt.NDArray[np.int32]
+    gains: FloatArray
+    offsets: FloatArray
+
+    @classmethod
+    def adjusted(cls, frame: Pixels, origins: npt.NDArray[np.int32], window: int) -> Self:
+        """Windows of ``window`` pixels with the adjustment that preprocessing would find."""
+        return cls(frame, origins, *gains_and_offsets(*window_extrema(frame, origins, window)))
+
+
+Pending = Callable[[], Seen]
+"""A frame under way: called, it waits until the frame is done and gives what was seen."""
+
+
+def _nothing() -> None:
+    pass
+
+
+class Backend(Protocol):
+    """Runs one model on one device."""
+
+    name: str
+    """What runs the model, and where: for people."""
+
+    ahead: int
+    """Frames that are best started before the first is asked back: 1 where they are
+    computed one after the other anyway, more where the next one's upload overlaps."""
+
+    def start(
+        self,
+        windows: FrameWindows,
+        full_scale: int,
+        *,
+        between_batches: Callable[[], Any] = _nothing,
+    ) -> Pending:
+        """Begins to score the windows of a frame; the frame must stay until it is done.
+
+        full_scale: the camera's largest grey level. ``between_batches`` is called between
+        two passes of the network, here or in the pending call. The scores depend on nothing
+        else: not on threads, load or what ran before.
+        """
+
+    def close(self) -> None:
+        """Lets go of the device."""
+
+
+@runtime_checkable
+class FetchesFrames(Protocol):
+    """A backend whose device can fetch frames from where they lie, once it knows the memory."""
+
+    def pin(self, memory: npt.NDArray[np.uint8]) -> bool:
+        """Makes memory known to the device; False if it cannot, and frames are copied first.
+
+        The memory must stay mapped until the backend is closed.
+        """
+
+
+def see(backend: Backend, windows: FrameWindows, full_scale: int) -> Seen:
+    """Scores the windows of one frame and waits for them."""
+    return backend.start(windows, full_scale)()

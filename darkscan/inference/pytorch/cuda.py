@@ -1,0 +1,151 @@
+"""Torch on an NVIDIA GPU: the next frame is uploaded while the present one is computed."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from darkscan.inference.backend import FrameWindows, Pending
+from darkscan.inference.conventions import Precision
+from darkscan.inference.device_frames import AHEAD, DeviceFrames, Slot, on_device
+from darkscan.inference.frame_windows import even_parts, fitted, fitted_shape, joined
+from darkscan.inference.onnx_runtime import read_conventions
+from darkscan.inference.pytorch.program import Network, Program, read_network
+from darkscan.pipeline.core.grid import window_origins
+from darkscan.pipeline.core.scan import PixelType
+
+_FILLS_A_GPU = 256  # windows in a pass: fewer leave most of it idle in the last layers
+_CELLS = 32  # of a window's line map, along each side
+_OF_WINDOWS = {"origins", "gains", "offsets"}
+
+
+class CudaBackend:
+    """Runs a model file on one GPU, a whole frame from one upload.
+
+    It is set up for frames of ``frame_shape`` (height, width); for others, and for more
+    windows, it sets itself up anew when they come. precision: "exact" computes in float32,
+    without the GPU's TF32; "half" runs the convolutions in float16, and brightness
+    adjustment, sums and heads in float32.
+    """
+
+    def __init__(
+        self,
+        model: Path,
+        *,
+        device: int,
+        frame_shape: tuple[int, int],
+        pixel_type: PixelType,
+        batch: int,
+        precision: Precision = "exact",
+    ) -> None:
+        """Raises InputError if torch cannot run the model, DarkscanError if the GPU fails."""
+        conventions = read_conventions(model)
+        self._dense = conventions.form == "dense"
+        self._network = read_network(model)
+        self._half = torch.float16 if precision == "half" else None
+        self._most = max(batch, _FILLS_A_GPU)
+        self._device = device
+        with on_device(device):
+            gpu = torch.cuda.get_device_name(device)
+        self.name = f"torch on {gpu}{', float16' if self._half else ''}"
+        self.ahead = AHEAD
+        # The same frame gives the same scores, whatever ran before and in every worker.
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.deterministic = True
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_tf32 = False
+        self._memory: list[npt.NDArray[np.uint8]] = []
+        grid = window_origins(frame_shape, conventions.window, conventions.stride)
+        shape = fitted_shape(frame_shape) if self._dense else frame_shape
+        self._shape = (*shape, np.dtype(pixel_type).itemsize)
+        self._windows = len(grid)
+        self._frames = self._set_up()
+
+    def pin(self, memory: npt.NDArray[np.uint8]) -> bool:
+        """Lets frames that lie in ``memory`` be uploaded from where they are.
+
+        Otherwise, and where CUDA refuses (False), each is copied once more on the host. The
+        memory must stay mapped until ``close``.
+        """
+        self._memory.append(memory)
+        return self._frames.pin(memory)
+
+    def start(
+        self,
+        windows: FrameWindows,
+        full_scale: int,
+        *,
+        between_batches: Callable[[], Any] = lambda: None,
+    ) -> Pending:
+        """See Backend.start; returns once the frame's upload and work are under way."""
+        if self._dense:
+            windows = fitted(windows)
+        frame, count = windows.frame, len(windows.origins)
+        if not count:
+            nothing = joined([], lines=False)
+            return lambda: nothing
+        shape = (*frame.shape, frame.itemsize)
+        # Windows that are only there to fill places would shape a dense model's adjustment.
+        fits = count == self._windows if self._dense else count <= self._windows
+        if shape != self._shape or not fits:
+            self._frames.close()
+            self._shape, self._windows = shape, count
+            self._frames = self._set_up()
+        return self._frames.start(windows, full_scale, between_batches=between_batches)
+
+    def close(self) -> None:
+        """See Backend.close."""
+        self._frames.close()
+
+    def _set_up(self) -> DeviceFrames:
+        """Buffers for frames of the present shape, and the captured work on them."""
+        step = self._windows if self._dense else even_parts(self._windows, self._most)
+        places = -(-self._windows // step) * step
+        inputs = {
+            "frame": self._shape,
+            "origins": (places, 2),
+            "gains": (places,),
+            "offsets": (places,),
+            "full_scale": (),
+        }
+        outputs: dict[str, tuple[int, ...]] = {"scores": (places,)}
+        if "lines" in self._network.outputs:
+            outputs["lines"] = (places, _CELLS, _CELLS)
+        compute = _InParts(self._network, tuple(outputs), step, self._half)
+        frames = DeviceFrames(self._device, inputs, outputs, compute)
+        for memory in self._memory:
+            frames.pin(memory)
+        return frames
+
+
+class _InParts:
+    """The network on all windows of a slot, ``step`` at a time."""
+
+    def __init__(
+        self, network: Network, wanted: tuple[str, ...], step: int, half: torch.dtype | None
+    ) -> None:
+        self._network = network
+        self._wanted = wanted
+        self._step = step
+        self._half = half
+        self._program: Program | None = None
+
+    @torch.no_grad()
+    def __call__(self, slot: Slot, _stream: int) -> None:
+        for first in range(0, len(slot.inputs["origins"]), self._step):
+            part = slice(first, first + self._step)
+            inputs = {
+                name: tensor[part] if name in _OF_WINDOWS else tensor
+                for name, tensor in slot.inputs.items()
+            }
+            for name, output in zip(self._wanted, self._run(inputs), strict=True):
+                slot.outputs[name][part].copy_(output)
+
+    def _run(self, inputs: dict[str, Tensor]) -> tuple[Tensor, ...]:
+        if self._program is None:
+            self._program = Program(self._network, inputs, self._wanted, half=self._half)
+        return self._program(inputs)

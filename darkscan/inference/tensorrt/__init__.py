@@ -1,0 +1,42 @@
+"""TensorRT 11: engines built once for a model and a GPU, and the backend that runs them.
+
+Nothing here loads TensorRT or torch before it was asked whether there is a GPU.
+"""
+
+from darkscan.inference.tensorrt.backend import TensorRTBackend
+from darkscan.inference.tensorrt.building import Step, Watch, build, read_graph, run_watched
+from darkscan.inference.tensorrt.device import Device, find_device
+from darkscan.inference.tensorrt.engines import (
+    Arithmetic,
+    Engine,
+    Shapes,
+    Wanted,
+    engines_folder,
+    engines_in,
+)
+from darkscan.inference.tensorrt.library import Library, load_library
+from darkscan.inference.tensorrt.order import Made, Order, make_engine
+from darkscan.inference.tensorrt.search import why_not
+
+__all__ = [
+    "Arithmetic",
+    "Device",
+    "Engine",
+    "Library",
+    "Made",
+    "Order",
+    "Shapes",
+    "Step",
+    "TensorRTBackend",
+    "Wanted",
+    "Watch",
+    "build",
+    "engines_folder",
+    "engines_in",
+    "find_device",
+    "load_library",
+    "make_engine",
+    "read_graph",
+    "run_watched",
+    "why_not",
+]

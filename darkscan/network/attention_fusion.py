@@ -1,0 +1,173 @@
+"""The Attention Fusion Network and its ablations: a ResNet18 trunk, attention switched on or off.
+
+The paper's network is ``AttentionFusionNetwork(width)``; Table III's rows leave parts of
+it out. Two parts go past the paper, off unless asked for: sigma clipping beside the
+brightness adjustment, and a line head beside the global pooling (docs/decisions/0011).
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from darkscan.network.batches import Batch
+from darkscan.network.modules import (
+    GREY_RANGE,
+    BrightnessAdjustment,
+    ChannelAttention,
+    ConvNorm,
+    LineHead,
+    ResidualBlock,
+    ScaleAttention,
+)
+from darkscan.network.sigma_clipping import SigmaClipping
+
+_STAGE_CHANNELS = (64, 128, 256, 512)
+# Channel counts are multiples of this, so that scale attention's groups have four channels
+# or more: on groups of two, oneDNN's channels-last gradients end the process.
+_UNIT = 16
+# The line head's share of the loss: enough to teach the trunk lines, not to rule it.
+_LINE_LOSS = 0.5
+_LINE_CELLS_WEIGHT = 8.0  # one cell in a hundred is on a scratch
+
+
+class AttentionFusionNetwork(nn.Module):
+    """Windows to one logit each: positive means scratch.
+
+    ``width`` multiplies every channel count; 1.0 is the paper's ResNet18 (12.5 M
+    parameters, 2.6 GMAC a 256x256 window), and cost falls with its square.
+    ``adjust``, ``scale`` and ``channel`` switch the paper's BA, SA and CA modules;
+    ``clip`` adds a sigma-clipped third channel, ``lines`` the line head.
+    """
+
+    def __init__(
+        self,
+        width: float = 1.0,
+        *,
+        name: str = "afn",
+        adjust: bool = True,
+        scale: bool = True,
+        channel: bool = True,
+        clip: bool = False,
+        lines: bool = False,
+    ) -> None:
+        super().__init__()
+        channels = [max(1, round(width * count / _UNIT)) * _UNIT for count in _STAGE_CHANNELS]
+        self.name = name
+        self.width = width
+        self.parts = {
+            "adjust": adjust, "scale": scale, "channel": channel, "clip": clip, "lines": lines,
+        }  # fmt: skip
+        self.adjust = BrightnessAdjustment() if adjust else None
+        self.clip = SigmaClipping() if clip else None
+        self.stem = ConvNorm(1 + adjust + clip, channels[0], 7, stride=2)
+        self.pool = nn.MaxPool2d(3, stride=2, padding=1)
+        stages: list[nn.Module] = []
+        inputs = channels[0]
+        for index, outputs in enumerate(channels):
+            blocks: list[nn.Module] = [
+                ResidualBlock(inputs, outputs, stride=1 if index == 0 else 2),
+                ResidualBlock(outputs, outputs, stride=1),
+            ]
+            stages.append(nn.Sequential(*blocks, *([ScaleAttention(outputs)] if scale else [])))
+            inputs = outputs
+        self.stages = nn.ModuleList(stages)
+        self.attend: nn.Module = ChannelAttention(inputs) if channel else nn.Identity()
+        self.line_head = LineHead(channels[1:]) if lines else None
+        self.head = nn.Linear(inputs + (2 * self.line_head.hidden if self.line_head else 0), 1)
+        self._initialise()
+
+    def forward(
+        self, windows: Tensor, gains: Tensor, offsets: Tensor, full_scale: Tensor
+    ) -> Tensor:
+        """Logits (N,) of windows (N, H, W) in grey levels with their brightness adjustment.
+
+        ``full_scale``, () or (N, 1, 1), is the largest grey level the camera can give.
+        """
+        return self.logits_and_lines(windows, gains, offsets, full_scale)[0]
+
+    def classify(self, windows: Tensor, full_scale: float = GREY_RANGE) -> Tensor:
+        """Logits (N,) of windows (N, H, W) in grey levels, which it adjusts itself."""
+        gains, offsets = BrightnessAdjustment.coefficients(windows)
+        logits: Tensor = self(windows, gains, offsets, windows.new_tensor(full_scale))
+        return logits
+
+    def training_loss(self, batch: Batch) -> Tensor:
+        """Binary cross entropy of the windows and, with a line head, of its cells."""
+        windows = batch.windows.float()
+        gains, offsets = BrightnessAdjustment.coefficients(windows)
+        logits, lines = self.logits_and_lines(windows, gains, offsets, batch.full_scale)
+        return self.loss(logits, batch.labels, lines, batch.lines)
+
+    @staticmethod
+    def loss(logits: Tensor, labels: Tensor, lines: Tensor | None, truth: Tensor) -> Tensor:
+        """Of logits (N,) and, with a line head, of cells' (N, h, w), given what is true."""
+        entropy = nn.functional.binary_cross_entropy_with_logits
+        loss = entropy(logits, labels)
+        if lines is not None:
+            weight = lines.new_tensor(_LINE_CELLS_WEIGHT)
+            loss = loss + _LINE_LOSS * entropy(lines, truth, pos_weight=weight)
+        return loss
+
+    @staticmethod
+    def line_probabilities(lines: Tensor) -> Tensor:
+        """The probability of each cell that a scratch crosses it, from its logit.
+
+        Training weighs cells on scratches, which are rare, and so raises their odds by
+        that weight; here it is taken off again.
+        """
+        return torch.sigmoid(lines - math.log(_LINE_CELLS_WEIGHT))
+
+    def fold(self) -> "AttentionFusionNetwork":
+        """Merges every batch norm into its convolution, in place, for evaluation."""
+        self.eval()
+        for module in self.modules():
+            if isinstance(module, ConvNorm):
+                module.fold()
+        return self
+
+    def twin(self) -> "AttentionFusionNetwork":
+        """Another network of the same shape with the same weights."""
+        twin = AttentionFusionNetwork(self.width, name=self.name, **self.parts)
+        twin.load_state_dict(self.state_dict())
+        return twin
+
+    def logits_and_lines(
+        self, windows: Tensor, gains: Tensor, offsets: Tensor, full_scale: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """As ``forward``; and the logits (N, h, w) of cells of 8 px, if it has a line head."""
+        features = self.pool(self.stem(self._channels(windows, gains, offsets, full_scale)))
+        reached = []
+        for stage in self.stages:
+            features = stage(features)
+            reached.append(features)
+        features = self.attend(features)
+        pooled = features.mean((2, 3))
+        lines = None
+        if self.line_head is not None:
+            hidden, lines = self.line_head([*reached[1:-1], features])
+            pooled = torch.cat((pooled, hidden.mean((2, 3)), hidden.amax((2, 3))), dim=1)
+        logits: Tensor = self.head(pooled)
+        return logits.squeeze(1), lines
+
+    def _channels(
+        self, windows: Tensor, gains: Tensor, offsets: Tensor, full_scale: Tensor
+    ) -> Tensor:
+        """The trunk's input (N, 1 to 3, H, W): raw, adjusted, clipped."""
+        channels = [windows / full_scale]
+        if self.adjust is not None:
+            channels.append(self.adjust(windows, gains, offsets))
+        if self.clip is not None:
+            channels.append(self.clip(windows))
+        return torch.stack(channels, dim=1)
+
+    def _initialise(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        with torch.no_grad():
+            # Filters without a mean look past the background's level, which varies far
+            # more than a weak scratch does; training may give them one.
+            weight = self.stem[0].weight
+            assert isinstance(weight, Tensor)
+            weight -= weight.mean((2, 3), keepdim=True)

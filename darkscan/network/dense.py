@@ -1,0 +1,214 @@
+"""The dense form of the network: one pass over a whole frame, its statistics as fields.
+
+Interpolation is two matrix products with tent functions. As a resampling operator it would
+give the same numbers; as products it runs at the full speed of every backend, and exports.
+
+Cut into windows at half-window steps, every pixel passes the trunk four times. Here it passes
+once; what belongs to a window (channel attention, pooling, the head) is taken from the
+shared features under it. That is another function than the windowed network's: the trunk
+sees across the borders of windows, and brightness adjustment changes smoothly from
+window to window instead of from one to the next. So it is trained as a model of its own.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from darkscan.network.attention_fusion import AttentionFusionNetwork
+from darkscan.network.batches import Batch
+from darkscan.network.modules import CELL, GREY_RANGE, BrightnessAdjustment, ChannelAttention
+from darkscan.network.sigma_clipping import clipped_image
+
+NODE_PX = 128
+"""Between two nodes, which lie on every multiple of it, both borders included."""
+
+_BARELY = 1e-6  # a weight that counts only where there is no other
+
+
+def tents(length: int, spacing: float, first: float, count: int, like: Tensor) -> Tensor:
+    """(length, count) weights of ``count`` samples at ``first``, ``first + spacing``...
+
+    Row p belongs to the middle of pixel p. Outside of the samples the nearest counts alone.
+    """
+    places = (torch.arange(length, device=like.device, dtype=like.dtype) + 0.5 - first) / spacing
+    number = torch.arange(count, device=like.device, dtype=like.dtype)
+    places = torch.minimum(places.clamp(min=0.0), number[-1])
+    return torch.relu(1.0 - (places[:, None] - number).abs())
+
+
+def interpolated(samples: Tensor, shape: Sequence[int], spacing: float, first: float) -> Tensor:
+    """Samples (B, r, c) at ``first``, ``first + spacing``... both ways, as images (B, *shape)."""
+    rows, columns = (
+        tents(side, spacing, first, count, samples)
+        for side, count in zip(shape, samples.shape[1:], strict=True)
+    )
+    return rows @ (samples @ columns.transpose(0, 1))
+
+
+def at_nodes(values: Tensor, centres: Tensor, nodes: tuple[int, int]) -> Tensor:
+    """Values (B, N) at places (N, 2), y and x in pixels, brought to the nodes: (B, *nodes).
+
+    The places form a grid with steps of ``NODE_PX`` at most. Exact for places on nodes;
+    else the mean of those nearer than ``NODE_PX``, weighted by their nearness. Nodes
+    outside of the grid have what its border has; those in its gaps, the mean of all.
+    """
+    across, along = (
+        _nearness(centres[:, axis].to(values.dtype), count) for axis, count in enumerate(nodes)
+    )
+    along = along.transpose(0, 1)
+    everywhere = _BARELY * values.mean(1)[:, None, None]
+    return ((values[:, None, :] * across) @ along + everywhere) / (across @ along + _BARELY)
+
+
+def _nearness(places: Tensor, nodes: int) -> Tensor:
+    """(nodes, N): 1 where a place lies on the node, 0 from ``NODE_PX`` on."""
+    node = NODE_PX * torch.arange(nodes, device=places.device, dtype=places.dtype)
+    node = torch.minimum(torch.maximum(node, places.amin(0)), places.amax(0))
+    return torch.relu(1.0 - (node[:, None] - places).abs() / NODE_PX)
+
+
+WINDOW_PX = 256
+STRIDE_PX = 128
+STEP_PX = 32
+"""The trunk's stride: windows begin on its multiples, or are moved to the nearest."""
+
+SIDES_PX = NODE_PX
+"""Images must be multiples of it high and wide."""
+
+_WINDOW_STEPS = WINDOW_PX // STEP_PX
+_WINDOW_CELLS = WINDOW_PX // CELL
+_CELLS_A_STEP = STEP_PX // CELL
+
+
+class DenseNetwork(AttentionFusionNetwork):
+    """The Attention Fusion Network with a trunk that all windows of an image share.
+
+    It has brightness adjustment, sigma clipping, channel attention and the line head, and
+    the same weights by the same names as the windowed network of the same parts.
+    """
+
+    def see(
+        self, images: Tensor, origins: Tensor, gains: Tensor, offsets: Tensor, full_scale: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Logits (B, N) of N windows of each image, and of its cells of 8 px (B, H/8, W/8).
+
+        ``images`` (B, H, W) float32 grey levels, sides multiples of ``SIDES_PX``;
+        ``origins`` (N, 2) int64 the first pixel (y, x) of the windows, a grid with steps of
+        128 px at most, the same in all images; ``gains`` and ``offsets`` (B, N) W_mult and
+        W_add of each; ``full_scale`` () or (B, 1, 1), the largest grey level.
+        """
+        return self._see(views(images, origins, gains, offsets, full_scale), origins)
+
+    def _see(self, seen: Tensor, origins: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.pool(self.stem(seen))
+        reached = []
+        for stage in self.stages:
+            features = stage(features)
+            reached.append(features)
+        attend, line_head = self.attend, self.line_head
+        assert isinstance(attend, ChannelAttention)
+        assert line_head is not None
+        placed = attend.by_place(features)
+        hidden, lines = line_head([*reached[1:-1], features + placed])
+        steps = _nearest(origins, STEP_PX)
+        means, placed_means = _means(features, steps), _means(placed, steps)
+        pooled = attend.channel_weights(means) * means + placed_means
+        coarse = nn.functional.avg_pool2d(hidden, _CELLS_A_STEP)
+        brightest = nn.functional.max_pool2d(hidden, _CELLS_A_STEP)
+        logits: Tensor = self.head(
+            torch.cat((pooled, _means(coarse, steps), _maxima(brightest, steps)), dim=2)
+        )
+        return logits.squeeze(2), lines
+
+    def logits_and_lines(
+        self, windows: Tensor, gains: Tensor, offsets: Tensor, full_scale: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """Of windows (N, 256, 256), each an image of its own: without what lies around it."""
+        first = torch.zeros((1, 2), dtype=torch.int64, device=windows.device)
+        logits, lines = self.see(windows, first, gains[:, None], offsets[:, None], full_scale)
+        return logits.squeeze(1), lines
+
+    def classify(self, windows: Tensor, full_scale: float = GREY_RANGE) -> Tensor:
+        """Logits (N * K,) of the K windows at half-window steps in images (N, H, W).
+
+        An image of 256x256 is one window, seen without what lies around it.
+        """
+        scale = windows.new_tensor(full_scale)
+        return self.see(windows, *adjusted_grid(windows), scale)[0].flatten()
+
+    def training_loss(self, batch: Batch) -> Tensor:
+        """Binary cross entropy of the images' windows and cells."""
+        images = batch.windows.float()
+        # Backgrounds and gains need more digits than bfloat16 has.
+        with torch.autocast(images.device.type, enabled=False):
+            origins, gains, offsets = adjusted_grid(images)
+            seen = views(images, origins, gains, offsets, batch.full_scale)
+        logits, lines = self._see(seen, origins)
+        return self.loss(logits.flatten(), batch.labels.flatten(), lines, batch.lines)
+
+    def twin(self) -> "DenseNetwork":
+        """Another network of the same shape with the same weights."""
+        twin = DenseNetwork(self.width, name=self.name, **self.parts)
+        twin.load_state_dict(self.state_dict())
+        return twin
+
+
+def adjusted_grid(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Windows at half-window steps in images (B, H, W): origins (K, 2), gains, offsets (B, K)."""
+    rows, columns = (
+        torch.arange(0, side - WINDOW_PX + 1, STRIDE_PX, device=images.device)
+        for side in images.shape[1:]
+    )
+    origins = torch.cartesian_prod(rows, columns)
+    windows = images.unfold(1, WINDOW_PX, STRIDE_PX).unfold(2, WINDOW_PX, STRIDE_PX)
+    gains, offsets = BrightnessAdjustment.coefficients(windows.reshape(-1, WINDOW_PX, WINDOW_PX))
+    return origins, gains.reshape(len(images), -1), offsets.reshape(len(images), -1)
+
+
+def line_windows(lines: Tensor, origins: Tensor) -> Tensor:
+    """Of a map of cells (H/8, W/8), each window's (N, 32, 32); origins (N, 2) in pixels."""
+    width = lines.shape[1]
+    first = _nearest(origins, CELL)
+    along = torch.arange(_WINDOW_CELLS, device=lines.device)
+    rows = first[:, 0, None, None] + along[:, None]
+    columns = first[:, 1, None, None] + along
+    places = (rows * width + columns).reshape(-1)
+    cells = torch.index_select(lines.reshape(-1), 0, places)
+    return cells.reshape(-1, _WINDOW_CELLS, _WINDOW_CELLS)
+
+
+def views(
+    images: Tensor, origins: Tensor, gains: Tensor, offsets: Tensor, full_scale: Tensor
+) -> Tensor:
+    """The trunk's input (B, 3, H, W): raw, adjusted, clipped."""
+    height, width = images.shape[1:]
+    nodes = (height // NODE_PX + 1, width // NODE_PX + 1)
+    centres = origins + WINDOW_PX // 2
+    gain, offset = (
+        interpolated(at_nodes(values / GREY_RANGE, centres, nodes), (height, width), NODE_PX, 0.0)
+        for values in (gains, offsets)
+    )
+    return torch.stack((images / full_scale, images * gain + offset, clipped_image(images)), dim=1)
+
+
+def _nearest(origins: Tensor, step: int) -> Tensor:
+    """Origins (N, 2) in whole steps."""
+    return torch.div(origins + step // 2, step, rounding_mode="floor")
+
+
+def _means(features: Tensor, steps: Tensor) -> Tensor:
+    """Features (B, C, h, w) averaged over windows that begin at steps (N, 2): (B, N, C)."""
+    pool, side = nn.functional.avg_pool2d, _WINDOW_STEPS
+    return _picked(pool(pool(features, (side, 1), 1), (1, side), 1), steps)
+
+
+def _maxima(features: Tensor, steps: Tensor) -> Tensor:
+    """As ``_means``, the largest."""
+    pool, side = nn.functional.max_pool2d, _WINDOW_STEPS
+    return _picked(pool(pool(features, (side, 1), 1), (1, side), 1), steps)
+
+
+def _picked(places: Tensor, steps: Tensor) -> Tensor:
+    flat = steps[:, 0] * places.shape[3] + steps[:, 1]
+    return torch.index_select(places.flatten(2), 2, flat).transpose(1, 2)

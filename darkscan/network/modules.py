@@ -1,0 +1,172 @@
+"""The modules of the Attention Fusion Network, and the line head beside them.
+
+The equations are those of Tao et al., "Weak Scratch Detection of Optical Components
+Using Attention Fusion Network"; where the paper is silent, docs/decisions/0003 says
+what was chosen. Tensors are float32; images and feature maps are (N, C, H, W).
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+GREY_RANGE = 255.0
+"""The range that brightness adjustment stretches every window to, whatever the camera."""
+
+_ATROUS_RATES = (1, 3, 5)
+
+
+class ConvNorm(nn.Sequential):
+    """A convolution that keeps the size (for stride 1), batch norm, and an optional ReLU."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        rate: int = 1,
+        relu: bool = True,
+    ) -> None:
+        super().__init__(
+            nn.Conv2d(
+                inputs,
+                outputs,
+                kernel,
+                stride,
+                padding=rate * (kernel // 2),
+                dilation=rate,
+                bias=False,
+            ),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True) if relu else nn.Identity(),
+        )
+
+    def fold(self) -> None:
+        """Merges the batch norm into the convolution; only for evaluation, only once."""
+        convolution, norm = self[0], self[1]
+        assert isinstance(convolution, nn.Conv2d)
+        assert isinstance(norm, nn.BatchNorm2d)
+        self[0] = fuse_conv_bn_eval(convolution, norm)
+        self[1] = nn.Identity()
+
+
+class BrightnessAdjustment(nn.Module):
+    """Hard attention, eq. 1-3: each window stretched to 0..255 and laid beside the raw one."""
+
+    @staticmethod
+    def coefficients(windows: Tensor) -> tuple[Tensor, Tensor]:
+        """Gain W_mult and offset W_add, (N,) each, of windows (N, H, W) in grey levels.
+
+        A flat window (V_max == V_min) has nothing to stretch: its gain and offset are 0,
+        so its adjusted channel is black.
+        """
+        low, high = windows.amin((1, 2)), windows.amax((1, 2))
+        flat = high == low
+        gains = torch.where(flat, 0.0, GREY_RANGE / torch.where(flat, 1.0, high - low))
+        return gains, -gains * low
+
+    def forward(self, windows: Tensor, gains: Tensor, offsets: Tensor) -> Tensor:
+        """Windows (N, H, W) in grey levels, adjusted: (N, H, W) in 0..1."""
+        adjusted = windows * gains[:, None, None] + offsets[:, None, None]
+        return adjusted / GREY_RANGE
+
+
+class ScaleAttention(nn.Module):
+    """Res2Net-A, eq. 4: a quarter of the channels at each of four growing reaches."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        group = channels // (len(_ATROUS_RATES) + 1)
+        self.split = ConvNorm(channels, channels, 1)
+        self.atrous = nn.ModuleList(ConvNorm(group, group, 3, rate=r) for r in _ATROUS_RATES)
+        self.fuse = ConvNorm(channels, channels, 1, relu=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features of the same shape (N, C, H, W)."""
+        first, *others = self.split(features).chunk(len(self.atrous) + 1, dim=1)
+        outputs = [first]
+        for group, atrous in zip(others, self.atrous, strict=True):
+            outputs.append(atrous(group + outputs[-1]))
+        return torch.relu(features + self.fuse(torch.cat(outputs, dim=1)))
+
+
+class ChannelAttention(nn.Module):
+    """Eq. 5-8: the features weighted by channel, plus the features weighted by place."""
+
+    def __init__(self, channels: int, reduction: int = 16) -> None:
+        super().__init__()
+        squeezed = max(channels // reduction, 4)
+        self.excite = nn.Sequential(
+            nn.Conv2d(channels, squeezed, 1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(squeezed, channels, 1),
+        )
+        self.place = nn.Conv2d(channels, 1, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features of the same shape (N, C, H, W)."""
+        squeezed = features.mean((2, 3), keepdim=True)
+        by_channel = torch.sigmoid(self.excite(squeezed))
+        return by_channel * features + self.by_place(features)
+
+    def by_place(self, features: Tensor) -> Tensor:
+        """The features (N, C, H, W) weighted by place."""
+        return torch.sigmoid(self.place(features)) * features
+
+    def channel_weights(self, means: Tensor) -> Tensor:
+        """The weight of each channel, (B, N, C) of means (B, N, C) over N regions."""
+        squeezed = means.reshape(-1, means.shape[2], 1, 1)
+        return torch.sigmoid(self.excite(squeezed)).reshape(means.shape)
+
+
+class ResidualBlock(nn.Module):
+    """ResNet18's basic block: two 3x3 convolutions beside a shortcut."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.first = ConvNorm(inputs, outputs, 3, stride=stride)
+        self.second = ConvNorm(outputs, outputs, 3, relu=False)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or inputs != outputs:
+            self.shortcut = ConvNorm(inputs, outputs, 1, stride=stride, relu=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, inputs, H, W) to (N, outputs, H / stride, W / stride)."""
+        return torch.relu(self.shortcut(features) + self.second(self.first(features)))
+
+
+CELL = 8
+"""The side of a cell of the line map, pixels."""
+
+
+class LineHead(nn.Module):
+    """Joins three stages' features to one map of cells of 8 px that a scratch crosses.
+
+    Taught where scratches run, the trunk learns lines from every cell rather than one
+    answer from every window; and pooled by their maximum, its features keep a short
+    scratch that global average pooling would thin out (the paper's own weakness on
+    discontinuous scratches).
+    """
+
+    def __init__(self, channels: Sequence[int]) -> None:
+        """``channels`` of the three stages, at strides of 8, 16 and 32 px."""
+        super().__init__()
+        self.hidden = channels[0]
+        self.lateral = nn.ModuleList(
+            ConvNorm(count, self.hidden, 1, relu=False) for count in channels
+        )
+        self.join = ConvNorm(self.hidden, self.hidden, 3)
+        self.lines = nn.Conv2d(self.hidden, 1, 1)
+
+    def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Hidden features (N, C, h, w) and the logits (N, h, w) of cells of 8 px."""
+        laterals = [lateral(f) for lateral, f in zip(self.lateral, features, strict=True)]
+        joined = laterals[-1]
+        for finer in laterals[-2::-1]:
+            joined = finer + nn.functional.interpolate(joined, scale_factor=2, mode="nearest")
+        hidden: Tensor = self.join(torch.relu(joined))
+        lines: Tensor = self.lines(hidden)
+        return hidden, lines.squeeze(1)

@@ -1,0 +1,145 @@
+"""The sources of training windows: the simulator, by itself or in images, and data sets."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from darkscan.network.batches import BatchSource, Drawn, Labels, Windows, validation_windows
+from darkscan.network.datasets import Dataset, WindowSet
+from darkscan.network.modules import GREY_RANGE
+from darkscan.pipeline.core.errors import InputError
+from darkscan.simulation.element.crops import training_crops
+from darkscan.simulation.element.windows import training_batch
+
+_FINGERPRINTED = 32  # windows
+_WINDOWS_AN_IMAGE = 9
+_ORDERING = 8  # sets the generators that shuffle epochs apart from all others
+
+
+@dataclass(frozen=True)
+class SimulatedWindows:
+    """Windows drawn afresh, no two of them the same: every one has a generator of its own."""
+
+    source: BatchSource = training_batch
+    full_scale: float = GREY_RANGE
+    repeats: bool = False
+    description: str = "windows of darkscan.simulation.element.windows, preset mixed"
+
+    def fingerprint(self, seed: int) -> str:
+        """Of the first windows, at full contrast."""
+        drawn = self.source(seed, 0, _FINGERPRINTED, 1.0)
+        return hashlib.sha256(b"".join(field.tobytes() for field in drawn)).hexdigest()
+
+    def draw(self, seed: int, step: int, size: int, share: range, contrast: float) -> Drawn:
+        """See ``Source``."""
+        drawn = [self.source(seed, step * size + place, 1, contrast) for place in share]
+        return Drawn(*(np.concatenate(columns) for columns in zip(*drawn, strict=True)))
+
+    def validation(self, seed: int, count: int) -> tuple[Windows, Labels]:
+        """Windows at full contrast, without those that a scratch only grazes."""
+        return validation_windows(self.source, seed, count)
+
+
+@dataclass(frozen=True)
+class SimulatedImages:
+    """Images of several windows, drawn afresh, for networks that see beyond a window."""
+
+    full_scale: float = GREY_RANGE
+    repeats: bool = False
+    description: str = "images of darkscan.simulation.element.crops, preset mixed"
+
+    def fingerprint(self, seed: int) -> str:
+        """Of the first images, at full contrast."""
+        drawn = training_crops(seed, 0, _FINGERPRINTED // 4, 1.0)
+        return hashlib.sha256(b"".join(field.tobytes() for field in drawn)).hexdigest()
+
+    def draw(self, seed: int, step: int, size: int, share: range, contrast: float) -> Drawn:
+        """See ``Source``."""
+        drawn = [training_crops(seed, step * size + place, 1, contrast) for place in share]
+        return Drawn(*(np.concatenate(columns) for columns in zip(*drawn, strict=True)))
+
+    def validation(self, seed: int, count: int) -> tuple[Windows, Labels]:
+        """Images at full contrast with about ``count`` windows, and the labels of these."""
+        return validation_windows(training_crops, seed, -(-count // _WINDOWS_AN_IMAGE))
+
+
+@dataclass(frozen=True)
+class DatasetWindows:
+    """The training windows of a data set, shuffled anew every epoch.
+
+    A batch never holds windows of two epochs: what is left of an epoch's end waits for
+    another shuffle. The file is opened in the process that reads it.
+    """
+
+    file: Path
+    repeats: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("train", "validation"):
+            labels = self._dataset.split(name).labels
+            for value, kind in ((1, "scratch"), (0, "background")):
+                if not (labels == value).any():
+                    raise InputError(f"has no {kind} window", file=self.file, field=name)
+
+    def __reduce__(self) -> tuple[type["DatasetWindows"], tuple[Path, bool]]:
+        return type(self), (self.file, self.repeats)
+
+    def __len__(self) -> int:
+        return len(self._train)
+
+    @property
+    def full_scale(self) -> float:
+        """The largest grey level of the camera, or cameras, that it was built from."""
+        return float(self._train.full_scale)
+
+    @property
+    def description(self) -> str:
+        """The file's name: its hash says which it was."""
+        return f"data set {self.file.name}"
+
+    def fingerprint(self, seed: int) -> str:  # noqa: ARG002 - the order follows from the seed
+        """The data set's own hash."""
+        return self._dataset.hash
+
+    def draw(self, seed: int, step: int, size: int, share: range, contrast: float) -> Drawn:  # noqa: ARG002 - its windows are as hard as they are
+        """See ``Source``. Raises InputError if the data set has fewer windows than a batch."""
+        steps = self.steps_an_epoch(size)
+        epoch, first = step // steps, step % steps * size
+        indices = self._order(seed, epoch)[first : first + size][list(share)]
+        return Drawn(
+            images=self._train.images(indices),
+            labels=self._train.labels[indices].astype(np.float32),
+            lines=self._train.lines(indices),
+            boxes=self._train.boxes[indices].astype(np.float32),
+        )
+
+    def validation(self, seed: int, count: int) -> tuple[Windows, Labels]:
+        """Its validation windows, or ``count`` of them at random if there are more."""
+        split = self._dataset.split("validation")
+        indices = np.arange(len(split))
+        if len(indices) > count:
+            chosen = np.random.default_rng((seed, _ORDERING)).permutation(indices)[:count]
+            indices = np.sort(chosen)
+        return split.images(indices), split.labels[indices].astype(np.float32)
+
+    def steps_an_epoch(self, size: int) -> int:
+        """How many whole batches an epoch holds. Raises InputError if none."""
+        if len(self) < size:
+            problem = f"has {len(self)} training windows, fewer than a batch of {size}"
+            raise InputError(problem, file=self.file)
+        return len(self) // size
+
+    def _order(self, seed: int, epoch: int) -> npt.NDArray[np.int64]:
+        return np.random.default_rng((seed, epoch, _ORDERING)).permutation(len(self))
+
+    @cached_property
+    def _dataset(self) -> Dataset:
+        return Dataset.open(self.file)
+
+    @cached_property
+    def _train(self) -> WindowSet:
+        return self._dataset.split("train")

@@ -1,0 +1,1 @@
+"""What all rooms speak of: errors, units, settings, recipe, scans, geometry, maps."""

@@ -1,0 +1,225 @@
+"""The defect map: what an inspection delivers, as a documented, versioned document.
+
+``docs/defect-map.schema.json`` is this file's models written out, and
+``docs/defect-map.md`` explains them. A change that a reader could trip over
+takes a new ``VERSION``.
+"""
+
+import json
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from darkscan.pipeline.core.frame_results import LedgerSums
+from darkscan.pipeline.core.units import Finite, Positive
+
+FORMAT: Literal["darkscan-defect-map"] = "darkscan-defect-map"
+VERSION: Literal[2] = 2
+
+COORDINATES = (
+    "millimetres from the element's top left corner, seen from the inspected side; "
+    "x to the right, y down"
+)
+
+Fraction = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1)]
+NotNegative = Annotated[float, Field(allow_inf_nan=False, ge=0)]
+Point = tuple[Finite, Finite]
+Ring = Annotated[tuple[Point, ...], Field(min_length=4)]
+Rings = Annotated[tuple[Ring, ...], Field(min_length=1)]
+Box = tuple[Finite, Finite, Positive, Positive]
+Frames = tuple[Annotated[int, Field(ge=0)], ...]
+
+_RINGS = (
+    "rings of [x_mm, y_mm]: the outer ring first, then any holes. A ring is closed: its last "
+    "point joins its first, which is not repeated. Outer rings run as a clock's hand does, "
+    "holes against it; where areas meet only corner to corner a ring touches itself"
+)
+_BOX = "[x, y, width, height] of the upright box around it, mm"
+
+NotInspectedKind = Literal["lost", "quarantined", "no_score", "never_scanned", "outside_region"]
+
+
+class MapRecord(BaseModel):
+    """Base of the map's parts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MappedElement(MapRecord):
+    """What was inspected, and how places on it are given."""
+
+    name: str = Field(description="the element's name or serial number")
+    side: str = Field(description="the inspected side")
+    size_mm: tuple[Positive, Positive] = Field(description="width and height, mm")
+    region_mm: Box = Field(
+        description="[x, y, width, height] of what the scan set out to inspect, mm"
+    )
+    coordinates: str = Field(description="what all x and y of this map mean")
+
+
+class MappedScan(MapRecord):
+    """How the element was seen."""
+
+    pitch_um: Positive = Field(description="nominal size of a pixel on the element, micrometres")
+    rig: str = Field(description="the rig that took the scan, or what stood in for it")
+    calibration: str = Field(description="name and hash of the rig's calibration; empty: none")
+
+
+class MappedRecipe(MapRecord):
+    """How the frames were inspected."""
+
+    name: str = Field(description="the recipe's name")
+    hash: str = Field(description="hash of what decides the map: windows, model, threshold")
+    window_px: int = Field(ge=1, description="side of a window, pixels")
+    stride_px: int = Field(ge=1, description="step from window to window, pixels")
+
+
+class MappedModel(MapRecord):
+    """What told scratch from background."""
+
+    name: str = Field(description="the model's name")
+    hash: str = Field(description="hash of the model's file")
+    threshold: Fraction = Field(description="windows of this score or more are scratches")
+    grow_threshold: Fraction = Field(
+        description="windows of this score or more continue a scratch that they overlap"
+    )
+
+
+class Scratch(MapRecord):
+    """A line of light within a defect: a scratch, or what is left of it after bridging gaps."""
+
+    centreline: Annotated[tuple[Point, ...], Field(min_length=2)] = Field(
+        description="[x_mm, y_mm] from end to end along its middle; gaps are crossed straight"
+    )
+    length_mm: Positive = Field(description="of the centre line, bridged gaps included, mm")
+    width_um: NotNegative = Field(
+        description="apparent width: full width at half maximum of the mean cross-section as the "
+        "camera saw it, micrometres. The optics' blur is in it: a scratch narrower than a pixel "
+        "looks wider than it is"
+    )
+    contrast: Finite = Field(
+        description="mean brightness above the background, in standard deviations of its noise"
+    )
+    frames: Frames = Field(min_length=1, description="frames it was traced in, ascending")
+
+
+class Defect(MapRecord):
+    """Windows over the threshold that overlap or touch, joined across frames.
+
+    Its outline is that of its windows: its scratches lie within, and are narrower.
+    """
+
+    id: str = Field(pattern=r"^D\d{4,}$", description="D0001, D0002... from the top down")
+    contour: Rings = Field(description=_RINGS)
+    box_mm: Box = Field(description=_BOX)
+    extent_mm: tuple[Positive, Positive] = Field(
+        description="long and short side of the smallest box, turned any way, around it, mm"
+    )
+    orientation_deg: Finite = Field(
+        ge=0, lt=180, description="of the long side, turned from x towards y, degrees"
+    )
+    centroid_mm: Point = Field(description="[x, y] of the centre of its area, mm")
+    area_mm2: NotNegative = Field(
+        description="area within the contour, mm2: of windows, not of scratch"
+    )
+    scratches: tuple[Scratch, ...] = Field(
+        description="lines traced within its windows, the longest first; none where no line "
+        "stands out from its surroundings"
+    )
+    length_mm: NotNegative = Field(
+        description="of all its scratches, mm; places seen twice count once"
+    )
+    score_max: Fraction = Field(description="highest score of its windows")
+    score_mean: Fraction = Field(description="mean score of its windows")
+    windows: int = Field(
+        ge=1, description="how many windows make it up; frames that overlap count one place once"
+    )
+    frames: Frames = Field(min_length=1, description="frames these windows are of, ascending")
+    touches_region_border: bool = Field(
+        description="it reaches the border of the scan's region and may go on beyond"
+    )
+    touches_not_inspected: bool = Field(
+        description="it reaches an area of the region that was not inspected and may go on there"
+    )
+    grade: None = Field(description="no grade: see grade_reason")
+    grade_reason: Literal["uncalibrated"] = Field(
+        description="a grade needs a width and scatter calibration, which the rig has not"
+    )
+
+
+class NotInspectedArea(MapRecord):
+    """A connected part of the element that was not inspected, for one reason."""
+
+    kind: NotInspectedKind = Field(
+        description="lost: frames without whole or readable pixels, without a place, or not "
+        "taken because the scan was stopped; quarantined: frames that failed repeatedly; "
+        "no_score: windows without a valid score; never_scanned: within the region, but in no "
+        "frame; outside_region: not asked for"
+    )
+    reason: str = Field(min_length=1, description="why, in words")
+    contour: Rings = Field(description=_RINGS)
+    box_mm: Box = Field(description=_BOX)
+    area_mm2: NotNegative = Field(description="mm2")
+    frames: Frames = Field(description="the frames that would have shown it, ascending")
+
+
+class NotInspectedFrame(MapRecord):
+    """A frame that is not in the map; others may have shown its place all the same."""
+
+    frame: int = Field(ge=0, description="the frame's number in its scan")
+    kind: Literal["lost", "quarantined"]
+    reason: str = Field(min_length=1, description="why, in words")
+    placed: bool = Field(description="whether its place is known, so that its area is listed")
+
+
+class Coverage(MapRecord):
+    """What was inspected, what was not, and why: every part of the element is one of the two."""
+
+    complete: bool = Field(description="nothing within the region was left uninspected")
+    element_area_mm2: NotNegative = Field(description="the whole element, mm2")
+    region_area_mm2: NotNegative = Field(description="the part of the region on the element, mm2")
+    inspected_area_mm2: NotNegative = Field(description="of the region, mm2")
+    inspected_fraction: Fraction = Field(description="of the region; 1 exactly if complete")
+    inspected_element_fraction: Fraction = Field(description="of the whole element")
+    cell_mm: Positive = Field(
+        description="contours and areas follow cells of this size, mm: a border that is not on the "
+        "cells' lattice is right to half a cell"
+    )
+    not_inspected: tuple[NotInspectedArea, ...] = Field(description="from the top down")
+    frames_not_inspected: tuple[NotInspectedFrame, ...] = Field(description="by frame number")
+
+
+class DefectMap(MapRecord):
+    """The defects of one side of an element, and what of it was inspected."""
+
+    format: Literal["darkscan-defect-map"] = Field(description="names this kind of document")
+    version: Literal[2] = Field(description="of this schema")
+    element: MappedElement
+    scan: MappedScan
+    recipe: MappedRecipe
+    model: MappedModel
+    defects: tuple[Defect, ...] = Field(description="from the top down, then from the left")
+    scratch_length_mm: NotNegative = Field(description="of the scratches of all defects, mm")
+    coverage: Coverage
+    ledger: LedgerSums = Field(
+        description="frames: captured = mapped + quarantined + lost + in_flight"
+    )
+
+
+def json_schema() -> dict[str, Any]:
+    """The map's JSON Schema (draft 2020-12), as docs/defect-map.schema.json holds it."""
+    schema = DefectMap.model_json_schema(mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def to_json(document: DefectMap) -> str:
+    """The map as JSON text: equal maps give equal bytes. Raises ValueError for NaN."""
+    content = document.model_dump(mode="json")
+    text = json.dumps(content, sort_keys=True, indent=1, allow_nan=False, ensure_ascii=False)
+    return _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"
+
+
+# A point on four lines is hard to read; strings hold no line breaks, so none is hit.
+_NUMBER = r"\n *-?[0-9][0-9.e+-]*"
+_NUMBERS = re.compile(rf"\[({_NUMBER}(?:,{_NUMBER})*)\n *\]")

@@ -1,0 +1,186 @@
+"""What merging knows of each frame, and everything a defect map is made from."""
+
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    model_validator,
+)
+
+from darkscan.pipeline.core.recipe import Inspection
+from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
+from darkscan.pipeline.core.units import Nanoseconds
+
+_ARRAY_DTYPES = frozenset({"uint8", "uint16", "int32", "int64", "float32", "float64"})
+
+
+def _decode(value: object) -> object:
+    """Turns an array's wire form back into the array; checks it first."""
+    if isinstance(value, np.ndarray):
+        return value
+    if not isinstance(value, list | tuple) or len(value) != 3:  # noqa: PLR2004
+        raise ValueError("must be [dtype, shape, bytes]")
+    dtype, shape, data = value
+    if not isinstance(dtype, str) or dtype not in _ARRAY_DTYPES or not isinstance(data, bytes):
+        raise ValueError(f"arrays of {dtype!r:.60} are not sent")
+    if not isinstance(shape, list | tuple) or not all(
+        type(side) is int and side >= 0
+        for side in shape  # a bool is no side
+    ):
+        raise ValueError(f"shape {shape!r:.60} is none")
+    return np.frombuffer(data, dtype=dtype).reshape(shape)
+
+
+def _encode(array: npt.NDArray[Any]) -> list[object]:
+    return [str(array.dtype), list(array.shape), array.tobytes()]
+
+
+Array = Annotated[
+    npt.NDArray[Any],
+    BeforeValidator(_decode),
+    PlainSerializer(_encode),
+]
+"""A small numpy array within a message: [dtype, shape, bytes] on the wire."""
+
+
+class Record(BaseModel):
+    """Base of everything that travels or is journaled."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+STAGES = ("acquisition", "preprocessing", "classification", "merging")
+"""The stages a frame passes, in their order."""
+
+RIG_STAGES = ("motion", "recording")
+"""The stages beside them when a rig is scanned."""
+
+LINK_STAGES = ("gateway",)
+"""The stages beside them when workers on other computers may take part."""
+
+
+class Stamp(Record):
+    """When a stage had a frame, on this computer's monotonic clock (ns)."""
+
+    stage: str
+    worker: int = 0
+    received_ns: Nanoseconds
+    started_ns: Nanoseconds
+    finished_ns: Nanoseconds
+
+
+MOST_LINES, MOST_POINTS = 4096, 65_536
+"""Of one frame's centre lines."""
+
+
+class Centrelines(Record):
+    """The pieces of scratches within a frame's positive windows, L lines of P points in all."""
+
+    points: Array = Field(description="(P, 2) float32, x and y in the frame's pixels, line by line")
+    counts: Array = Field(description="(L,) int32, how many points each line has, 2 or more")
+    widths: Array = Field(description="(L,) float32, apparent width at half maximum, pixels")
+    contrasts: Array = Field(description="(L,) float32, brightness in sigmas of the noise")
+
+    @classmethod
+    def none(cls) -> Self:
+        """No line."""
+        nothing = np.empty(0, np.float32)
+        counts = np.empty(0, np.int32)
+        return cls(
+            points=np.empty((0, 2), np.float32), counts=counts, widths=nothing, contrasts=nothing
+        )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        lines, points = self.counts.size, len(self.points) if self.points.ndim else 0
+        if lines > MOST_LINES or points > MOST_POINTS:
+            raise ValueError(f"{lines} lines of {points} points are more than a frame may have")
+        shapes = {
+            "points": (np.float32, (points, 2)),
+            "counts": (np.int32, (lines,)),
+            "widths": (np.float32, (lines,)),
+            "contrasts": (np.float32, (lines,)),
+        }
+        for name, (dtype, shape) in shapes.items():
+            array = getattr(self, name)
+            if array.dtype != dtype or array.shape != shape or not np.isfinite(array).all():
+                raise ValueError(f"{name} must be finite {np.dtype(dtype)} of shape {shape}")
+        if (self.counts < 2).any() or self.counts.sum() != points:  # noqa: PLR2004 - a line's ends
+            raise ValueError("counts must be 2 or more and add up to the points")
+        if (self.widths < 0).any():
+            raise ValueError("widths must not be negative")
+        return self
+
+
+class FrameResult(Record):
+    """An inspected frame: the score of each of its windows."""
+
+    meta: FrameMeta
+    origins: Array = Field(description="(N, 2) int32, first pixel (y, x) of each window")
+    scores: Array = Field(description="(N,) float32, probability of scratch")
+    thumbnail: Array = Field(description="(h, w) of the camera's dtype, area-averaged frame")
+    centrelines: Centrelines = Field(default_factory=Centrelines.none)
+    stamps: tuple[Stamp, ...] = ()
+
+
+class NotInspected(Record):
+    """A frame that is not in the map, and why."""
+
+    meta: FrameMeta
+    kind: Literal["quarantined", "lost"]
+    reason: str = Field(min_length=1)
+
+
+Outcome = Literal["mapped", "quarantined", "lost"]
+"""How a frame ended."""
+
+
+class LedgerSums(Record):
+    """The account of all frames: captured = mapped + quarantined + lost + in_flight."""
+
+    captured: int = Field(ge=0, description="frames the scan set out to take")
+    mapped: int = Field(ge=0, description="inspected and in the map")
+    quarantined: int = Field(ge=0, description="failed repeatedly, not inspected")
+    lost: int = Field(ge=0, description="never had whole pixels, not inspected")
+    in_flight: int = Field(ge=0, description="not yet accounted for")
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every captured frame is accounted for."""
+        return self.captured == self.mapped + self.quarantined + self.lost + self.in_flight
+
+
+class ModelInfo(Record):
+    """The model that gave the scores."""
+
+    name: str
+    hash: str
+    window: int
+    stride: int
+    threshold: float = Field(description="windows of this score or more are scratches")
+    grow_threshold: float = Field(
+        description="windows of this score or more continue a scratch that they overlap"
+    )
+
+
+class Inspected(Record):
+    """A finished scan: all that a defect map is made from.
+
+    Frames are in the order of their ids; nothing here depends on when or by whom
+    they were inspected, except the stamps, which no map contains.
+    """
+
+    scan: ScanInfo
+    recipe_name: str
+    recipe_hash: str
+    inspection: Inspection
+    model: ModelInfo
+    results: tuple[FrameResult, ...]
+    not_inspected: tuple[NotInspected, ...]
+    sums: LedgerSums

@@ -1,0 +1,81 @@
+"""Reads TOML files into checked settings, and says in one line what is wrong with one."""
+
+import difflib
+import json
+import tomllib
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from darkscan.pipeline.core.errors import InputError
+from darkscan.pipeline.core.inputs import read_text
+
+
+class Settings(BaseModel):
+    """Base of everything a user writes: immutable, and no key goes unnoticed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Written(Settings):
+    """Base of what a user writes in TOML, where numbers are numbers and texts are texts."""
+
+    model_config = ConfigDict(strict=True)
+
+
+SettingsT = TypeVar("SettingsT", bound=BaseModel)
+
+
+def load_settings(path: Path, kind: type[SettingsT]) -> SettingsT:
+    """Reads a TOML file. Raises InputError naming the file and the field."""
+    text = read_text(path)
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"is not TOML: {error}", file=path) from error
+    return check(content, kind, file=path)
+
+
+def check(content: object, kind: type[SettingsT], *, file: Path | str | None) -> SettingsT:
+    """Checks plain data against a model. Raises InputError naming the first bad field."""
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise InputError(_problem(first, kind), file=file, field=field) from error
+
+
+def content_hash(content: object) -> str:
+    """A sha256 of plain data, the same for equal content."""
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return "sha256:" + sha256(canonical.encode()).hexdigest()
+
+
+def _problem(error: ErrorDetails, kind: type[BaseModel]) -> str:
+    if error["type"] == "extra_forbidden":
+        known = _known_fields(kind, error["loc"][:-1])
+        close = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(sorted(known))}"
+        return f"unknown key; {hint}"
+    message = error["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    if error["type"] in {"model_type", "dict_type"}:
+        message = "must be a table"
+    if error["type"] == "missing":
+        return "is missing"
+    # What our own checks say is whole; pydantic's words lack the value.
+    return message if error["type"] == "value_error" else f"{message} (is {error['input']!r:.60})"
+
+
+def _known_fields(kind: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    for part in path:
+        field: Any = kind.model_fields.get(str(part))
+        inner = None if field is None else field.annotation
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        kind = inner
+    return list(kind.model_fields)

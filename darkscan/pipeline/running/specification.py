@@ -1,0 +1,152 @@
+"""A run: what every process of it must know, and the folder in memory that they share.
+
+The run folder lies in /dev/shm and holds the frame ring, the sockets and the run's
+description. It is locked as long as its supervisor lives, so that what a killed run
+left behind can be told from what is in use, and swept.
+"""
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import time
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field
+
+from darkscan.pipeline.core.errors import InputError, StorageError
+from darkscan.pipeline.core.frame_results import ModelInfo
+from darkscan.pipeline.core.names import is_text
+from darkscan.pipeline.core.recipe import Recipe
+from darkscan.pipeline.core.scan import ScanInfo
+from darkscan.pipeline.core.settings import Settings, check
+
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - shared memory is what we mean
+_SPEC_NAME = "run.json"
+_LOCK_NAME = "lock"
+RING_NAME = "ring"
+_BEING_MADE_S = 60
+
+Speed = Literal["max", "recorded"]
+
+
+class RunSpec(Settings):
+    """One run, as its stages read it from the run folder."""
+
+    out_dir: Path
+    """Where the map goes."""
+
+    recording: Path | None
+    """The recording that is replayed; None: a rig is scanned, see the scan's own description."""
+
+    record: Path | None = None
+    """Where the scan of a rig is recorded."""
+
+    inspects: bool = True
+    """Whether frames are inspected, or only recorded."""
+
+    rescans: int = Field(default=0, ge=0)
+    """How often lost frames of a rig's scan are taken again."""
+
+    speed: Speed
+    """As fast as can be, or with the recorded times between frames."""
+
+    recipe: Recipe
+    recipe_hash: str
+    model_path: Path
+    model: ModelInfo
+    scan: ScanInfo
+    thumbnail_scale: int = Field(ge=1)
+    """Pixels averaged into one of the picture's, along each axis."""
+
+    backend: str
+    """What runs the model, the same for all workers and after every restart."""
+
+    backend_reason: str = ""
+    """Why it was chosen, and why others were not."""
+
+    devices: Annotated[tuple[int, ...], Field(strict=False)] = ()
+    """The GPUs that the workers are shared among, by number; none on the CPU."""
+
+    remote_workers: str | None = None
+    """Where workers on other computers may connect, tcp://HOST:PORT; None: nowhere."""
+
+    workers: int = Field(ge=0)
+    """Classification processes on this computer."""
+
+    threads: int = Field(ge=1)
+    """Threads of each worker."""
+
+    @staticmethod
+    def require_text(path: Path, field: str) -> None:
+        """Raises InputError for a name that is no text: the description is JSON."""
+        if not is_text(str(path)):
+            raise InputError("its name is no UTF-8 text: rename it", file=path, field=field)
+
+    def write(self, run_dir: Path) -> None:
+        """Leaves the description where ``read`` finds it."""
+        (run_dir / _SPEC_NAME).write_text(self.model_dump_json(), encoding="utf-8")
+
+    @classmethod
+    def read(cls, run_dir: Path) -> Self:
+        """Reads a run's description. Raises InputError if the folder holds no run."""
+        path = run_dir / _SPEC_NAME
+        try:
+            return check(json.loads(path.read_bytes()), cls, file=path)
+        except OSError as error:
+            raise InputError(f"holds no run: {error.strerror}", file=run_dir) from error
+        except ValueError as error:
+            raise InputError(f"holds no run: {error}", file=path) from error
+
+
+class RunFolder:
+    """The run's folder in shared memory, locked until this process ends or closes it."""
+
+    def __init__(self) -> None:
+        sweep()
+        token = secrets.token_hex(4)
+        self.path = SHARED_MEMORY / f"{_prefix()}{token}"
+        new = SHARED_MEMORY / f"{_prefix()}{token}.new"
+        try:
+            new.mkdir(mode=0o700)
+            self._lock = os.open(new / _LOCK_NAME, os.O_CREAT | os.O_RDWR, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            new.rename(self.path)  # from here on it is swept when nobody holds the lock
+        except OSError as error:
+            raise StorageError(self.path, error) from error
+
+    def close(self) -> None:
+        """Removes the folder and all in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        os.close(self._lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def sweep() -> None:
+    """Removes the folders of this user's runs that no living process has locked."""
+    for folder in SHARED_MEMORY.glob(f"{_prefix()}*"):
+        try:
+            if folder.suffix and time.time() - folder.stat().st_mtime < _BEING_MADE_S:
+                continue
+            lock = os.open(folder / _LOCK_NAME, os.O_CREAT | os.O_RDWR, 0o600)
+        except OSError:
+            continue  # gone meanwhile
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            continue  # in use
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os.close(lock)
+
+
+def _prefix() -> str:
+    return f"darkscan-{os.getuid()}-"

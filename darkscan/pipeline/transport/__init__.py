@@ -1,0 +1,1 @@
+"""What carries frames and messages between processes, and accounts for them."""

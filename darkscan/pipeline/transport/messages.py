@@ -1,0 +1,378 @@
+"""Every message that crosses a process border, and its form on the wire.
+
+A message is a msgpack map ``{"v": version, "kind": name, "body": fields}``, checked on
+arrival. Pixels are not in it: a FrameRef says where in the shared-memory ring they lie.
+"""
+
+from typing import Any, Literal, get_args
+
+import msgpack
+from pydantic import Field, ValidationError
+
+from darkscan.pipeline.core.errors import ExitCode
+from darkscan.pipeline.core.frame_results import (
+    Array,
+    Centrelines,
+    FrameResult,
+    LedgerSums,
+    ModelInfo,
+    NotInspected,
+    Outcome,
+    Record,
+    Stamp,
+)
+from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
+from darkscan.pipeline.core.units import FiniteMm, FrameId, Nanoseconds, OneLine
+
+WIRE_VERSION = 3
+MAX_MESSAGE_BYTES = 64 * 2**20
+MOST_FRAMES = 1024
+"""That a worker asks for at once."""
+
+_MAX_ITEMS = 65_536
+_LONGEST_REASON = 300
+
+
+class WireError(ValueError):
+    """Bytes that are no message of ours."""
+
+
+class FrameRef(Record):
+    """Where a frame's pixels lie in the ring, and which sending of it this is."""
+
+    session: int = Field(ge=0, description="which acquisition process wrote it")
+    frame: FrameId = Field(ge=0)
+    slot: int = Field(ge=0)
+    generation: int = Field(ge=0, description="how often the slot had been leased")
+    attempt: int = Field(ge=0, description="how often the frame was sent before")
+
+
+class Captured(Record):
+    """acquisition -> preprocessing: a frame is in the ring."""
+
+    ref: FrameRef
+    meta: FrameMeta
+    stamps: tuple[Stamp, ...]
+
+
+class Prepared(Record):
+    """preprocessing -> classification: windows with their brightness adjustment."""
+
+    ref: FrameRef
+    meta: FrameMeta
+    origins: Array = Field(description="(N, 2) int32, first pixel (y, x) of each window")
+    gains: Array = Field(description="(N,) float32, W_mult of eq. 1")
+    offsets: Array = Field(description="(N,) float32, W_add of eq. 2")
+    thumbnail: Array
+    stamps: tuple[Stamp, ...]
+
+
+class Ready(Record):
+    """classification -> preprocessing: give me frames. Saying it twice is harmless."""
+
+    worker: int = Field(ge=0)
+    frames: int = Field(
+        default=1,
+        ge=0,
+        le=MOST_FRAMES,
+        description="there is room for; 0 takes back what was asked",
+    )
+
+
+class Join(Record):
+    """a worker elsewhere -> gateway: take me in. Saying it twice is harmless."""
+
+    name: OneLine = Field(min_length=1, max_length=80, description="for people")
+    process: OneLine = Field(min_length=1, max_length=80, description="names this very process")
+    version: OneLine = Field(max_length=40, description="its darkscan's")
+    model_hash: OneLine = Field(default="", max_length=80, description="of the model it has")
+
+
+class Joined(Record):
+    """gateway -> a worker elsewhere: what there is to do; the model's bytes follow, if wanted."""
+
+    scan: ScanInfo
+    model: ModelInfo
+    backend: OneLine = Field(max_length=40, description="what runs the model in the run")
+    precision: Literal["exact", "half"]
+    margin_px: int = Field(ge=0, le=4096, description="of its neighbours around each frame")
+    batch: int = Field(ge=1)
+    batch_wait_ms: float = Field(ge=0, allow_inf_nan=False)
+
+
+class Refused(Record):
+    """gateway -> a worker elsewhere: you cannot take part."""
+
+    reason: OneLine
+
+
+class JoinFirst(Record):
+    """gateway -> a worker elsewhere: who are you? What you had was given to others."""
+
+
+class Capacity(Record):
+    """a worker elsewhere -> gateway: all set; keep so many frames in my hands."""
+
+    frames: int = Field(ge=1, le=MOST_FRAMES)
+
+
+class StillHere(Record):
+    """gateway <-> a worker elsewhere, twice a second."""
+
+
+class Leaving(Record):
+    """a worker elsewhere -> gateway: give my frames, if any, to others."""
+
+
+class RunEnded(Record):
+    """gateway -> a worker elsewhere: there is nothing more to do."""
+
+
+class Scored(Record):
+    """a worker elsewhere -> gateway: a frame is classified."""
+
+    ref: FrameRef
+    scores: Array = Field(description="(N,) float32, of the windows it was sent with")
+    centrelines: Centrelines
+    worked_ns: Nanoseconds = Field(ge=0)
+
+
+class NotScored(Record):
+    """a worker elsewhere -> gateway: this frame made an error."""
+
+    ref: FrameRef
+    error: str = Field(max_length=2 * _LONGEST_REASON)
+
+
+class EndOfScan(Record):
+    """acquisition -> merging: every frame is accounted for; make the map."""
+
+    sums: LedgerSums
+
+
+class Acknowledged(Record):
+    """merging -> acquisition: the frame is in the journal; forget it."""
+
+    frame: FrameId = Field(ge=0)
+    outcome: Outcome
+
+
+class Failed(Record):
+    """a stage -> acquisition: this frame made an error."""
+
+    frame: FrameId = Field(ge=0)
+    stage: str
+    error: str
+
+
+class StageDied(Record):
+    """supervisor -> acquisition: a process is gone, and with it what it held."""
+
+    stage: str
+    index: int = Field(ge=0)
+    pid: int = Field(ge=0)
+
+
+class StopScan(Record):
+    """supervisor -> acquisition: take no more frames; account for the rest as lost."""
+
+    reason: str
+    give_up: bool = Field(description="whether the frames under way are set aside as well")
+
+
+class Recorded(Record):
+    """recording -> acquisition: the frame is in the file; its slot is not needed for that."""
+
+    frame: FrameId = Field(ge=0)
+
+
+class RecordingEnded(Record):
+    """recording -> acquisition: nothing more can be recorded; inspect on."""
+
+    reason: str
+
+
+class Pause(Record):
+    """supervisor -> acquisition: hold before the next step or strip, or go on."""
+
+    hold: bool
+
+
+Axis = Literal["x", "y"]
+Place = tuple[FiniteMm, FiniteMm, FiniteMm]
+"""Positions of the x, y and z axes, mm."""
+
+
+class Compare(Record):
+    """Where the compare output triggers the camera along a sweep."""
+
+    first_mm: FiniteMm
+    step_mm: FiniteMm = Field(description="signed, along the sweep")
+    count: int = Field(ge=1)
+
+
+class Move(Record):
+    """acquisition -> motion: go there and settle."""
+
+    order: int = Field(ge=0, description="answers name it; a new order replaces the last")
+    target_mm: Place
+
+
+class Sweep(Record):
+    """acquisition -> motion: move along one axis at constant speed, from where the axes stand."""
+
+    order: int = Field(ge=0)
+    axis: Axis
+    end_mm: FiniteMm
+    velocity_mm_s: float = Field(gt=0, allow_inf_nan=False)
+    compare: Compare | None = None
+
+
+class Halt(Record):
+    """acquisition, supervisor -> motion: stop all axes now; MotionReady follows when they stand."""
+
+    reason: str
+
+
+class MotionReady(Record):
+    """motion -> acquisition: the axes answer, are homed and stand still.
+
+    Sent at the start, after a Halt, and when a motion unit that was gone is back.
+    """
+
+    position_mm: Place
+    low_mm: Place = Field(description="soft limits")
+    high_mm: Place
+
+
+class Arrived(Record):
+    """motion -> acquisition: the order is carried out, the axes stand still."""
+
+    order: int = Field(ge=0)
+    position_mm: Place
+    uncertainty_um: float = Field(ge=0, allow_inf_nan=False)
+
+
+class MotionStopped(Record):
+    """motion -> acquisition: the axes were stopped, or their motion unit is gone."""
+
+    reason: str
+    gone: bool = Field(description="no answer; MotionReady follows when it is back")
+
+
+class Track(Record):
+    """motion -> acquisition: where the axes were, by the records' own time stamps."""
+
+    times_ns: Array = Field(description="(N,) int64, Unix time")
+    positions_mm: Array = Field(description="(N, 3) float64")
+
+
+class Latched(Record):
+    """motion -> acquisition: positions that the compare output latched since the sweep began."""
+
+    order: int = Field(ge=0)
+    first: int = Field(ge=0, description="the first one's number within the sweep")
+    positions_mm: Array = Field(description="(N, 3) float64")
+
+
+class Status(Record):
+    """a stage -> supervisor: alive, and what was done so far."""
+
+    stage: str
+    index: int = Field(ge=0)
+    pid: int = Field(ge=0)
+    frames: int = Field(ge=0, description="frames finished by this process")
+    windows: int = Field(default=0, ge=0, description="windows finished by this process")
+    queue: int = Field(default=0, ge=0, description="frames waiting in this process")
+    sums: LedgerSums | None = Field(default=None, description="acquisition's account")
+    positives: int | None = Field(default=None, description="windows over threshold (merging)")
+    doing: str = Field(default="", description="what the scan is at, for the operator")
+    fatal: str | None = Field(default=None, description="why this process gives up the run")
+    exit_code: int = Field(default=ExitCode.FAILED, description="of the run, if fatal")
+
+
+Message = (
+    Captured
+    | Prepared
+    | Ready
+    | Join
+    | Joined
+    | Refused
+    | JoinFirst
+    | Capacity
+    | StillHere
+    | Leaving
+    | RunEnded
+    | Scored
+    | NotScored
+    | FrameResult
+    | NotInspected
+    | EndOfScan
+    | Acknowledged
+    | Failed
+    | StageDied
+    | StopScan
+    | Recorded
+    | RecordingEnded
+    | Pause
+    | Move
+    | Sweep
+    | Halt
+    | MotionReady
+    | Arrived
+    | MotionStopped
+    | Track
+    | Latched
+    | Status
+)
+
+_KINDS: dict[str, type[Message]] = {kind.__name__: kind for kind in get_args(Message)}
+
+
+def encode(message: Message) -> bytes:
+    """The message's bytes on the wire. Raises WireError if nobody would accept them."""
+    envelope = {"v": WIRE_VERSION, "kind": type(message).__name__, "body": message.model_dump()}
+    packed: bytes = msgpack.packb(envelope)
+    if len(packed) > MAX_MESSAGE_BYTES:
+        raise WireError(f"{type(message).__name__} of {len(packed)} bytes is too large to send")
+    return packed
+
+
+def describe(error: Exception) -> str:
+    """An error in one line that fits into a message and a map."""
+    return f"{type(error).__name__}: {error}".splitlines()[0][:_LONGEST_REASON]
+
+
+def decode(data: bytes) -> Message:
+    """The message in some bytes. Raises WireError for anything that is none of ours."""
+    envelope = _unpack(data)
+    if not isinstance(envelope, dict) or envelope.keys() != {"v", "kind", "body"}:
+        raise WireError("not a darkscan message")
+    if envelope["v"] != WIRE_VERSION:
+        raise WireError(f"wire version {envelope['v']!r:.60} is not {WIRE_VERSION}")
+    kind = _KINDS.get(str(envelope["kind"]))
+    if kind is None:
+        raise WireError(f"unknown kind of message {envelope['kind']!r:.60}")
+    try:
+        return kind.model_validate(envelope["body"])
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise WireError(f"{envelope['kind']}.{where}: {first['msg']}") from error
+
+
+def _unpack(data: bytes) -> Any:
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise WireError(f"{len(data)} bytes are more than a message may have")
+    try:
+        return msgpack.unpackb(
+            data,
+            max_array_len=_MAX_ITEMS,
+            max_map_len=_MAX_ITEMS,
+            max_bin_len=MAX_MESSAGE_BYTES,
+            max_str_len=_MAX_ITEMS,
+            max_ext_len=0,
+        )
+    # RecursionError: deeply nested input; the others are msgpack's own.
+    except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as error:
+        raise WireError(f"not msgpack: {error}") from error

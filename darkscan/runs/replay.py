@@ -1,0 +1,32 @@
+"""A replay: what must hold before a recording is inspected."""
+
+from pathlib import Path
+
+from darkscan.drivers.recording import Recording
+from darkscan.pipeline.core.errors import InputError
+from darkscan.pipeline.core.grid import window_origins
+from darkscan.pipeline.core.recipe import Recipe
+from darkscan.pipeline.running.results_folder import ResultsFolder
+from darkscan.pipeline.running.specification import RunSpec, Speed
+from darkscan.runs.runner import specify
+
+
+def prepare(recording: Path, out_dir: Path, recipe: Recipe, speed: Speed, model: Path) -> RunSpec:
+    """Checks everything that can be refused before anything is written.
+
+    Raises InputError naming the file and the field.
+    """
+    source = Recording(recording)
+    try:
+        scan = source.info
+    finally:
+        source.close()
+    inspection = recipe.inspection
+    try:
+        window_origins(scan.frame_shape, inspection.window, inspection.stride)
+    except InputError as error:
+        raise InputError(error.problem, file=recording, field="frame_shape") from error
+    RunSpec.require_text(recording, "recording")
+    RunSpec.require_text(out_dir, "--out")
+    ResultsFolder(out_dir).require_free()
+    return specify(scan, out_dir, recipe, model, speed=speed, recording=recording.resolve())

@@ -1,0 +1,71 @@
+"""What kind of image a training window, or several of them, shows: its glow, noise, crowd."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from darkscan.simulation.element.background import Background, draw_background
+from darkscan.simulation.element.draws import chance, log_uniform
+from darkscan.simulation.element.sensor import Noise
+
+WINDOW_PX = 256
+
+WindowPreset = Literal["optic", "wide", "mixed"]
+"""A measured dark-field camera; anything dark, speckled and uneven; either at random."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """The surroundings of one image, the same for scratched and clean ones."""
+
+    wide: bool
+    level: float
+    background: Background
+    noise: Noise
+    crowd: float  # in (0, 1]: how much clutter, which grows with the curriculum
+    side_px: int = WINDOW_PX  # of the image, height and width
+
+    @property
+    def sigma(self) -> float:
+        """The noise at the background's level, in grey levels."""
+        return self.noise.sigma(self.level)
+
+    @property
+    def longest_arc_px(self) -> float:
+        """Of a swirl: what is seen of it are arcs, not circles."""
+        return 0.625 * self.side_px
+
+    @property
+    def windows(self) -> int:
+        """How many windows lie side by side in the image: so much more clutter it shows."""
+        return (self.side_px // WINDOW_PX) ** 2
+
+
+def draw_look(
+    rng: np.random.Generator, contrast: float, preset: WindowPreset, side_px: int = WINDOW_PX
+) -> Look:
+    """Draws the surroundings of an image; ``contrast`` in [0, 1] crowds them."""
+    size = (side_px, side_px)
+    wide = preset == "wide" or (preset == "mixed" and chance(rng, 0.5))
+    crowd = (0.15 + 0.85 * contrast) * float(rng.uniform(0.4, 1.0))
+    if not wide:
+        background = draw_background(rng, size, unevenness=0.15, shortest_px=300)
+        return Look(wide, background.level, background, Noise(), crowd, side_px)
+    level = log_uniform(rng, 2.0, 120.0)
+    background = draw_background(
+        rng,
+        size,
+        level=(level, level),
+        unevenness=float(rng.uniform(0.05, 0.6)),
+        shortest_px=120,
+    )
+    sigma = min(log_uniform(rng, 0.8, 14.0), 1.3 + 0.45 * level)
+    gain = float(rng.uniform(0.0, 1.0)) * min(1.0, sigma**2 / level)
+    noise = Noise(
+        gain=gain,
+        offset=sigma**2 - gain * level,
+        floor=0.5 * sigma,
+        kernel=(float(rng.uniform(0, 0.35)), float(rng.uniform(0, 0.12))),
+    )
+    return Look(wide, level, background, noise, crowd, side_px)

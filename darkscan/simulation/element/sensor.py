@@ -1,0 +1,55 @@
+"""What the camera makes of the light: noise that grows with the signal, then grey levels."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from darkscan.simulation.element.strokes import Image
+
+SHALLOWEST_BITS, DEEPEST_BITS = 8, 16
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Sensor noise at 8-bit grey levels: variance = gain * mean + offset, never under floor.
+
+    ``kernel`` holds the weights of a pixel's first and second neighbours in the filter
+    that correlates it. The defaults are measured on a dark-field camera: sigma 1.37 at
+    the floor, 1.6 at 20, correlation 0.17 and 0.10 at one and two pixels.
+    """
+
+    gain: float = 0.15
+    offset: float = -0.45
+    floor: float = 1.37
+    kernel: tuple[float, float] = (0.082, 0.048)
+
+    def sigma(self, mean: float) -> float:
+        """The standard deviation at a mean grey level."""
+        return float(np.sqrt(max(self.gain * mean + self.offset, self.floor**2)))
+
+    def add(self, light: Image, rng: np.random.Generator) -> Image:
+        """The noisy image of ``light`` (height, width) float32, as float32."""
+        noise = rng.standard_normal(light.shape, dtype=np.float32)
+        near, far = self.kernel
+        weights = np.array([far, near, 1.0, near, far])
+        weights /= np.linalg.norm(weights)
+        noise = np.asarray(cv2.sepFilter2D(noise, -1, weights, weights), dtype=np.float32)
+        variance = np.maximum(self.gain * light + self.offset, self.floor**2)
+        noise *= np.sqrt(variance, dtype=np.float32)
+        noise += light
+        return noise
+
+
+def quantise(image: Image, bit_depth: int = 8) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
+    """Grey levels of a camera of 8 to 16 bits, from 8-bit grey levels in float32.
+
+    uint8 at 8 bits, else uint16 with 255 scaled by 2**(bit_depth - 8) and clipped.
+    """
+    levels = image * np.float32(2 ** (bit_depth - SHALLOWEST_BITS))
+    np.rint(levels, out=levels)
+    np.clip(levels, 0, 2**bit_depth - 1, out=levels)
+    if bit_depth == SHALLOWEST_BITS:
+        return levels.astype(np.uint8)
+    return levels.astype(np.uint16)

@@ -1,0 +1,84 @@
+"""Checks what comes from workers on other computers, and the model file sent to them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import numpy.typing as npt
+
+from darkscan.inference.opening import surrounded_shape
+from darkscan.pipeline.core.errors import DarkscanError, InputError, StorageError
+from darkscan.pipeline.core.inputs import read_file
+from darkscan.pipeline.core.scan import Pixels, ScanInfo
+from darkscan.pipeline.transport.messages import Prepared, Scored
+
+
+def pixels_of(
+    payload: memoryview | None, prepared: Prepared, scan: ScanInfo, margin: int
+) -> Pixels:
+    """The pixels (H + 2 margin, W + 2 margin) that came with a frame, mostly without a copy.
+
+    Raises ValueError unless they and the frame's windows are what the scan's frames are.
+    """
+    height, width = surrounded_shape(scan, margin)
+    expected = height * width * scan.dtype.itemsize
+    size = 0 if payload is None else payload.nbytes
+    if payload is None or size != expected:
+        raise ValueError(f"came with {size} bytes of pixels, not {expected}")
+    count = len(prepared.origins) if prepared.origins.ndim else 0
+    _require(prepared.origins, "origins", np.int32, (count, 2))
+    _require(prepared.gains, "gains", np.float32, (count,))
+    _require(prepared.offsets, "offsets", np.float32, (count,))
+    # Bytes that came over a network may lie at any address.
+    return np.require(np.frombuffer(payload, scan.dtype), requirements="A").reshape(height, width)
+
+
+def require_fit(scored: Scored, prepared: Prepared, scan: ScanInfo) -> None:
+    """Raises ValueError unless the answer can be one to that frame."""
+    _require(scored.scores, "scores", np.float32, (len(prepared.origins),))
+    if not ((scored.scores >= 0) & (scored.scores <= 1)).all():
+        raise ValueError("scores must be probabilities")
+    points = scored.centrelines.points
+    if ((points < 0) | (points > np.array(scan.frame_shape[::-1]))).any():
+        raise ValueError("centre lines must lie within the frame")
+
+
+def _require(
+    array: npt.NDArray[np.generic],
+    name: str,
+    dtype: type[np.generic],
+    shape: tuple[int, ...],
+) -> None:
+    if array.dtype != dtype or array.shape != shape:
+        raise ValueError(
+            f"{name} must be {np.dtype(dtype)} {shape}, are {array.dtype} {array.shape}"
+        )
+
+
+def read_model(path: Path, expected: str) -> bytes:
+    """The file's bytes. Raises InputError if it is gone or no longer the one of that hash."""
+    content = read_file(path)
+    if _hash(content) != expected:
+        raise InputError("has changed since the run began", file=path)
+    return content
+
+
+@contextmanager
+def model_file(content: bytes, expected: str) -> Iterator[Path]:
+    """A file of its own for the bytes that came. Raises DarkscanError unless they are whole."""
+    if _hash(content) != expected:
+        raise DarkscanError("the model did not come whole")
+    with TemporaryDirectory(prefix="darkscan-worker-") as folder:
+        path = Path(folder) / "model.onnx"
+        try:
+            path.write_bytes(content)
+        except OSError as error:
+            raise StorageError(path, error) from error
+        yield path
+
+
+def _hash(content: bytes) -> str:
+    return "sha256:" + sha256(content).hexdigest()

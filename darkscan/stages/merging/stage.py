@@ -1,0 +1,127 @@
+"""Merging: journals each frame's result, acknowledges it, and at the end makes the map."""
+
+import time
+from pathlib import Path
+
+import structlog
+
+from darkscan.pipeline.core.errors import DarkscanError
+from darkscan.pipeline.core.frame_results import (
+    FrameResult,
+    Inspected,
+    LedgerSums,
+    NotInspected,
+    Stamp,
+)
+from darkscan.pipeline.core.units import FrameId
+from darkscan.pipeline.running.specification import RunSpec
+from darkscan.pipeline.running.timings import TRACE_NAME, write_trace
+from darkscan.pipeline.transport.journal import JOURNAL_NAME, Journal, outcome
+from darkscan.pipeline.transport.links import Inbox, Outbox
+from darkscan.pipeline.transport.messages import Acknowledged, EndOfScan, Message, describe
+from darkscan.pipeline.transport.station import Station
+from darkscan.stages.merging import write_map
+
+_log = structlog.get_logger(__name__)
+
+
+class Merging:
+    """Counts each frame once, whatever is sent twice, and writes the defect map."""
+
+    def __init__(self, run_dir: Path, spec: RunSpec, station: Station) -> None:
+        self._spec = spec
+        self._station = station
+        self._journal = Journal(spec.out_dir / JOURNAL_NAME)
+        self._positive = sum(map(self._positives, self._journal.settled.values()))
+        self._stamps: dict[FrameId, Stamp] = {}
+        self._inbox = Inbox(run_dir, "merging")
+        self._to_acquisition = Outbox(run_dir, "acquisition")
+        station.listen_to(self._inbox.socket)
+        # What a predecessor journaled may not have been acknowledged.
+        for frame, record in self._journal.settled.items():
+            self._to_acquisition.send(Acknowledged(frame=frame, outcome=outcome(record)))
+
+    def run(self) -> bool:
+        """Works until the map is written; False if it was told to stop before."""
+        while not self._station.stopping:
+            message = self._inbox.next()
+            if message is None:
+                self._station.wait()
+            elif isinstance(message, EndOfScan):
+                self._finish(message.sums)
+                return True
+            else:
+                self._settle(message)
+            self._beat()
+        return False
+
+    def _settle(self, message: Message) -> None:
+        received = time.monotonic_ns()
+        if not isinstance(message, FrameResult | NotInspected):
+            _log.warning("unexpected message", kind=type(message).__name__)
+            return
+        frame = message.meta.frame
+        if self._journal.append(message):
+            self._positive += self._positives(message)
+            self._stamp(frame, received)
+        settled = self._journal.settled[frame]  # the first one counts
+        self._to_acquisition.send(Acknowledged(frame=frame, outcome=outcome(settled)))
+
+    def _positives(self, record: FrameResult | NotInspected) -> int:
+        if isinstance(record, NotInspected):
+            return 0
+        return int((record.scores >= self._spec.model.threshold).sum())
+
+    def _stamp(self, frame: FrameId, received: int) -> None:
+        # Kept beside the journal: a record cannot time its own writing.
+        self._stamps[frame] = Stamp(
+            stage="merging",
+            received_ns=received,
+            started_ns=received,
+            finished_ns=time.monotonic_ns(),
+        )
+
+    def _stamped(self, result: FrameResult) -> FrameResult:
+        stamp = self._stamps.get(result.meta.frame)
+        if stamp is None:  # a predecessor of this process journaled it
+            return result
+        return result.model_copy(update={"stamps": (*result.stamps, stamp)})
+
+    def _finish(self, sums: LedgerSums) -> None:
+        settled = [self._journal.settled[frame] for frame in sorted(self._journal.settled)]
+        outcomes = [outcome(record) for record in settled]
+        counted = LedgerSums(
+            captured=len(settled),
+            mapped=outcomes.count("mapped"),
+            quarantined=outcomes.count("quarantined"),
+            lost=outcomes.count("lost"),
+            in_flight=0,
+        )
+        if counted != sums:
+            raise DarkscanError(f"the ledger says {sums}, the journal {counted}")
+        spec = self._spec
+        inspected = Inspected(
+            scan=spec.scan,
+            recipe_name=spec.recipe.name,
+            recipe_hash=spec.recipe_hash,
+            inspection=spec.recipe.inspection,
+            model=spec.model,
+            results=tuple(r for r in settled if isinstance(r, FrameResult)),
+            not_inspected=tuple(r for r in settled if isinstance(r, NotInspected)),
+            sums=sums,
+        )
+        try:
+            write_trace(spec.out_dir / TRACE_NAME, [self._stamped(r) for r in inspected.results])
+            write_map(inspected, spec.out_dir, spec.recipe.output.picture_px)
+        except DarkscanError:
+            raise
+        except Exception as error:
+            # The journal is what it is: a successor of this process would fail as well.
+            _log.exception("the map cannot be made")
+            raise DarkscanError(f"the map cannot be made: {describe(error)}") from error
+        # The journal stays: should this process die here, its successor does it all again.
+        self._journal.close()
+        self._beat(now=True)
+
+    def _beat(self, *, now: bool = False) -> None:
+        self._station.beat(len(self._journal.settled), now=now, positives=self._positive)

@@ -1,6 +1,0 @@
-"""From the scores of a finished scan to the element's defect map and its files."""
-
-from darkscan.stages.mapping.assemble import build_map
-from darkscan.stages.mapping.files import write_map
-
-__all__ = ["build_map", "write_map"]
