@@ -43,6 +43,9 @@ BIT_DEPTHS: dict[PixelFormat, int] = {
 SIMULATED = "simulated"
 """The producer that needs no camera: the simulated rig's."""
 
+SIMULATED_PRODUCER = "DARKSCAN_SIMULATED_PRODUCER"
+"""The environment variable by which a simulated rig that runs names its producer's file."""
+
 NodeValue = bool | int | float | str
 
 
