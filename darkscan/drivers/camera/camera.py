@@ -12,8 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from darkscan.drivers.camera.bindings import GENICAM_ERRORS, said
 from darkscan.drivers.camera.buffers import Buffer, Chunks, Numbering
-from darkscan.drivers.camera.errors import GENICAM_ERRORS, CameraError, CameraGone, said
+from darkscan.drivers.camera.errors import CameraError, CameraGone
 from darkscan.drivers.camera.nodes import Mode, Nodes, line_encoder, output_mode, wanted_nodes
 from darkscan.drivers.camera.producer import Connection
 from darkscan.drivers.camera.unpacking import LAYOUTS
