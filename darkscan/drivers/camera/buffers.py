@@ -164,7 +164,7 @@ class Numbering:
         return Numbered(number, missed)
 
     def _first_id(self, came: int) -> int:
-        """What the first number of this acquisition was or would have been."""
+        """The number that the first frame of this acquisition had, even if it was lost."""
         self._restarts = self._restarts or (self._last_id is not None and came <= self._last_id)
         counts_on = self._last_id is not None and not self._restarts
         return came if counts_on else self._first

@@ -28,7 +28,7 @@ _QUIET_S = 0.5
 
 @dataclass
 class Counts:
-    """What came, and what did not, since the camera was opened first."""
+    """Counts of frames delivered and lost since the camera was first opened."""
 
     delivered: int = 0
     incomplete: int = 0
@@ -79,7 +79,7 @@ class Camera:
 
     @property
     def counts(self) -> Counts:
-        """What came and what did not, since the camera was opened first."""
+        """Counts of frames delivered and lost since the camera was first opened."""
         return replace(self._counts, underruns=self._counts.underruns + self._underruns_now())
 
     def arm(self, direction: int = 1) -> None:

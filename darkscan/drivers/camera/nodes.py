@@ -32,7 +32,7 @@ class Wanted:
     node: str
     value: NodeValue
     field: str
-    """Of the rig file: who wants it so, for errors."""
+    """The field of the rig file that orders this value, for errors."""
 
     optional: bool = False
     """A camera without it will do."""
