@@ -33,7 +33,7 @@ class Look:
 
     @property
     def longest_arc_px(self) -> float:
-        """The radius of a swirl: large, so that arcs are seen rather than circles."""
+        """The longest arc of a swirl: arcs are seen of it, not whole circles."""
         return 0.625 * self.side_px
 
     @property
