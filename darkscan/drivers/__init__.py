@@ -1,1 +1,1 @@
-"""What touches the rig, or stands in for it: recordings, images, the simulated element."""
+"""Drivers of everything outside: cameras, axes, rig files, recordings and images."""

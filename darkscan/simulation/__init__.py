@@ -1,1 +1,1 @@
-"""What stands in for glass and instrument: the simulated element and the simulated rig."""
+"""Simulation of glass and instrument: the simulated element and the simulated rig."""

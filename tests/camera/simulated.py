@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from darkscan.drivers.rig import CameraSettings
+from darkscan.drivers.rig import SIMULATED_PRODUCER, CameraSettings
+from darkscan.simulation.rig.build import producer
 from darkscan.simulation.rig.shared import SHARED_RIG, Look, SharedRig
 
 ROWS, COLUMNS = 700, 400
@@ -85,6 +86,7 @@ def bench(
     path = folder / "shared-rig"
     shared = SharedRig.create(path, look, canvas())
     monkeypatch.setenv(SHARED_RIG, str(path))
+    monkeypatch.setenv(SIMULATED_PRODUCER, str(producer()))
     defaults = {
         "producer": "simulated",
         "kind": kind,

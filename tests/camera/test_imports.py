@@ -6,7 +6,7 @@ import sys
 
 def test_what_others_need_loads_no_bindings() -> None:
     modules = ", ".join(
-        f"darkscan.drivers.camera.{name}" for name in ("errors", "lines", "unpacking", "wanted")
+        f"darkscan.drivers.camera.{name}" for name in ("errors", "lines", "unpacking")
     )
     heavy = "{'genicam', 'harvesters'} & set(sys.modules)"
     code = f"import sys, {modules}; sys.exit(bool({heavy}))"

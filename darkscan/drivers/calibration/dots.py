@@ -13,7 +13,7 @@ from darkscan.pipeline.core.scan import Pixels
 _FEWEST_PIXELS = 12
 _ASPECT = (0.75, 1.33)
 _FILL = (0.65, 0.92)
-"""What a disc's pixels fill of its box: pi / 4."""
+"""The share of its bounding box that a disc fills is pi / 4; these are the bounds around it."""
 
 _SPARSE = 4
 _NOISE_SIGMAS = 5.0

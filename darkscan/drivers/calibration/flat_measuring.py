@@ -35,7 +35,7 @@ _SPARSE = 4
 
 
 class FlatHeader(Header):
-    """What a flat field's file says of itself."""
+    """The figures of merit that a flat field's file states."""
 
     setup: SensorSetup
 
@@ -60,7 +60,7 @@ class FlatQuality:
     """Bad pixels (columns of a line camera) that shine by themselves."""
 
     dead: int
-    """Those that see too little."""
+    """Pixels that see too little light."""
 
 
 def measure_flat(
@@ -156,7 +156,7 @@ def _without(bad: BadPixels, *images: Image) -> tuple[Image, ...]:
 
 
 def _glow(lit: Stack, dark: Image, light: Recording) -> Image:
-    """What of the mean frame is the element's own, (h, w) about 1."""
+    """The element's own share of the mean frame, (h, w) about 1."""
     info = light.info
     glow = mean_glow(
         (

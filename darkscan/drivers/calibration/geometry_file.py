@@ -29,7 +29,7 @@ class GeometryQuality(Written):
     """Round spots that were no dots of the grid, or broken ones."""
 
     rms_um: float
-    """Of a dot's distance from its place."""
+    """Root mean square of the dots' distances from their places."""
 
     rms_x_um: float
     rms_y_um: float

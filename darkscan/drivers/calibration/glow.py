@@ -28,7 +28,7 @@ def mean_glow(
     *,
     line: bool,
 ) -> FloatArray:
-    """What the element adds to the mean of frames that were each brought to the same level.
+    """The element's light in the mean of frames that were each brought to the same level.
 
     ``cells`` (N, h, w) are the mean light of parts of frames of ``shape``, ``frames`` say where
     they lie. A place that several parts of the sensor see tells how these differ, so element

@@ -1,4 +1,4 @@
-"""What every calibration file says of itself, and when it is refused."""
+"""The header of every calibration file: rig, date, setup; and when a file is refused."""
 
 from datetime import date, timedelta
 from pathlib import Path
@@ -33,7 +33,7 @@ class Setup(Written):
 
 
 class SensorSetup(Setup):
-    """What a flat field depends on."""
+    """The part of a rig on which a flat field depends."""
 
     bit_depth: int
 
@@ -44,7 +44,7 @@ class SensorSetup(Setup):
 
 
 class StageSetup(Setup):
-    """What a geometry depends on."""
+    """The part of a rig on which a geometry depends."""
 
     axis: Literal["x", "y"]
     """Along which strips run."""

@@ -10,7 +10,7 @@ from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.geometry import FloatArray, PixelToStage, StageToElement
 
 _TUKEY = 4.685
-"""Of Tukey's biweight: 95 % efficient where errors are normal."""
+"""The tuning constant of Tukey's biweight: 95 % efficient for normal errors."""
 
 _NORMAL_MAD = 1.4826
 _LEAST_SCALE_MM = 1e-5
@@ -52,7 +52,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Prior:
-    """What is known of parameters beforehand."""
+    """Prior knowledge of the parameters."""
 
     parameters: FloatArray
     """(5, 2)"""
@@ -200,7 +200,7 @@ def _refine(design: FloatArray, grid: DotGrid, parameters: FloatArray, prior: Pr
 
 
 def no_grid(grid: DotGrid) -> str:
-    """What is said of dots that do not fit the target."""
+    """The message about dots that do not fit the target."""
     return f"its dots make no grid of {grid.spacing_mm:g} mm: is the spacing right?"
 
 

@@ -29,10 +29,10 @@ class Deviation:
 
     scale_y: float
     rotation_mrad: float
-    """By which the first one is turned, from x towards y."""
+    """The angle by which the first direction is turned, from x towards y."""
 
     skew_mrad: float
-    """By which the second one leans towards the first, beyond what was stated."""
+    """The angle by which the second direction leans towards the first, beyond the stated one."""
 
 
 def deviation(found: FloatArray, stated: FloatArray) -> Deviation:
@@ -47,7 +47,7 @@ def deviation(found: FloatArray, stated: FloatArray) -> Deviation:
 
 
 def describe_geometry(calibration: GeometryCalibration) -> list[str]:
-    """What a geometry calibration found, in lines for people."""
+    """A geometry calibration in words, one line for each finding."""
     drawn: GeometrySettings = calibration.setup.geometry
     pixel, quality = calibration.pixel_to_stage.matrix, calibration.quality
     camera = deviation(pixel, drawn.pixel_to_stage().matrix)
@@ -66,7 +66,7 @@ def describe_geometry(calibration: GeometryCalibration) -> list[str]:
 
 
 def describe_flat(quality: FlatQuality, *, line: bool) -> list[str]:
-    """What a flat field found, in lines for people."""
+    """A flat field in words, one line for each finding."""
     pixels = "columns" if line else "pixels"
     darkest, detail = 100 * quality.darkest, 100 * quality.detail
     return [

@@ -106,7 +106,7 @@ def read_stack(
 
 
 def fixed_spots(votes: npt.NDArray[np.uint8], strips: npt.NDArray[np.int64]) -> Mask:
-    """What stands out in most of all frames and of all strips, (h, w).
+    """Pixels that stand out in most frames and in most strips, a mask (h, w).
 
     ``votes`` is (strips, h, w): in how many frames of a strip a pixel stood out. Strips count
     by themselves because a scratch along a strip stays where it is in all of its frames.

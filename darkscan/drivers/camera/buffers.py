@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from genicam import gentl
 
-from darkscan.drivers.camera.errors import GENICAM_ERRORS, CameraError
+from darkscan.drivers.camera.bindings import GENICAM_ERRORS
+from darkscan.drivers.camera.errors import CameraError
 from darkscan.drivers.camera.nodes import Nodes, Wanted
 from darkscan.drivers.camera.unpacking import Layout, unpack
 from darkscan.drivers.rig.tables import NodeValue
@@ -163,7 +164,7 @@ class Numbering:
         return Numbered(number, missed)
 
     def _first_id(self, came: int) -> int:
-        """What the first number of this acquisition was or would have been."""
+        """The number that the first frame of this acquisition had, even if it was lost."""
         self._restarts = self._restarts or (self._last_id is not None and came <= self._last_id)
         counts_on = self._last_id is not None and not self._restarts
         return came if counts_on else self._first

@@ -12,8 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from darkscan.drivers.camera.bindings import GENICAM_ERRORS, said
 from darkscan.drivers.camera.buffers import Buffer, Chunks, Numbering, signed
-from darkscan.drivers.camera.errors import GENICAM_ERRORS, CameraError, CameraGone, said
+from darkscan.drivers.camera.errors import CameraError, CameraGone
 from darkscan.drivers.camera.nodes import (
     Mode,
     Nodes,
@@ -37,7 +38,7 @@ _QUIET_S = 0.5
 
 @dataclass
 class Counts:
-    """What came, and what did not, since the camera was opened first."""
+    """Counts of frames delivered and lost since the camera was first opened."""
 
     delivered: int = 0
     incomplete: int = 0
@@ -88,7 +89,7 @@ class Camera:
 
     @property
     def counts(self) -> Counts:
-        """What came and what did not, since the camera was opened first."""
+        """Counts of frames delivered and lost since the camera was first opened."""
         return replace(self._counts, underruns=self._counts.underruns + self._underruns_now())
 
     def arm(self, direction: int = 1) -> None:

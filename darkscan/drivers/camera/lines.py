@@ -19,11 +19,11 @@ Rows = npt.NDArray[np.int64]
 
 
 class Block(Protocol):
-    """What the assembler needs of a camera's buffer."""
+    """The part of a camera's buffer that the assembler uses."""
 
     @property
     def timestamp_ns(self) -> int:
-        """Of the block, on the camera's clock."""
+        """Time stamp of the block, on the camera's clock."""
 
     def copy_into(self, out: Pixels, rows: slice, *, reverse: bool) -> None:
         """Writes some of its lines into ``out`` (n, width), the first one last if ``reverse``."""
@@ -110,7 +110,7 @@ class _Run:
     falling: bool
 
     def lines(self, start: int, end: int) -> slice:
-        """Those on the rows from ``start`` to before ``end``."""
+        """The block's lines that lie on strip rows from ``start`` to before ``end``."""
         first = self.line + (self.end - end if self.falling else start - self.start)
         return slice(first, first + end - start)
 
@@ -157,7 +157,7 @@ class _Growing:
         self._has_row[rows] = True
 
     def assembled(self) -> Assembled:
-        """What became of it."""
+        """The frame as it stands now."""
         return Assembled(
             frame=self.frame,
             pixels_ready=self._missing == 0,

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from genicam import genapi
 from genicam.genapi import EAccessMode, EIncMode, EInterfaceType
 
-from darkscan.drivers.camera.errors import GENICAM_ERRORS, said
+from darkscan.drivers.camera.bindings import GENICAM_ERRORS, said
 from darkscan.drivers.rig import CameraSettings
 from darkscan.drivers.rig.tables import NodeValue
 from darkscan.pipeline.core.errors import InputError
@@ -32,7 +32,7 @@ class Wanted:
     node: str
     value: NodeValue
     field: str
-    """Of the rig file: who wants it so, for errors."""
+    """The field of the rig file that orders this value, for errors."""
 
     optional: bool = False
     """A camera without it will do."""

@@ -2,6 +2,7 @@
 
 import ctypes
 import logging
+import os
 import signal
 import threading
 import warnings
@@ -12,8 +13,8 @@ from typing import Any
 
 from genicam import gentl
 
-from darkscan.drivers.camera.errors import GENICAM_ERRORS, said
-from darkscan.drivers.rig import SIMULATED, CameraSettings
+from darkscan.drivers.camera.bindings import GENICAM_ERRORS, said
+from darkscan.drivers.rig import SIMULATED, SIMULATED_PRODUCER, CameraSettings
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.inputs import require_file
 
@@ -36,13 +37,17 @@ _unheard.propagate = False
 
 
 def producer_file(settings: CameraSettings, file: Path | None) -> Path:
-    """The producer's library. Raises InputError if it cannot be one."""
-    if settings.producer == SIMULATED:
-        from darkscan.simulation.rig import build
+    """The producer's library. Raises InputError if it cannot be one.
 
-        built: Path = build.producer()
-        return built
-    path = Path(settings.producer)
+    The simulated rig tells its own by the environment variable ``SIMULATED_PRODUCER``.
+    """
+    name = settings.producer
+    if name == SIMULATED:
+        name = os.environ.get(SIMULATED_PRODUCER, "")
+        if not name:
+            problem = "the simulated camera is there only while the simulated rig runs"
+            raise InputError(problem, file=file, field="camera.producer")
+    path = Path(name)
     try:
         require_file(path, absent="no such file")
     except InputError as error:

@@ -32,7 +32,7 @@ class Sample:
 
 
 def sample_of(value: Any) -> Sample:
-    """What aioca gives where the time is asked for. Its own float of the time is too coarse."""
+    """A sample from aioca's value with time; its time as a float would be too coarse."""
     seconds, nanoseconds = value.raw_stamp
     return Sample(value, seconds * _NS + nanoseconds)
 

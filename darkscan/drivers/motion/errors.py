@@ -1,4 +1,4 @@
-"""What can go wrong with axes."""
+"""The errors of the motion unit and its axes."""
 
 from darkscan.pipeline.core.errors import DarkscanError, InputError
 

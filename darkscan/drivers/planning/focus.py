@@ -12,7 +12,7 @@ from darkscan.pipeline.core.geometry import FloatArray, rectangle
 from darkscan.pipeline.transport.messages import Axis
 
 _LEAST_SPREAD = 1e-3
-"""Of the three points across their longest side, as a share of it: less is a line."""
+"""The least height of the triangle of focus points over its longest side; below, it is a line."""
 
 
 @dataclass(frozen=True)

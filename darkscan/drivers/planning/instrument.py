@@ -1,4 +1,4 @@
-"""What the instrument can do for a scan: the axes' limits, the camera's rate, link and exposure."""
+"""Checks of the instrument before a scan: the axes' limits, the camera's rate, link, exposure."""
 
 from typing import Literal
 
@@ -16,7 +16,7 @@ Verdict = Literal["ok", "waits", "refused"]
 
 
 class Finding(Settings):
-    """One thing that was looked at."""
+    """The outcome of one check before a scan."""
 
     name: str
     verdict: Verdict
@@ -97,7 +97,7 @@ def camera_rate(plan: ScanPlan, rig: Rig) -> Finding:
 
 
 def link(plan: ScanPlan, rig: Rig) -> Finding | None:
-    """What the camera's link must carry; None where the rig file does not say what it can."""
+    """Checks the load on the camera's link; None if the rig file does not state its capacity."""
     camera = rig.camera
     if camera.link_mb_per_s is None:
         return None

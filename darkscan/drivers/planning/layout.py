@@ -28,7 +28,7 @@ from darkscan.pipeline.core.recipe import Inspection
 from darkscan.pipeline.core.units import FiniteMm
 
 _ROUNDING = 1e-9
-"""Of a count of frames: a region that fits exactly needs no further frame."""
+"""Tolerance of a count of frames: a region that fits exactly needs no further frame."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Lattice:
 
     @property
     def overlaps_px(self) -> tuple[int, int]:
-        """Of neighbours within a strip, and of neighbouring strips."""
+        """The overlap of neighbouring frames within a strip, and of neighbouring strips."""
         (length, width), (step, strip_step) = self.frame_px, self.steps_px
         return length - step, width - strip_step
 

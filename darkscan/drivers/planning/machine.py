@@ -14,7 +14,7 @@ from darkscan.pipeline.transport.ring import ring_bytes
 
 _MIB = 2**20
 _ROW_BYTES = 1024
-"""Of a recording beside a frame's pixels, generously."""
+"""A generous allowance for each frame's row in a recording, beside its pixels."""
 
 
 def ring_memory(plan: ScanPlan, slots: int, margin: int = 0) -> Finding:
@@ -45,7 +45,7 @@ def recording_disk(plan: ScanPlan, record: Path) -> Finding:
 
 
 def free_bytes(folder: Path) -> int:
-    """What may still be written there. Raises OSError if there is no such folder."""
+    """The bytes that may still be written to a folder. Raises OSError if it is not there."""
     status = os.statvfs(folder)
     return status.f_bavail * status.f_frsize
 
@@ -61,12 +61,12 @@ def available_memory() -> int | None:
 
 
 _SHARE = 0.5
-"""Of the measured rate that is counted on while a strip comes in: other processes are busy too."""
+"""The share of the measured rate to count on during a strip: other processes are busy too."""
 
 
 @dataclass(frozen=True)
 class Backlog:
-    """What a scan at a rate of classification comes to."""
+    """How far classification falls behind a scan, and how long the scan waits for it."""
 
     waits_s: float
     """How long the scan stands still until there is room for frames."""
@@ -102,7 +102,7 @@ def backlog(plan: ScanPlan, rig: Rig, slots: int, frames_per_s: float) -> Backlo
 
 
 def frames_of_a_strip(plan: ScanPlan) -> int:
-    """Of the largest one."""
+    """The number of frames of the largest strip."""
     return plan.strip_bytes // plan.info.frame_bytes
 
 

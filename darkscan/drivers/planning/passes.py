@@ -14,10 +14,10 @@ from darkscan.pipeline.core.units import FiniteMm, FrameId
 from darkscan.pipeline.transport.messages import Axis, Compare, Place
 
 _SPARE_LINES = 16
-"""Taken beyond the last block: an axis that stops a little early must not cost that block."""
+"""Lines taken beyond the last block, so that an axis that stops early does not cost it."""
 
 _ROUNDING = 1e-6
-"""Of lengths, mm, and of counts of lines."""
+"""Tolerance of lengths (mm) and of counts of lines."""
 
 
 def passes(plan: ScanPlan, rig: Rig, todo: AbstractSet[FrameId]) -> list[Pass]:

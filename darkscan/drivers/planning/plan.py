@@ -81,7 +81,7 @@ class ScanPlan(Settings):
     """Over-scan at each end of a strip: acceleration and settling."""
 
     overlap_px: tuple[int, int]
-    """Of neighbouring frames within a strip, and of neighbouring strips."""
+    """The overlap of neighbouring frames within a strip, and of neighbouring strips."""
 
     focused: bool = False
     """Whether z follows the element's plane; else the z axis is to stay where it stands."""
@@ -101,7 +101,7 @@ class ScanPlan(Settings):
 
 
 class Pass(Settings):
-    """One movement along a strip: all of its frames, or those that are to be taken again."""
+    """One movement along a strip, for all its frames or for those to be taken again."""
 
     strip: int
     frames: tuple[FrameId, ...]

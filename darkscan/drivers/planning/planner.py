@@ -102,7 +102,7 @@ def _place(xy_mm: FloatArray, z_mm: float) -> Place:
 def _info(
     rig: Rig, geometry: Geometry, view: View, frames: int, *, side: str, recipe_name: str
 ) -> ScanInfo:
-    """What is known of the scan. Raises InputError for what no map can hold."""
+    """The scan's description. Raises InputError for values that no map can hold."""
     camera, simulation = rig.camera, rig.simulation
     if simulation is not None:
         source = f"simulated rig, preset {simulation.preset}, seed {simulation.seed}"

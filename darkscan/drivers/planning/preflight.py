@@ -1,4 +1,4 @@
-"""What a scan needs of instrument and machine, found out before anything moves."""
+"""Checks instrument and machine for all that a scan needs, before anything moves."""
 
 from pathlib import Path
 

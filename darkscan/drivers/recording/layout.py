@@ -1,4 +1,4 @@
-"""What a recording is made of: the names, types and units inside the HDF5 file.
+"""The layout of a recording: the names, types and units inside the HDF5 file.
 
 docs/recordings.md describes the same for people who read recordings with other tools.
 """
@@ -26,12 +26,12 @@ LIBVER = ("v110", "v110")
 TEXT = f"S{4 * LONGEST_NOTE}"  # UTF-8 takes four bytes a character at most
 
 UNWRITTEN = -1
-"""What stands in an integer column where no frame was recorded; NaN in the positions."""
+"""The value of an integer column where no frame was recorded; positions then are NaN."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One dataset with a row for each frame."""
+    """A dataset with one row for each frame."""
 
     name: str
     dtype: str
@@ -48,7 +48,7 @@ class Column:
 
     @property
     def unwritten(self) -> float | bytes:
-        """What stands in a row that was not written."""
+        """The value of a row that was not written."""
         if self.dtype == TEXT:
             return b""
         return np.nan if self.dtype == "f8" else UNWRITTEN
@@ -58,7 +58,7 @@ class Column:
         return (rows,) if self.width == 1 else (rows, self.width)
 
     def value(self, meta: FrameMeta) -> int | float | bytes | tuple[float, float, float]:
-        """What a frame's row holds."""
+        """The value for a frame's row."""
         values: dict[str, int | float | bytes | tuple[float, float, float]] = {
             "id": meta.frame,
             "strip": meta.strip,

@@ -46,7 +46,7 @@ class Recording:
 
     @property
     def info(self) -> ScanInfo:
-        """What is known of the scan."""
+        """The scan's description."""
         return self._info
 
     @property

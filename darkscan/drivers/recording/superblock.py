@@ -21,7 +21,7 @@ _OPEN_FOR_SWMR = 4
 
 
 class FileState(Enum):
-    """What has become of an HDF5 file."""
+    """The state that its writer left an HDF5 file in."""
 
     FOREIGN = "not HDF5"
     CLOSED = "closed by its writer"

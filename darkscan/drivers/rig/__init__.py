@@ -15,6 +15,7 @@ from darkscan.drivers.rig.rig import (
 from darkscan.drivers.rig.tables import (
     BIT_DEPTHS,
     SIMULATED,
+    SIMULATED_PRODUCER,
     AxisSettings,
     CameraSettings,
     CompareSettings,
@@ -27,6 +28,7 @@ from darkscan.drivers.rig.tables import (
 __all__ = [
     "BIT_DEPTHS",
     "SIMULATED",
+    "SIMULATED_PRODUCER",
     "AxisSettings",
     "CalibrationSettings",
     "CameraSettings",

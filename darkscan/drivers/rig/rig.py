@@ -21,7 +21,7 @@ from darkscan.pipeline.core.units import Finite, Millimetres, OneLine, PitchUm, 
 
 
 class ElementSettings(Written):
-    """What is in the clamp."""
+    """The [element] table: the element in the clamp."""
 
     name: OneLine = Field(default="element", min_length=1)
     """The element's name or serial number."""
@@ -40,7 +40,7 @@ class GeometrySettings(Written):
     """The size of a pixel on the element."""
 
     rotation_mrad: Finite = 0.0
-    """Of the camera about its axis, from x towards y."""
+    """The camera's rotation about its axis, from x towards y."""
 
     flip_x: bool = False
     """A frame's columns run against x."""

@@ -43,6 +43,9 @@ BIT_DEPTHS: dict[PixelFormat, int] = {
 SIMULATED = "simulated"
 """The producer that needs no camera: the simulated rig's."""
 
+SIMULATED_PRODUCER = "DARKSCAN_SIMULATED_PRODUCER"
+"""The environment variable by which a simulated rig that runs names its producer's file."""
+
 NodeValue = bool | int | float | str
 
 
@@ -75,7 +78,7 @@ class CameraSettings(Written):
     """The most frames (area) or lines (line) a second that the camera can take."""
 
     link_mb_per_s: Positive | None = None
-    """What the camera's link carries, 10^6 bytes a second; left out: not checked."""
+    """The capacity of the camera's link, 10^6 bytes a second; left out: not checked."""
 
     buffers: int = Field(default=16, ge=4, le=1024)
     """Buffers the producer fills in turn."""
@@ -103,7 +106,7 @@ class CameraSettings(Written):
     """Further nodes of the camera to set before the scan, by their own names."""
 
     names: dict[str, str] = Field(default_factory=dict)
-    """What this camera calls a node of the Standard Features Naming Convention; "" for one that
+    """This camera's name for a node of the Standard Features Naming Convention; "" for one that
     it has not, and that may be left alone."""
 
     @property
@@ -150,13 +153,13 @@ class CompareSettings(Written):
 
 
 class AxisSettings(Written):
-    """One motor record."""
+    """An axis, driven by an EPICS motor record."""
 
     record: str = Field(min_length=1)
     """The motor record's name, without a field."""
 
     limits_mm: RangeMm | None = None
-    """What a plan made without the motion unit takes for the soft limits. The record's own
+    """The soft limits for a plan that is made without the motion unit. The record's own
     limits are checked before anything moves."""
 
     unit: Literal["mm"] | None = None
@@ -177,7 +180,7 @@ class MotionSettings(Written):
     most this."""
 
     acceleration_mm_s2: PositiveMm
-    """What the axes reach; it sets the over-scan at the ends of a strip."""
+    """The axes' acceleration; it sets the over-scan at the ends of a strip."""
 
     settle_s: float = Field(default=0.1, ge=0, le=60)
     """From the end of a move to the exposure (step and stare), or from the end of the
@@ -190,10 +193,10 @@ class MotionSettings(Written):
     record at rest before a strip (line scan)."""
 
     uncertainty_um: Positive = 1.0
-    """Of a measured position, one standard deviation, micrometres."""
+    """Uncertainty of a measured position, one standard deviation, micrometres."""
 
     encoder_step_um: Positive | None = None
-    """What a count of the camera's encoder input means (positions = "encoder", and line scan)."""
+    """The travel of one count at the camera's encoder input (positions = "encoder", line scan)."""
 
     encoder_axis_reversed: bool = False
     """Counts fall while the axis moves up."""
@@ -235,19 +238,19 @@ class SimulationSettings(Written):
     target, or "blank", an element with nothing on it."""
 
     seed: int = Field(default=1, ge=0)
-    """Which element."""
+    """The seed that draws the element."""
 
     dot_spacing_mm: Positive = 2.0
     """Between the dots of a dot grid."""
 
     camera_rotation_mrad: Finite = 0.0
-    """Of the camera about its axis, from x towards y."""
+    """The camera's true rotation about its axis, from x towards y."""
 
     pitch_error: Finite = Field(default=0.0, gt=-0.5, lt=0.5)
     """The true pitch is the stated one times 1 + this."""
 
     axis_skew_mrad: Finite = 0.0
-    """By which the y axis leans towards x."""
+    """The angle by which the y axis leans towards x."""
 
     vignetting: float = Field(default=0.0, ge=0, lt=1)
     """The share of light that is lost in the corners of a frame, or at the ends of a line."""
@@ -256,7 +259,7 @@ class SimulationSettings(Written):
     """Sensor-fixed bright spots."""
 
     readback_noise_um: float = Field(default=0.5, ge=0)
-    """Of the positions that the motion unit reports, one standard deviation."""
+    """Noise of the positions that the motion unit reports, one standard deviation."""
 
     time_scale: Annotated[float, Field(gt=0, le=100)] = 1.0
     """How much faster than stated the simulated axes move and settle: tests are in a hurry."""

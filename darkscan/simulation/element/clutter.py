@@ -1,4 +1,4 @@
-"""What an image shows that is no scratch: dust, hairs, tracks, stars, galaxies, edges."""
+"""Clutter, all that is no scratch: dust, hairs, tracks, stars, galaxies, edges."""
 
 import cv2
 import numpy as np
@@ -9,8 +9,8 @@ from darkscan.simulation.element.dust import draw_specks, scatter
 from darkscan.simulation.element.looks import Look
 from darkscan.simulation.element.strokes import FloatArray, Image, Strokes, add_line, add_spots
 
-LONGEST_TRACK_PX = {False: 30.0, True: 38.0}  # of the optic and the wide look
-_LONG_TRACK_PX = (38.0, 280.0)  # of the few that graze the sensor
+LONGEST_TRACK_PX = {False: 30.0, True: 38.0}  # in the optic and in the wide look
+_LONG_TRACK_PX = (38.0, 280.0)  # the few tracks that graze the sensor
 _SHARPEST_OPTICS_PX = 0.5  # sigma: light through a lens is never sharper, charge may be
 _BLINDING = 150.0  # grey levels: brighter glows are small, not to hide a scratch
 
@@ -245,7 +245,7 @@ def _add_glow(image: Image, look: Look, rng: np.random.Generator) -> None:
 
 
 def _add_step(image: Image, look: Look, rng: np.random.Generator) -> None:
-    """One side of a line through the image is darker: the rim of a mount, a shadow."""
+    """Darkens one side of a line through the image, like the rim of a mount or a shadow."""
     (normal,) = _directions(rng, 1)
     if chance(rng, 0.6):
         normal = np.array([1.0, 0.0] if chance(rng, 0.5) else [0.0, 1.0])

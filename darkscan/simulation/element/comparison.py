@@ -11,12 +11,12 @@ from darkscan.pipeline.core.defect_map import Defect, DefectMap, Scratch
 from darkscan.simulation.element.element_truth import ElementTruth, Trace
 from darkscan.simulation.element.strokes import FloatArray
 
-_FOUND = 0.5  # of a scratch's length must lie within defects
+_FOUND = 0.5  # the share of a scratch's length that must lie within defects
 _STEP_MM = 0.1
 _CLOSE_PX = 3.0  # a centre line this close to a true scratch is of it
 _FINE_PX = 1.0
 _ROWS_AT_ONCE = 256
-_MOSTLY = 0.8  # of a centre line must be close to a scratch whose width it is held against
+_MOSTLY = 0.8  # the share of a centre line close to a scratch, for widths to be compared
 
 
 @dataclass(frozen=True)

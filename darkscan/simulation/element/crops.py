@@ -24,7 +24,7 @@ from darkscan.simulation.element.windows import (
 
 CROP_PX = 512
 STRIDE_PX = 128
-_CLEAN = 0.35  # of the images: with the clean windows of the others, three in five
+_CLEAN = 0.35  # share of clean images; with the clean windows of others, three in five
 _FURTHER = 0.7  # scratches beside the first
 _MOST_ARCS = 14
 

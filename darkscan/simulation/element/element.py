@@ -25,7 +25,7 @@ from darkscan.simulation.element.strokes import FloatArray
 _SQUARE_PX = 2048.0**2  # densities are counted per so many pixels
 _STEP_PX = 5.0
 _BEAD_STEP_PX = 1.5
-_LONGEST = 0.9  # of the element's diagonal
+_LONGEST = 0.9  # the longest scratch over the element's diagonal
 _SHARES: dict[ScratchKind, float] = {
     "straight": 0.35,
     "curved": 0.27,
@@ -44,7 +44,7 @@ class ElementPreset:
     tracks: float
     digs: float
     dust_per_10k_px: tuple[float, float]
-    bright: float = 0.25  # of the scratches; the others are weak
+    bright: float = 0.25  # share of bright scratches; the others are weak
     certain: bool = True  # with the three scratches that make a demonstration
 
 

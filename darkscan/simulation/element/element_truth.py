@@ -54,7 +54,7 @@ class Trace:
 
     @cached_property
     def strokes(self) -> Strokes:
-        """What it is drawn with, in element pixels."""
+        """The strokes that draw it, in element pixels."""
         return Strokes.along(self.vertices, self.amplitude, self.fwhm_px)
 
 

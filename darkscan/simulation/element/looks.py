@@ -1,4 +1,4 @@
-"""What kind of image a training window, or several of them, shows: its glow, noise, crowd."""
+"""The look of a training image: its glow, its noise, and how crowded it is."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -24,7 +24,7 @@ class Look:
     background: Background
     noise: Noise
     crowd: float  # in (0, 1]: how much clutter, which grows with the curriculum
-    side_px: int = WINDOW_PX  # of the image, height and width
+    side_px: int = WINDOW_PX  # height and width of the image
 
     @property
     def sigma(self) -> float:
@@ -33,7 +33,7 @@ class Look:
 
     @property
     def longest_arc_px(self) -> float:
-        """Of a swirl: what is seen of it are arcs, not circles."""
+        """The longest arc of a swirl: arcs are seen of it, not whole circles."""
         return 0.625 * self.side_px
 
     @property

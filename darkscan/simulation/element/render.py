@@ -9,7 +9,7 @@ from darkscan.simulation.element.sensor import Noise
 from darkscan.simulation.element.strokes import Image, Strokes, add_line, add_spots
 
 _HALO_WIDTHS = 4.0
-_REACH_PX = 16.0  # of a trace beyond its box
+_REACH_PX = 16.0  # how far a trace's light reaches beyond its box
 
 
 class Scene:
@@ -61,7 +61,7 @@ def render(
     width: int,
     rng: np.random.Generator | None = None,
 ) -> Image:
-    """What the camera sees of a rectangle: (height, width) float32 grey levels at 8 bit.
+    """The light in a rectangle: (height, width) float32 grey levels at 8 bit.
 
     ``rng`` makes the sensor's noise; without it the image is noiseless.
     """

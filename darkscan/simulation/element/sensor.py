@@ -1,4 +1,4 @@
-"""What the camera makes of the light: noise that grows with the signal, then grey levels."""
+"""The camera's sensor: light gains noise that grows with the signal, then becomes levels."""
 
 from dataclasses import dataclass
 

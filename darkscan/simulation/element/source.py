@@ -83,7 +83,7 @@ class SimulatedScan:
 
     @property
     def info(self) -> ScanInfo:
-        """What is known of the scan."""
+        """The scan's description."""
         return self._info
 
     @property

@@ -29,7 +29,7 @@ GRAZED = 0.3
 """The share of windows with a scratch that it only grazes, unless asked otherwise."""
 SHORTEST_GRAZE_PX = 6.0
 
-_BRIGHTEST_LEVEL = 100.0  # of a stretched background: scratches must stay below white
+_BRIGHTEST_LEVEL = 100.0  # the brightest stretched background; scratches stay below white
 _FRACTION_BITS = 4  # lines are drawn to a sixteenth of a pixel
 _FRACTIONS = 2**_FRACTION_BITS
 KINDS = {  # the shares of each kind of scratch in the optic and in the wide look
@@ -154,7 +154,7 @@ class Drawn(NamedTuple):
 
 
 def label(lines: Sequence[Line], x: float = 0.0, y: float = 0.0) -> float:
-    """Of the window whose first corner is given: 1 if a line counts as a scratch.
+    """The label of the window at corner (x, y): 1 if a line in it counts as a scratch.
 
     Else the root of the part of ``VISIBLE_PX`` that shows, since the eye is sure of half of
     them already.

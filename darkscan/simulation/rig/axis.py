@@ -10,7 +10,7 @@ _SMALLEST_S = 1e-3
 
 
 class Fault(StrEnum):
-    """What can go wrong with an axis, on request."""
+    """The faults that an axis shows on request."""
 
     NONE = "none"
     LIMIT = "limit"

@@ -48,7 +48,7 @@ def _cache() -> Path:
 
 
 def _fingerprint(nodes: str) -> str:
-    """Of all that goes into the library."""
+    """A hash of everything that the library is built from."""
     digest = hashlib.sha256("\n".join([*_FLAGS, nodes]).encode())
     for source in sorted(SOURCES.glob("*.[ch]")):
         digest.update(source.name.encode() + source.read_bytes())

@@ -1,4 +1,4 @@
-"""What the camera can see of the simulated element, rendered once before the scan.
+"""The canvas: all that the camera can see of the element, rendered once before the scan.
 
 A canvas is one large picture on the camera's own pixel lattice, so that every frame is an
 upright crop of it: turns, pitch and skew are in the canvas, not in the frames.
@@ -36,7 +36,7 @@ LEVELS = 256
 """Steps of a canvas's grey level at 8 bit."""
 
 _TILE_PX = 1024
-_ASTRAY = 0.05  # of a frame: how far it may lie from where the rig file takes it to lie
+_ASTRAY = 0.05  # how far a frame may lie from its drawn place, in frames
 _WARP_REACH_PX = 4  # neighbours that Lanczos' filter looks at
 _WHOLE = 1e-9
 

@@ -9,31 +9,31 @@ _NS = 1_000_000_000
 _UNIX_TO_EPICS_S = 631_152_000
 
 Channel = Any
-"""One of caproto's ChannelData."""
+"""An instance of caproto's ChannelData."""
 
 Put = Callable[[Any], Awaitable[None]]
-"""Is given what a client wrote; may raise ``KeepOldValue``."""
+"""A put function is given the value that a client wrote; it may raise ``KeepOldValue``."""
 
 KeepOldValue = caproto.SkipWrite
 
 
 def number(value: float, on_put: Put | None = None, **options: Any) -> Channel:
-    """A double."""
+    """A channel that holds a double."""
     return _channel(caproto.ChannelDouble(value=float(value), **options), on_put)
 
 
 def whole(value: int, on_put: Put | None = None, **options: Any) -> Channel:
-    """A long."""
+    """A channel that holds an integer."""
     return _channel(caproto.ChannelInteger(value=int(value), **options), on_put)
 
 
 def text(value: str, on_put: Put | None = None) -> Channel:
-    """A string of up to 40 characters."""
+    """A channel that holds a string of up to 40 characters."""
     return _channel(caproto.ChannelString(value=value), on_put)
 
 
 def choice(value: str, choices: Sequence[str], on_put: Put | None = None) -> Channel:
-    """One of some words; the word is what a putter is given."""
+    """A choice between words; the put function is given the word."""
     channel = caproto.ChannelEnum(value=value, enum_strings=list(choices))
 
     async def verify(written: Any) -> str:

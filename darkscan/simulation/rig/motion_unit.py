@@ -37,7 +37,7 @@ from darkscan.simulation.rig.shared import SharedRig
 from darkscan.simulation.rig.unit_process import READY, MotionUnitSettings
 
 MOST_TRIGGERS = 10_000
-"""Of one arming."""
+"""The most positions that are latched after one arming."""
 
 _NS = 1_000_000_000
 _TICK_S = 0.01

@@ -14,7 +14,7 @@ from darkscan.simulation.rig.true_rig import sensor_shape, simulation_of
 _HOT = 0x407  # sets these seeds apart from other seeds
 _NOISE = 0x5E52
 _HOT_LEVELS = (40.0, 200.0)
-"""What a hot pixel adds, grey levels at 8 bit."""
+"""The light that a hot pixel adds, grey levels at 8 bit."""
 
 _NOISE_TILE_PX = 1024
 

@@ -34,7 +34,7 @@ class Moment(ctypes.Structure):
 
 
 class Head(ctypes.Structure):
-    """What stands at the start of the file. Every word has one writer.
+    """The header at the start of the file. Every word has one writer.
 
     ``*_asked`` is written by the simulation and ``*_done`` by the camera; both only grow.
     ``plug`` is odd while the camera is unplugged and counts pluggings and unpluggings.
@@ -159,7 +159,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Counters:
-    """What the camera has done since the shared rig was made."""
+    """The camera's counters since the shared rig was made."""
 
     frames: int
     """Frames (area) or blocks (line) that took a number."""
@@ -236,7 +236,7 @@ class SharedRig:
 
     @property
     def counters(self) -> Counters:
-        """What the camera has counted so far."""
+        """The camera's counters so far."""
         head = self._head
         unseen = 0 if head.acquiring else head.triggers_fired - head.triggers_seen
         return Counters(
@@ -300,7 +300,7 @@ class SharedRig:
 
 
 class Faults:
-    """What can go wrong with the simulated camera, on request."""
+    """The faults that the simulated camera shows on request."""
 
     def __init__(self, head: Head) -> None:
         self._head = head

@@ -6,9 +6,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
 
-from darkscan.drivers.rig import Rig
+from darkscan.drivers.rig import SIMULATED_PRODUCER, Rig
 from darkscan.pipeline.core.units import Millimetres
 from darkscan.pipeline.transport.messages import Place
+from darkscan.simulation.rig.build import producer
 from darkscan.simulation.rig.canvas import CanvasLayout, Progress, render_canvas
 from darkscan.simulation.rig.sensor import look_of
 from darkscan.simulation.rig.shared import SHARED_RIG, SharedRig
@@ -52,9 +53,7 @@ class SimulatedRig:
 
     def _start(self, starting: ExitStack) -> None:
         rig = self._rig
-        from darkscan.simulation.rig.build import producer
-
-        producer()  # what is missing is said before long work
+        built = producer()  # a missing compiler is reported before long work
         layout = CanvasLayout.of(rig)
         layout.require_room(self._folder)
         look = look_of(rig, layout)
@@ -73,7 +72,11 @@ class SimulatedRig:
             parent=os.getpid(),
         )
         self.motion_unit = starting.enter_context(MotionUnitProcess(settings, self._folder))
-        variables = {SHARED_RIG: str(path), **self.motion_unit.environment}
+        variables = {
+            SIMULATED_PRODUCER: str(built),
+            SHARED_RIG: str(path),
+            **self.motion_unit.environment,
+        }
         starting.enter_context(_environment(variables))
 
 

@@ -8,7 +8,7 @@ from darkscan.simulation.element.strokes import Image
 
 DOT_GRID, BLANK = "dot-grid", "blank"
 TARGETS = (DOT_GRID, BLANK)
-"""What stands in ``simulation.preset`` for them."""
+"""Their names in ``simulation.preset``."""
 
 DOT_SHARE = 0.35
 """A dot's diameter over the spacing."""

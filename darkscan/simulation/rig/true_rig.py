@@ -1,4 +1,4 @@
-"""What is true of the simulated rig, where its rig file may say otherwise."""
+"""The true simulated rig, which its rig file may describe otherwise."""
 
 import math
 
@@ -25,7 +25,7 @@ def element_size_px(rig: Rig) -> tuple[int, int]:
 
 
 def truth_of(rig: Rig) -> ElementTruth | None:
-    """What lies on the simulated element, in pixels of the stated pitch; None for a target.
+    """The element that is simulated, in pixels of the stated pitch; None for a target.
 
     The same rig gives the same truth. Raises InputError for an unknown preset.
     """

@@ -21,7 +21,7 @@ from darkscan.pipeline.core.settings import Settings
 from darkscan.pipeline.transport.messages import Place
 
 READY = b"ready\n"
-"""What the process prints to standard output as soon as its records can be reached."""
+"""The line that the process prints to standard output once its records can be reached."""
 
 
 class MotionUnitSettings(Settings):
