@@ -10,6 +10,9 @@ import pytest
 
 from darkscan.inference import (
     Backend,
+    FrameFormat,
+    ModelJob,
+    Placement,
     open_backend,
     read_conventions,
     see,
@@ -23,6 +26,7 @@ from tests.inference.models import FULL_SCALE, frame_windows, logits, small_dens
 
 SHIPPED = sorted((REPOSITORY / "models").glob("*.onnx"))
 FLOAT_TOLERANCE, INT8_TOLERANCE = 1e-4, 1.0  # of a logit; two ways to round differ the more
+FRAMES = FrameFormat((512, 384), "uint8", 255)
 CPU_BACKENDS = ("onnxruntime", "openvino", "torch")
 
 
@@ -30,15 +34,8 @@ CPU_BACKENDS = ("onnxruntime", "openvino", "torch")
 def opened(
     name: str, model: Path, *, threads: int = 1, batch: int = 4, precision: Precision = "exact"
 ) -> Iterator[Backend]:
-    backend = open_backend(
-        name,
-        model,
-        threads=threads,
-        batch=batch,
-        frame_shape=(512, 384),
-        pixel_type="uint8",
-        precision=precision,
-    )
+    job = ModelJob.read(model, FRAMES, precision=precision)
+    backend = open_backend(job, Placement(name, threads=threads, batch=batch))
     yield backend
     backend.close()
 
@@ -139,7 +136,7 @@ def test_files_that_are_no_models(name: str, tmp_path: Path) -> None:
 def test_torch_names_operators_it_does_not_know(tmp_path: Path) -> None:
     model = small_dense(tmp_path / "strange.onnx", changed="Softsign")
     with pytest.raises(InputError, match="does not know its operators Softsign"):
-        open_backend("torch", model, threads=1, batch=4, frame_shape=(512, 384), pixel_type="uint8")
+        open_backend(ModelJob.read(model, FRAMES), Placement("torch"))
 
 
 def test_a_backend_that_does_not_exist(dense_model: Path) -> None:

@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+import numpy as np
 import onnx
 
+from darkscan.inference.scoring import ModelScorer
 from darkscan.network.quantising.model import Target, add_metadata, is_dense, load_model, quantise
-from darkscan.network.quantising.scoring import open_model, score_windows
-from darkscan.network.quantising.windows import StatedWindows, Tick, silent
+from darkscan.network.quantising.windows import BATCH, StatedWindows, Tick, silent
 from darkscan.network.validation import (
     Figures,
     Scores,
@@ -64,19 +66,13 @@ class Comparison:
 
 
 def compare(
-    before: bytes,
-    after: bytes,
-    test: StatedWindows,
-    threshold: float,
-    *,
-    tick: Tick = silent,
-    dense: bool = False,
+    before: Path, after: Path, test: StatedWindows, threshold: float, *, tick: Tick = silent
 ) -> Comparison:
-    """Compares two models' contents at a threshold of the score, and at re-chosen ones."""
-    judging, scale = test.judging, test.full_scale
+    """Compares two model files at a threshold of the score, and at re-chosen ones."""
+    judging = test.judging
     first, second = (
-        score_windows(open_model(content), test.windows, scale, tick=tick, dense=dense)[judging]
-        for content in (before, after)
+        _scores(ModelScorer(file, threads=0, batch=BATCH), test, tick)[judging]
+        for file in (before, after)
     )
     rate = figures(first, test.labels[judging], threshold).false_positive_rate
     return Comparison(
@@ -84,6 +80,16 @@ def compare(
         after=_side(second, test, threshold, rate),
         agreement=float(((first >= threshold) == (second >= threshold)).mean()),
     )
+
+
+def _scores(scorer: ModelScorer, test: StatedWindows, tick: Tick) -> Scores:
+    """Scores of all windows, each without its neighbours': those the labels stand beside."""
+    parts = []
+    for part in test.parts(1 if scorer.dense else BATCH):
+        scored = scorer.images if scorer.dense else scorer
+        parts.append(scored(part, test.full_scale))
+        tick(len(part))
+    return np.concatenate(parts)
 
 
 def _side(scores: Scores, test: StatedWindows, threshold: float, rate: float) -> Side:
@@ -150,9 +156,12 @@ def quantise_file(
     window twice. Raises InputError if ``file`` is no float model, DarkscanError if too
     much is lost, StorageError if ``out`` cannot be written; then nothing is.
     """
-    content, threshold, dense = read_model(file)
+    content, threshold, _ = read_model(file)
     model = quantise(content, target, calibration, file=file, tick=tick)
-    comparison = compare(content, _bytes_of(model), test, threshold, tick=tick, dense=dense)
+    with TemporaryDirectory(prefix="darkscan-quantise-") as folder:
+        candidate = Path(folder) / "model.onnx"
+        candidate.write_bytes(_bytes_of(model))
+        comparison = compare(file, candidate, test, threshold, tick=tick)
     on_comparison(comparison)
     if not comparison.loss <= allow:
         raise DarkscanError(
