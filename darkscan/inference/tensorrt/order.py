@@ -16,7 +16,7 @@ from darkscan.pipeline.core.files import write_atomically
 
 
 class Made(NamedTuple):
-    """Where an engine lies, and whether it was built just now."""
+    """An engine, its file, and whether it was built just now."""
 
     path: Path
     engine: Engine
@@ -59,7 +59,7 @@ def make_engine(
     force: bool = False,
     watch: Watch | None = None,
 ) -> Made:
-    """Builds an engine into ``folder``, or finds it there; either way it is the latest then.
+    """Builds an engine into ``folder``, or finds it there; in both cases it becomes the latest.
 
     The timings of kernels are kept beside it, so that the next engine is built faster. Raises
     the errors of ``build``, and StorageError if the engine cannot be written; then no file is.
@@ -96,7 +96,7 @@ def _touch(path: Path) -> None:
 
 
 def _content_of(path: Path) -> bytes:
-    """A file's content; nothing where it is not, or cannot be read: it only saves time."""
+    """A file's content; none if the file cannot be read, as timings only save time."""
     try:
         return path.read_bytes()
     except OSError:

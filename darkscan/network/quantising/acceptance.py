@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import onnx
 
+from darkscan.inference.conventions import INPUTS
 from darkscan.inference.scoring import ModelScorer
 from darkscan.network.quantising.model import Target, add_metadata, is_dense, load_model, quantise
 from darkscan.network.quantising.windows import BATCH, StatedWindows, Tick, silent
@@ -21,6 +22,9 @@ from darkscan.network.validation import (
 )
 from darkscan.pipeline.core.errors import DarkscanError, InputError
 from darkscan.pipeline.core.files import write_atomically
+
+ALLOWED_LOSS = 0.005
+"""The loss of F1 that is allowed, at the model's own threshold."""
 
 
 @dataclass(frozen=True)
@@ -102,12 +106,6 @@ def _side(scores: Scores, test: StatedWindows, threshold: float, rate: float) ->
     )
 
 
-ALLOWED_LOSS = 0.005
-"""Of F1, at the model's own threshold."""
-
-_INPUTS = {"frame", "origins", "gains", "offsets", "full_scale"}
-
-
 class FloatModel(NamedTuple):
     """A model file to be brought to eight bits."""
 
@@ -125,8 +123,8 @@ def read_model(file: Path) -> FloatModel:
         raise InputError(f"cannot be read: {error.strerror}", file=file) from error
     model = load_model(content, file)
     names = {node.name for node in model.graph.input}
-    if names != _INPUTS:
-        problem = f"has inputs {', '.join(sorted(names))}; expected {', '.join(sorted(_INPUTS))}"
+    if names != set(INPUTS):
+        problem = f"has inputs {', '.join(sorted(names))}; expected {', '.join(sorted(INPUTS))}"
         raise InputError(problem, file=file)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     try:

@@ -24,6 +24,12 @@ from darkscan.network.quantising.windows import (
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.grid import window_origins
 
+_PREFIX = "darkscan."
+_POOLS = frozenset({"ReduceMean", "GlobalAveragePool"})
+_POOL_OF_WINDOWS = "AveragePool"
+_IN_EIGHT_BITS = frozenset({"Conv", "Relu", "Add", "Concat", "Split", "Resize"})
+_OF_STEM = frozenset({"Relu", "MaxPool", "Add"})
+
 
 def bias_behind_pooling(graph: onnx.GraphProto) -> None:
     """Rewrites ReLU(conv + bias), pooled, as ReLU(pooled conv + bias), in place.
@@ -75,12 +81,6 @@ def bias_behind_pooling(graph: onnx.GraphProto) -> None:
     kept = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
     del graph.node[:]
     graph.node.extend(kept)
-
-
-_POOLS = frozenset({"ReduceMean", "GlobalAveragePool"})
-_POOL_OF_WINDOWS = "AveragePool"
-_IN_EIGHT_BITS = frozenset({"Conv", "Relu", "Add", "Concat", "Split", "Resize"})
-_OF_STEM = frozenset({"Relu", "MaxPool", "Add"})
 
 
 def trunk_nodes(graph: onnx.GraphProto) -> list[str]:
@@ -140,11 +140,8 @@ def _upstream(graph: onnx.GraphProto, tensor: str) -> set[str]:
     return names
 
 
-_PREFIX = "darkscan."
-
-
 class Target(Enum):
-    """What the model is to run on, which decides how its numbers are signed."""
+    """The kind of device that the model is to run on: it decides how numbers are signed."""
 
     CPU = "cpu"
     """ONNX Runtime and OpenVINO: unsigned feature maps, for which processors have a product
@@ -203,7 +200,7 @@ def quantise(
 
 
 def add_metadata(model: onnx.ModelProto, entries: dict[str, str]) -> None:
-    """Adds entries, in their order, to those that the model has."""
+    """Adds metadata entries, in their order, to those that the model has."""
     for key, value in entries.items():
         model.metadata_props.add(key=key, value=value)
 

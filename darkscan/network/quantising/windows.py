@@ -35,7 +35,7 @@ class StatedWindows:
     seed: int
     description: str
     unit: str = "windows"
-    """What is counted, in words."""
+    """The unit that is counted, in words."""
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -47,7 +47,7 @@ class StatedWindows:
 
     @property
     def judging(self) -> npt.NDArray[np.bool_]:
-        """Which labels are 0 or 1."""
+        """(N,) whether each label is 0 or 1."""
         return np.asarray(self.labels >= 0)
 
 
