@@ -29,7 +29,7 @@ from darkscan.inference import (
     FrameWindows,
     OnnxRuntimeBackend,
     read_conventions,
-    scores_in_context,
+    scores_with_neighbours,
     see,
 )
 from darkscan.pipeline.core.frame_results import FrameResult, Inspected, LedgerSums, ModelInfo
@@ -128,7 +128,7 @@ def _model(file: Path | None, *, follows: bool) -> tuple[ModelInfo, Scorer]:
     def score(truth: ElementTruth, meta: FrameMeta, pixels: Pixels) -> Scored:
         del truth, meta
         seen = see(backend, FrameWindows.adjusted(pixels, ORIGINS, WINDOW), 255)
-        return scores_in_context(seen, ORIGINS, WINDOW), seen.lines if follows else None
+        return scores_with_neighbours(seen, ORIGINS, WINDOW), seen.lines if follows else None
 
     return model, score
 

@@ -31,6 +31,7 @@ from typing import Any, NamedTuple
 from figures import machine
 
 from darkscan.inference import Backend, FrameWindows, Pending, Seen
+from darkscan.inference.worker_backend import WorkerBackend
 
 _FOLDER = "DARKSCAN_BENCHMARK_COUNTS"
 _MODEL, _ALL = "the model", "all of the run"
@@ -135,9 +136,11 @@ def _count_backends(backends: list[_Counted]) -> None:
 
     make = Classifier.__init__
 
-    def counted(self: Classifier, supply: Any, backend: Backend, **options: Any) -> None:
-        backends.append(_Counted(backend))
-        make(self, supply, backends[-1], **options)
+    def counted(
+        self: Classifier, supply: Any, worker: WorkerBackend, *arguments: Any, **options: Any
+    ) -> None:
+        backends.append(_Counted(worker.backend))
+        make(self, supply, worker._replace(backend=backends[-1]), *arguments, **options)
 
     Classifier.__init__ = counted  # type: ignore[method-assign]
 

@@ -28,8 +28,16 @@ from figures import in_turn, machine, ratio, seconds_of_frames
 from papers_way import PAPER, STRIDE, WINDOW, Way, papers_way
 
 from darkscan.drivers.recording import Recording
-from darkscan.inference import FrameWindows, open_backend, read_conventions, see
-from darkscan.inference.selection import BACKENDS, choose
+from darkscan.inference import (
+    BACKENDS,
+    FrameFormat,
+    FrameWindows,
+    ModelJob,
+    Placement,
+    choose,
+    open_backend,
+    see,
+)
 from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.recipe import SHIPPED_MODELS, Recipe
 
@@ -94,18 +102,10 @@ def _bare(recording: Path, threads: int, backend_name: str, name: str) -> float:
     window, stride = recipe.inspection.window, recipe.inspection.stride
     source = Recording(recording)
     model = Path(str(files("darkscan") / "models" / f"{name}.onnx"))
-    shape, pixel_type = source.info.frame_shape, source.info.pixel_type
-    conventions = read_conventions(model)
-    choice = choose(backend_name, model, conventions, frame_shape=shape, pixel_type=pixel_type)
-    backend = open_backend(
-        choice.backend_name,
-        model,
-        threads=threads,
-        batch=recipe.processes.batch,
-        frame_shape=shape,
-        pixel_type=pixel_type,
-        device=choice.device_of(0),
-    )
+    job = ModelJob.read(model, FrameFormat.of_scan(source.info))
+    choice = choose(backend_name, job)
+    batch = recipe.processes.batch
+    backend = open_backend(job, Placement(choice.backend_name, choice.device_of(0), threads, batch))
     _chosen.add(backend.name)
     origins = window_origins(source.info.frame_shape, window, stride)
     frames = []

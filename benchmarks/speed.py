@@ -30,7 +30,7 @@ from figures import in_turn, machine, ratio
 from papers_way import BATCH, PAPER, STRIDE, WINDOW, Way, papers_way, timed
 from sliced import sliced_inference
 
-from darkscan.inference import FrameWindows, open_backend, see
+from darkscan.inference import FrameFormat, FrameWindows, ModelJob, Placement, open_backend, see
 from darkscan.inference.conventions import Precision
 from darkscan.network.datasets.simulated import SimulatedImage
 from darkscan.pipeline.core.brightness import gains_and_offsets
@@ -119,15 +119,12 @@ def _ours(frames: list[Pixels], threads: int) -> dict[str, Way]:
         backends += [("openvino", "exact"), ("openvino", "half")]
     for model in SHIPPED_MODELS:
         for name, precision in backends:
-            backend = open_backend(
-                name,
+            job = ModelJob.read(
                 Path(str(MODELS / f"{model}.onnx")),
-                threads=threads,
-                batch=BATCH,
-                frame_shape=(2048, 2048),
-                pixel_type="uint8",
+                FrameFormat((2048, 2048), "uint8", 255),
                 precision=precision,
             )
+            backend = open_backend(job, Placement(name, None, threads, BATCH))
             half = " half" if precision == "half" else ""
             ways[f"{model}, {name}{half}"] = timed(
                 FRAME_WINDOWS * len(frames),

@@ -31,7 +31,7 @@ from darkscan.inference import (
     OnnxRuntimeBackend,
     Seen,
     read_conventions,
-    scores_in_context,
+    scores_with_neighbours,
     see,
 )
 from darkscan.pipeline.core.brightness import gains_and_offsets, window_extrema
@@ -115,7 +115,7 @@ class Stages:
         make_thumbnail(example.pixels, THUMBNAIL)
 
     def _context(self, example: Example) -> None:
-        scores_in_context(example.seen, ORIGINS, WINDOW)
+        scores_with_neighbours(example.seen, ORIGINS, WINDOW)
 
     def _trace(self, example: Example) -> Centrelines:
         return trace(example.pixels, example.result.scores, example.seen, self._model)
@@ -230,7 +230,7 @@ def examples(preset: str, seeds: int) -> Iterator[tuple[Example, ModelInfo]]:
         pixels: Pixels = np.empty(scan.info.frame_shape, scan.info.dtype)
         scan.read_into(0, pixels)
         seen = see(backend, FrameWindows.adjusted(pixels, ORIGINS, WINDOW), 255)
-        scores = scores_in_context(seen, ORIGINS, WINDOW)
+        scores = scores_with_neighbours(seen, ORIGINS, WINDOW)
         result = FrameResult(
             meta=scan.frames[0],
             origins=ORIGINS,

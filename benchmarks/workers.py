@@ -24,7 +24,8 @@ import numpy as np
 from figures import in_turn, machine, ratio
 
 from darkscan.inference import FrameWindows, OnnxRuntimeBackend, Pending, Seen, see
-from darkscan.inference.opening import Calls, frames_a_call, stacked
+from darkscan.inference.frame_windows import frames_a_call, stacked
+from darkscan.inference.worker_backend import WorkerBackend
 from darkscan.pipeline.core.cores import threads_each
 from darkscan.pipeline.core.frame_results import FrameResult
 from darkscan.pipeline.core.geometry import PixelToStage
@@ -189,7 +190,7 @@ def _work(what: str) -> None:
     match way:
         case "here":
             station = Station(run_dir, "classification", 0)
-            Classification(run_dir, RunSpec.read(run_dir), Instant(), station).run()
+            Classification(run_dir, RunSpec.read(run_dir), WorkerBackend(Instant()), station).run()
         case "gateway":
             from darkscan.stages.classification.gateway import Gateway
 
@@ -199,8 +200,8 @@ def _work(what: str) -> None:
             RemoteWorker(ADDRESS, "benchmark", _instant, lambda _: None).run()
 
 
-def _instant(_model: Path, _joined: Joined) -> Calls:
-    return Calls(Instant(), 1)
+def _instant(_model: Path, _joined: Joined) -> WorkerBackend:
+    return WorkerBackend(Instant())
 
 
 def _spec(run_dir: Path) -> RunSpec:

@@ -20,6 +20,24 @@ import numpy.typing as npt
 from darkscan.centrelines.ridges import Ridges
 from darkscan.pipeline.core.geometry import FloatArray
 
+# Linking crests, in pixels of the halved frame or cells of a line map.
+_TURN = 0.25  # share of the way to the crest's own direction that the heading turns at each step
+_WIDEST_TURN = math.radians(32)  # between heading and the next crest's direction
+_FAN_SLANT = 0.25  # pixels aside for one ahead
+_HEADINGS = 180  # as finely as it matters for the place of a crest
+_DOWN = 1 << 20  # from a place to the one below: no step leads around a border
+_BESIDE = [down * _DOWN + right for down in (-1, 0, 1) for right in (-1, 0, 1)]
+
+# Joining chains, in pixels of the halved frame.
+_LONGEST_GAP = 2.5  # in lengths of the shorter of two chains
+_SHORTEST_REACH, _LONGEST_REACH = 20.0, 100.0  # bounds of the longest gap
+_LONGEST_OVERLAP = 12.0
+_END = 24  # crests at the end of a chain that give the direction in which it goes on
+_ALIGNED = math.cos(math.radians(20))
+_ASIDE = 2.0
+_JOIN_SLANT, _STEEPEST_JOIN_SLANT = 0.04, 0.3  # aside for one ahead: long chains, short ones
+_WORSE_ASIDE = 4.0  # a pixel aside counts as so many ahead
+
 
 @dataclass(frozen=True, eq=False)
 class Chain:
@@ -29,35 +47,34 @@ class Chain:
     """(K, 2) pixels (x, y) of the halved frame."""
 
     excess: float
-    """What the crests' strengths, each less that of a crest by chance, sum up to."""
+    """The sum of the crests' strengths, each less that of a crest by chance."""
 
 
 @dataclass(frozen=True)
 class Linking:
-    """What makes crests a chain; strengths in the unit of theirs, distances in pixels."""
+    """The conditions under which crests make a chain.
+
+    Strengths are in the unit of the crests' own, distances in their pixels.
+    """
 
     strong: float
-    """A chain starts with."""
+    """The least strength of a crest that a chain starts at."""
 
     by_chance: float
-    """Of a crest where there is no line: few have more."""
+    """The strength of a crest where there is no line; few of those are stronger."""
 
     least_excess: float
-    """Of touching crests among which a chain starts."""
+    """The least excess, see ``Chain``, of the touching crests among which a chain starts."""
 
     longest_gap: int
+    """The furthest that the next crest may be ahead."""
+
     shortest: int
+    """The least number of crests of a chain."""
 
 
 LINES = Linking(strong=4.5, by_chance=3.0, least_excess=10.0, longest_gap=15, shortest=6)
-"""Of the crests of a halved frame, in sigmas and its pixels."""
-
-_TURN = 0.25  # of the way to the crest's own direction that the heading turns at each step
-_WIDEST_TURN = math.radians(32)  # between heading and the next crest's direction
-_SLANT = 0.25  # pixels aside for one ahead
-_HEADINGS = 180  # as finely as it matters for the place of a crest
-_DOWN = 1 << 20  # from a place to the one below: no step leads around a border
-_BESIDE = [down * _DOWN + right for down in (-1, 0, 1) for right in (-1, 0, 1)]
+"""For the crests of a halved frame, in sigmas and its pixels."""
 
 
 def trace(ridges: Ridges) -> list[Chain]:
@@ -67,7 +84,7 @@ def trace(ridges: Ridges) -> list[Chain]:
 
 
 def link(ridges: Ridges, linking: Linking) -> Iterator[tuple[list[int], float]]:
-    """The numbers of each chain's crests in their order, and the chain's excess."""
+    """For each chain the numbers of its crests in their order, and its excess."""
     if not len(ridges.rows):
         return
     promising = _promising(ridges, linking)
@@ -86,6 +103,22 @@ def link(ridges: Ridges, linking: Linking) -> Iterator[tuple[list[int], float]]:
         chain = [*reversed(back), start, *ahead]
         if len(chain) >= linking.shortest:
             yield chain, sum(strength[number] - linking.by_chance for number in chain)
+
+
+def join(chains: Sequence[Chain]) -> list[Chain]:
+    """Joins chains that are in line with each other; where two overlap, one of them stays."""
+    if len(chains) < 2:  # noqa: PLR2004 - one chain has no partner
+        return list(chains)
+    ends = _Ends.of(chains)
+    partner: dict[int, int] = {}
+    group = list(range(len(chains)))  # the same number for all chains of a line
+    for one, other in _pairs(ends):
+        before, behind = group[one // 2], group[other // 2]
+        if one in partner or other in partner or before == behind:
+            continue
+        partner[one], partner[other] = other, one
+        group = [before if number == behind else number for number in group]
+    return [_joined(chains, ends, run) for run in _runs(len(chains), partner)]
 
 
 class _Crests:
@@ -137,7 +170,7 @@ class _Crests:
 
 
 def _promising(ridges: Ridges, linking: Linking) -> list[bool]:
-    """Which of the N crests touch others so strong that there may be a line."""
+    """For each of the N crests whether it and those it touches are strong enough for a line."""
     rows, columns = ridges.rows - ridges.rows.min(), ridges.columns - ridges.columns.min()
     image = np.zeros((rows.max() + 1, columns.max() + 1), np.uint8)
     image[rows, columns] = 1
@@ -154,7 +187,7 @@ def _steps_ahead(heading: float) -> list[list[int]]:
     seen: set[int] = set()
     steps = []
     for ahead in range(1, LINES.longest_gap + 1):
-        aside = 1 + int(_SLANT * ahead)
+        aside = 1 + int(_FAN_SLANT * ahead)
         fan = (
             round(ahead * cos - off * sin) + _DOWN * round(ahead * sin + off * cos)
             for off in range(-aside, aside + 1)
@@ -168,24 +201,13 @@ _AHEAD = [_steps_ahead(math.tau * number / _HEADINGS) for number in range(_HEADI
 
 
 def _turn(heading: float, angle: float) -> float:
-    """From a heading to a line's direction, which has no sense: -pi/2 to pi/2."""
+    """The angle from a heading to a line's direction, either way along it: -pi/2 to pi/2."""
     return (angle - heading + math.pi / 2) % math.pi - math.pi / 2
-
-
-# All in pixels of the halved frame.
-_GAP_OF_LENGTH = 2.5  # of the shorter of two chains
-_SHORTEST_REACH, _LONGEST_REACH = 20.0, 100.0
-_LONGEST_OVERLAP = 12.0
-_END = 24  # crests of a chain whose direction is that of its end
-_ALIGNED = math.cos(math.radians(20))
-_ASIDE = 2.0
-_SLANT_OF_JOINS, _STEEPEST_SLANT = 0.04, 0.3  # aside for one ahead: of a long chain, of a short one
-_WORSE_ASIDE = 4.0  # a pixel aside counts as so many ahead
 
 
 @dataclass(frozen=True, eq=False)
 class _Ends:
-    """Both ends of N chains: those of chain k are 2 k, its first point, and 2 k + 1."""
+    """Both ends of N chains; chain k has end 2 k, at its first point, and end 2 k + 1."""
 
     places: FloatArray
     """(2 N, 2) x, y."""
@@ -194,10 +216,10 @@ class _Ends:
     """(2 N, 2) unit vectors in which the chains would go on."""
 
     bases: FloatArray
-    """(2 N,) the lengths that the headings are measured on."""
+    """(2 N,) the lengths on which the headings were measured."""
 
     reaches: FloatArray
-    """(2 N,) the longest gaps."""
+    """(2 N,) the longest gaps across which the ends may be joined."""
 
     @classmethod
     def of(cls, chains: Sequence[Chain]) -> "_Ends":
@@ -208,24 +230,8 @@ class _Ends:
             steps += [points[0] - points[last], points[-1] - points[-1 - last]]
             lengths += 2 * [math.dist(points[0], points[-1])]
         bases = np.maximum(np.hypot(*np.array(steps).T), 1.0)
-        reaches = np.clip(_GAP_OF_LENGTH * np.array(lengths), _SHORTEST_REACH, _LONGEST_REACH)
+        reaches = np.clip(_LONGEST_GAP * np.array(lengths), _SHORTEST_REACH, _LONGEST_REACH)
         return cls(np.array(places), np.array(steps) / bases[:, None], bases, reaches)
-
-
-def join(chains: Sequence[Chain]) -> list[Chain]:
-    """The chains, those in line with each other as one; where they overlap one of them stays."""
-    if len(chains) < 2:  # noqa: PLR2004 - one chain has no partner
-        return list(chains)
-    ends = _Ends.of(chains)
-    partner: dict[int, int] = {}
-    group = list(range(len(chains)))  # the same number for all chains of a line
-    for one, other in _pairs(ends):
-        before, behind = group[one // 2], group[other // 2]
-        if one in partner or other in partner or before == behind:
-            continue
-        partner[one], partner[other] = other, one
-        group = [before if number == behind else number for number in group]
-    return [_joined(chains, ends, run) for run in _runs(len(chains), partner)]
 
 
 def _pairs(ends: _Ends) -> list[tuple[int, int]]:
@@ -240,7 +246,7 @@ def _pairs(ends: _Ends) -> list[tuple[int, int]]:
     fit, cost = np.ones(len(one), np.bool_), distance[one, other]
     for end, far in ((one, other), (other, one)):
         ahead, aside = _ahead_and_aside(ends, end, far)
-        slant = np.minimum(_SLANT_OF_JOINS + _ASIDE / ends.bases[end], _STEEPEST_SLANT)
+        slant = np.minimum(_JOIN_SLANT + _ASIDE / ends.bases[end], _STEEPEST_JOIN_SLANT)
         fit &= (ahead > -_LONGEST_OVERLAP) & (aside <= _ASIDE + slant * np.maximum(ahead, 0.0))
         cost += _WORSE_ASIDE * aside
     order = np.argsort(cost[fit], kind="stable")
@@ -250,14 +256,14 @@ def _pairs(ends: _Ends) -> list[tuple[int, int]]:
 def _ahead_and_aside(
     ends: _Ends, end: npt.NDArray[np.intp], far: npt.NDArray[np.intp]
 ) -> tuple[FloatArray, FloatArray]:
-    """How far ahead of some ends, and how far aside, others are."""
+    """How far ahead, and how far aside, of the ends ``end`` the ends ``far`` lie."""
     x, y = (ends.places[far] - ends.places[end]).T
     right, down = ends.headings[end].T
     return x * right + y * down, np.abs(right * y - down * x)
 
 
 def _runs(count: int, partner: dict[int, int]) -> Iterator[list[int]]:
-    """The chains of each line in their order, each as the end at which it is entered."""
+    """For each line its chains in their order, each given by the end at which it is entered."""
     done: set[int] = set()
     for chain in range(count):
         if chain in done:
@@ -273,7 +279,7 @@ def _runs(count: int, partner: dict[int, int]) -> Iterator[list[int]]:
 
 
 def _joined(chains: Sequence[Chain], ends: _Ends, run: Sequence[int]) -> Chain:
-    """One chain of several; of each next one what lies ahead."""
+    """Several chains as one; each next chain adds only its points ahead of the last one's."""
     parts: list[FloatArray] = []
     for entry in run:
         points = chains[entry // 2].points[:: -1 if entry % 2 else 1]

@@ -1,4 +1,4 @@
-"""Where the model saw scratches run: a frame's line map, and the paths along its ridges.
+"""A frame's line map, where the model saw scratches run, and the paths along its ridges.
 
 A line map tells for cells of a few pixels how likely a scratch crosses them. Its ridges are
 found as Steger does ("An unbiased detector of curvilinear structures", IEEE PAMI 20(2), 1998):
@@ -21,15 +21,15 @@ from darkscan.centrelines.ridges import HALVED, Ridges
 from darkscan.centrelines.straightening import Image, Rows
 from darkscan.pipeline.core.geometry import FloatArray
 
-_SIGMA = 0.8  # of the smoothing, cells
-_REACH = 3  # of its kernels, cells
-_LEAST = 0.05  # probability, smoothed, of a cell that a path goes on with
+_SIGMA = 0.8  # smoothing, cells
+_REACH = 3  # half the width of the smoothing kernels, cells
+_LEAST = 0.05  # the least smoothed probability of a cell on a path
 _NOWHERE = 1e6  # cells: no ridge
-_WITHIN = 0.6  # cells from a cell's middle that a ridge may pass at
+_WITHIN = 0.6  # cells: how far from a cell's middle a ridge may pass
 _LINKING = Linking(strong=0.25, by_chance=0.03, least_excess=0.6, longest_gap=4, shortest=3)
-"""Of cells: in probabilities and cells."""
+"""For cells: in probabilities and cells."""
 
-_SEEN = 0.3  # probability of a cell that has to be explained
+_SEEN = 0.3  # the least probability of a cell that has to be explained
 _LEAST_CELLS = 3  # in touch with each other
 _EXPLAINED = 2  # width of what a line explains, cells
 _AROUND = 15  # width of what is searched around an unexplained cell, cells
@@ -54,14 +54,14 @@ class LineMap:
         window: int,
         shape: tuple[int, int],
     ) -> Self:
-        """Of windows of ``window`` pixels in a frame of ``shape`` (H, W).
+        """The map of windows of ``window`` pixels in a frame of ``shape`` (H, W).
 
         origins: (N, 2) their first pixels (y, x); lines: (N, cells, cells) their line maps.
         """
         cells = lines.shape[1]
         cell = window // cells
         whole = np.zeros([math.ceil(side / cell) for side in shape], np.float32)
-        # Windows flush with a border may lie across the cells: to the nearest ones then.
+        # Windows flush with a border may lie across the cells: their maps go to the nearest.
         corners = np.minimum(np.rint(origins / cell).astype(int), np.subtract(whole.shape, cells))
         for (row, column), own in zip(corners.tolist(), lines, strict=True):
             part = whole[row : row + cells, column : column + cells]
@@ -69,7 +69,7 @@ class LineMap:
         return cls(whole, cell // HALVED)
 
     def paths(self) -> list[Chain]:
-        """Along the map's ridges, in pixels of the halved frame."""
+        """The paths along the map's ridges, in pixels of the halved frame."""
         crests, places = self._crests()
         # Cells count from their corners, pixels of the halved frame from their middles.
         points = (places + 0.5) * self.cell - 0.5
@@ -83,7 +83,7 @@ class LineMap:
         ]
 
     def unexplained(self, lines: Sequence[FloatArray]) -> npt.NDArray[np.uint8] | None:
-        """Around what the map shows and no line found runs through; None if there is no such.
+        """A mask around the cells the map shows and no line explains; None if all are explained.
 
         lines: polylines (K, 2) in pixels of the halved frame. The mask (h, w) of that frame is
         nonzero where something is still to be found: where scratches lie close, the map
@@ -99,7 +99,7 @@ class LineMap:
         part = left[y : y + height, x : x + width]
         _, labels, groups, _ = cv2.connectedComponentsWithStats(part)
         kept = groups[:, cv2.CC_STAT_AREA] >= _LEAST_CELLS
-        kept[0] = False  # what is no group
+        kept[0] = False  # the background
         if not kept.any():
             return None
         part[:] = kept[labels]
@@ -116,7 +116,8 @@ class LineMap:
         side = 2 * _REACH + 1
         around = np.lib.stride_tricks.sliding_window_view(padded, (side, side))[rows, columns]
         slope_y, slope_x, yy, xy, xx = (around.reshape(-1, side * side) @ _DERIVATIVES).T
-        angle = 0.5 * np.arctan2(2 * xy, xx - yy)  # of the weaker curvature: along the ridge
+        # The direction of the weaker curvature: along the ridge.
+        angle = 0.5 * np.arctan2(2 * xy, xx - yy)
         right, down = -np.sin(angle), np.cos(angle)
         bend = right * right * xx + 2 * right * down * xy + down * down * yy
         slope = right * slope_x + down * slope_y

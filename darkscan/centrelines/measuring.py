@@ -1,4 +1,4 @@
-"""Where along a chain the scratch begins and ends, how wide and how bright it is."""
+"""The scratches along a strip: where each begins and ends, how wide and how bright it is."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ _COLUMNS = np.abs(OFFSETS[:, None] - (0.0, -8.0, -6.5, -5.0, 5.0, 6.5, 8.0)) <= 
 _MEANS = (_COLUMNS / _COLUMNS.sum(axis=0)).astype(np.float32)
 """(M, 7) weights that give the mean brightness of a row on a line, and at six places beside it."""
 
-_OFF_CREST_PX = 2.0  # a line is this close to its crest
-_CUT = 3.0  # sigmas: a speck counts no more than that
+_OFF_CREST_PX = 2.0  # a line is at most so far from its crest
+_CUT = 3.0  # sigmas: a speck counts no more than this
 _PIECE_PX = 5
 _OF_TYPICAL, _LEVELS = 0.4, (0.3, 0.8)  # contrast that tells lit from not, and its bounds
 _LEAST_SUM = 20.0  # sigmas times pixels of length: fainter lines are not looked at
 _CHOICE = 0.75  # standard deviations that a piece gains as the chain chose its place
 _LEAST_EVIDENCE = 15.0  # nats
-_TILTS = np.array([0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0])  # for each sigma
+_TILTS = np.array([0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0])  # per sigma
 _BEND_PX = 20
 _SHORT_PX = 60  # smoothing makes pieces shorter than this look straighter than they are
 _SHARPEST_PX, _SHARPEST_TENTH_PX = 95.0, 45.0
-"""Mean radius that no scratch falls below, but hairs do, and that of its most bent tenth."""
+"""The least mean radius of curvature of a scratch, and of its most bent tenth; hairs have less."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,9 +56,9 @@ def measure(strip: Strip) -> Iterator[Line]:
 def _lit_parts(contrast: FloatArray) -> Iterator[tuple[int, int]]:
     """First and end of the stretches in which a line is lit rather than not.
 
-    A stretch maximizes the sum of contrast less a part of what is typical: were it half, that
-    is where the ends of an even line in white noise most likely are. It is less, within
-    bounds, for scratches fade.
+    A stretch maximizes the sum of its contrasts, each less a part of the typical contrast. With
+    a part of one half it would end where the ends of an even line in white noise most likely
+    are. The part is smaller, within bounds, as scratches fade.
     """
     todo = [(0, len(contrast))]
     while todo:

@@ -1,13 +1,13 @@
-"""Where a bright line may run: the response of oriented line filters.
+"""Crests along which a bright line may run: the response of oriented line filters.
 
 The second derivative of a Gaussian across the line, steered from three separable filters
 (Freeman and Adelson, "The design and use of steerable filters", IEEE PAMI 13(9), 1991),
 is added up at nine places along the line: far enough that points strung along a line add up
-to one, and for less than a bank of long kernels costs. What one place adds is cut off: a
-speck of dust, however bright, makes no line of its own.
+to one line, and for less than a bank of long kernels costs. The amount that one place adds is
+limited: a speck of dust, however bright, makes no line of its own.
 
-All of it works on frames halved in size: a scratch still has more than a pixel, the noise
-is halved, and so is what the filters must reach.
+All filters work on frames halved in size: a scratch still has more than a pixel, the noise
+is halved, and so is the reach that the filters need.
 """
 
 import math
@@ -25,16 +25,16 @@ HALVED = 2
 """Pixels of the frame, across and down, in one of the halved frame."""
 
 ORIENTATIONS = 16
-_SIGMA = 1.1  # of the filter, pixels of the halved frame
-_REACH = 4  # of its kernels
+_SIGMA = 1.1  # width of the filter, pixels of the halved frame
+_REACH = 4  # half the width of its kernels
 _STEP = 3  # between the nine places along the line at which it is added up
-_STRIP = 128  # rows that are looked at together
+_STRIP = 128  # rows that are filtered together
 _MARGIN = _REACH + 4 * _STEP
 _BLOCK = 8  # the background is the median of 5 x 5 blocks of so many pixels
 _DARKEST, _BRIGHTEST = -4.0, 6.0  # sigmas at which single specks are cut off
 _LEAST_SIGMA = 0.15  # grey levels: the noise of rounding alone, halved
-_MOST_OF_A_PLACE = 4.5  # sigmas of the filter in white noise
-_WEAKEST = 3.25  # sigmas of the response that a line goes on with
+_MOST_OF_A_PLACE = 4.5  # the most that one place adds, sigmas of the filter in white noise
+_WEAKEST = 3.25  # the least response that a line goes on with, in sigmas
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ class Ridges:
 
     @classmethod
     def none(cls) -> "Ridges":
-        """No pixel at all."""
+        """Crests of no pixel at all."""
         nothing = np.empty(0, np.intp)
         return cls(nothing, nothing, np.empty(0, np.float32), np.empty(0, np.float32))
 
@@ -62,7 +62,7 @@ def find_ridges(frame: Pixels, mask: npt.NDArray[np.uint8]) -> Ridges:
     frame: (H, W) uint8 or uint16, with h = H // 2 and w = W // 2.
     """
     height, width = mask.shape
-    # With a border of its own; pages that no strip touches cost nothing.
+    # With a border of one pixel; memory that no strip touches costs nothing.
     strongest = np.zeros((height + 2, width + 2), np.float32)
     direction = np.zeros((height, width), np.uint8)
     areas, samples = [], []
@@ -195,7 +195,7 @@ def _crests(
     columns: npt.NDArray[np.intp],
     sigma: float,
 ) -> Ridges:
-    """Of some pixels those that no neighbour across their line surpasses."""
+    """The crests among some pixels: those that no neighbour across their line surpasses."""
     angle = direction[rows, columns] * np.float32(math.pi / ORIENTATIONS)
     down, across = np.rint(np.cos(angle)).astype(int), np.rint(-np.sin(angle)).astype(int)
     own = strongest[rows + 1, columns + 1]

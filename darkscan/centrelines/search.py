@@ -17,17 +17,17 @@ from darkscan.pipeline.core.frame_results import MOST_LINES, MOST_POINTS, Centre
 from darkscan.pipeline.core.geometry import FloatArray
 from darkscan.pipeline.core.scan import Pixels
 
-_ROUNDS = 2  # of joining: what has been joined reaches further
+_ROUNDS = 2  # rounds of joining: a joined chain reaches further
 _LEAST_EXCESS = 26.0  # sigmas: most chains of dust have less, nearly all that are kept more
-_LEAST_SEEN = 0.5  # of paths of the line map: in cells that a scratch surely crosses
+_LEAST_SEEN = 0.5  # least excess of a path of the line map, in cells a scratch surely crosses
 _MOST_CANDIDATES = 100
 _SHORTEST = 12.0  # from end to end of a chain, pixels of the halved frame
-_END = 12  # points of a chain that show where it goes on
-_FURTHER, _FURTHER_THAN_SEEN = 4, 12  # and how far: of crests, of a path of the line map
-_LEAST_FREE = 0.5  # of a chain that no line found before has claimed
+_END = 12  # points at the end of a chain that show where it goes on
+_FURTHER, _FURTHER_THAN_SEEN = 4, 12  # pixels it goes on: a chain of crests, a path of the map
+_LEAST_FREE = 0.5  # share of a chain that no line found before has claimed
 _CLAIM = 5  # width of what a line claims, pixels of the halved frame
-_LEAST_POINTS = 2  # of a line
-_FINENESS = 64  # parts of a pixel that places are given in: rounding of no size goes no further
+_LEAST_POINTS = 2  # points of a line
+_FINENESS = 64  # places are given in so many parts of a pixel, so that rounding cannot differ
 
 
 def find_centrelines(
@@ -60,7 +60,7 @@ def find_centrelines(
 
 
 class _Search:
-    """The lines found within windows so far; what lies on an earlier one is no other."""
+    """The lines found within windows so far; a chain along an earlier line adds no new one."""
 
     def __init__(self, frame: Pixels, origins: npt.NDArray[np.int32], window: int) -> None:
         height, width = self.shape = frame.shape
@@ -123,7 +123,7 @@ def _free_part(points: FloatArray, claimed: npt.NDArray[np.uint8]) -> slice:
 
 
 def _extended(chain: FloatArray, mask: npt.NDArray[np.uint8], further: int) -> FloatArray:
-    """The chain gone on a little at both ends, within the mask: what led to it ends early."""
+    """The chain extended a little at both ends, within the mask: filters and map end early."""
     step = min(len(chain), _END) - 1
     ends = []
     for end, inner in ((chain[0], chain[step]), (chain[-1], chain[-1 - step])):
@@ -168,7 +168,7 @@ def _packed(found: Sequence[Line], shape: tuple[int, int]) -> Centrelines:
 
 
 def _cut_off(line: Line, shape: tuple[int, int]) -> Line | None:
-    """What of a line lies on a frame of (height, width): its longest part; None if nothing does.
+    """The longest part of a line that lies on a frame of (height, width); None if none does.
 
     A centre line is smoothed and may end a little beyond the border.
     """

@@ -22,8 +22,88 @@ Values = TypeVar("Values", FloatArray, Image)
 Number = TypeVar("Number", bound=np.generic)
 
 
+_REACH_PX = 9.0  # of a strip, to either side
+_FINE_PX = 4.0  # from the middle: what the width is measured on
+OFFSETS = np.concatenate(
+    [
+        np.arange(-_REACH_PX, -_FINE_PX, 1.0),
+        np.arange(-_FINE_PX, _FINE_PX + 0.25, 0.5),
+        np.arange(_FINE_PX + 1.0, _REACH_PX + 0.5, 1.0),
+    ]
+).astype(np.float32)
+"""(M,) how far each column of a strip is from its middle, pixels."""
+
+_BESIDE_PX = 5.0  # from the middle: no line is so wide
+_BESIDE = np.flatnonzero(np.abs(OFFSETS) >= _BESIDE_PX)
+_ROUGH_PX = 2.0  # between the rows of strips on which the crest is sought
+_ROUGH_OFFSETS = np.arange(-_REACH_PX, _REACH_PX + 0.5, dtype=np.float32)
+"""The offsets of those strips' columns: a pixel apart."""
+
+_ROUGH_BESIDE = np.flatnonzero(np.abs(_ROUGH_OFFSETS) >= _BESIDE_PX)
+_SMOOTH_PX = 6.0
+_FURTHEST_PX, _FURTHEST_OF_A_PATH_PX = 2.5, 5.0  # a chain is this close to the line
+_ROWS_AT_ONCE = 256  # the fewer, the less of the frame lies in the box around them
+_MANY_ROWS = 8192
+_LEAST_NOISE = 0.3  # grey levels: that of rounding
+_SPECK = 3.0  # sigmas beside the line above which a speck begins
+_ENOUGH_ROWS = 100  # for quantiles
+_EVENLY = np.sort(np.arange(_ENOUGH_ROWS) * (math.sqrt(5) - 1) / 2 % 1)
+"""Their places in a strip of length 1: multiples of the golden ratio."""
+
+_ROUGHLY_PX = 8.0  # smoothing of a chain of whole pixels
+_ONE = np.ones(1, np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Strip:
+    """A strip (N, M) along the N points of a line, M pixels wide."""
+
+    points: FloatArray
+    """(N, 2) x, y of its middle in the frame's pixels, about one pixel apart."""
+
+    light: Image
+    """(N, M) grey levels above the background beside the line."""
+
+    noise: float
+    """Standard deviation of the grey levels beside the line."""
+
+    def part(self, rows: slice) -> "Strip":
+        """A strip of some of the rows."""
+        return Strip(self.points[rows], self.light[rows], self.noise)
+
+
+def straighten(frame: Pixels, chains: Sequence[FloatArray], *, near: bool = True) -> list[Strip]:
+    """The strips along chains (K, 2) of (x, y) in the frame's pixels, centred on their crests.
+
+    near: whether the chains are crests of the frame, which lie close to the strips' crests; paths
+    of a line map do not.
+    """
+    if not chains:
+        return []
+    points, rows = Rows.of(chains).resampled(np.concatenate(chains), _ROUGH_PX)
+    points = rows.smoothed(points, _ROUGHLY_PX / _ROUGH_PX)
+    for furthest in (_FURTHEST_PX,) if near else (_FURTHEST_OF_A_PATH_PX, _FURTHEST_PX):
+        points, rows = rows.resampled(_centred(frame, points, rows, furthest), _ROUGH_PX)
+    points, rows = rows.resampled(points)
+    light = _cut(frame, points, rows, OFFSETS)
+    noises = _flatten(light, rows)
+    return [
+        Strip(points[own], light[own], noise)
+        for own, noise in zip(rows.strips, noises, strict=True)
+    ]
+
+
+def quantile(values: npt.NDArray[np.floating], part: float) -> float:
+    """A quantile of many values: one of them, as numpy's mean of two takes more time."""
+    place = int(part * (values.size - 1))
+    return float(np.partition(values, place, axis=None)[place])
+
+
 class Rows:
-    """Which of N rows are whose: those of C strips, one strip after the other."""
+    """N rows that belong to C strips, one strip after the other.
+
+    Arrays of N rows hold all strips together; this tells where each strip begins and ends.
+    """
 
     def __init__(self, counts: npt.NDArray[np.intp]) -> None:
         """``counts`` (C,): how many rows each strip has, 2 or more."""
@@ -34,12 +114,12 @@ class Rows:
 
     @classmethod
     def of(cls, parts: Sequence[npt.NDArray[np.generic]]) -> Self:
-        """Of arrays with a row for each of theirs."""
+        """The rows of strips given as arrays, one row for each of an array's."""
         return cls(np.array([len(part) for part in parts], np.intp))
 
     @cached_property
     def strips(self) -> list[slice]:
-        """Where the rows of each strip are."""
+        """The rows of each strip."""
         return list(map(slice, self._firsts.tolist(), self._ends.tolist()))
 
     def pieces(self, most: int) -> Iterator[slice]:
@@ -53,16 +133,16 @@ class Rows:
         return np.repeat(values, self.counts)
 
     def resampled(self, points: FloatArray, step: float = 1.0) -> tuple[FloatArray, "Rows"]:
-        """The same polylines, points (N, 2), with points one step apart; and whose those are."""
+        """The same polylines, points (N, 2), with points one step apart; and their rows."""
         steps = np.zeros(len(points))
         steps[1:] = np.hypot(*(points[1:] - points[:-1]).T)
-        steps[self._firsts] = step  # from one polyline to the next; nothing is taken from there
+        steps[self._firsts] = step  # from one polyline to the next, where no point is taken
         along = np.cumsum(steps)
         first, length = along[self._firsts], along[self._ends - 1] - along[self._firsts]
         rows = Rows(np.maximum(2, np.rint(length / step).astype(np.intp) + 1))
         number = np.arange(rows.counts.sum()) - rows.spread(rows._firsts)
         at = rows.spread(first) + number * rows.spread(length / (rows.counts - 1))
-        # Rounding must not reach over into the next polyline.
+        # Rounding must not place a point on the next polyline.
         at[rows._ends - 1] = first + length
         resampled = np.stack([np.interp(at, along, axis) for axis in points.T], axis=1)
         return resampled, rows
@@ -79,7 +159,7 @@ class Rows:
         return np.asarray(smooth.reshape(rows.shape).T[padded.inside], values.dtype)
 
     def blurred(self, image: Image, across: float, along: float) -> Image:
-        """An image (N, M) blurred by so many columns and rows, none into the next strip's."""
+        """An image (N, M) blurred with sigmas in columns and rows, each strip by itself."""
         kernel = _gaussian(along)
         padded = self._around(len(kernel) // 2)
         blurred = cv2.sepFilter2D(image[padded.source], -1, _gaussian(across), kernel)
@@ -114,109 +194,23 @@ class _Padded:
         within = np.minimum(np.abs(number), last)
         within = np.where(number > last, np.maximum(2 * last - number, 0), within)
         self.source = first + within
-        """Which row each is or mirrors."""
+        """For each row of the longer strips the row that it is or mirrors."""
 
         out = (number < 0) | (number > last)
         self.outside = np.flatnonzero(out)
-        """Those that mirror one."""
+        """The numbers of the rows that mirror another."""
 
         self.ends = (first + np.where(number < 0, 0, last))[self.outside]
-        """And at which row."""
+        """For each of those the row of the strip's end at which it is mirrored."""
 
         self.inside = np.flatnonzero(~out)
-        """Those that do not, in their order."""
-
-
-@lru_cache(maxsize=16)
-def _gaussian(sigma: float) -> Image:
-    reach = int(3 * sigma) + 1
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
-    return np.asarray(kernel / kernel.sum(), np.float32)
-
-
-_ONE = np.ones(1, np.float32)
-
-
-_REACH_PX = 9.0  # of a strip, to either side
-_FINE_PX = 4.0  # from the middle: what the width is measured on
-OFFSETS = np.concatenate(
-    [
-        np.arange(-_REACH_PX, -_FINE_PX, 1.0),
-        np.arange(-_FINE_PX, _FINE_PX + 0.25, 0.5),
-        np.arange(_FINE_PX + 1.0, _REACH_PX + 0.5, 1.0),
-    ]
-).astype(np.float32)
-"""(M,) how far each column of a strip is from its middle, pixels."""
-
-_BESIDE_PX = 5.0  # from the middle: no line is so wide
-_BESIDE = np.flatnonzero(np.abs(OFFSETS) >= _BESIDE_PX)
-_ROUGH_PX = 2.0  # between the rows of strips on which the crest is sought
-_ROUGH_OFFSETS = np.arange(-_REACH_PX, _REACH_PX + 0.5, dtype=np.float32)
-"""And where their columns are: a pixel apart."""
-
-_ROUGH_BESIDE = np.flatnonzero(np.abs(_ROUGH_OFFSETS) >= _BESIDE_PX)
-_SMOOTH_PX = 6.0
-_FURTHEST_PX, _FURTHEST_OF_A_PATH_PX = 2.5, 5.0  # a chain is this close to the line
-_ROWS_AT_ONCE = 256  # the fewer, the less of the frame lies in the box around them
-_MANY_ROWS = 8192
-_LEAST_NOISE = 0.3  # grey levels: that of rounding
-_SPECK = 3.0  # sigmas beside the line above which a speck begins
-_ENOUGH_ROWS = 100  # for quantiles
-_EVENLY = np.sort(np.arange(_ENOUGH_ROWS) * (math.sqrt(5) - 1) / 2 % 1)
-"""Where those are in a strip of length 1: multiples of the golden ratio."""
-
-_ROUGHLY_PX = 8.0  # smoothing of a chain of whole pixels
-
-
-@dataclass(frozen=True, eq=False)
-class Strip:
-    """A strip (N, M) along the N points of a line, M pixels wide."""
-
-    points: FloatArray
-    """(N, 2) x, y of its middle in the frame's pixels, about one pixel apart."""
-
-    light: Image
-    """(N, M) grey levels above the background beside the line."""
-
-    noise: float
-    """Standard deviation of the grey levels beside the line."""
-
-    def part(self, rows: slice) -> "Strip":
-        """Some of its rows."""
-        return Strip(self.points[rows], self.light[rows], self.noise)
-
-
-def straighten(frame: Pixels, chains: Sequence[FloatArray], *, near: bool = True) -> list[Strip]:
-    """The strips along chains (K, 2) of (x, y) in the frame's pixels, centred on their crests.
-
-    near: whether the chains are as close to them as crests of the frame are; paths of a line
-    map are not.
-    """
-    if not chains:
-        return []
-    points, rows = Rows.of(chains).resampled(np.concatenate(chains), _ROUGH_PX)
-    points = rows.smoothed(points, _ROUGHLY_PX / _ROUGH_PX)
-    for furthest in (_FURTHEST_PX,) if near else (_FURTHEST_OF_A_PATH_PX, _FURTHEST_PX):
-        points, rows = rows.resampled(_centred(frame, points, rows, furthest), _ROUGH_PX)
-    points, rows = rows.resampled(points)
-    light = _cut(frame, points, rows, OFFSETS)
-    noises = _flatten(light, rows)
-    return [
-        Strip(points[own], light[own], noise)
-        for own, noise in zip(rows.strips, noises, strict=True)
-    ]
-
-
-def quantile(values: npt.NDArray[np.floating], part: float) -> float:
-    """Of many values, without the time that numpy's own takes to weigh two of them."""
-    place = int(part * (values.size - 1))
-    return float(np.partition(values, place, axis=None)[place])
+        """The numbers of the rows that are the strips' own, in their order."""
 
 
 def _cut(frame: Pixels, points: FloatArray, rows: Rows, offsets: Image) -> Image:
     """Grey levels (N, M) at ``offsets`` (M,) across the polylines of points (N, 2).
 
-    To whole grey levels but at the fine offsets of a strip.
+    Rounded to whole grey levels, except at ``OFFSETS``, the fine offsets of a strip.
     """
     fine = offsets is OFFSETS
     pieces = list(rows.pieces(_ROWS_AT_ONCE if fine else _MANY_ROWS))
@@ -245,7 +239,7 @@ def _cut(frame: Pixels, points: FloatArray, rows: Rows, offsets: Image) -> Image
 
 
 def _flatten(light: Image, rows: Rows) -> list[float]:
-    """Takes the local background away from strips; the noise of each one's."""
+    """Subtracts the local background from strips (N, M), in place; gives each strip's noise."""
     sides = light[:, _BESIDE]
     few = [_few(sides[own]) for own in rows.strips]
     levels = [quantile(some, 0.5) for some in few]
@@ -265,8 +259,8 @@ def _flatten(light: Image, rows: Rows) -> list[float]:
 def _few(rows: Image) -> Image:
     """Some of many rows, spread evenly.
 
-    Not at even distances: those could all lie alike between the pixels, where interpolating
-    takes noise away, or all lie on them.
+    Not at even distances: at those, all rows could lie between the pixels, where interpolating
+    takes noise away, or all on them.
     """
     if len(rows) <= _ENOUGH_ROWS:
         return rows
@@ -279,7 +273,7 @@ def _spread(values: Image) -> float:
 
 
 def _centred(frame: Pixels, points: FloatArray, rows: Rows, furthest: float) -> FloatArray:
-    """The points moved across, by so much at most, to the crest of the smoothed strips."""
+    """The points moved across, by ``furthest`` px at most, to the crest of the smoothed strips."""
     light = _cut(frame, points, rows, _ROUGH_OFFSETS)
     middle = len(_ROUGH_BESIDE) // 2
     light -= np.partition(light[:, _ROUGH_BESIDE], middle, axis=1)[:, middle, None]
@@ -300,3 +294,10 @@ def _centred(frame: Pixels, points: FloatArray, rows: Rows, furthest: float) -> 
     mean = rows.smoothed(np.stack([shift * weight, weight], axis=1), sigma)
     moved = points + (mean[:, :1] / mean[:, 1:]) * rows.normals(points)
     return rows.smoothed(moved, sigma)
+
+
+@lru_cache(maxsize=16)
+def _gaussian(sigma: float) -> Image:
+    reach = int(3 * sigma) + 1
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    return np.asarray(kernel / kernel.sum(), np.float32)

@@ -1,7 +1,8 @@
-"""``darkscan backends``: what could run a model on this machine, why not, and how fast."""
+"""``darkscan backends``: which backends run a model on this machine, why not others, how fast."""
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +15,8 @@ from darkscan.pipeline.core.cores import threads_each
 from darkscan.pipeline.core.errors import DarkscanError, ExitCode, InputError
 
 if TYPE_CHECKING:
-    from darkscan.inference import FrameWindows
-    from darkscan.inference.conventions import Precision
-    from darkscan.inference.selection import BackendName, Work
+    from darkscan.inference import FrameWindows, ModelJob, Placement, Precision
+    from darkscan.inference.selection import BackendName
 
 _EPILOG = """\
 examples:
@@ -36,11 +36,12 @@ _MEASURED = ("windows/s", "ratio", "difference")
 _DISTRIBUTIONS = {"tensorrt": ("tensorrt", "tensorrt-rtx"), "torch": ("torch",)}
 _REFERENCE: "BackendName" = "onnxruntime"
 _BATCH = 32
+_FULL_SCALE = 255
 _SMALLEST_PX, _LARGEST_PX = 256, 8192
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
+    """Adds ``darkscan backends`` to the commands."""
     parser = commands.add_parser(
         "backends",
         help="show what can run a model on this machine, and how fast",
@@ -60,8 +61,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    from darkscan.inference import BACKENDS, read_conventions
-    from darkscan.inference.selection import Work, gpus_for, the_fastest, why_not
+    from darkscan.inference import BACKENDS, FrameFormat, ModelJob
+    from darkscan.inference.selection import choose_fastest, gpus_for, gpus_of, why_not
 
     side = arguments.frame
     if not _SMALLEST_PX <= side <= _LARGEST_PX:
@@ -70,14 +71,14 @@ def run(arguments: argparse.Namespace) -> int:
         )
     threads = threads_each(1) if arguments.threads is None else checked_threads(arguments.threads)
     with model_file(arguments.model) as model:
-        conventions = read_conventions(model)
-        work = Work(model, conventions, (side, side), "uint8")
+        job = ModelJob.read(model, FrameFormat((side, side), "uint8", _FULL_SCALE))
+        conventions = job.conventions
         say(f"{model}: {conventions.name}, {conventions.form}, {conventions.precision}")
-        problems = {name: why_not(name, work) for name in BACKENDS}
-        on_gpus = {name: gpus_for(name, work) for name in BACKENDS if problems[name] is None}
-        rows = [_row(name, problems[name], on_gpus.get(name, work.gpus)) for name in BACKENDS]
+        problems = {name: why_not(name, job) for name in BACKENDS}
+        on_gpus = {name: gpus_for(name, job) for name in BACKENDS if problems[name] is None}
+        rows = [_row(name, problems[name], on_gpus.get(name, gpus_of(()))) for name in BACKENDS]
         say(_table([_HEADINGS, *rows]))
-        choice = the_fastest(work)
+        choice = choose_fastest(job)
         say(f"auto takes {choice.backend_name}, {choice.reason}")
         for name, why in choice.refused:
             if problems[name] is None:
@@ -85,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.measure:
             devices = {name: next(iter(gpus), None) for name, gpus in on_gpus.items()}
             say("")
-            for line in _measurements(work, devices, threads):
+            for line in _measurements(job, devices, threads):
                 say(line)
     return ExitCode.OK
 
@@ -114,14 +115,17 @@ def _version(distribution: str) -> str | None:
 
 
 def _measurements(
-    work: "Work", devices: "Mapping[BackendName, int | None]", threads: int
+    job: "ModelJob", devices: "Mapping[BackendName, int | None]", threads: int
 ) -> Iterator[str]:
     """A line for each backend as soon as it was run, ONNX Runtime first.
 
     ``devices``: the GPU of each backend to run, None for the CPU.
     """
-    windows = _simulated(work)
-    reference, base = _measure(work, windows, _REFERENCE, "exact", threads, None)
+    from darkscan.inference import Placement
+
+    windows = _simulated(job)
+    places = {name: Placement(name, device, threads, _BATCH) for name, device in devices.items()}
+    reference, base = _measure(job, Placement(_REFERENCE, None, threads, _BATCH), windows)
     yield _aligned(("backend", *_MEASURED))
     yield _aligned((_REFERENCE, f"{base:.0f}", "1.00", "-"))
     runs: list[tuple[BackendName, Precision]] = []
@@ -133,8 +137,8 @@ def _measurements(
     for name, precision in runs:
         label = name if precision == "exact" else f"{name}, half"
         try:
-            scores, rate = _measure(work, windows, name, precision, threads, devices[name])
-        except DarkscanError as error:  # what was promised a moment ago did not hold
+            scores, rate = _measure(replace(job, precision=precision), places[name], windows)
+        except DarkscanError as error:  # the backend was found to work, but does not after all
             yield f"{label}: {error}"
             continue
         difference = float(np.abs(scores - reference).max())
@@ -142,47 +146,29 @@ def _measurements(
 
 
 def _measure(
-    work: "Work",
-    windows: "FrameWindows",
-    name: "BackendName",
-    precision: "Precision",
-    threads: int,
-    device: int | None,
+    job: "ModelJob", placement: "Placement", windows: "FrameWindows"
 ) -> tuple["np.typing.NDArray[np.float32]", float]:
     """Scores of the frame's windows, and windows a second."""
     from darkscan.inference import open_backend, see
     from darkscan.inference.rate import measured
 
-    height, width = windows.frame.shape
-    backend = open_backend(
-        name,
-        work.model,
-        threads=threads,
-        batch=_BATCH,
-        frame_shape=(height, width),
-        pixel_type="uint8",
-        device=device,
-        precision=precision,
-    )
+    backend = open_backend(job, placement)
     try:
-        scores = see(backend, windows, 255).scores
-        return scores, measured(backend, windows, 255)
+        scores = see(backend, windows, _FULL_SCALE).scores
+        return scores, measured(backend, windows, _FULL_SCALE)
     finally:
         backend.close()
 
 
-def _simulated(work: "Work") -> "FrameWindows":
+def _simulated(job: "ModelJob") -> "FrameWindows":
     """All windows of a frame of a simulated element."""
     from darkscan.inference import FrameWindows
-    from darkscan.pipeline.core.grid import window_origins
     from darkscan.simulation.element import SimulatedScan, simulate_element
 
-    assert work.frame_shape is not None, "given with the options"
-    side, window = work.frame_shape[0], work.conventions.window
+    side, _ = job.frames.shape
     frame = np.empty((side, side), np.uint8)
     SimulatedScan(simulate_element((side, side), seed=1), frame_px=side).read_into(0, frame)
-    origins = window_origins(frame.shape, window, work.conventions.stride)
-    return FrameWindows.adjusted(frame, origins, window)
+    return FrameWindows.adjusted(frame, job.origins(), job.conventions.window)
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> str:

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from darkscan.cli.options import model_file, require_writable
 from darkscan.cli.progress import say
 from darkscan.pipeline.core.errors import DarkscanError, ExitCode, InputError
+from darkscan.pipeline.core.scan import PixelType
 
 if TYPE_CHECKING:
     from darkscan.inference.tensorrt import Library, Order, Step
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 _ARITHMETICS = ("fp32", "fp16", "bf16")
 _SIZE = re.compile(r"(\d{1,5})[xX](\d{1,5})", re.ASCII)
 _SMALLEST_PX, _LARGEST_PX = 256, 16384
-_MOST_CONTEXT_PX = 512
+_MOST_MARGIN_PX = 512
 _FINEST_STRIDE_PX = 8
+_BITS_OF_A_BYTE = 8
 _MOST_WORKSPACE_MB = 1 << 20
 
 _EPILOG = """\
@@ -51,7 +53,7 @@ Needs TensorRT 11, or TensorRT for RTX 1.x.
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
+    """Adds ``darkscan engine`` to the commands."""
     parser = commands.add_parser(
         "engine",
         help="build, list or check TensorRT engines",
@@ -70,7 +72,7 @@ def _add_build(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     parser.add_argument(
         "--model", type=Path, help="a model file, or a shipped one's name (default: default)"
     )
-    _add_what(parser)
+    _add_order_options(parser)
     parser.add_argument("--device", type=int, default=0, help="the GPU's number (default: 0)")
     parser.add_argument("--out", type=Path, help="the folder for engines, if not the usual one")
     parser.add_argument("--force", action="store_true", help="build it even if it is there")
@@ -97,11 +99,11 @@ def _add_check(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         "nothing is kept.",
     )
     parser.add_argument("model", metavar="MODEL", help="a model file, or a shipped one's name")
-    _add_what(parser)
+    _add_order_options(parser)
     parser.set_defaults(run=_check)
 
 
-def _add_what(parser: argparse.ArgumentParser) -> None:
+def _add_order_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--frame",
         default="2048x2048",
@@ -198,15 +200,15 @@ def _check_of(order: "Order") -> int:
         with _progress() as tell:
             built = tensorrt.run_watched(
                 lambda watch: tensorrt.build(
-                    library, content, shapes, file=order.model, watch=watch
+                    library, content, shapes, file=order.job.file, watch=watch
                 ),
                 tell,
             )
         done = f"reads it and builds an engine of {len(built.engine) / 1e6:.1f} MB"
     else:
-        tensorrt.read_graph(library, content, file=order.model)
+        tensorrt.read_graph(library, content, file=order.job.file)
         done = "reads it"
-    say(f"{order.model}: {library.name} {library.version} {done} ({shapes}, {order.arithmetic})")
+    say(f"{order.job.file}: {library.name} {library.version} {done} ({shapes}, {order.arithmetic})")
     return ExitCode.OK
 
 
@@ -221,7 +223,7 @@ def _folder(given: Path | None) -> Path:
 
 
 def _library_here() -> "Library":
-    """What can read a graph on this machine; without a GPU only one can."""
+    """The library that can read a graph on this machine; without a GPU only one can."""
     from darkscan.inference import tensorrt
 
     try:
@@ -232,20 +234,23 @@ def _library_here() -> "Library":
 
 
 def _order(arguments: argparse.Namespace, model: Path) -> "Order":
-    """What is asked for. Raises InputError where it cannot be."""
-    context = arguments.context
-    if not 0 <= context <= _MOST_CONTEXT_PX or context % 64:
-        problem = f"must be a multiple of 64 from 0 to {_MOST_CONTEXT_PX}, is {context}"
+    """The engine that the options ask for. Raises InputError if there can be none."""
+    margin_px = arguments.context
+    if not 0 <= margin_px <= _MOST_MARGIN_PX or margin_px % 64:
+        problem = f"must be a multiple of 64 from 0 to {_MOST_MARGIN_PX}, is {margin_px}"
         raise InputError(problem, field="--context")
     stride = arguments.stride
     if stride is not None and stride < _FINEST_STRIDE_PX:
         raise InputError(f"must be {_FINEST_STRIDE_PX} or more, is {stride}", field="--stride")
     shape = _frame_shape(arguments.frame)
 
+    from darkscan.inference import FrameFormat, ModelJob
     from darkscan.inference.tensorrt import Order
 
-    depth = arguments.depth // 8
-    return Order(model, shape, depth, arguments.precision, context=context, stride=stride)
+    pixel_type: PixelType = "uint8" if arguments.depth == _BITS_OF_A_BYTE else "uint16"
+    full_scale = (1 << arguments.depth) - 1
+    frames = FrameFormat(shape, pixel_type, full_scale, margin_px)
+    return Order(ModelJob.read(model, frames, stride=stride), arguments.precision)
 
 
 def _frame_shape(text: str) -> tuple[int, int]:

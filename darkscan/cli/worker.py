@@ -3,15 +3,17 @@
 import argparse
 import platform
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from darkscan.cli.progress import say
-from darkscan.inference.opening import Calls
 from darkscan.pipeline.core.cores import threads_each
 from darkscan.pipeline.core.errors import ExitCode, InputError
 from darkscan.pipeline.core.recipe import Processes
 from darkscan.pipeline.transport.messages import Joined
 from darkscan.pipeline.transport.remote_links import check_address
+
+if TYPE_CHECKING:
+    from darkscan.inference.worker_backend import WorkerBackend
 
 _MOST_THREADS = 1024
 
@@ -32,7 +34,7 @@ exit codes: 0 the run ended; 2 bad input; 1 failed, refused, or no run answered;
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
+    """Adds ``darkscan worker`` to the commands."""
     parser = commands.add_parser(
         "worker",
         help="classify frames for a run on another computer",
@@ -78,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not 1 <= threads <= _MOST_THREADS:
         raise InputError(f"must be from 1 to {_MOST_THREADS}", field="--threads")
 
-    def open_backend(model_path: Path, joined: Joined) -> Calls:
+    def open_backend(model_path: Path, joined: Joined) -> "WorkerBackend":
         return _open_backend(arguments.backend, arguments.device, threads, model_path, joined)
 
     RemoteWorker(
@@ -89,32 +91,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _open_backend(
     wanted: str | None, device: int | None, threads: int, model_path: Path, joined: Joined
-) -> Calls:
-    from darkscan.inference import read_conventions
-    from darkscan.inference.opening import set_up, surrounded_shape
-    from darkscan.inference.selection import choose
+) -> "WorkerBackend":
+    from darkscan.inference import FrameFormat, ModelJob, Placement, choose
+    from darkscan.inference.worker_backend import open_worker_backend, shares_calls
 
-    devices = () if device is None else (device,)
-    choice = choose(
-        wanted or joined.backend,
+    job = ModelJob.read(
         model_path,
-        read_conventions(model_path),
-        frame_shape=surrounded_shape(joined.scan, joined.margin_px),
-        pixel_type=joined.scan.pixel_type,
-        devices=devices,
+        FrameFormat.of_scan(joined.scan, joined.margin_px),
         stride=joined.model.stride,
-        context=joined.margin_px,
         precision=joined.precision,
     )
-    return set_up(
-        choice.backend_name,
-        choice.device_of(0),
-        model_path,
-        scan=joined.scan,
-        model=joined.model,
-        margin=joined.margin_px,
-        threads=threads,
-        batch=joined.batch,
-        shares_calls=bool(choice.devices) or joined.batch_wait_ms > 0,
-        precision=joined.precision,
-    )
+    choice = choose(wanted or joined.backend, job, () if device is None else (device,))
+    placement = Placement(choice.backend_name, choice.device_of(0), threads, joined.batch)
+    sharing = shares_calls(placement.device, joined.batch_wait_ms)
+    return open_worker_backend(job, placement, sharing=sharing)

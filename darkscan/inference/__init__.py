@@ -2,24 +2,28 @@
 
 from darkscan.inference.backend import Backend, FrameWindows, Pending, Seen, see
 from darkscan.inference.conventions import Conventions, Precision, file_hash
-from darkscan.inference.neighbour_scores import scores_in_context
+from darkscan.inference.model_job import FrameFormat, ModelJob
+from darkscan.inference.neighbour_scores import scores_with_neighbours
 from darkscan.inference.onnx_runtime import OnnxRuntimeBackend, read_conventions
-from darkscan.inference.selection import BACKENDS, Choice, choose, open_backend
+from darkscan.inference.selection import BACKENDS, Choice, Placement, choose, open_backend
 
 __all__ = [
     "BACKENDS",
     "Backend",
     "Choice",
     "Conventions",
+    "FrameFormat",
     "FrameWindows",
+    "ModelJob",
     "OnnxRuntimeBackend",
     "Pending",
+    "Placement",
     "Precision",
     "Seen",
     "choose",
     "file_hash",
     "open_backend",
     "read_conventions",
-    "scores_in_context",
+    "scores_with_neighbours",
     "see",
 ]

@@ -1,4 +1,4 @@
-"""What classification asks of whatever runs the model."""
+"""The interface between classification and the library that runs the model."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
@@ -13,7 +13,7 @@ FloatArray = npt.NDArray[np.float32]
 
 
 class Seen(NamedTuple):
-    """What a model sees in N windows, each for itself.
+    """The model's outputs for N windows, each seen for itself.
 
     ``scores`` (N,) float32 probability of scratch; ``lines`` (N, cells, cells) float32
     probability that a scratch crosses a cell, None if the model has no line map.
@@ -42,7 +42,7 @@ class FrameWindows(NamedTuple):
 
 
 Pending = Callable[[], Seen]
-"""A frame under way: called, it waits until the frame is done and gives what was seen."""
+"""A frame under way: called, it waits until the frame is done and gives its scores and lines."""
 
 
 def _nothing() -> None:
@@ -53,7 +53,7 @@ class Backend(Protocol):
     """Runs one model on one device."""
 
     name: str
-    """What runs the model, and where: for people."""
+    """The library that runs the model, and where: for people."""
 
     ahead: int
     """Frames that are best started before the first is asked back: 1 where they are
@@ -74,12 +74,12 @@ class Backend(Protocol):
         """
 
     def close(self) -> None:
-        """Lets go of the device."""
+        """Frees the device."""
 
 
 @runtime_checkable
 class FetchesFrames(Protocol):
-    """A backend whose device can fetch frames from where they lie, once it knows the memory."""
+    """A backend whose device can fetch frames by itself from memory that was made known to it."""
 
     def pin(self, memory: npt.NDArray[np.uint8]) -> bool:
         """Makes memory known to the device; False if it cannot, and frames are copied first.

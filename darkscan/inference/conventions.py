@@ -1,4 +1,8 @@
-"""What a model file says of itself: its window, stride, scaling and threshold."""
+"""The conventions that a model file states of itself: window, stride, scaling and threshold.
+
+``Conventions.fit`` is the one place where a model's conventions and a recipe decide the window,
+stride and thresholds of a run; everything else reads them from the ModelInfo that it gives.
+"""
 
 from hashlib import sha256
 from pathlib import Path
@@ -35,10 +39,10 @@ class Conventions(Settings):
     """Whether each window passes the network by itself, or the whole frame once."""
 
     precision: Literal["float32", "int8"] = "float32"
-    """Of its convolutions."""
+    """The number type of the convolutions."""
 
     quantised_for: Literal["cpu", "tensorrt"] | None = None
-    """What an eight-bit file was made for."""
+    """The target that an eight-bit file was made for."""
 
     threshold: float = Field(gt=0, lt=1)
     grow_threshold: float | None = Field(default=None, gt=0, lt=1)
@@ -58,7 +62,10 @@ class Conventions(Settings):
         return check(content, cls, file=file)
 
     def fit(self, inspection: Inspection, *, file: Path) -> ModelInfo:
-        """The model as a recipe uses it. Raises InputError if it was made for other windows."""
+        """The model as a recipe uses it: the recipe's thresholds and stride go before the model's.
+
+        Raises InputError if the recipe has other windows or a coarser stride than the model.
+        """
         for field in ("window", "stride"):
             wanted, given = getattr(inspection, field), getattr(self, field)
             # A finer stride than the model's is only more work; another window is another model.

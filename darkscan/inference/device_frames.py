@@ -18,6 +18,12 @@ from darkscan.inference.backend import FrameWindows, Pending, Seen
 from darkscan.inference.frame_windows import constant_feed, padded, window_feed
 from darkscan.pipeline.core.errors import DarkscanError
 
+AHEAD = 2
+"""Frames under way at once: one is computed, the next one uploaded."""
+
+Shapes = Mapping[str, tuple[int, ...]]
+"""Shapes of a model's inputs or outputs by name."""
+
 
 def pinned(like: Tensor) -> Tensor:
     """A host buffer of a tensor's shape that is copied to and from the device without waiting."""
@@ -67,12 +73,6 @@ def _runtime() -> Any:
     return torch.cuda.cudart()  # type: ignore[no-untyped-call]
 
 
-AHEAD = 2
-"""Frames under way at once: one is computed, the next one uploaded."""
-
-Shapes = Mapping[str, tuple[int, ...]]
-
-
 class Slot:
     """The memory of one frame under way, on the device and, pinned, on the host."""
 
@@ -88,13 +88,13 @@ class Slot:
             name: torch.zeros(shape, dtype=torch.float32, device=device)
             for name, shape in outputs.items()
         }
-        """Float32; those of N windows begin with them."""
+        """Float32; the outputs for each window have N as their first dimension."""
 
         self.staged = {name: pinned(tensor) for name, tensor in self.inputs.items()}
         self.results = {
             name: pinned(self.outputs[name]) for name in ("scores", "lines") if name in outputs
         }
-        # Whoever waits for these sleeps: the other stages need the cores.
+        # A thread that waits for these events sleeps: the other stages need the cores.
         self.uploaded, self.computed, self.done = (_event() for _ in range(3))
         self.replay: Callable[[], None] = _nothing
         """Enqueues the captured passes, on the current stream."""
@@ -109,7 +109,7 @@ it is torch's current one, too."""
 
 @contextmanager
 def on_device(device: int) -> Iterator[None]:
-    """Makes a GPU torch's current one; what CUDA refuses is a DarkscanError of one line."""
+    """Makes a GPU torch's current one; errors of CUDA become a DarkscanError of one line."""
     try:
         with torch.cuda.device(device):
             yield
@@ -157,7 +157,7 @@ class DeviceFrames:
         *,
         between_batches: Callable[[], Any] = lambda: None,
     ) -> Pending:
-        """See Backend.start; windows beyond those given are computed and forgotten."""
+        """See Backend.start; scores of places without a window are computed and dropped."""
         slot = self._slots[self._started % AHEAD]
         if slot.under_way is not None:
             slot.under_way()  # its results lie where this frame's will
@@ -171,7 +171,7 @@ class DeviceFrames:
         return slot.under_way
 
     def close(self) -> None:
-        """Waits for what is under way and lets go of the device's memory."""
+        """Waits for the frames under way and frees the device's memory."""
         with suppress(DarkscanError), self._cuda():
             for stream in (self._uploading, self._computing, self._downloading):
                 stream.synchronize()
@@ -241,7 +241,7 @@ def _stream(device: int) -> torch.cuda.Stream:
 
 
 class _UnderWay:
-    """A frame on the device; called, waits for it and gives what was seen."""
+    """A frame on the device; called, it waits until the frame is done and gives its scores."""
 
     def __init__(
         self, cuda: Callable[[], Any], slot: Slot, count: int, between_batches: Callable[[], Any]

@@ -1,6 +1,11 @@
-"""A frame's windows as models take them, and what models give in the order it is asked for."""
+"""The windows of frames as models take them: feeds, parts, enlarged and stacked frames.
 
-from collections.abc import Sequence
+A window of a windowed model sees nothing but itself, so it does not matter what frame it
+lies in. A frame of few windows leaves a device idle between calls; several frames, stacked
+one below the other, fill it. A dense model sees past a window's border and takes one frame.
+"""
+
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -10,6 +15,10 @@ from darkscan.inference.backend import FrameWindows, Seen
 from darkscan.pipeline.core.scan import Pixels
 
 Feed = dict[str, npt.NDArray[np.generic]]
+"""A model's inputs by name."""
+
+MULTIPLE_PX = 128
+"""The sides of the frames that dense models take are multiples of this; 2048 is one."""
 
 
 def constant_feed(frame: Pixels, full_scale: int) -> Feed:
@@ -52,7 +61,7 @@ def padded(windows: FrameWindows, count: int) -> FrameWindows:
 
 
 def even_parts(count: int, most: int) -> int:
-    """The size of parts of at most ``most`` that divide ``count`` with the least left over."""
+    """The size of equal parts of ``count``, ``most`` at most, that leave the least left over."""
     return -(-count // -(-count // most))
 
 
@@ -68,13 +77,13 @@ class Passes:
         self._size = 0
 
     def size(self, count: int) -> int:
-        """For a frame of ``count`` windows, one or more; never less than before."""
+        """The size for a frame of ``count`` windows, one or more; never less than before."""
         self._size = max(self._size, even_parts(count, self._most))
         return self._size
 
 
 def joined(parts: Sequence[Sequence[npt.NDArray[np.float32]]], *, lines: bool) -> Seen:
-    """What was seen in all parts of a frame: scores, and lines where the model has them."""
+    """All parts of a frame put together: scores, and lines where the model has them."""
     if not parts:
         return Seen(np.empty(0, np.float32), None)
     columns = [
@@ -89,10 +98,6 @@ def on_threads(count: int) -> str:
     return f"{count} thread{'s' if count != 1 else ''}"
 
 
-MULTIPLE_PX = 128
-"""Sides of frames that dense models take; 2048 is one."""
-
-
 def fitted_shape(shape: tuple[int, int]) -> tuple[int, int]:
     """Height and width of a frame as a dense model takes it."""
     height, width = shape
@@ -102,7 +107,7 @@ def fitted_shape(shape: tuple[int, int]) -> tuple[int, int]:
 def fitted(windows: FrameWindows) -> FrameWindows:
     """The same windows of a frame enlarged, below and to the right, to what a dense model takes.
 
-    What is added mirrors the frame, as a border without an edge. Frames that fit already
+    The added pixels mirror the frame, so that they make no edge. Frames that fit already
     (those of nearly all cameras) are given back as they are, without a copy.
     """
     more = [(0, -side % MULTIPLE_PX) for side in windows.frame.shape]
@@ -110,3 +115,58 @@ def fitted(windows: FrameWindows) -> FrameWindows:
         return windows
     frame = cast("Pixels", np.pad(windows.frame, more, mode="symmetric"))
     return windows._replace(frame=frame)
+
+
+def frames_a_call(form: str, windows: int, batch: int) -> int:
+    """How many frames of ``windows`` windows fill a batch; 1 for those that cannot be stacked.
+
+    form: the model's, see ``Conventions.form``.
+    """
+    return max(1, batch // max(1, windows)) if form == "windowed" else 1
+
+
+def stacked(frames: Sequence[FrameWindows], places: int) -> FrameWindows:
+    """The windows of frames of one shape as those of one frame that is ``places`` times as tall.
+
+    The tall frame has that height whether all places are taken or not, for devices that are set
+    up for one shape. With one place the frame is given back as it is; else it is copied. Raises
+    ValueError if the frames differ in shape or dtype, or are too many.
+    """
+    if places == 1:
+        (single,) = frames
+        return single
+    kinds = {(windows.frame.shape, windows.frame.dtype) for windows in frames}
+    if len(kinds) != 1 or len(frames) > places:
+        raise ValueError(f"{len(frames)} frames of {kinds} do not fit {places} places")
+    ((height, width), dtype), *_ = kinds
+    tall = np.zeros((places * height, width), dtype)
+    origins = []
+    for place, windows in enumerate(frames):
+        tall[place * height : (place + 1) * height] = windows.frame
+        origins.append(windows.origins + np.array([place * height, 0], np.int32))
+    return FrameWindows(
+        tall,
+        np.concatenate(origins),
+        np.concatenate([windows.gains for windows in frames]),
+        np.concatenate([windows.offsets for windows in frames]),
+    )
+
+
+def unstacked(seen: Seen, frames: Sequence[FrameWindows]) -> Iterator[Seen]:
+    """The scores and lines of each of the stacked frames, in their order."""
+    first = 0
+    for windows in frames:
+        part = slice(first, first + len(windows.origins))
+        yield Seen(seen.scores[part], None if seen.lines is None else seen.lines[part])
+        first = part.stop
+
+
+def cut_out(windows: Pixels) -> FrameWindows:
+    """Windows (N, side, side) that were cut out already, one below the other as one frame.
+
+    Their brightness is adjusted as preprocessing would. A view where the windows are contiguous.
+    """
+    count, side, width = windows.shape
+    rows = np.arange(count, dtype=np.int32) * np.int32(side)
+    frame = cast("Pixels", np.ascontiguousarray(windows).reshape(count * side, width))
+    return FrameWindows.adjusted(frame, np.stack([rows, np.zeros_like(rows)], axis=1), side)

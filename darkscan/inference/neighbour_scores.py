@@ -1,4 +1,4 @@
-"""What a window's neighbours see of it: a scratch that grazes one crosses another."""
+"""Scores of windows with their neighbours': a scratch that grazes one window crosses another."""
 
 import itertools
 from functools import lru_cache
@@ -14,16 +14,7 @@ Indices = npt.NDArray[np.intp]
 _NO_WINDOW = -1
 
 
-def scores_in_context(seen: Seen, origins: npt.NDArray[np.int32], window: int) -> FloatArray:
-    """The scores (N,) of a frame's windows: with their neighbours', where there are lines."""
-    if seen.lines is None:
-        return seen.scores
-    return with_neighbours(origins, seen.scores, seen.lines, window)
-
-
-def with_neighbours(
-    origins: npt.NDArray[np.int32], scores: FloatArray, lines: FloatArray, window: int
-) -> FloatArray:
+def scores_with_neighbours(seen: Seen, origins: npt.NDArray[np.int32], window: int) -> FloatArray:
     """Scores (N,) of windows that know what the windows overlapping them found there.
 
     A window that shows a corner of a scratch cannot tell it from a speck; a neighbour that
@@ -31,12 +22,15 @@ def with_neighbours(
     to a neighbour's, times the highest line probability in the cells that both show.
     No score rises above the highest around it: nothing is found that no window found.
 
-    ``origins`` (N, 2) first pixels (y, x); ``scores`` (N,) and ``lines`` (N, cells, cells)
-    probabilities, of the windows alone; ``window`` their side in pixels.
+    ``seen``: scores and lines of the windows alone, of one frame; without lines the scores stay
+    as they are. ``origins`` (N, 2) first pixels (y, x); ``window`` their side in pixels.
     """
-    seen = scores.copy()
+    scores, lines = seen
+    if lines is None:
+        return scores
+    raised = scores.copy()
     overlaps = _overlaps(origins.astype(np.int32).tobytes(), window, lines.shape[1:])
-    # Of all cells once; what windows share is put together from a few blocks of them.
+    # The maximum of each block of cells is taken once; shared areas are made up of blocks.
     strips = [lines[:, rows].max(axis=1) for rows in overlaps.row_blocks]
     blocks = np.array(
         [[strip[:, some].max(axis=1) for some in overlaps.column_blocks] for strip in strips]
@@ -44,12 +38,12 @@ def with_neighbours(
     for rows, columns, own, other in overlaps.pairs:
         # Each own window is in a group once: its neighbour at this offset.
         told = scores[other] * blocks[rows, columns].max(axis=(0, 1))[other]
-        seen[own] = np.maximum(seen[own], told)
-    return seen
+        raised[own] = np.maximum(raised[own], told)
+    return raised
 
 
 class _Overlaps(NamedTuple):
-    """Which windows of a frame overlap, and in which blocks of their cells."""
+    """The pairs of a frame's windows that overlap, and in which blocks of their cells."""
 
     row_blocks: list[slice]
     column_blocks: list[slice]
@@ -59,7 +53,7 @@ class _Overlaps(NamedTuple):
 
 @lru_cache(maxsize=8)
 def _overlaps(origins: bytes, window: int, cells: tuple[int, int]) -> _Overlaps:
-    """Of the windows of a scan's frames: they lie alike in all of them."""
+    """The overlaps of windows (N, 2) int32 as bytes; kept, as all frames of a scan share them."""
     places = np.frombuffer(origins, np.int32).reshape(-1, 2)
     ys, xs = (np.array(sorted(set(axis))) for axis in places.T.tolist())
     number = np.full((len(ys), len(xs)), _NO_WINDOW)
@@ -93,12 +87,15 @@ def _blocks(edges: list[int]) -> list[slice]:
 
 
 def _between(edges: list[int], cells: range) -> slice:
-    """The blocks between edges that some cells make up."""
+    """The blocks between edges that make up a range of cells."""
     return slice(edges.index(cells.start), edges.index(cells.stop))
 
 
 def _steps(places: Indices, window: int) -> list[tuple[int, Indices, Indices]]:
-    """How far places along an axis lie after others less than a window away: which after which."""
+    """The distances, less than a window, between places along an axis.
+
+    Each with the numbers of the places that lie so far after others, and of those others.
+    """
     distance = places[:, None] - places
     steps = sorted(set(distance[np.abs(distance) < window].tolist()))
     pairs = ((step, distance == step) for step in steps)

@@ -7,8 +7,8 @@ import onnxruntime
 
 from darkscan.inference.backend import FloatArray, FrameWindows
 from darkscan.inference.conventions import INPUTS, Conventions
+from darkscan.inference.cpu_backend import CpuBackend
 from darkscan.inference.frame_windows import Feed, on_threads, window_feed
-from darkscan.inference.on_cpu import CpuBackend
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.inputs import require_file
 from darkscan.pipeline.core.names import is_text
@@ -38,7 +38,7 @@ class OnnxRuntimeBackend(CpuBackend):
 
 
 def read_conventions(model: Path) -> Conventions:
-    """What a model file says of itself. Raises InputError if it is no darkscan model."""
+    """The conventions that a model file states. Raises InputError if it is no darkscan model."""
     return _conventions(_open(model, threads=1, to_run=False), model)
 
 

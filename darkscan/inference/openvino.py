@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: what runs dense and eight-bit models fastest on x86."""
+"""OpenVINO on the CPU: the fastest backend for dense and eight-bit models on x86."""
 
 from functools import cache
 from pathlib import Path
@@ -8,8 +8,8 @@ import numpy as np
 
 from darkscan.inference.backend import FloatArray, FrameWindows
 from darkscan.inference.conventions import INPUTS, Precision
+from darkscan.inference.cpu_backend import CpuBackend
 from darkscan.inference.frame_windows import Feed, Passes, on_threads, padded, window_feed
-from darkscan.inference.on_cpu import CpuBackend
 from darkscan.inference.onnx_runtime import read_conventions
 from darkscan.pipeline.core.errors import InputError
 
@@ -105,10 +105,10 @@ def why_not(model: Path) -> str | None:
 
 @cache
 def _core() -> Any:
-    """The one of this process.
+    """The one Core of this process.
 
-    Each gives its thread another stack for signals, and takes it away when it goes; where two
-    go out of order, the next signal finds none and ends the process.
+    Each Core gives its thread another stack for signals, and takes it away when it is deleted;
+    where two are deleted out of order, the next signal finds no stack and ends the process.
     """
     import openvino
 

@@ -1,4 +1,4 @@
-"""How fast this machine classifies: a moment's measurement before a scan."""
+"""The rate at which this machine classifies, measured for a moment before a scan."""
 
 import time
 from collections import deque
@@ -7,12 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from darkscan.inference.backend import Backend, FrameWindows, Pending, see
+from darkscan.inference.model_job import FrameFormat, ModelJob
 from darkscan.inference.onnx_runtime import read_conventions
-from darkscan.inference.opening import surrounded_shape
-from darkscan.inference.selection import choose, open_backend
+from darkscan.inference.selection import Placement, choose, open_backend
 from darkscan.pipeline.core.cores import threads_each, usable
-from darkscan.pipeline.core.grid import window_origins
-from darkscan.pipeline.core.recipe import Inspection, Recipe
+from darkscan.pipeline.core.recipe import Recipe
 from darkscan.pipeline.core.scan import Pixels, ScanInfo
 
 _ENOUGH_S = 0.4
@@ -30,41 +29,22 @@ def windows_per_s(model: Path, recipe: Recipe, scan: ScanInfo) -> float:
     """
     processes, inspection = recipe.processes, recipe.inspection
     conventions = read_conventions(model)
-    surrounded = surrounded_shape(scan, inspection.context_px)
-    choice = choose(
-        processes.backend,
-        model,
-        conventions,
-        frame_shape=surrounded,
-        pixel_type=scan.pixel_type,
-        devices=processes.devices,
-        stride=inspection.stride,
-        context=inspection.context_px,
-        precision=inspection.precision,
-    )
+    stride = conventions.fit(inspection, file=model).stride
+    frames = FrameFormat.of_scan(scan, inspection.context_px)
+    job = ModelJob(model, conventions, frames, stride, inspection.precision)
+    choice = choose(processes.backend, job, processes.devices)
     workers = max(1, processes.workers)
     threads = processes.threads or threads_each(workers)
-    backend = open_backend(
-        choice.backend_name,
-        model,
-        threads=threads,
-        batch=processes.batch,
-        frame_shape=surrounded,
-        pixel_type=scan.pixel_type,
-        device=choice.device_of(0),
-        stride=inspection.stride,
-        context=inspection.context_px,
-        precision=inspection.precision,
-    )
+    placement = Placement(choice.backend_name, choice.device_of(0), threads, processes.batch)
+    backend = open_backend(job, placement)
     try:
         if choice.devices:
-            windows = _frame(scan, scan.frame_shape, inspection)
-        elif conventions.form == "dense":
+            windows = _frame(job)
+        elif job.dense:
             height, width = scan.frame_shape
-            part = (min(height, _LARGEST_PX), min(width, _LARGEST_PX))
-            windows = _frame(scan, part, inspection)
+            windows = _frame(job.with_shape((min(height, _LARGEST_PX), min(width, _LARGEST_PX))))
         else:
-            windows = _batch(scan, inspection, processes.batch)
+            windows = _batch(job, processes.batch)
         rate = measured(backend, windows, scan.full_scale)
     finally:
         backend.close()
@@ -88,22 +68,19 @@ def measured(backend: Backend, windows: FrameWindows, full_scale: int) -> float:
     return frames * len(windows.origins) / (time.perf_counter() - started)
 
 
-def _frame(scan: ScanInfo, shape: tuple[int, int], inspection: Inspection) -> FrameWindows:
-    """All windows of a frame of this height and width, dark with some noise, as most are."""
-    rng = np.random.default_rng(0)
-    margin = inspection.context_px
-    around = (shape[0] + 2 * margin, shape[1] + 2 * margin)
-    levels = rng.integers(0, max(2, scan.full_scale // 16), around, dtype=np.uint16)
-    frame: Pixels = levels.astype(np.uint8) if scan.pixel_type == "uint8" else levels
-    origins = window_origins(shape, inspection.window, inspection.stride) + np.int32(margin)
-    return FrameWindows.adjusted(frame, origins, inspection.window)
+def _frame(job: ModelJob) -> FrameWindows:
+    """All windows of a frame of the job's format, dark with some noise, as most frames are."""
+    frames, rng = job.frames, np.random.default_rng(0)
+    levels = rng.integers(0, max(2, frames.full_scale // 16), frames.surrounded, dtype=np.uint16)
+    frame: Pixels = levels.astype(np.uint8) if frames.pixel_type == "uint8" else levels
+    return FrameWindows.adjusted(frame, job.origins(), job.conventions.window)
 
 
-def _batch(scan: ScanInfo, inspection: Inspection, batch: int) -> FrameWindows:
+def _batch(job: ModelJob, batch: int) -> FrameWindows:
     """A batch of windows of a patch: those of a windowed model cost the same wherever they lie."""
-    side = inspection.window + 2 * inspection.stride
-    shape = (min(side, scan.frame_shape[0]), min(side, scan.frame_shape[1]))
-    frame, origins, gains, offsets = _frame(scan, shape, inspection)
+    side = job.conventions.window + 2 * job.stride
+    height, width = job.frames.shape
+    frame, origins, gains, offsets = _frame(job.with_shape((min(side, height), min(side, width))))
     return FrameWindows(
         frame, np.resize(origins, (batch, 2)), np.resize(gains, batch), np.resize(offsets, batch)
     )

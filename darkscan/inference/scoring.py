@@ -1,90 +1,91 @@
-"""Scores windows, frames and images with a model file, for the commands that need scores."""
+"""Scores windows, frames and whole images with a model file, on the CPU and without torch."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
+from darkscan.drivers.images import Mosaic
+from darkscan.inference.backend import FloatArray, FrameWindows, Seen, see
+from darkscan.inference.frame_windows import cut_out
+from darkscan.inference.neighbour_scores import scores_with_neighbours
+from darkscan.inference.onnx_runtime import OnnxRuntimeBackend, read_conventions
 from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.recipe import Inspection
 from darkscan.pipeline.core.scan import Pixels
 
-if TYPE_CHECKING:
-    from darkscan.drivers.images import Mosaic
-    from darkscan.inference import Seen
-
 _BATCH = 32
-_DENSE_SIDE = 15  # windows: those of a side of 2048 px
+_DENSE_SIDE = 15  # windows along a tile's side: those of a side of 2048 px
+
+OnProgress = Callable[[int, int], object]
+"""Told how many rows of windows are done, and how many there are."""
 
 
 class ModelScorer:
-    """Scores windows with a model file, on the CPU and without torch."""
+    """A model file on ONNX Runtime, for windows of the default recipe's size and stride."""
 
-    def __init__(self, file: Path, *, threads: int) -> None:
-        """Loads the model. Raises InputError if it is none, or none for our windows."""
-        from darkscan.inference import OnnxRuntimeBackend, read_conventions
+    def __init__(self, file: Path, *, threads: int, batch: int = _BATCH) -> None:
+        """Loads the model. ``threads``: 0 is one for each core; ``batch``: windows at once.
 
+        Raises InputError if the file is no model, or a model for other windows.
+        """
         conventions = read_conventions(file)
         self.info = conventions.fit(Inspection(), file=file)
         self.dense = conventions.form == "dense"
-        self._backend = OnnxRuntimeBackend(file, threads=threads, batch=_BATCH)
+        self._backend = OnnxRuntimeBackend(file, threads=threads, batch=batch)
 
     def frame(
         self, pixels: Pixels, origins: npt.NDArray[np.int32], full_scale: float
-    ) -> npt.NDArray[np.float32]:
-        """Probabilities (N,) of the windows of a frame (H, W) whose first pixels are given.
+    ) -> FloatArray:
+        """Probabilities (N,) of the windows of a frame (H, W) with first pixels (y, x).
 
         Windows that overlap know of each other, as in a scan.
         """
-        from darkscan.inference import scores_in_context
-
         seen = self.alone(pixels, origins, full_scale)
-        return scores_in_context(seen, origins, self.info.window)
+        return scores_with_neighbours(seen, origins, self.info.window)
 
-    def alone(self, pixels: Pixels, origins: npt.NDArray[np.int32], full_scale: float) -> "Seen":
-        """What the model sees in each of the windows by itself."""
-        from darkscan.inference import FrameWindows, see
-
+    def alone(self, pixels: Pixels, origins: npt.NDArray[np.int32], full_scale: float) -> Seen:
+        """Scores and lines of each of a frame's windows, without those of its neighbours."""
         windows = FrameWindows.adjusted(pixels, origins, self.info.window)
         return see(self._backend, windows, round(full_scale))
 
-    def __call__(self, windows: Pixels, full_scale: float) -> npt.NDArray[np.float32]:
+    def images(self, images: Pixels, full_scale: float) -> FloatArray:
+        """Probabilities (N * K,) of all K windows of images (N, H, W), image by image.
+
+        Each without its neighbours'.
+        """
+        origins = window_origins(images.shape[1:], self.info.window, self.info.stride)
+        scores = [self.alone(image, origins, full_scale).scores for image in images]
+        return np.concatenate([np.empty(0, np.float32), *scores])
+
+    def __call__(self, windows: Pixels, full_scale: float) -> FloatArray:
         """Probabilities (N,) of windows (N, side, side), each without what lies around it."""
-        count, height, width = windows.shape
-        if not count:
-            return np.empty(0, np.float32)
         if self.dense:
-            first = np.zeros((1, 2), np.int32)
-            return np.concatenate([self.frame(window, first, full_scale) for window in windows])
-        # One below the other they are a frame.
-        origins = np.stack([np.arange(count) * height, np.zeros(count)], axis=1).astype(np.int32)
-        return self.frame(windows.reshape(count * height, width), origins, full_scale)
+            return self.images(windows, full_scale)
+        if not len(windows):
+            return np.empty(0, np.float32)
+        return see(self._backend, cut_out(windows), round(full_scale)).scores
 
 
 def score_image(
-    mosaic: "Mosaic",
-    scorer: ModelScorer,
-    full_scale: int,
-    show: Callable[[int, int], None],
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    mosaic: Mosaic, scorer: ModelScorer, full_scale: int, on_progress: OnProgress
+) -> tuple[npt.NDArray[np.int64], FloatArray]:
     """Origins (N, 2), y and x, and scores (N,) of all windows of an image.
 
-    Row of windows by row of windows, or tile by tile no larger than a frame for a dense model,
-    so that of a large image only a part is in the network's hands; then each window learns
-    what those it overlaps saw. A side shorter than a window is padded by reflection at its end.
-    ``show`` is told the rows that are done, and how many there are.
+    The image passes the network row of windows by row of windows, or, for a dense model, in
+    tiles no larger than a frame, so that memory holds only a part of a large image; then each
+    window learns what the windows that it overlaps saw. A side shorter than a window is padded
+    by reflection at its end.
     """
-    from darkscan.inference import Seen, scores_in_context
-
     height, width = mosaic.shape
     window, stride = scorer.info.window, scorer.info.stride
     padding = (max(0, window - height), max(0, window - width))
     origins = window_origins((height + padding[0], width + padding[1]), window, stride)
     rows, columns = np.unique(origins[:, 0]), np.unique(origins[:, 1])
     together = _DENSE_SIDE if scorer.dense else 1
-    # Evenly: a dense model sees the more, the wider a tile is.
+    # Of equal width, as nearly as can be: a dense model sees the more, the wider a tile is.
     tiles = np.array_split(columns, -(-len(columns) // _DENSE_SIDE) if scorer.dense else 1)
     parts, places = [], []
     for first in range(0, len(rows), together):
@@ -101,11 +102,13 @@ def score_image(
             within = origins[chosen] - origins[chosen[0]]
             parts.append(scorer.alone(padded, within, full_scale))
             places.append(chosen)
-        show(first + len(some), len(rows))
+        on_progress(first + len(some), len(rows))
+    seen = _in_order(parts, np.argsort(np.concatenate(places)))
+    return origins.astype(np.int64), scores_with_neighbours(seen, origins, window)
+
+
+def _in_order(parts: list[Seen], order: npt.NDArray[np.intp]) -> Seen:
+    """Parts of an image's windows as one, in the order given."""
     scores, lines = zip(*parts, strict=True)
     known = [part for part in lines if part is not None]
-    in_order = np.argsort(np.concatenate(places))
-    seen = Seen(
-        np.concatenate(scores)[in_order], np.concatenate(known)[in_order] if known else None
-    )
-    return origins.astype(np.int64), scores_in_context(seen, origins, scorer.info.window)
+    return Seen(np.concatenate(scores)[order], np.concatenate(known)[order] if known else None)

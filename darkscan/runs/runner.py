@@ -9,9 +9,7 @@ from pathlib import Path
 
 import structlog
 
-from darkscan.inference import read_conventions
-from darkscan.inference.opening import surrounded_shape
-from darkscan.inference.selection import choose
+from darkscan.inference import FrameFormat, ModelJob, choose, read_conventions
 from darkscan.pipeline.core.cores import threads_each
 from darkscan.pipeline.core.defect_map import DefectMap
 from darkscan.pipeline.core.errors import InputError
@@ -54,17 +52,9 @@ def specify(
         if conventions.form != "dense":
             problem = "must be 0: a windowed model does not look beyond its windows"
             raise InputError(problem, field="inspection.context_px")
-    choice = choose(
-        processes.backend,
-        model,
-        conventions,
-        frame_shape=surrounded_shape(scan, inspection.context_px),
-        pixel_type=scan.pixel_type,
-        devices=processes.devices,
-        stride=info.stride,
-        context=inspection.context_px,
-        precision=inspection.precision,
-    )
+    frames = FrameFormat.of_scan(scan, inspection.context_px)
+    job = ModelJob(model, conventions, frames, info.stride, inspection.precision)
+    choice = choose(processes.backend, job, processes.devices)
     return RunSpec(
         out_dir=out_dir.resolve(),
         recording=recording,

@@ -10,6 +10,9 @@ import pytest
 
 from darkscan.inference import (
     Backend,
+    FrameFormat,
+    ModelJob,
+    Placement,
     open_backend,
     read_conventions,
     see,
@@ -23,7 +26,8 @@ from tests.inference.models import FULL_SCALE, frame_windows, logits, small_dens
 from tests.rounding import assert_same_but_for_rounding
 
 SHIPPED = sorted((REPOSITORY / "models").glob("*.onnx"))
-INT8_TOLERANCE = 1.0  # of a logit: backends round to eight bits in ways of their own
+INT8_TOLERANCE = 1.0  # in logits: backends round to eight bits in ways of their own
+FRAMES = FrameFormat((512, 384), "uint8", 255)
 CPU_BACKENDS = ("onnxruntime", "openvino", "torch")
 
 
@@ -31,15 +35,8 @@ CPU_BACKENDS = ("onnxruntime", "openvino", "torch")
 def opened(
     name: str, model: Path, *, threads: int = 1, batch: int = 4, precision: Precision = "exact"
 ) -> Iterator[Backend]:
-    backend = open_backend(
-        name,
-        model,
-        threads=threads,
-        batch=batch,
-        frame_shape=(512, 384),
-        pixel_type="uint8",
-        precision=precision,
-    )
+    job = ModelJob.read(model, FRAMES, precision=precision)
+    backend = open_backend(job, Placement(name, threads=threads, batch=batch))
     yield backend
     backend.close()
 
@@ -143,7 +140,7 @@ def test_files_that_are_no_models(name: str, tmp_path: Path) -> None:
 def test_torch_names_operators_it_does_not_know(tmp_path: Path) -> None:
     model = small_dense(tmp_path / "strange.onnx", changed="Softsign")
     with pytest.raises(InputError, match="does not know its operators Softsign"):
-        open_backend("torch", model, threads=1, batch=4, frame_shape=(512, 384), pixel_type="uint8")
+        open_backend(ModelJob.read(model, FRAMES), Placement("torch"))
 
 
 def test_a_backend_that_does_not_exist(dense_model: Path) -> None:

@@ -7,8 +7,7 @@ from typing import get_args
 
 import pytest
 
-from darkscan.inference import Choice, choose, openvino, tensorrt
-from darkscan.inference import selection as choosing
+from darkscan.inference import Choice, FrameFormat, ModelJob, choose, openvino, selection, tensorrt
 from darkscan.inference.conventions import Conventions, Precision
 from darkscan.inference.gpus import Gpu, Gpus
 from darkscan.inference.pytorch import check as torch_check
@@ -57,7 +56,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     def why_not_torch(_model: Path, devices: tuple[int, ...]) -> str | None:
         return machine.why_not("torch on a GPU" if devices else "torch on the CPU")
 
-    monkeypatch.setattr(choosing, "find_gpus", find_gpus)
+    monkeypatch.setattr(selection, "find_gpus", find_gpus)
     monkeypatch.setattr(platform, "machine", lambda: machine.processor)
     monkeypatch.setattr(tensorrt, "why_not", lambda *_, **__: machine.why_not("tensorrt"))
     monkeypatch.setattr(torch_check, "why_not_torch", why_not_torch)
@@ -72,14 +71,8 @@ def chosen(
     precision: str = "float32",
     devices: tuple[int, ...] = (),
 ) -> Choice:
-    return choose(
-        wanted,
-        MODEL,
-        conventions(form, precision),
-        frame_shape=(2048, 2048),
-        pixel_type="uint8",
-        devices=devices,
-    )
+    frames = FrameFormat((2048, 2048), "uint8", 255)
+    return choose(wanted, ModelJob(MODEL, conventions(form, precision), frames, 128), devices)
 
 
 def test_with_everything_there_tensorrt_is_taken_on_all_gpus(machine: Machine) -> None:
@@ -159,22 +152,15 @@ def test_tensorrt_is_asked_for_the_windows_of_the_run(
     machine.gpus = 1
     asked: list[object] = []
 
-    def no_engine(_model: Path, _device: int, wanted: object) -> str:
-        asked.append(wanted)
+    def no_engine(job: ModelJob, _device: int) -> str:
+        asked.append(job)
         return "no engine for it"
 
     monkeypatch.setattr(tensorrt, "why_not", no_engine)
-    choice = choose(
-        "auto",
-        MODEL,
-        conventions(),
-        frame_shape=(2304, 2304),
-        pixel_type="uint16",
-        stride=64,
-        context=128,
-        precision=precision,
-    )
-    assert asked == [tensorrt.Wanted((2304, 2304), "uint16", 64, 128, precision)]
+    frames = FrameFormat((2048, 2048), "uint16", 4095, margin_px=128)
+    job = ModelJob(MODEL, conventions(), frames, 64, precision)
+    choice = choose("auto", job)
+    assert asked == [job]
     assert choice.backend_name == "torch"
     assert choice.refused == (("tensorrt", "no engine for it"),)
 

@@ -7,8 +7,7 @@ import pytest
 
 from darkscan.cli import backends
 from darkscan.cli.main import main
-from darkscan.inference import FrameWindows, gpus, tensorrt
-from darkscan.inference import selection as choosing
+from darkscan.inference import FrameWindows, ModelJob, Placement, gpus, selection, tensorrt
 from darkscan.inference.gpus import Gpu, Gpus
 from darkscan.inference.pytorch import check as torch_check
 from darkscan.pipeline.core.errors import DarkscanError
@@ -48,10 +47,10 @@ def test_a_backend_that_fails_when_measured_is_one_line(
 ) -> None:
     measure = backends._measure
 
-    def failing(*arguments: object) -> object:
-        if arguments[2] != "onnxruntime":
+    def failing(job: ModelJob, placement: Placement, windows: FrameWindows) -> object:
+        if placement.backend != "onnxruntime":
             raise DarkscanError("out of memory")
-        return measure(*arguments)  # type: ignore[arg-type]
+        return measure(job, placement, windows)
 
     monkeypatch.setattr(backends, "_measure", failing)
     command = ["backends", "--model", str(dense_model), "--measure", "--frame", "512"]
@@ -63,7 +62,7 @@ def test_with_a_gpu_that_torch_cannot_use_torch_is_measured_on_the_cpu(
     dense_model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     there = Gpus((Gpu(0, "NVIDIA H200"),), "13.0")
-    for asking in (choosing, gpus):
+    for asking in (selection, gpus):
         monkeypatch.setattr(asking, "find_gpus", lambda: there)
     monkeypatch.setattr(tensorrt, "why_not", lambda *_: "no engine for it")
     monkeypatch.setattr(
@@ -73,8 +72,8 @@ def test_with_a_gpu_that_torch_cannot_use_torch_is_measured_on_the_cpu(
     )
     measured: list[tuple[object, ...]] = []
 
-    def measure(_: object, windows: FrameWindows, *how: object) -> tuple[object, float]:
-        measured.append(how)
+    def measure(job: ModelJob, placement: Placement, windows: FrameWindows) -> tuple[object, float]:
+        measured.append((placement, job.precision))
         return np.zeros(len(windows.origins), np.float32), 100.0
 
     monkeypatch.setattr(backends, "_measure", measure)
@@ -84,7 +83,7 @@ def test_with_a_gpu_that_torch_cannot_use_torch_is_measured_on_the_cpu(
     row = next(line for line in lines if line.startswith("torch "))
     assert row.split()[1] == "yes"
     assert row.endswith(" CPU")
-    assert ("torch", "exact", 1, None) in measured
+    assert (Placement("torch", None, threads=1, batch=32), "exact") in measured
     assert "torch, half" not in "".join(lines)
 
 

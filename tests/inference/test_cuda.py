@@ -11,7 +11,16 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from darkscan.inference import FrameWindows, Pending, Seen, open_backend, see
+from darkscan.inference import (
+    FrameFormat,
+    FrameWindows,
+    ModelJob,
+    Pending,
+    Placement,
+    Seen,
+    open_backend,
+    see,
+)
 from darkscan.inference.conventions import Precision
 from darkscan.inference.frame_windows import constant_feed, padded, part_of, window_feed
 from darkscan.inference.pytorch import cuda as torch_cuda
@@ -20,6 +29,7 @@ from darkscan.pipeline.core.errors import DarkscanError
 from tests.conftest import REPOSITORY
 from tests.inference.models import frame_windows, logits, windows_of
 
+FRAMES = FrameFormat((512, 384), "uint8", 255)
 WINDOWED = REPOSITORY / "models" / "windowed.onnx"
 needs_gpu = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="needs an NVIDIA GPU and a torch with CUDA"
@@ -85,25 +95,15 @@ def host_frames(monkeypatch: pytest.MonkeyPatch) -> list[HostFrames]:
 
 
 def opened(model: Path, *, precision: Precision = "exact") -> CudaBackend:
-    backend = open_backend(
-        "torch",
-        model,
-        threads=1,
-        batch=4,
-        frame_shape=(512, 384),
-        pixel_type="uint8",
-        device=0,
-        precision=precision,
-    )
+    job = ModelJob.read(model, FRAMES, precision=precision)
+    backend = open_backend(job, Placement("torch", device=0, batch=4))
     assert isinstance(backend, CudaBackend)
     return backend
 
 
 def expected_of(model: Path, windows: FrameWindows) -> Seen:
-    reference = open_backend(
-        "onnxruntime", model, threads=1, batch=4, frame_shape=(512, 384), pixel_type="uint8"
-    )
-    return see(reference, windows, 255)
+    placement = Placement("onnxruntime", batch=4)
+    return see(open_backend(ModelJob.read(model, FRAMES), placement), windows, 255)
 
 
 @pytest.mark.parametrize("form", ["windowed", "dense"])

@@ -1,27 +1,28 @@
 """Models in eight bits: what is quantised, what is kept, and when the result is refused."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from darkscan.cli import quantise as command
 from darkscan.inference import read_conventions
+from darkscan.inference.scoring import ModelScorer
 from darkscan.network.quantising import (
     StatedWindows,
     Target,
     acceptance,
     compare,
     data_set_windows,
-    open_model,
     quantise,
     quantise_file,
     read_model,
-    score_windows,
     simulated_images,
     simulated_windows,
     trunk_nodes,
@@ -45,6 +46,16 @@ def test_set() -> StatedWindows:
 @pytest.fixture(scope="module")
 def in_float() -> bytes:
     return MODEL.read_bytes()
+
+
+@pytest.fixture
+def file_of(tmp_path: Path) -> Callable[[onnx.ModelProto], Path]:
+    def write(model: onnx.ModelProto) -> Path:
+        path = tmp_path / "quantised.onnx"
+        path.write_bytes(model.SerializeToString())
+        return path
+
+    return write
 
 
 @pytest.fixture(scope="module", params=list(Target), ids=lambda target: target.value)
@@ -128,7 +139,9 @@ def test_a_bias_behind_the_pooling_changes_no_result() -> None:
     for some in (graph, moved):
         model = helper.make_model(some, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
         onnx.checker.check_model(model)
-        results.append(open_model(model.SerializeToString()).run(None, feed)[0])
+        content = model.SerializeToString()
+        session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+        results.append(session.run(None, feed)[0])
     np.testing.assert_allclose(results[0], results[1], rtol=1e-5, atol=1e-6)
 
 
@@ -164,30 +177,33 @@ def test_a_model_for_tensorrt_keeps_its_rules(quantised: tuple[Target, onnx.Mode
 
 
 def test_scores_hardly_change(
-    quantised: tuple[Target, onnx.ModelProto], in_float: bytes, test_set: StatedWindows
+    quantised: tuple[Target, onnx.ModelProto],
+    file_of: Callable[[onnx.ModelProto], Path],
+    test_set: StatedWindows,
 ) -> None:
     _, model = quantised
-    found = compare(in_float, model.SerializeToString(), test_set, 0.5)
+    found = compare(MODEL, file_of(model), test_set, 0.5)
     assert found.agreement >= 0.93
     assert found.after.area_under_curve >= found.before.area_under_curve - 0.03
 
 
 def test_threads_and_batches_change_no_bit_of_a_score(
-    quantised: tuple[Target, onnx.ModelProto], test_set: StatedWindows
+    quantised: tuple[Target, onnx.ModelProto],
+    file_of: Callable[[onnx.ModelProto], Path],
+    test_set: StatedWindows,
 ) -> None:
-    content = quantised[1].SerializeToString()
-    windows = test_set.windows[:12]
-    alone = score_windows(open_model(content, threads=1), windows, 255.0, batch=12)
+    file, windows = file_of(quantised[1]), test_set.windows[:12]
+    alone = ModelScorer(file, threads=1, batch=12)(windows, 255.0)
     for threads, batch in ((1, 1), (2, 5), (3, 12)):
-        session = open_model(content, threads=threads)
-        np.testing.assert_array_equal(score_windows(session, windows, 255.0, batch=batch), alone)
+        scorer = ModelScorer(file, threads=threads, batch=batch)
+        np.testing.assert_array_equal(scorer(windows, 255.0), alone)
 
 
-def test_deep_windows_are_scored_in_their_own_depth(in_float: bytes) -> None:
+def test_deep_windows_are_scored_in_their_own_depth() -> None:
     windows = simulated_windows(4, seed=3).windows.astype(np.uint16)
-    session = open_model(in_float)
-    eight_bit = score_windows(session, windows.astype(np.uint8), 255.0)
-    np.testing.assert_allclose(score_windows(session, windows * 16, 4080.0), eight_bit, atol=1e-4)
+    scorer = ModelScorer(MODEL, threads=0)
+    eight_bit = scorer(windows.astype(np.uint8), 255.0)
+    np.testing.assert_allclose(scorer(windows * 16, 4080.0), eight_bit, atol=1e-4)
 
 
 def test_equal_arguments_give_equal_models(
@@ -366,11 +382,12 @@ def test_a_dense_models_trunk_and_line_head_are_in_eight_bits() -> None:
 
 
 @pytest.mark.parametrize("target", list(Target), ids=lambda target: target.value)
-def test_a_dense_models_scores_hardly_change_in_eight_bits(target: Target) -> None:
+def test_a_dense_models_scores_hardly_change_in_eight_bits(
+    target: Target, file_of: Callable[[onnx.ModelProto], Path]
+) -> None:
     file = MODEL.with_name("default.onnx")
-    content = file.read_bytes()
-    model = quantise(content, target, simulated_images(8, seed=1), file=file)
+    model = quantise(file.read_bytes(), target, simulated_images(8, seed=1), file=file)
     test = simulated_images(12, seed=2)
-    found = compare(content, model.SerializeToString(), test, 0.5, dense=True)
+    found = compare(file, file_of(model), test, 0.5)
     assert found.agreement >= 0.93
     assert found.after.area_under_curve >= found.before.area_under_curve - 0.03

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from darkscan.inference import rate
+from darkscan.inference import FrameFormat, ModelJob, Placement, rate
 from darkscan.inference.backend import Backend, FrameWindows, Pending, Seen
 from darkscan.inference.selection import Choice
 from darkscan.pipeline.core.errors import InputError
@@ -47,8 +47,8 @@ def test_workers_on_cores_of_their_own_share_the_work(monkeypatch: pytest.Monkey
         def close(self) -> None:
             pass
 
-    def open_backend(name: str, _model: Path, *, threads: int, batch: int, **_: object) -> Steady:
-        assert (name, threads, batch) == ("onnxruntime", recipe.processes.threads, 10)
+    def open_backend(_job: ModelJob, placement: Placement) -> Steady:
+        assert placement == Placement("onnxruntime", None, recipe.processes.threads, 10)
         return Steady()
 
     monkeypatch.setattr(rate, "open_backend", open_backend)
@@ -62,33 +62,28 @@ def test_workers_on_cores_of_their_own_share_the_work(monkeypatch: pytest.Monkey
 
 
 def test_the_backend_is_asked_for_the_frames_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[dict[str, object]] = []
+    asked: list[ModelJob] = []
 
     class Asked(Exception):  # noqa: N818 - no error, but as far as it goes here
         pass
 
-    def choose(*_: object, **given: object) -> Choice:
-        asked.append(given)
+    def choose(_wanted: str, job: ModelJob, _devices: tuple[int, ...]) -> Choice:
+        asked.append(job)
         return Choice("onnxruntime", (), "asked for")
 
-    def open_backend(*_: object, **given: object) -> Backend:
-        asked.append(given)
+    def open_backend(job: ModelJob, _placement: Placement) -> Backend:
+        asked.append(job)
         raise Asked
 
     monkeypatch.setattr(rate, "choose", choose)
     monkeypatch.setattr(rate, "open_backend", open_backend)
     scan = scan_info()
-    height, width = scan.frame_shape
     recipe = Recipe(inspection=Inspection(context_px=128, stride=64, precision="half"))
     with pytest.raises(Asked):
         rate.windows_per_s(MODEL, recipe, scan)
-    expected = {
-        "frame_shape": (height + 256, width + 256),
-        "context": 128,
-        "stride": 64,
-        "precision": "half",
-    }
-    assert [{name: given[name] for name in expected} for given in asked] == [expected, expected]
+    frames = FrameFormat(scan.frame_shape, scan.pixel_type, scan.full_scale, margin_px=128)
+    expected = ModelJob.read(MODEL, frames, stride=64, precision="half")
+    assert asked == [expected, expected]
 
 
 @pytest.mark.parametrize("pixel_type", ["uint8", "uint16"])

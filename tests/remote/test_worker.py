@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from darkscan.inference import FrameWindows, Pending, Seen
-from darkscan.inference.opening import Calls
+from darkscan.inference.worker_backend import WorkerBackend
 from darkscan.pipeline.core.errors import DarkscanError
 from darkscan.pipeline.core.frame_results import ModelInfo
 from darkscan.pipeline.transport.messages import (
@@ -104,11 +104,11 @@ class Elsewhere:
         self.port.close()
         return self.error
 
-    def _open(self, model_path: Path, _joined: Joined) -> Calls:
+    def _open(self, model_path: Path, _joined: Joined) -> WorkerBackend:
         self.models.append(model_path.read_bytes())
         self.folders.append(model_path.parent)
         self.backends.append(FirstPixel())
-        return Calls(self.backends[-1], 1)
+        return WorkerBackend(self.backends[-1])
 
     def _run(self) -> None:
         try:

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from darkscan.inference import FrameWindows, OnnxRuntimeBackend, Pending, Seen
-from darkscan.inference.opening import frames_a_call, stacked, unstacked
+from darkscan.inference import FrameFormat, FrameWindows, OnnxRuntimeBackend, Pending, Seen
+from darkscan.inference.frame_windows import frames_a_call, stacked, unstacked
+from darkscan.inference.worker_backend import WorkerBackend
 from darkscan.pipeline.core.frame_results import FrameResult, ModelInfo
 from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.scan import Pixels
@@ -25,6 +26,7 @@ from darkscan.stages.classification.stage import RingSupply
 from tests.builders import frame_meta
 
 SIDE, MARGIN = 384, 64
+FRAMES = FrameFormat((SIDE, SIDE), "uint8", 255)
 MODEL = ModelInfo(
     name="fake", hash="sha256:0", window=256, stride=128, threshold=0.5, grow_threshold=0.5
 )
@@ -125,15 +127,8 @@ class FakeBackend:
 def classifier(
     supply: FakeSupply, backend: FakeBackend, *, frames: int = 1, wait_s: float = 0.0
 ) -> Classifier:
-    return Classifier(
-        supply,
-        backend,
-        model=MODEL,
-        full_scale=255,
-        frames_a_call=frames,
-        batch_wait_s=wait_s,
-        ahead=backend.ahead,
-    )
+    worker = WorkerBackend(backend, frames)
+    return Classifier(supply, worker, MODEL, FRAMES, batch_wait_s=wait_s)
 
 
 def work(worker: Classifier) -> None:
@@ -337,7 +332,8 @@ def test_the_backend_looks_at_the_ring_itself() -> None:
                 given.append(windows)
                 return super().start(windows, full_scale, between_batches=between_batches)
 
-        worker = Classifier(supply, Keeping(), model=MODEL, full_scale=255, margin=supply.margin)
+        frames = FrameFormat((SIDE, SIDE), "uint8", 255, MARGIN)
+        worker = Classifier(supply, WorkerBackend(Keeping()), MODEL, frames)
         merging, desk = Inbox(folder.path, "merging"), Desk(folder.path)
         sent = prepared(0).model_copy(update={"ref": ref})
         while not given:

@@ -4,16 +4,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from darkscan.inference import device_frames
-from darkscan.inference import device_frames as cuda_memory
-from darkscan.inference.tensorrt import device
-from darkscan.inference.tensorrt import order as ordering
-from darkscan.inference.tensorrt import search as finding
-from darkscan.inference.tensorrt.device import Device
+from darkscan.inference import FrameFormat, ModelJob, Precision, device_frames, gpus
+from darkscan.inference.gpus import Device
+from darkscan.inference.tensorrt import order, search
+from darkscan.pipeline.core.scan import PixelType
 from tests.tensorrt.fake_gpu import Gpu, fake_torch
 from tests.tensorrt.fake_tensorrt import fake_tensorrt
 
@@ -26,12 +25,11 @@ def gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Gpu:
     gpu = Gpu()
     torch = fake_torch(gpu)
     monkeypatch.setattr(device_frames, "torch", torch)
-    monkeypatch.setattr(cuda_memory, "torch", torch)
     monkeypatch.setitem(sys.modules, "tensorrt", fake_tensorrt(gpu))
-    monkeypatch.setattr(finding, "find_device", lambda _: GPU_0)
-    monkeypatch.setattr(finding, "_require_torch", lambda: None)
-    monkeypatch.setattr(device, "find_device", lambda _: GPU_0)
-    monkeypatch.setattr(ordering, "use_device", lambda _: None)
+    monkeypatch.setattr(search, "find_device", lambda _: GPU_0)
+    monkeypatch.setattr(search, "_require_torch", lambda: None)
+    monkeypatch.setattr(gpus, "find_device", lambda _: GPU_0)
+    monkeypatch.setattr(order, "use_device", lambda _: None)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return gpu
 
@@ -54,6 +52,20 @@ def write_model(path: Path, *, form: str = "windowed", extra: bytes = b"", **sta
         model.metadata_props.add(key=f"darkscan.{key}", value=value)
     onnx.save(model, path)
     return path
+
+
+def job_of(
+    model: Path,
+    shape: tuple[int, int],
+    pixel_type: PixelType = "uint8",
+    *,
+    margin_px: int = 0,
+    stride: int | None = None,
+    precision: Precision = "exact",
+) -> ModelJob:
+    """The job of a model on frames of a shape (height, width), without the margin."""
+    frames = FrameFormat(shape, pixel_type, np.iinfo(pixel_type).max, margin_px)
+    return ModelJob.read(model, frames, stride=stride, precision=precision)
 
 
 @pytest.fixture

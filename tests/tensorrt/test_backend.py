@@ -15,16 +15,15 @@ from darkscan.inference.tensorrt import (
     Arithmetic,
     Order,
     TensorRTBackend,
-    Wanted,
     load_library,
     make_engine,
+    order,
 )
-from darkscan.inference.tensorrt import order as ordering
 from darkscan.inference.tensorrt.engines import engines_folder
 from darkscan.pipeline.core.errors import DarkscanError, InputError
 from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.scan import PixelType
-from tests.tensorrt.conftest import GPU_0, write_model
+from tests.tensorrt.conftest import GPU_0, job_of, write_model
 from tests.tensorrt.fake_gpu import Gpu
 
 FULL_SCALE = 250
@@ -50,9 +49,9 @@ def opened(
     tmp_path: Path, shape: tuple[int, int], dtype: PixelType = "uint8", form: str = "windowed"
 ) -> TensorRTBackend:
     model = write_model(tmp_path / "model.onnx", form=form)
-    order = Order(model, shape, np.dtype(dtype).itemsize, "fp32")
-    make_engine(load_library(), GPU_0, order, engines_folder())
-    return TensorRTBackend(model, Wanted(shape, dtype), device=0)
+    job = job_of(model, shape, dtype)
+    make_engine(load_library(), GPU_0, Order(job, "fp32"), engines_folder())
+    return TensorRTBackend(job, device=0)
 
 
 @pytest.mark.parametrize("form", ["windowed", "dense"])
@@ -205,21 +204,21 @@ def test_a_spoilt_engine_is_one_line(
     (engine,) = engines_folder().glob("*.engine")
     spoil(engine)
     with pytest.raises(DarkscanError, match=says):
-        TensorRTBackend(tmp_path / "model.onnx", Wanted((256, 384), "uint8"), device=0)
+        TensorRTBackend(job_of(tmp_path / "model.onnx", (256, 384)), device=0)
 
 
 def test_of_several_engines_the_one_asked_for_last_runs(
     gpu: Gpu, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ordering, "in_half", lambda content, *_, **__: content)
+    monkeypatch.setattr(order, "in_half", lambda content, *_, **__: content)
     model = write_model(tmp_path / "model.onnx")
     for moment, arithmetic in enumerate(get_args(Arithmetic)):
-        order = Order(model, (256, 384), 1, arithmetic)
-        made = make_engine(load_library(), GPU_0, order, engines_folder())
+        wanted = Order(job_of(model, (256, 384)), arithmetic)
+        made = make_engine(load_library(), GPU_0, wanted, engines_folder())
         os.utime(made.path, (moment, moment))
-    make_engine(load_library(), GPU_0, Order(model, (256, 384), 1, "fp16"), engines_folder())
-    wanted = Wanted((256, 384), "uint8", precision="half")
-    assert TensorRTBackend(model, wanted, device=0).name.endswith("fp16")
+    job = job_of(model, (256, 384), precision="half")
+    make_engine(load_library(), GPU_0, Order(job, "fp16"), engines_folder())
+    assert TensorRTBackend(job, device=0).name.endswith("fp16")
 
 
 @pytest.mark.parametrize(
@@ -239,26 +238,27 @@ def test_an_engine_of_the_precision_that_is_asked_for_runs(
     precision: Precision,
     runs: str,
 ) -> None:
-    monkeypatch.setattr(ordering, "in_half", lambda content, *_, **__: content)
+    monkeypatch.setattr(order, "in_half", lambda content, *_, **__: content)
     model = write_model(tmp_path / "model.onnx")
     for moment, arithmetic in enumerate(built):
-        order = Order(model, (256, 384), 1, arithmetic)
-        made = make_engine(load_library(), GPU_0, order, engines_folder())
+        wanted = Order(job_of(model, (256, 384)), arithmetic)
+        made = make_engine(load_library(), GPU_0, wanted, engines_folder())
         os.utime(made.path, (moment, moment))
-    wanted = Wanted((256, 384), "uint8", precision=precision)
+    job = job_of(model, (256, 384), precision=precision)
     if not runs:
         says = r"^no exact engine .* frames of 384x256, only in 16 bits: darkscan engine build"
         with pytest.raises(InputError, match=says):
-            TensorRTBackend(model, wanted, device=0)
+            TensorRTBackend(job, device=0)
     else:
-        assert TensorRTBackend(model, wanted, device=0).name.endswith(runs)
+        assert TensorRTBackend(job, device=0).name.endswith(runs)
 
 
 def test_a_stride_finer_than_the_models_runs(gpu: Gpu, tmp_path: Path) -> None:
     shape = (640, 640)
     model = write_model(tmp_path / "model.onnx")
-    make_engine(load_library(), GPU_0, Order(model, shape, 1, "fp32", stride=64), engines_folder())
-    backend = TensorRTBackend(model, Wanted(shape, "uint8", stride=64), device=0)
+    job = job_of(model, shape, stride=64)
+    make_engine(load_library(), GPU_0, Order(job, "fp32"), engines_folder())
+    backend = TensorRTBackend(job, device=0)
     windows = frame_windows(1, shape, stride=64)
     seen = see(backend, windows, FULL_SCALE)
     assert len(seen.scores) == 49
@@ -268,8 +268,7 @@ def test_a_stride_finer_than_the_models_runs(gpu: Gpu, tmp_path: Path) -> None:
 def test_an_engine_of_full_passes_takes_a_finer_stride(gpu: Gpu, tmp_path: Path) -> None:
     shape = (2304, 2304)
     opened(tmp_path, shape).close()
-    wanted = Wanted(shape, "uint8", stride=120)
-    backend = TensorRTBackend(tmp_path / "model.onnx", wanted, device=0)
+    backend = TensorRTBackend(job_of(tmp_path / "model.onnx", shape, stride=120), device=0)
     windows = frame_windows(1, shape, stride=120)
     assert len(windows.origins) == 361
     seen = see(backend, windows, FULL_SCALE)
@@ -279,4 +278,4 @@ def test_an_engine_of_full_passes_takes_a_finer_stride(gpu: Gpu, tmp_path: Path)
 def test_an_engine_for_other_frames_is_none(gpu: Gpu, tmp_path: Path) -> None:
     opened(tmp_path, (256, 384)).close()
     with pytest.raises(InputError, match=r"frames of 512x256.*--frame 512x256 --depth 16"):
-        TensorRTBackend(tmp_path / "model.onnx", Wanted((256, 512), "uint16"), device=0)
+        TensorRTBackend(job_of(tmp_path / "model.onnx", (256, 512), "uint16"), device=0)

@@ -20,7 +20,7 @@ from darkscan.inference.tensorrt import (
 )
 from darkscan.pipeline.core.errors import DarkscanError, InputError, StorageError
 from tests.tensorrt import fake_tensorrt
-from tests.tensorrt.conftest import GPU_0, write_model
+from tests.tensorrt.conftest import GPU_0, job_of, write_model
 from tests.tensorrt.fake_gpu import Gpu
 
 NO_WINDOWS = "0123456789ab_gpu-sm90_tensorrt-11.4_256x256x1_0_fp32.engine"
@@ -28,7 +28,7 @@ NO_WINDOWS = "0123456789ab_gpu-sm90_tensorrt-11.4_256x256x1_0_fp32.engine"
 
 @pytest.fixture
 def order(tmp_path: Path, gpu: Gpu) -> Order:
-    return Order(write_model(tmp_path / "model.onnx"), (2048, 2048), 1, "fp32")
+    return Order(job_of(write_model(tmp_path / "model.onnx"), (2048, 2048)), "fp32")
 
 
 def plan(path: Path) -> dict[str, object]:
@@ -91,8 +91,9 @@ def test_timings_of_another_machine_are_begun_anew(order: Order, tmp_path: Path)
 def test_a_refused_node_is_named(gpu: Gpu, tmp_path: Path) -> None:
     model = write_model(tmp_path / "model.onnx", extra=fake_tensorrt.REFUSED)
     says = r"model.onnx: is refused by tensorrt: Nonsense node_7: Plugin not found, are the"
+    order = Order(job_of(model, (256, 256)), "fp32")
     with pytest.raises(InputError, match=says) as caught:
-        make_engine(load_library(), GPU_0, Order(model, (256, 256), 1, "fp32"), tmp_path / "out")
+        make_engine(load_library(), GPU_0, order, tmp_path / "out")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "out").exists()
 
@@ -100,7 +101,7 @@ def test_a_refused_node_is_named(gpu: Gpu, tmp_path: Path) -> None:
 def test_eight_bits_for_cpus_are_refused(gpu: Gpu, tmp_path: Path) -> None:
     model = write_model(tmp_path / "model.onnx", precision="int8", quantised_for="cpu")
     with pytest.raises(InputError, match="--target tensorrt makes another"):
-        Order(model, (256, 256), 1, "fp32").shapes()
+        Order(job_of(model, (256, 256)), "fp32").shapes()
 
 
 def test_a_stopped_building_leaves_nothing(order: Order, tmp_path: Path) -> None:
@@ -165,35 +166,35 @@ def test_what_the_work_raises_is_raised() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "form", "context", "shapes"),
+    ("shape", "form", "margin_px", "shapes"),
     [
         pytest.param((2048, 2048), "windowed", 0, Shapes(2048, 2048, 1, 225), id="one pass"),
         pytest.param((4096, 4096), "windowed", 0, Shapes(4096, 4096, 1, 256), id="four passes"),
         pytest.param((2048, 2048), "dense", 0, Shapes(2048, 2048, 1, 225), id="dense"),
-        pytest.param((2048, 2048), "dense", 128, Shapes(2304, 2304, 1, 225), id="in context"),
+        pytest.param((2048, 2048), "dense", 128, Shapes(2304, 2304, 1, 225), id="with margin"),
         pytest.param((1200, 1920), "dense", 0, Shapes(1280, 1920, 1, 126), id="enlarged"),
     ],
 )
 def test_shapes(
-    gpu: Gpu, tmp_path: Path, shape: tuple[int, int], form: str, context: int, shapes: Shapes
+    gpu: Gpu, tmp_path: Path, shape: tuple[int, int], form: str, margin_px: int, shapes: Shapes
 ) -> None:
     model = write_model(tmp_path / "model.onnx", form=form)
-    assert Order(model, shape, 1, "fp32", context=context).shapes() == shapes
+    assert Order(job_of(model, shape, margin_px=margin_px), "fp32").shapes() == shapes
 
 
 def test_a_finer_stride_has_more_windows_and_a_coarser_one_is_refused(
     gpu: Gpu, tmp_path: Path
 ) -> None:
     model = write_model(tmp_path / "model.onnx", form="dense")
-    fine = Order(model, (2048, 2048), 1, "fp32", stride=64)
+    fine = Order(job_of(model, (2048, 2048), stride=64), "fp32")
     assert fine.shapes() == Shapes(2048, 2048, 1, 841)
     with pytest.raises(InputError, match="the model has stride 128, wanted is 256"):
-        Order(model, (2048, 2048), 1, "fp32", stride=256).shapes()
+        Order(job_of(model, (2048, 2048), stride=256), "fp32").shapes()
 
 
 def test_passes_begin_at_addresses_that_tensorrt_takes(gpu: Gpu, tmp_path: Path) -> None:
     model = write_model(tmp_path / "model.onnx")
     for side in range(2100, 6000, 487):
-        shapes = Order(model, (side, side), 1, "fp32").shapes()
+        shapes = Order(job_of(model, (side, side)), "fp32").shapes()
         assert shapes.windows <= 256
         assert shapes.windows * 4 % 256 == 0

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from darkscan.cli.main import main
-from darkscan.inference import tensorrt
+from darkscan.inference import gpus, tensorrt
 from darkscan.inference.gpus import Gpus
-from darkscan.inference.tensorrt import device, load_library
+from darkscan.inference.tensorrt import load_library
 from tests.tensorrt import fake_tensorrt
 from tests.tensorrt.conftest import GPU_0, write_model
 from tests.tensorrt.fake_gpu import Gpu
@@ -97,7 +97,7 @@ def test_without_a_driver_nothing_is_built(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     none = Gpus((), "", "there is no NVIDIA driver on this machine")
-    monkeypatch.setattr(device, "find_gpus", lambda: none)
+    monkeypatch.setattr(gpus, "find_gpus", lambda: none)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert main(["engine", "build"]) == 2
     assert capsys.readouterr().err == "darkscan: error: there is no NVIDIA driver on this machine\n"

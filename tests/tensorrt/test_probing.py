@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
+from darkscan.inference import gpus
 from darkscan.inference.gpus import Gpu as FoundGpu
 from darkscan.inference.gpus import Gpus
-from darkscan.inference.tensorrt import Order, Wanted, device, load_library, make_engine
-from darkscan.inference.tensorrt import search as finding
+from darkscan.inference.tensorrt import Order, load_library, make_engine, search
 from darkscan.inference.tensorrt import why_not as why_not_tensorrt
 from darkscan.inference.tensorrt.engines import engines_folder
 from darkscan.pipeline.core.errors import InputError
-from tests.tensorrt.conftest import GPU_0, write_model
+from tests.tensorrt.conftest import GPU_0, job_of, write_model
 from tests.tensorrt.fake_gpu import Gpu
 
 NONE = Gpus((), "", "there is no NVIDIA driver on this machine")
@@ -30,25 +30,30 @@ def refuse(name: str) -> Any:
 def test_without_a_driver_nothing_else_is_touched(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(device, "find_gpus", lambda: NONE)
-    monkeypatch.setattr(finding, "load_library", lambda: refuse("TensorRT"))
+    monkeypatch.setattr(gpus, "find_gpus", lambda: NONE)
+    monkeypatch.setattr(search, "load_library", lambda: refuse("TensorRT"))
     model = write_model(tmp_path / "model.onnx")
-    assert why_not_tensorrt(model, 0) == "there is no NVIDIA driver on this machine"
+    job = job_of(model, (256, 256))
+    assert why_not_tensorrt(job, 0) == "there is no NVIDIA driver on this machine"
 
 
-def test_asking_loads_neither_torch_nor_tensorrt() -> None:
+def test_asking_loads_neither_torch_nor_tensorrt(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "model.onnx")
     code = (
-        "import sys; from pathlib import Path; from darkscan.inference import tensorrt; "
-        "tensorrt.why_not(Path('model.onnx'), 0); "
+        "import sys; from pathlib import Path; "
+        "from darkscan.inference import FrameFormat, ModelJob, tensorrt; "
+        "frames = FrameFormat((256, 256), 'uint8', 255); "
+        f"tensorrt.why_not(ModelJob.read(Path({str(model)!r}), frames), 0); "
         "sys.exit(any(m.split('.')[0] in {'torch', 'tensorrt'} for m in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(device, "find_gpus", lambda: ONE)
+    monkeypatch.setattr(gpus, "find_gpus", lambda: ONE)
     model = write_model(tmp_path / "model.onnx")
-    assert why_not_tensorrt(model, 3) == "there is no GPU 3; this machine has 1, from 0 on"
+    job = job_of(model, (256, 256))
+    assert why_not_tensorrt(job, 3) == "there is no GPU 3; this machine has 1, from 0 on"
 
 
 class Driver:
@@ -67,16 +72,16 @@ class Driver:
 
 
 def test_a_gpu_is_named_with_its_capability(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device, "find_gpus", lambda: ONE)
+    monkeypatch.setattr(gpus, "find_gpus", lambda: ONE)
     monkeypatch.setattr(ctypes, "CDLL", lambda _: Driver())
-    assert device.find_device(0).slug == "nvidia-h200-sm90"
+    assert gpus.find_device(0).slug == "nvidia-h200-sm90"
 
 
 def test_a_driver_that_fails_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device, "find_gpus", lambda: ONE)
+    monkeypatch.setattr(gpus, "find_gpus", lambda: ONE)
     monkeypatch.setattr(ctypes, "CDLL", lambda _: Driver(broken=999))
     with pytest.raises(InputError, match=r"does not describe the GPU \(error 999\)"):
-        device.find_device(0)
+        gpus.find_device(0)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +127,7 @@ def test_a_library_that_does_not_load(monkeypatch: pytest.MonkeyPatch, tmp_path:
 def torch_for(monkeypatch: pytest.MonkeyPatch, folder: Path, cuda: str) -> None:
     (folder / "version.py").write_text(f"__version__ = '2.0'\ncuda = {cuda}\n")
     spec = SimpleNamespace(origin=str(folder / "__init__.py"))
-    monkeypatch.setattr(finding, "find_spec", lambda _: spec)
+    monkeypatch.setattr(search, "find_spec", lambda _: spec)
 
 
 def test_torch_for_cpus_is_told_without_being_loaded(
@@ -130,66 +135,60 @@ def test_torch_for_cpus_is_told_without_being_loaded(
 ) -> None:
     torch_for(monkeypatch, tmp_path, "None")
     with pytest.raises(InputError, match=r"^torch 2\.0 was built without CUDA$"):
-        finding._require_torch()
+        search._require_torch()
 
 
 def test_torch_for_gpus_will_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     torch_for(monkeypatch, tmp_path, "'13.0'")
-    finding._require_torch()
+    search._require_torch()
 
 
 def test_without_torch_it_says_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finding, "find_spec", lambda _: None)
+    monkeypatch.setattr(search, "find_spec", lambda _: None)
     with pytest.raises(InputError, match="needs torch"):
-        finding._require_torch()
+        search._require_torch()
 
 
 def test_without_an_engine_it_says_how_to_build_one(gpu: Gpu, tmp_path: Path) -> None:
     model = write_model(tmp_path / "model.onnx")
-    wanted = Wanted((256, 384), "uint16")
-    why = why_not_tensorrt(model, 0, wanted)
+    job = job_of(model, (256, 384), "uint16")
+    why = why_not_tensorrt(job, 0)
     command = f"darkscan engine build --model {model} --frame 384x256 --depth 16 --device 0"
     assert why is not None
     assert why.endswith(command)
     assert "\n" not in why
-    make_engine(load_library(), GPU_0, Order(model, (256, 384), 2, "fp32"), engines_folder())
-    assert why_not_tensorrt(model, 0, wanted) is None
-    assert why_not_tensorrt(model, 0) is None
-    assert why_not_tensorrt(model, 0, Wanted((256, 384), "uint8")) is not None
+    make_engine(load_library(), GPU_0, Order(job, "fp32"), engines_folder())
+    assert why_not_tensorrt(job, 0) is None
+    assert why_not_tensorrt(job_of(model, (256, 384), "uint8"), 0) is not None
 
 
 def test_the_command_builds_what_is_wanted(gpu: Gpu, tmp_path: Path) -> None:
     model = write_model(tmp_path / "model.onnx", form="dense")
-    wanted = Wanted((768, 768), "uint8", stride=64, context=128, precision="half")
-    why = why_not_tensorrt(model, 0, wanted)
+    job = job_of(model, (512, 512), stride=64, margin_px=128, precision="half")
+    why = why_not_tensorrt(job, 0)
     assert why is not None
     assert "frames of 512x512 in a context of 128 with a stride of 64: " in why
     options = "--frame 512x512 --context 128 --stride 64 --depth 8 --precision fp16 --device 0"
     assert why.endswith(options)
-    order = Order(model, (512, 512), 1, "fp32", context=128, stride=64)
-    make_engine(load_library(), GPU_0, order, engines_folder())
-    assert why_not_tensorrt(model, 0, wanted) is None
-
-
-FRAMES, IN_CONTEXT = Wanted((2304, 2304), "uint8"), Wanted((2304, 2304), "uint8", context=128)
+    make_engine(load_library(), GPU_0, Order(job, "fp32"), engines_folder())
+    assert why_not_tensorrt(job, 0) is None
 
 
 @pytest.mark.parametrize(
-    ("order", "fit", "unfit"),
-    [
-        pytest.param(((2304, 2304), 0), FRAMES, IN_CONTEXT, id="without context"),
-        pytest.param(((2048, 2048), 128), IN_CONTEXT, FRAMES, id="in context"),
-    ],
+    ("margin_px", "other_px"),
+    [pytest.param(0, 128, id="without margin"), pytest.param(128, 0, id="with margin")],
 )
 def test_frames_of_one_size_with_other_windows_are_others_to_a_dense_model(
-    gpu: Gpu, tmp_path: Path, order: tuple[tuple[int, int], int], fit: Wanted, unfit: Wanted
+    gpu: Gpu, tmp_path: Path, margin_px: int, other_px: int
 ) -> None:
     model = write_model(tmp_path / "model.onnx", form="dense")
-    shape, context = order
-    built = Order(model, shape, 1, "fp32", context=context)
-    make_engine(load_library(), GPU_0, built, engines_folder())
-    assert why_not_tensorrt(model, 0, fit) is None
-    assert "no engine was built" in str(why_not_tensorrt(model, 0, unfit))
+    fit, unfit = (
+        job_of(model, (2304 - 2 * each, 2304 - 2 * each), margin_px=each)
+        for each in (margin_px, other_px)
+    )
+    make_engine(load_library(), GPU_0, Order(fit, "fp32"), engines_folder())
+    assert why_not_tensorrt(fit, 0) is None
+    assert "no engine was built" in str(why_not_tensorrt(unfit, 0))
 
 
 @pytest.mark.parametrize("form", ["windowed", "dense"])
@@ -197,14 +196,16 @@ def test_an_engine_of_the_models_stride_is_none_for_a_finer_one(
     gpu: Gpu, tmp_path: Path, form: str
 ) -> None:
     model = write_model(tmp_path / "model.onnx", form=form)
-    make_engine(load_library(), GPU_0, Order(model, (512, 512), 1, "fp32"), engines_folder())
-    assert why_not_tensorrt(model, 0, Wanted((512, 512), "uint8")) is None
-    why = why_not_tensorrt(model, 0, Wanted((512, 512), "uint8", stride=64))
+    job = job_of(model, (512, 512))
+    make_engine(load_library(), GPU_0, Order(job, "fp32"), engines_folder())
+    assert why_not_tensorrt(job, 0) is None
+    why = why_not_tensorrt(job_of(model, (512, 512), stride=64), 0)
     assert why is not None
     assert why.endswith("--frame 512x512 --stride 64 --depth 8 --device 0")
 
 
 def test_eight_bits_built_as_they_are_count_as_exact(gpu: Gpu, tmp_path: Path) -> None:
     model = write_model(tmp_path / "model.onnx", precision="int8", quantised_for="tensorrt")
-    make_engine(load_library(), GPU_0, Order(model, (512, 512), 1, "fp32"), engines_folder())
-    assert why_not_tensorrt(model, 0, Wanted((512, 512), "uint8", precision="exact")) is None
+    job = job_of(model, (512, 512), precision="exact")
+    make_engine(load_library(), GPU_0, Order(job, "fp32"), engines_folder())
+    assert why_not_tensorrt(job, 0) is None

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from darkscan.inference.onnx_runtime import read_conventions
+from darkscan.inference import read_conventions
 from darkscan.inference.tensorrt import (
     Arithmetic,
     Order,
@@ -21,8 +21,10 @@ from darkscan.inference.tensorrt import (
 )
 from darkscan.network.quantising import StatedWindows, Target, quantise
 from darkscan.pipeline.core.errors import DarkscanError, InputError
+from darkscan.pipeline.core.scan import PixelType
 from darkscan.simulation.element.windows import training_batch
 from tests.conftest import REPOSITORY
+from tests.tensorrt.conftest import job_of
 
 MODEL = REPOSITORY / "models" / "default.onnx"
 MODELS = sorted((REPOSITORY / "models").glob("*.onnx"))
@@ -40,7 +42,8 @@ def test_shipped_models_become_engines(
         pytest.skip("a model for CPUs")
     if conventions.precision == "int8" and arithmetic != "fp32":
         pytest.skip("its trunk is in eight bits")
-    order = Order(model, (2048, 2048), depth, arithmetic)
+    pixel_type: PixelType = "uint8" if depth == 1 else "uint16"
+    order = Order(job_of(model, (2048, 2048), pixel_type), arithmetic)
     built = build(rtx, order.content(), order.shapes(), file=model)
     assert len(built.engine) > 100_000
     assert built.timings == b""  # it measures nothing when it builds
@@ -52,12 +55,12 @@ def test_eight_bits_for_tensorrt_are_accepted(rtx: Any, tmp_path: Path) -> None:
     windows = StatedWindows(batch.images, labels, 255.0, 1, "a few")
     model = quantise(MODEL.read_bytes(), Target.TENSORRT, windows, file=MODEL)
     onnx.save(model, tmp_path / "int8.onnx")
-    order = Order(tmp_path / "int8.onnx", (512, 512), 1, "fp32")
-    assert build(rtx, order.content(), order.shapes(), file=order.model).engine
+    order = Order(job_of(tmp_path / "int8.onnx", (512, 512)), "fp32")
+    assert build(rtx, order.content(), order.shapes(), file=order.job.file).engine
 
 
 def test_a_building_says_how_far_it_is(rtx: Any) -> None:
-    order = Order(MODEL, (512, 512), 1, "fp32")
+    order = Order(job_of(MODEL, (512, 512)), "fp32")
     steps = Steps()
     build(rtx, order.content(), order.shapes(), file=MODEL, watch=steps)
     assert steps.told
@@ -79,7 +82,7 @@ class Steps(Watch):
 
 
 def test_a_building_can_be_interrupted(rtx: Any) -> None:
-    order = Order(MODEL, (2048, 2048), 1, "fp32")
+    order = Order(job_of(MODEL, (2048, 2048)), "fp32")
     content, shapes = order.content(), order.shapes()
 
     def work(watch: Watch) -> object:

@@ -1,7 +1,7 @@
-"""Whether torch can run a model here, found out in a process of its own.
+"""Checks in a process of its own whether torch can run a model here.
 
-Loading torch takes seconds and hundreds of megabytes, and its CUDA libraries may do worse
-on a strange machine: neither is for the process that asks.
+Loading torch takes seconds and hundreds of megabytes, and its CUDA libraries may crash on a
+strange machine: the process that asks is spared both.
 """
 
 import subprocess

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from darkscan.inference.backend import FloatArray, FrameWindows
+from darkscan.inference.cpu_backend import CpuBackend
 from darkscan.inference.frame_windows import Feed, on_threads, window_feed
-from darkscan.inference.on_cpu import CpuBackend
 from darkscan.inference.onnx_runtime import read_conventions
 from darkscan.inference.pytorch.program import Program, read_network
 

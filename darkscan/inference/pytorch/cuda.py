@@ -1,7 +1,6 @@
 """Torch on an NVIDIA GPU: the next frame is uploaded while the present one is computed."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,43 +9,34 @@ import torch
 from torch import Tensor
 
 from darkscan.inference.backend import FrameWindows, Pending
-from darkscan.inference.conventions import Precision
 from darkscan.inference.device_frames import AHEAD, DeviceFrames, Slot, on_device
 from darkscan.inference.frame_windows import even_parts, fitted, fitted_shape, joined
-from darkscan.inference.onnx_runtime import read_conventions
+from darkscan.inference.model_job import ModelJob
 from darkscan.inference.pytorch.program import Network, Program, read_network
-from darkscan.pipeline.core.grid import window_origins
-from darkscan.pipeline.core.scan import PixelType
 
 _FILLS_A_GPU = 256  # windows in a pass: fewer leave most of it idle in the last layers
-_CELLS = 32  # of a window's line map, along each side
-_OF_WINDOWS = {"origins", "gains", "offsets"}
+_CELLS = 32  # cells along each side of a window's line map
+_OF_WINDOWS = {"origins", "gains", "offsets"}  # the inputs with a row for each window
 
 
 class CudaBackend:
     """Runs a model file on one GPU, a whole frame from one upload.
 
-    It is set up for frames of ``frame_shape`` (height, width); for others, and for more
-    windows, it sets itself up anew when they come. precision: "exact" computes in float32,
-    without the GPU's TF32; "half" runs the convolutions in float16, and brightness
-    adjustment, sums and heads in float32.
+    It is set up for the job's frames and windows; for others, and for more windows, it sets
+    itself up anew when they come. The job's precision "exact" computes in float32, without the
+    GPU's TF32; "half" runs the convolutions in float16, and brightness adjustment, sums and
+    heads in float32.
     """
 
-    def __init__(
-        self,
-        model: Path,
-        *,
-        device: int,
-        frame_shape: tuple[int, int],
-        pixel_type: PixelType,
-        batch: int,
-        precision: Precision = "exact",
-    ) -> None:
-        """Raises InputError if torch cannot run the model, DarkscanError if the GPU fails."""
-        conventions = read_conventions(model)
-        self._dense = conventions.form == "dense"
-        self._network = read_network(model)
-        self._half = torch.float16 if precision == "half" else None
+    def __init__(self, job: ModelJob, *, device: int, batch: int) -> None:
+        """Raises InputError if torch cannot run the model, DarkscanError if the GPU fails.
+
+        ``batch``: the windows that pass a windowed network at once, more where they leave most
+        of the GPU idle.
+        """
+        self._dense = job.dense
+        self._network = read_network(job.file)
+        self._half = torch.float16 if job.precision == "half" else None
         self._most = max(batch, _FILLS_A_GPU)
         self._device = device
         with on_device(device):
@@ -59,10 +49,10 @@ class CudaBackend:
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cuda.matmul.allow_tf32 = False
         self._memory: list[npt.NDArray[np.uint8]] = []
-        grid = window_origins(frame_shape, conventions.window, conventions.stride)
-        shape = fitted_shape(frame_shape) if self._dense else frame_shape
-        self._shape = (*shape, np.dtype(pixel_type).itemsize)
-        self._windows = len(grid)
+        surrounded = job.frames.surrounded
+        shape = fitted_shape(surrounded) if self._dense else surrounded
+        self._shape = (*shape, job.frames.dtype.itemsize)
+        self._windows = len(job.origins())
         self._frames = self._set_up()
 
     def pin(self, memory: npt.NDArray[np.uint8]) -> bool:

@@ -1,7 +1,7 @@
 """ONNX operators in torch: those that darkscan's models are made of.
 
-Each takes the node's attributes by name and its inputs in order; ``None`` stands for one
-left out. What decides shapes (sizes, axes, limits) comes as a tensor on the host.
+Each function takes the node's attributes by name and its inputs in order; ``None`` stands for
+an input left out. Inputs that decide shapes (sizes, axes, limits) are tensors on the host.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ DTYPES = {
     1: torch.float32, 2: torch.uint8, 3: torch.int8, 6: torch.int32, 7: torch.int64,
     9: torch.bool, 10: torch.float16, 11: torch.float64, 16: torch.bfloat16,
 }  # fmt: skip
-"""Of ONNX's numbers for types."""
+"""Torch's types by ONNX's numbers for them."""
 
 
 def _conv(
@@ -211,7 +211,7 @@ def _dequantize(
 
 def _along(values: Tensor, x: Tensor, axis: int) -> Tensor:
     """One value for each place along an axis, shaped to be applied to ``x``."""
-    if values.numel() == 1:  # of all of it, be it written as a scalar or as a list of one
+    if values.numel() == 1:  # one value for all places, as a scalar or as a list of one
         return values.reshape(())
     shape = [1] * x.dim()
     shape[axis] = -1

@@ -16,11 +16,11 @@ from torch import Tensor
 from darkscan.inference.pytorch.operators import IN_HALF, ON_HOST, OPERATORS, Operator
 from darkscan.pipeline.core.errors import InputError
 
-_FORMATTED = 4  # dimensions of what is laid out channels last
+_FORMATTED = 4  # dimensions of the tensors that are laid out channels last
 
 
 class Network(NamedTuple):
-    """What was read from a model file; shapes are not known yet."""
+    """The network as read from a model file; shapes are not known yet."""
 
     nodes: tuple["_Node", ...]
     constants: Mapping[str, Tensor]
@@ -72,8 +72,8 @@ def read_network(model: Path) -> Network:
 class Program:
     """A network on a device, for inputs of the shapes it was made with.
 
-    What depends on shapes alone is computed once, on the host: a run only starts kernels
-    and waits for nothing, so that it can be captured as a CUDA graph.
+    Values that depend on shapes alone are computed once, on the host: a run only starts
+    kernels and waits for nothing, so that it can be captured as a CUDA graph.
     """
 
     def __init__(

@@ -3,14 +3,13 @@
 Nothing here loads TensorRT or torch before it was asked whether there is a GPU.
 """
 
+from darkscan.inference.gpus import Device, find_device
 from darkscan.inference.tensorrt.backend import TensorRTBackend
 from darkscan.inference.tensorrt.building import Step, Watch, build, read_graph, run_watched
-from darkscan.inference.tensorrt.device import Device, find_device
 from darkscan.inference.tensorrt.engines import (
     Arithmetic,
     Engine,
     Shapes,
-    Wanted,
     engines_folder,
     engines_in,
 )
@@ -28,7 +27,6 @@ __all__ = [
     "Shapes",
     "Step",
     "TensorRTBackend",
-    "Wanted",
     "Watch",
     "build",
     "engines_folder",

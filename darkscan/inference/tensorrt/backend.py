@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from darkscan.inference.backend import FrameWindows, Pending, Seen
 from darkscan.inference.frame_windows import fitted
-from darkscan.inference.tensorrt.engines import Shapes, Wanted
+from darkscan.inference.model_job import ModelJob
+from darkscan.inference.tensorrt.engines import Shapes
 from darkscan.inference.tensorrt.library import Library, listener
 from darkscan.inference.tensorrt.search import find_engine
 from darkscan.pipeline.core.errors import DarkscanError
@@ -82,25 +83,23 @@ class OpenEngine:
 class TensorRTBackend:
     """Runs a model's engine on one GPU; of several that are fit, the one built last.
 
-    Frames are of the shape (height, width) that is wanted, enlarged if the model is dense,
-    and have no more windows than that shape and stride give. Raises InputError if there is no
-    GPU, library or engine for it, DarkscanError for whatever TensorRT or CUDA refuses later.
+    Frames are of the job's format and have no more windows than its frame and stride give.
+    Raises InputError if there is no GPU, library or engine for the job, DarkscanError for
+    whatever TensorRT or CUDA refuses later.
     """
 
-    def __init__(
-        self, model: Path, wanted: Wanted, *, device: int, folder: Path | None = None
-    ) -> None:
+    def __init__(self, job: ModelJob, *, device: int, folder: Path | None = None) -> None:
         """``folder``: where engines are looked for; left out, where they are built."""
-        found = find_engine(model, device, wanted, folder=folder)
-        conventions, library, engine = found.conventions, found.library, found.engine
-        self._dense = conventions.form == "dense"
+        found = find_engine(job, device, folder=folder)
+        library, engine = found.library, found.engine
+        self._dense = job.dense
         self._windows = engine.shapes.windows
         self.name = (
             f"{library.name} {library.version} on {found.device.name} (GPU {device}), "
             f"{engine.arithmetic}"
         )
 
-        # With torch, which is not for those who only ask whether there is a GPU.
+        # Loads torch: not for callers that only ask whether there is a GPU.
         from darkscan.inference import device_frames
 
         self.ahead = device_frames.AHEAD

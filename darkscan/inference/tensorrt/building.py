@@ -15,7 +15,7 @@ _LOOK_EVERY_S = 0.2
 
 
 class Step(NamedTuple):
-    """How far a phase of the building is."""
+    """The progress of a phase of the building."""
 
     phase: str
     done: int
@@ -23,7 +23,7 @@ class Step(NamedTuple):
 
 
 class Watch:
-    """What the library says of a building: its outermost phase, and whether to go on."""
+    """The progress of a building: its phases, as the library reports them, and a way to stop it."""
 
     def __init__(self) -> None:
         self._stopped = threading.Event()
@@ -73,10 +73,10 @@ def monitor(trt: Any, watch: Watch) -> Any:
 
 
 def run_watched(work: Callable[[Watch], Result], tell: Callable[[Step], object]) -> Result:
-    """Does ``work`` in a thread of its own, and tells now and then how far it is.
+    """Does ``work`` in a thread of its own, and calls ``tell`` with its progress now and then.
 
-    Ctrl-C is then raised here and not within a call from the library, where it would end the
-    process; the work is stopped at its next step before it is passed on.
+    So Ctrl-C is raised here and not within a call from the library, where it would end the
+    process; the work is stopped at its next step before KeyboardInterrupt goes on.
     """
     watch = Watch()
     results: list[Result] = []
@@ -85,7 +85,7 @@ def run_watched(work: Callable[[Watch], Result], tell: Callable[[Step], object])
     def do() -> None:
         try:
             results.append(work(watch))
-        except BaseException as failure:  # noqa: BLE001 - raised where it is waited for
+        except BaseException as failure:  # noqa: BLE001 - raised in the waiting thread
             failures.append(failure)
 
     thread = threading.Thread(target=do, name="engine-building")
@@ -104,14 +104,14 @@ def run_watched(work: Callable[[Watch], Result], tell: Callable[[Step], object])
 
 
 class Built(NamedTuple):
-    """An engine, and what was measured meanwhile, both as files have them."""
+    """An engine, and the timings of kernels measured for it, both as the bytes of files."""
 
     engine: bytes
     timings: bytes
 
 
 class Graph(NamedTuple):
-    """A network as TensorRT has it, and what it lives on: the parser holds its weights."""
+    """A network of TensorRT's, with the builder and the parser; the parser holds its weights."""
 
     builder: Any
     network: Any
@@ -143,11 +143,11 @@ def build(
     workspace: int | None = None,
     watch: Watch | None = None,
 ) -> Built:
-    """Builds an engine for the present GPU; seconds to many minutes of it.
+    """Builds an engine for the present GPU; takes seconds to many minutes.
 
-    ``timings``: what an earlier building measured; ``workspace``: the most device memory
-    kernels may take beside weights and feature maps, bytes; ``watch`` sees how far it is and
-    can stop it. Raises InputError if the graph is refused, DarkscanError if the building
+    ``timings``: those of an earlier building; ``workspace``: the most device memory that
+    kernels may take beside weights and feature maps, bytes; ``watch`` follows the progress and
+    can stop the building. Raises InputError if the graph is refused, DarkscanError if the building
     fails or is stopped.
     """
     trt = library.trt
@@ -164,7 +164,7 @@ def build(
     if config.add_optimization_profile(profile) < 0:
         raise InputError(f"does not take frames of {shapes}: {library.log.take()}", file=file)
     cache = _timing_cache(library, config, timings)
-    # Held here: the config does not keep it alive.
+    # Held in a variable: the config does not keep it alive.
     watching = monitor(library.trt, watch or Watch())
     config.progress_monitor = watching
     plan = builder.build_serialized_network(graph.network, config)

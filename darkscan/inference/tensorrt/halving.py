@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Half = Literal["fp16", "bf16"]
 
-_FLOAT_ALWAYS = {"Resize": {1, 2}}  # inputs that are float32 whatever is resized
+_FLOAT_ALWAYS = {"Resize": {1, 2}}  # inputs, by position, that stay float32 in half
 _BFLOAT16_OPSET = 22  # the first in which convolutions may be bfloat16
 
 
@@ -56,7 +56,7 @@ def _between_convolutions(graph: "onnx.GraphProto") -> set[str]:
 
 
 class _Halving:
-    """One rewriting of a graph, in place."""
+    """The rewriting of one graph, in place."""
 
     def __init__(
         self, model: "onnx.ModelProto", trunk: set[str], precision: Half, file: Path
@@ -72,7 +72,7 @@ class _Halving:
         self._half = kinds.FLOAT16 if precision == "fp16" else kinds.BFLOAT16
         self._weights = {item.name: item for item in model.graph.initializer}
         self._float = _float_tensors(model)
-        self._made: set[str] = set()  # tensors in half that are there already
+        self._made: set[str] = set()  # tensors that exist in half already
 
     def rewrite(self) -> None:
         nodes = [node for old in self._graph.node for node in self._rewritten(old)]
@@ -105,7 +105,7 @@ class _Halving:
                 yield self._cast(_half_of(name), name, self._onnx.TensorProto.FLOAT)
 
     def _to_half(self, name: str) -> Iterable["onnx.NodeProto"]:
-        """What makes a tensor that is not the trunk's available in half, once."""
+        """The node that makes a tensor from outside the trunk available in half, at most once."""
         if name in self._made:
             return
         self._made.add(name)

@@ -1,4 +1,4 @@
-"""TensorRT's Python library: found, of a version whose calls we know, or why not.
+"""TensorRT's Python library, if it is installed in a version whose calls we know.
 
 Importing it is safe without a GPU; using it is not (``trt.Runtime`` crashes the process), so
 ``find_device`` is asked before anything is made of it.
@@ -44,17 +44,17 @@ class Library:
 
 
 class Log:
-    """Hears what the library says, and keeps the last error: it returns none, only None."""
+    """Keeps the last error the library logged: its calls return None on failure, no reason."""
 
     def __init__(self) -> None:
         self._errors: list[str] = []
 
     def heard(self, text: str) -> None:
-        """Takes note of an error, the first line of which says it."""
+        """Keeps the first line of an error."""
         self._errors.append((text.strip().splitlines() or ["no reason given"])[0])
 
     def take(self) -> str:
-        """The latest error since the last asking."""
+        """The latest error since the last call of this."""
         latest = self._errors[-1] if self._errors else "no reason given"
         self._errors.clear()
         return latest

@@ -1,4 +1,4 @@
-"""Finds what runs a model on a GPU: the device, the library, an engine; or says what lacks.
+"""Finds the device, the library and the engine for a model's job on a GPU, or says what lacks.
 
 The driver is asked first: without one, TensorRT imports as if nothing were wrong and then
 crashes.
@@ -10,12 +10,14 @@ from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from darkscan.inference.conventions import Conventions
-from darkscan.inference.onnx_runtime import read_conventions
-from darkscan.inference.tensorrt.device import Device, find_device
+from darkscan.inference.conventions import Precision
+from darkscan.inference.frame_windows import fitted_shape
+from darkscan.inference.gpus import Device, find_device
+from darkscan.inference.model_job import ModelJob
 from darkscan.inference.tensorrt.engines import (
+    Arithmetic,
     Engine,
-    Wanted,
+    Shapes,
     engines_folder,
     engines_for,
     short_hash,
@@ -25,71 +27,106 @@ from darkscan.pipeline.core.errors import DarkscanError, InputError
 
 
 class Found(NamedTuple):
-    """All that it takes to run a model."""
+    """An engine that fits a job, with the device and the library that run it."""
 
     device: Device
     library: Library
-    conventions: Conventions
     path: Path
     engine: Engine
     passes: int
-    """In how many passes the engine takes a frame's windows."""
+    """The number of passes in which the engine takes a frame's windows."""
 
 
-def why_not(
-    model: Path, device: int, wanted: Wanted | None = None, *, folder: Path | None = None
-) -> str | None:
-    """Why TensorRT cannot run a model on a GPU, in one line; None if it can.
+def why_not(job: ModelJob, device: int, *, folder: Path | None = None) -> str | None:
+    """Why TensorRT cannot do a job on a GPU, in one line; None if it can.
 
-    ``wanted``: of an engine; left out, one for any frames will do. Loads no torch and makes
-    nothing of TensorRT's, so it cannot crash.
+    Loads no torch and makes nothing of TensorRT's, so it cannot crash. ``folder``: where
+    engines are looked for; left out, the usual one.
     """
     try:
-        find_engine(model, device, wanted or Wanted(), folder=folder)
+        find_engine(job, device, folder=folder)
     except DarkscanError as error:
         return str(error)
     return None
 
 
-def find_engine(model: Path, device: int, wanted: Wanted, *, folder: Path | None = None) -> Found:
-    """The best engine of a model that is fit, of several the one that was built last.
+def find_engine(job: ModelJob, device: int, *, folder: Path | None = None) -> Found:
+    """The best engine for a job, of several the one that was built last.
 
     Raises InputError, in one line, if there is none.
     """
     found, library = find_device(device), load_library()
     _require_torch()
-    conventions = read_conventions(model)
     engines = engines_for(
         folder or engines_folder(),
-        model=short_hash(conventions.hash),
+        model=short_hash(job.conventions.hash),
         device=found.slug,
         library=library.tag,
     )
-    of_frames = [
-        Found(found, library, conventions, path, engine, passes)
+    fitting = [
+        Found(found, library, path, engine, passes)
         for path, engine in engines
-        if (passes := wanted.passes(engine.shapes, conventions))
+        if (passes := _passes(job, engine.shapes))
     ]
     ranked = [
         (rank, each)
-        for each in of_frames
-        if (rank := wanted.rank(each.engine.arithmetic)) is not None
+        for each in fitting
+        if (rank := _rank(job.precision, each.engine.arithmetic)) is not None
     ]
     if ranked:
         return min(ranked, key=itemgetter(0))[1]
-    raise InputError(_what_lacks(model, found, conventions, wanted, inexact=bool(of_frames)))
+    raise InputError(_missing(job, found, inexact=bool(fitting)))
 
 
-def _what_lacks(
-    model: Path, device: Device, conventions: Conventions, wanted: Wanted, *, inexact: bool
-) -> str:
-    exact = "exact " if inexact else ""
-    frames = wanted.frames(conventions)
-    what = f"no {exact}engine was built of this model for {device.name}"
-    what += f" and {frames}" if frames else ""
-    what += ", only in 16 bits" if inexact else ""
-    parts = ("--model", str(model), wanted.options(conventions), f"--device {device.number}")
-    return " ".join([f"{what}: darkscan engine build", *filter(None, parts)])
+def _passes(job: ModelJob, shapes: Shapes) -> int:
+    """The number of passes in which an engine takes a frame's windows; 0 if it does not.
+
+    A dense model takes all windows at once, and no others: they shape its adjustment. Raises
+    InputError for frames smaller than a window.
+    """
+    if shapes.depth != job.frames.dtype.itemsize:
+        return 0
+    windows = len(job.origins())
+    frame = (shapes.height, shapes.width)
+    if job.dense:
+        return int(frame == fitted_shape(job.frames.surrounded) and windows == shapes.windows)
+    return shapes.passes(windows) if frame == job.frames.surrounded else 0
+
+
+def _rank(precision: Precision, arithmetic: Arithmetic) -> int | None:
+    """The rank of an arithmetic among engines, 0 the best; None if it may not be used.
+
+    Engines of "fp32" leave the file's types as they are: they are exact, eight-bit ones too.
+    """
+    exact = arithmetic == "fp32"
+    if precision == "exact":
+        return 0 if exact else None
+    return int(exact)
+
+
+def _missing(job: ModelJob, device: Device, *, inexact: bool) -> str:
+    """One line that says which engine is missing, and the command that builds it.
+
+    ``inexact``: whether there is one, but of 16 bits.
+    """
+    frames, stated = job.frames, job.conventions
+    height, width = frames.shape
+    what = f"no {'exact ' if inexact else ''}engine was built of this model for {device.name}"
+    what += f" and frames of {width}x{height}"
+    options = [f"--frame {width}x{height}"]
+    if frames.margin_px:
+        what += f" in a context of {frames.margin_px}"
+        options.append(f"--context {frames.margin_px}")
+    if job.stride != stated.stride:
+        what += f" with a stride of {job.stride}"
+        options.append(f"--stride {job.stride}")
+    options.append(f"--depth {8 * frames.dtype.itemsize}")
+    if job.precision == "half" and stated.precision == "float32":
+        options.append("--precision fp16")
+    if inexact:
+        what += ", only in 16 bits"
+    command = f"darkscan engine build --model {job.file} {' '.join(options)}"
+    return f"{what}: {command} --device {device.number}"
 
 
 def _require_torch() -> None:

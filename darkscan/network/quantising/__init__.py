@@ -14,7 +14,6 @@ from darkscan.network.quantising.acceptance import (
     read_model,
 )
 from darkscan.network.quantising.model import Target, quantise, trunk_nodes
-from darkscan.network.quantising.scoring import open_model, score_windows
 from darkscan.network.quantising.windows import (
     StatedWindows,
     data_set_windows,
@@ -31,11 +30,9 @@ __all__ = [
     "Target",
     "compare",
     "data_set_windows",
-    "open_model",
     "quantise",
     "quantise_file",
     "read_model",
-    "score_windows",
     "simulated_images",
     "simulated_windows",
     "trunk_nodes",

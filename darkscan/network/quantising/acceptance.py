@@ -3,13 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+import numpy as np
 import onnx
 
+from darkscan.inference.conventions import INPUTS
+from darkscan.inference.scoring import ModelScorer
 from darkscan.network.quantising.model import Target, add_metadata, is_dense, load_model, quantise
-from darkscan.network.quantising.scoring import open_model, score_windows
-from darkscan.network.quantising.windows import StatedWindows, Tick, silent
+from darkscan.network.quantising.windows import BATCH, StatedWindows, Tick, silent
 from darkscan.network.validation import (
     Figures,
     Scores,
@@ -20,6 +23,9 @@ from darkscan.network.validation import (
 from darkscan.pipeline.core.errors import DarkscanError, InputError
 from darkscan.pipeline.core.files import write_atomically
 from darkscan.pipeline.core.inputs import read_file
+
+ALLOWED_LOSS = 0.005
+"""The loss of F1 that is allowed, at the model's own threshold."""
 
 
 @dataclass(frozen=True)
@@ -65,19 +71,13 @@ class Comparison:
 
 
 def compare(
-    before: bytes,
-    after: bytes,
-    test: StatedWindows,
-    threshold: float,
-    *,
-    tick: Tick = silent,
-    dense: bool = False,
+    before: Path, after: Path, test: StatedWindows, threshold: float, *, tick: Tick = silent
 ) -> Comparison:
-    """Compares two models' contents at a threshold of the score, and at re-chosen ones."""
-    judging, scale = test.judging, test.full_scale
+    """Compares two model files at a threshold of the score, and at re-chosen ones."""
+    judging = test.judging
     first, second = (
-        score_windows(open_model(content), test.windows, scale, tick=tick, dense=dense)[judging]
-        for content in (before, after)
+        _scores(ModelScorer(file, threads=0, batch=BATCH), test, tick)[judging]
+        for file in (before, after)
     )
     rate = figures(first, test.labels[judging], threshold).false_positive_rate
     return Comparison(
@@ -85,6 +85,16 @@ def compare(
         after=_side(second, test, threshold, rate),
         agreement=float(((first >= threshold) == (second >= threshold)).mean()),
     )
+
+
+def _scores(scorer: ModelScorer, test: StatedWindows, tick: Tick) -> Scores:
+    """Scores of all windows, each without its neighbours': those the labels stand beside."""
+    parts = []
+    for part in test.parts(1 if scorer.dense else BATCH):
+        scored = scorer.images if scorer.dense else scorer
+        parts.append(scored(part, test.full_scale))
+        tick(len(part))
+    return np.concatenate(parts)
 
 
 def _side(scores: Scores, test: StatedWindows, threshold: float, rate: float) -> Side:
@@ -95,12 +105,6 @@ def _side(scores: Scores, test: StatedWindows, threshold: float, rate: float) ->
         kept=figures(scores, labels, threshold),
         rechosen=figures(scores, labels, rechosen),
     )
-
-
-ALLOWED_LOSS = 0.005
-"""Of F1, at the model's own threshold."""
-
-_INPUTS = {"frame", "origins", "gains", "offsets", "full_scale"}
 
 
 class FloatModel(NamedTuple):
@@ -117,8 +121,8 @@ def read_model(file: Path) -> FloatModel:
     content = read_file(file)
     model = load_model(content, file)
     names = {node.name for node in model.graph.input}
-    if names != _INPUTS:
-        problem = f"has inputs {', '.join(sorted(names))}; expected {', '.join(sorted(_INPUTS))}"
+    if names != set(INPUTS):
+        problem = f"has inputs {', '.join(sorted(names))}; expected {', '.join(sorted(INPUTS))}"
         raise InputError(problem, file=file)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     try:
@@ -148,9 +152,12 @@ def quantise_file(
     window twice. Raises InputError if ``file`` is no float model, DarkscanError if too
     much is lost, StorageError if ``out`` cannot be written; then nothing is.
     """
-    content, threshold, dense = read_model(file)
+    content, threshold, _ = read_model(file)
     model = quantise(content, target, calibration, file=file, tick=tick)
-    comparison = compare(content, _bytes_of(model), test, threshold, tick=tick, dense=dense)
+    with TemporaryDirectory(prefix="darkscan-quantise-") as folder:
+        candidate = Path(folder) / "model.onnx"
+        candidate.write_bytes(_bytes_of(model))
+        comparison = compare(file, candidate, test, threshold, tick=tick)
     on_comparison(comparison)
     if not comparison.loss <= allow:
         raise DarkscanError(

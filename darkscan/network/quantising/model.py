@@ -11,9 +11,24 @@ import onnx
 from onnx import numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-from darkscan.network.quantising.scoring import Feed, feeds
-from darkscan.network.quantising.windows import StatedWindows, Tick, silent
+from darkscan.inference import FrameWindows
+from darkscan.inference.frame_windows import Feed, constant_feed, cut_out, window_feed
+from darkscan.network.quantising.windows import (
+    BATCH,
+    STRIDE_PX,
+    WINDOW_PX,
+    StatedWindows,
+    Tick,
+    silent,
+)
 from darkscan.pipeline.core.errors import InputError
+from darkscan.pipeline.core.grid import window_origins
+
+_PREFIX = "darkscan."
+_POOLS = frozenset({"ReduceMean", "GlobalAveragePool"})
+_POOL_OF_WINDOWS = "AveragePool"
+_IN_EIGHT_BITS = frozenset({"Conv", "Relu", "Add", "Concat", "Split", "Resize"})
+_OF_STEM = frozenset({"Relu", "MaxPool", "Add"})
 
 
 def bias_behind_pooling(graph: onnx.GraphProto) -> None:
@@ -66,12 +81,6 @@ def bias_behind_pooling(graph: onnx.GraphProto) -> None:
     kept = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
     del graph.node[:]
     graph.node.extend(kept)
-
-
-_POOLS = frozenset({"ReduceMean", "GlobalAveragePool"})
-_POOL_OF_WINDOWS = "AveragePool"
-_IN_EIGHT_BITS = frozenset({"Conv", "Relu", "Add", "Concat", "Split", "Resize"})
-_OF_STEM = frozenset({"Relu", "MaxPool", "Add"})
 
 
 def trunk_nodes(graph: onnx.GraphProto) -> list[str]:
@@ -131,11 +140,8 @@ def _upstream(graph: onnx.GraphProto, tensor: str) -> set[str]:
     return names
 
 
-_PREFIX = "darkscan."
-
-
 class Target(Enum):
-    """What the model is to run on, which decides how its numbers are signed."""
+    """The kind of device that the model is to run on: it decides how numbers are signed."""
 
     CPU = "cpu"
     """ONNX Runtime and OpenVINO: unsigned feature maps, for which processors have a product
@@ -194,7 +200,7 @@ def quantise(
 
 
 def add_metadata(model: onnx.ModelProto, entries: dict[str, str]) -> None:
-    """Adds entries, in their order, to those that the model has."""
+    """Adds metadata entries, in their order, to those that the model has."""
     for key, value in entries.items():
         model.metadata_props.add(key=key, value=value)
 
@@ -216,8 +222,7 @@ class _Calibration(CalibrationDataReader):  # type: ignore[misc]
     """The calibration's windows, as ONNX Runtime asks for them."""
 
     def __init__(self, calibration: StatedWindows, tick: Tick, *, dense: bool) -> None:
-        windows, full_scale = calibration.windows, calibration.full_scale
-        self._feeds: Iterator[Feed] = feeds(windows, full_scale, dense=dense)
+        self._feeds = _feeds(calibration, dense=dense)
         self._dense = dense
         self._tick = tick
 
@@ -227,3 +232,16 @@ class _Calibration(CalibrationDataReader):  # type: ignore[misc]
         if feed is not None:
             self._tick(1 if self._dense else len(feed["origins"]))
         return feed
+
+
+def _feeds(calibration: StatedWindows, *, dense: bool) -> Iterator[Feed]:
+    """The model's inputs: batches of windows, or for a dense model image after image."""
+    for part in calibration.parts(1 if dense else BATCH):
+        if dense:
+            (image,) = part
+            origins = window_origins(image.shape, WINDOW_PX, STRIDE_PX)
+            windows = FrameWindows.adjusted(image, origins, WINDOW_PX)
+        else:
+            windows = cut_out(part)
+        full_scale = round(calibration.full_scale)
+        yield constant_feed(windows.frame, full_scale) | window_feed(windows)

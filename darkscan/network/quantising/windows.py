@@ -1,6 +1,6 @@
 """The windows that a model is calibrated or judged on, and what they are, in words."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from darkscan.pipeline.core.scan import Pixels
 from darkscan.simulation.element.crops import training_crops
 from darkscan.simulation.element.windows import training_batch
 
-_BATCH = 16
+WINDOW_PX, STRIDE_PX = 256, 128
+BATCH = 16
 
 Tick = Callable[[int], object]
 """Told how many more windows are done."""
@@ -34,22 +35,27 @@ class StatedWindows:
     seed: int
     description: str
     unit: str = "windows"
-    """What is counted, in words."""
+    """The unit that is counted, in words."""
 
     def __len__(self) -> int:
         return len(self.windows)
 
+    def parts(self, size: int) -> Iterator[Pixels]:
+        """The windows or images in their order, ``size`` at a time, in the end those left."""
+        for first in range(0, len(self.windows), size):
+            yield self.windows[first : first + size]
+
     @property
     def judging(self) -> npt.NDArray[np.bool_]:
-        """Which labels are 0 or 1."""
+        """(N,) whether each label is 0 or 1."""
         return np.asarray(self.labels >= 0)
 
 
 def simulated_images(count: int, *, seed: int, tick: Tick = silent) -> StatedWindows:
     """``count`` simulated images of nine windows, for dense models."""
     images, labels = [], []
-    for index, first in enumerate(range(0, count, _BATCH)):
-        size = min(_BATCH, count - first)
+    for index, first in enumerate(range(0, count, BATCH)):
+        size = min(BATCH, count - first)
         drawn = training_crops(seed, index, size)
         images.append(drawn.images)
         labels.append(drawn.labels.ravel())
@@ -68,8 +74,8 @@ def simulated_images(count: int, *, seed: int, tick: Tick = silent) -> StatedWin
 def simulated_windows(count: int, *, seed: int, tick: Tick = silent) -> StatedWindows:
     """``count`` simulated windows at full difficulty, scratched or clean, none grazed."""
     images, labels = [], []
-    for index, first in enumerate(range(0, count, _BATCH)):
-        size = min(_BATCH, count - first)
+    for index, first in enumerate(range(0, count, BATCH)):
+        size = min(BATCH, count - first)
         batch = training_batch(seed, index, size, 1.0, "mixed", grazed=0.0)
         images.append(batch.images)
         labels.append(batch.labels)

@@ -1,4 +1,8 @@
-"""What a classification worker does, wherever its frames come from and its answers go."""
+"""The loop of a classification worker, wherever its frames come from and its results go.
+
+Frames are started on the model's backend, some ahead of each other and small ones in shared
+calls; the windows' scores come back, and the scratches within positive windows are traced.
+"""
 
 import time
 from collections import deque
@@ -10,9 +14,10 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from darkscan.centrelines import find_centrelines
-from darkscan.inference import Backend, FrameWindows, Pending, Seen, scores_in_context
+from darkscan.inference import FrameFormat, FrameWindows, Pending, Seen, scores_with_neighbours
 from darkscan.inference.backend import FloatArray
-from darkscan.inference.opening import stacked, unstacked
+from darkscan.inference.frame_windows import stacked, unstacked
+from darkscan.inference.worker_backend import WorkerBackend
 from darkscan.pipeline.core.frame_results import Centrelines, ModelInfo
 from darkscan.pipeline.core.scan import Pixels
 from darkscan.pipeline.transport.messages import Prepared
@@ -28,15 +33,15 @@ class Job(NamedTuple):
 
     @property
     def again(self) -> bool:
-        """Whether it was sent before: it may be what its worker died of."""
+        """Whether the frame was sent before: its worker may have died of it."""
         return self.prepared.ref.attempt > 0
 
 
 class Classified(NamedTuple):
-    """What was found in a frame: ``scores`` (N,) of its windows, and its scratches.
+    """A frame's result: the ``scores`` (N,) of its windows, and its scratches.
 
-    ``started_ns`` and ``finished_ns``: monotonic; of frames that were computed together each
-    has its own share.
+    ``started_ns`` and ``finished_ns``: monotonic; frames that were computed together share the
+    time between them.
     """
 
     scores: FloatArray
@@ -46,36 +51,36 @@ class Classified(NamedTuple):
 
 
 class Supply(Protocol):
-    """Where a worker gets its frames and hands in what it found."""
+    """The source of a worker's frames, which also takes its results."""
 
     def ask(self, frames: int) -> None:
-        """Says that there is room for so many frames, 1 or more; twice is as once."""
+        """Says that there is room for so many frames, 1 or more; a repetition changes nothing."""
 
     def next(self) -> Prepared | None:
-        """The next frame that is there now."""
+        """The next frame that has arrived; None if there is none now."""
 
     def take(self, prepared: Prepared) -> Pixels | None:
-        """The frame's pixels with what lies around it; None if others see to it by now.
+        """The frame's pixels with its margin; None if another worker has the frame by now.
 
-        (height + 2 margin, width + 2 margin), contiguous; they stay until ``let_go``.
+        Of the shape ``FrameFormat.surrounded``, contiguous; they stay until ``let_go``.
         """
 
     def let_go(self, prepared: Prepared) -> None:
         """The worker is done with the frame's pixels."""
 
     def deliver(self, job: Job, classified: Classified) -> None:
-        """Hands in what was found in a frame."""
+        """Hands in a frame's result."""
 
     def fail(self, job: Job, error: Exception) -> None:
-        """The frame made an error."""
+        """Reports that the frame caused an error."""
 
     def beat(self) -> None:
-        """The worker is alive."""
+        """Shows that the worker is alive."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call of the model: its frames, and what is under way for them."""
+    """One call of the model under way, and its frames."""
 
     jobs: Sequence[Job]
     windows: Sequence[FrameWindows]
@@ -93,28 +98,24 @@ class Classifier:
     def __init__(
         self,
         supply: Supply,
-        backend: Backend,
-        *,
+        worker: WorkerBackend,
         model: ModelInfo,
-        full_scale: int,
-        margin: int = 0,
-        frames_a_call: int = 1,
+        frames: FrameFormat,
+        *,
         batch_wait_s: float = 0.0,
-        ahead: int = 1,
+        ahead: int | None = None,
     ) -> None:
         """Takes up the work; nothing is asked for before ``step``.
 
-        ``margin``: pixels around each frame; ``batch_wait_s``: how long a call may wait for
-        frames to share it with; ``ahead``: calls under way at a time, see ``Backend.ahead``.
+        ``batch_wait_s``: how long a call may wait for frames to share it with; ``ahead``: calls
+        under way at a time; left out, as many as the backend likes, see ``Backend.ahead``.
         """
         self._supply = supply
-        self._backend = backend
+        self._backend, self._frames_a_call = worker
         self._model = model
-        self._full_scale = full_scale
-        self._margin = margin
-        self._frames_a_call = frames_a_call
+        self._format = frames
         self._batch_wait_s = batch_wait_s
-        self._ahead = ahead
+        self._ahead = self._backend.ahead if ahead is None else ahead
         self._waiting: deque[Job] = deque()
         self._under_way: deque[Call] = deque()
         self._finished_ns = 0
@@ -127,11 +128,11 @@ class Classifier:
 
     @property
     def capacity(self) -> int:
-        """Frames to have in hands: those under way and those of the next call."""
+        """The frames to hold at a time: those under way and those of the next call."""
         return (self._ahead + 1) * self._frames_a_call
 
     def step(self) -> bool:
-        """Does what is to be done next; False if there is nothing, see ``patience_s``."""
+        """Takes one step of the work; False if there is nothing to do, see ``patience_s``."""
         self._take_in()
         if self._may_start():
             self._start()
@@ -143,7 +144,7 @@ class Classifier:
 
     @property
     def patience_s(self) -> float | None:
-        """How long to wait for more frames before those that are here are begun; None: ever."""
+        """How long to wait for more frames before those waiting are started; None: for ever."""
         if not self._waiting:
             return None
         came = self._waiting[0].received_ns
@@ -154,7 +155,7 @@ class Classifier:
         self._waiting.clear()
         while self._under_way:
             call = self._under_way.popleft()
-            with suppress(Exception):  # nobody wants to know any more
+            with suppress(Exception):  # its outcome is of no use any more
                 call.pending()  # a device may still read the pixels
             self._let_go(call.jobs)
 
@@ -176,7 +177,7 @@ class Classifier:
         return len(self._waiting) >= self._frames_a_call or not self.patience_s
 
     def _next_jobs(self) -> Iterator[Job]:
-        """The frames of the next call, the first of them whatever it is."""
+        """The frames of the next call; one that was sent before is alone in its call."""
         yield (first := self._waiting.popleft())
         for _ in range(self._frames_a_call - 1):
             if first.again or not self._waiting or self._waiting[0].again:
@@ -201,13 +202,13 @@ class Classifier:
             self._under_way.append(Call(jobs, windows, pending, started))
 
     def _windows_of(self, prepared: Prepared, pixels: Pixels) -> FrameWindows:
-        origins = prepared.origins + np.int32(self._margin) if self._margin else prepared.origins
+        origins = prepared.origins + np.int32(self._format.margin_px)
         return FrameWindows(pixels, origins, prepared.gains, prepared.offsets)
 
     def _pending(self, windows: Sequence[FrameWindows]) -> Pending:
         return self._backend.start(
             stacked(windows, self._frames_a_call),
-            self._full_scale,
+            self._format.full_scale,
             between_batches=self._supply.beat,
         )
 
@@ -227,9 +228,10 @@ class Classifier:
                 self._supply.let_go(job.prepared)
 
     def _sort_out(self, call: Call, error: Exception) -> None:
-        """A call failed: with several frames each is tried alone, to see whose fault it is.
+        """Deals with a failed call: each of several frames is tried alone, to find the bad one.
 
-        Raises the error if it is not the frames': then a new process may do better.
+        Raises the error after several failures in a row: then it is this process that is at
+        fault, and a new one may do better.
         """
         if len(call.jobs) == 1:
             (job,) = call.jobs
@@ -237,7 +239,7 @@ class Classifier:
             self._supply.let_go(job.prepared)
             self._failures += 1
             if self._failures >= _MOST_FAILURES:
-                self.drop_all()  # they are not what this process dies of
+                self.drop_all()  # none of these frames caused the failures
                 raise error
             return
         try:
@@ -248,16 +250,16 @@ class Classifier:
                     alone = Call([job], [windows], _raising(own), call.started_ns)
                 self._finish(alone)
         finally:
-            self._let_go(call.jobs)  # those that were not tried any more, too
+            self._let_go(call.jobs)  # also the frames that were not tried any more
 
     def _conclude(self, job: Job, windows: FrameWindows, seen: Seen, started_ns: int) -> None:
         prepared, model = job.prepared, self._model
-        scores = scores_in_context(seen, prepared.origins, model.window)
+        scores = scores_with_neighbours(seen, prepared.origins, model.window)
         positive = scores >= model.grow_threshold
-        frame = _inner(windows.frame, self._margin)
+        frame = self._format.inner(windows.frame)
         lines = None if seen.lines is None else seen.lines[positive]
         centrelines = find_centrelines(frame, prepared.origins[positive], model.window, lines)
-        # While the frame before was not done, this one was waiting.
+        # Until the frame before was finished, this one was waiting.
         started = max(started_ns, self._finished_ns)
         self._finished_ns = time.monotonic_ns()
         self._supply.deliver(job, Classified(scores, centrelines, started, self._finished_ns))
@@ -275,9 +277,3 @@ def _raising(error: Exception) -> Pending:
         raise error
 
     return fail
-
-
-def _inner(surrounded: Pixels, margin: int) -> Pixels:
-    """The frame proper, without what lies around it."""
-    height, width = surrounded.shape
-    return surrounded[margin : height - margin, margin : width - margin]

@@ -65,9 +65,9 @@ class Gateway:
         self._to_merging = Outbox(run_dir, "merging")
         self._to_acquisition = Outbox(run_dir, "acquisition")
         self._to_preprocessing = Outbox(run_dir, "preprocessing")
-        # Workers that were lost while at work on a frame and have not been heard of since.
+        # For each frame the workers that were lost at work on it and not heard of since.
         self._lost_on: defaultdict[FrameId, set[str]] = defaultdict(set)
-        self._refused: set[bytes] = set()  # they are told once and not listened to again
+        self._refused: set[bytes] = set()  # connections told once and not listened to again
         self._next_look = 0.0
         self._deserted_since: float | None = None  # frames wait and nobody takes them
         self._frames = 0
@@ -75,7 +75,7 @@ class Gateway:
         station.listen_to(self._port.socket)
 
     def run(self) -> None:
-        """Works until it is told to stop; then the workers know that the run has ended."""
+        """Works until it is told to stop, then tells the workers that the run has ended."""
         while not self._station.stopping:
             for arrival in self._port.arrivals(self._refused):
                 self._hear(arrival)
@@ -102,7 +102,7 @@ class Gateway:
         self._port.close()
 
     def _doing(self) -> str:
-        """What the run waits for: frames are there and nobody, here or elsewhere, takes them."""
+        """Says that the run waits for a worker, if frames wait and no worker takes them."""
         since, patience_s = self._deserted_since, _DESERTED_S if self._spec.workers else 0.0
         if len(self._peers) or since is None or time.monotonic() - since < patience_s:
             return ""
@@ -142,7 +142,7 @@ class Gateway:
         if peer is not None:
             if time.monotonic() - peer.joined_at < _JOINS_APART_S:
                 return
-            # It took us for gone: it knows nothing any more of what it had in hands.
+            # It took us for gone, and has forgotten the frames that it held.
             self._part_with(peer, "it joins again")
         self._welcome(identity, join)
 
@@ -203,7 +203,7 @@ class Gateway:
     def _count(self, peer: Peer, scored: Scored) -> None:
         in_hand = peer.in_hands.pop(scored.ref, None)
         if in_hand is None:
-            return  # a late answer: the frame was given to others
+            return  # a late answer: another worker has the frame by now
         try:
             require_fit(scored, in_hand.prepared, self._spec.scan)
         except ValueError as error:
@@ -211,7 +211,7 @@ class Gateway:
             self._hear_nonsense(peer, in_hand, f"its answer is none: {error}")
             return
         peer.implausible = 0
-        # A slot is not used again before its frame is in the journal: then nobody needs this.
+        # A slot with another frame means that this one's result is in the journal already.
         if self._ring.still_holds(scored.ref):
             self._to_merging.send(_result(in_hand, scored, peer))
             self._lost_on.pop(scored.ref.frame, None)
@@ -220,7 +220,7 @@ class Gateway:
         self._ring.let_go(scored.ref, Role.CLASSIFICATION)
 
     def _hear_nonsense(self, peer: Peer, in_hand: InHand, problem: str) -> None:
-        """An answer cannot be one: an error that the frame made, unless all answers are so."""
+        """Counts an impossible answer as the frame's failure; after several in a row, refuses."""
         self._fail(in_hand, f"{peer.name}: {problem}")
         peer.implausible += 1
         if peer.implausible >= _MOST_IMPLAUSIBLE:
@@ -243,7 +243,10 @@ class Gateway:
                 self._lose(peer, f"it was silent for {self._timeout_s:g} s")
 
     def _lose(self, peer: Peer, reason: str) -> None:
-        """A worker is gone, or cut off: nobody knows which, and whether of its frame."""
+        """Parts with a worker that died or was cut off, and suspects the frame it was at work on.
+
+        The frame has failed if another worker was lost on it before.
+        """
         if peer.in_hands:
             first = next(iter(peer.in_hands))
             suspects = self._lost_on[first.frame]
@@ -262,7 +265,7 @@ class Gateway:
         self._peers.remove(peer)
 
     def _give_back(self, prepared: Prepared) -> None:
-        """Preprocessing prepares the frame once more, for whoever has room."""
+        """Has preprocessing prepare the frame once more, for a worker with room."""
         captured = Captured(ref=prepared.ref, meta=prepared.meta, stamps=prepared.stamps[:1])
         self._to_preprocessing.send(captured)
 
@@ -273,7 +276,7 @@ class Gateway:
 
 
 def _result(in_hand: InHand, scored: Scored, peer: Peer) -> FrameResult:
-    """The frame's result as a worker here would have sent it, timed by this computer's clock."""
+    """The frame's result as a local worker would have sent it, timed by this computer's clock."""
     prepared, finished = in_hand.prepared, time.monotonic_ns()
     stamp = Stamp(
         stage="classification",

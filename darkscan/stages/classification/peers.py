@@ -22,7 +22,7 @@ class InHand(NamedTuple):
 
 @dataclass
 class Peer:
-    """One of them, and its place at the desk."""
+    """A worker on another computer, and its place at the desk."""
 
     identity: bytes
     name: str
@@ -32,39 +32,42 @@ class Peer:
     joined_at: float
     last_heard: float
     capacity: int = 0
-    """Frames it wants to have in hands; none before it is set up."""
+    """The frames it can hold at a time; none before its backend is open."""
 
     in_hands: dict[FrameRef, InHand] = field(default_factory=dict)
-    """What it has, the oldest first: the one it is at work on."""
+    """The frames it holds, the oldest first: it is at work on that one."""
 
     implausible: int = 0
-    """Answers in a row that cannot be any to their frames."""
+    """Answers in a row that cannot be those to their frames."""
 
     asked: int = 0
-    """Frames that the desk was asked for and has not given yet, as far as is known."""
+    """Frames that the desk was asked for and has not given yet, as far as the gateway knows."""
 
     asked_at: float = 0.0
 
     def next(self) -> Prepared | None:
-        """The next frame that the desk gave for it."""
+        """The next frame that the desk gave for this worker; None if there is none."""
         prepared = _next(self.desk)
         self.asked = max(0, self.asked - (prepared is not None))
         return prepared
 
     def ask_if_room(self) -> None:
-        """Asks the desk for as many frames as there is room for; now and then again."""
+        """Asks the desk for as many frames as there is room for, and again after a while."""
         room, now = self.capacity - len(self.in_hands), time.monotonic()
-        # Preprocessing may have been restarted since.
+        # Asked again, as preprocessing may have been restarted since and have forgotten.
         if room > self.asked or (room > 0 and now - self.asked_at >= _ASK_AGAIN_S):
             self.asked, self.asked_at = room, now
             self.desk.ask(room)
 
 
 class Peers:
-    """All that are connected. Numbers and places at the desk go from one to the next."""
+    """All workers that are connected.
+
+    Number and place at the desk of a worker that has left are passed on to the next one.
+    """
 
     def __init__(self, run_dir: Path, first_number: int, station: Station) -> None:
-        """``first_number``: that no worker on this computer has."""
+        """``first_number``: the first one that no worker on this computer has."""
         self._run_dir = run_dir
         self._first_number = first_number
         self._station = station
@@ -81,16 +84,16 @@ class Peers:
         return identity in self._connected
 
     def get(self, identity: bytes) -> Peer | None:
-        """The worker behind a connection."""
+        """The worker behind a connection; None if it has not joined."""
         return self._connected.get(identity)
 
     @property
     def in_hand(self) -> int:
-        """Frames that all of them have."""
+        """The number of frames that all of them hold."""
         return sum(len(peer.in_hands) for peer in self)
 
     def add(self, identity: bytes, join: Join) -> Peer:
-        """Takes a worker in."""
+        """Adds a worker that has joined."""
         number, desk = self._left.pop() if self._left else self._new_place()
         now = time.monotonic()
         peer = Peer(identity, join.name, join.process, number, desk, joined_at=now, last_heard=now)
@@ -98,13 +101,13 @@ class Peers:
         return peer
 
     def remove(self, peer: Peer) -> None:
-        """Forgets a worker; its place at the desk stays: frames may be on their way to it."""
+        """Forgets a worker; its place at the desk stays, as frames may be on their way there."""
         del self._connected[peer.identity]
         peer.desk.ask(0)
         self._left.append((peer.number, peer.desk))
 
     def stranded(self) -> Iterator[Prepared]:
-        """Frames that the desk gave for workers that have gone."""
+        """The frames that the desk gave for workers that have gone."""
         for _, desk in self._left:
             while (prepared := _next(desk)) is not None:
                 yield prepared

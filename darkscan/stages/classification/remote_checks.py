@@ -1,4 +1,4 @@
-"""Checks what comes from workers on other computers, and the model file sent to them."""
+"""Checks of the messages between the gateway and its workers, and of the model file sent."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,22 +9,20 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.inference.opening import surrounded_shape
+from darkscan.inference import FrameFormat
 from darkscan.pipeline.core.errors import DarkscanError, InputError, StorageError
 from darkscan.pipeline.core.inputs import read_file
 from darkscan.pipeline.core.scan import Pixels, ScanInfo
 from darkscan.pipeline.transport.messages import Prepared, Scored
 
 
-def pixels_of(
-    payload: memoryview | None, prepared: Prepared, scan: ScanInfo, margin: int
-) -> Pixels:
-    """The pixels (H + 2 margin, W + 2 margin) that came with a frame, mostly without a copy.
+def pixels_of(payload: memoryview | None, prepared: Prepared, frames: FrameFormat) -> Pixels:
+    """The pixels that came with a frame, with its margin; mostly without a copy.
 
-    Raises ValueError unless they and the frame's windows are what the scan's frames are.
+    Raises ValueError unless they and the frame's windows fit the format of the scan's frames.
     """
-    height, width = surrounded_shape(scan, margin)
-    expected = height * width * scan.dtype.itemsize
+    height, width = frames.surrounded
+    expected = height * width * frames.dtype.itemsize
     size = 0 if payload is None else payload.nbytes
     if payload is None or size != expected:
         raise ValueError(f"came with {size} bytes of pixels, not {expected}")
@@ -33,11 +31,11 @@ def pixels_of(
     _require(prepared.gains, "gains", np.float32, (count,))
     _require(prepared.offsets, "offsets", np.float32, (count,))
     # Bytes that came over a network may lie at any address.
-    return np.require(np.frombuffer(payload, scan.dtype), requirements="A").reshape(height, width)
+    return np.require(np.frombuffer(payload, frames.dtype), requirements="A").reshape(height, width)
 
 
 def require_fit(scored: Scored, prepared: Prepared, scan: ScanInfo) -> None:
-    """Raises ValueError unless the answer can be one to that frame."""
+    """Raises ValueError unless the scores and lines can be those of that frame."""
     _require(scored.scores, "scores", np.float32, (len(prepared.origins),))
     if not ((scored.scores >= 0) & (scored.scores <= 1)).all():
         raise ValueError("scores must be probabilities")
@@ -59,7 +57,7 @@ def _require(
 
 
 def read_model(path: Path, expected: str) -> bytes:
-    """The file's bytes. Raises InputError if it is gone or no longer the one of that hash."""
+    """A model file's bytes. Raises InputError if it is gone or has another hash by now."""
     content = read_file(path)
     if _hash(content) != expected:
         raise InputError("has changed since the run began", file=path)
@@ -68,7 +66,7 @@ def read_model(path: Path, expected: str) -> bytes:
 
 @contextmanager
 def model_file(content: bytes, expected: str) -> Iterator[Path]:
-    """A file of its own for the bytes that came. Raises DarkscanError unless they are whole."""
+    """A temporary file with a model's bytes. Raises DarkscanError unless they are whole."""
     if _hash(content) != expected:
         raise DarkscanError("the model did not come whole")
     with TemporaryDirectory(prefix="darkscan-worker-") as folder:

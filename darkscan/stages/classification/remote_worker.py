@@ -8,7 +8,8 @@ from pathlib import Path
 from secrets import token_hex
 from typing import NamedTuple
 
-from darkscan.inference.opening import Calls
+from darkscan.inference import FrameFormat
+from darkscan.inference.worker_backend import WorkerBackend
 from darkscan.pipeline.core.errors import DarkscanError
 from darkscan.pipeline.core.scan import Pixels
 from darkscan.pipeline.transport.messages import (
@@ -34,20 +35,18 @@ from darkscan.stages.classification.remote_checks import model_file, pixels_of
 
 _BEAT_S = 0.5
 _JOIN_AGAIN_S = 1.0
-_SILENT_S = 10.0
-"""A gateway that says nothing for so long is taken for gone."""
-
+_SILENT_S = 10.0  # a gateway that says nothing for longer is taken for gone
 _ON_THE_WAY = 1  # calls' worth of frames that travel while others are computed
 
 
-OpenBackend = Callable[[Path, Joined], Calls]
+OpenBackend = Callable[[Path, Joined], WorkerBackend]
 """Opens the backend for a model file and the run that was joined. Raises InputError."""
 
 
 class _Ready(NamedTuple):
-    """A backend, and what it was opened for."""
+    """A backend, and the run that it was opened for."""
 
-    calls: Calls
+    worker: WorkerBackend
     joined: Joined
 
 
@@ -66,7 +65,7 @@ class RemoteWorker:
     ) -> None:
         """Begins to connect.
 
-        ``say``: tells people how it goes; ``stays``: for the next run and the one after;
+        ``say`` prints a line for people; ``stays``: waits for the next run when one ends;
         ``wait_s``: gives up when no run answers for so long, unless it stays.
         """
         self._address = address
@@ -79,7 +78,7 @@ class RemoteWorker:
         self._wait_s = wait_s
         self._client = GatewayClient(address)
         self._ready: _Ready | None = None
-        self._model = b""  # the file's bytes, for another scan with the same
+        self._model = b""  # the file's bytes, for another scan with the same model
 
     def run(self) -> None:
         """Works until the run ends. Raises DarkscanError if it cannot take part, or no more."""
@@ -89,7 +88,8 @@ class RemoteWorker:
         except WireError as error:
             raise DarkscanError(f"{self._address}: speaks another language: {error}") from error
         except (KeyboardInterrupt, Exception):
-            self._client.send(Leaving())  # what it has in hands is not what it ends of
+            # The frames it holds are not to blame: the gateway gives them to others.
+            self._client.send(Leaving())
             raise
         finally:
             self._client.close(linger_ms=500)
@@ -119,25 +119,17 @@ class RemoteWorker:
         """Works for a run; True if it goes on but this worker was cut off from it."""
         joined = delivery.message
         assert isinstance(joined, Joined)
-        calls = self._backend_for(joined, delivery.payload)
-        model = joined.model
+        worker = self._backend_for(joined, delivery.payload)
         self._say(
             f"joined {self._address}: {joined.scan.element}, {joined.scan.side}; "
-            f"model {model.name} on {calls.backend.name}"
+            f"model {joined.model.name} on {worker.backend.name}"
         )
         supply = _LinkSupply(self._client, self._address, joined)
-        classifier = Classifier(
-            supply,
-            calls.backend,
-            model=model,
-            full_scale=joined.scan.full_scale,
-            margin=joined.margin_px,
-            frames_a_call=calls.frames,
-            batch_wait_s=joined.batch_wait_ms / 1000,
-            ahead=calls.backend.ahead,
-        )
-        frames = classifier.capacity + _ON_THE_WAY * calls.frames
-        self._client.send(Capacity(frames=frames))
+        frames = FrameFormat.of_scan(joined.scan, joined.margin_px)
+        wait_s = joined.batch_wait_ms / 1000
+        classifier = Classifier(supply, worker, joined.model, frames, batch_wait_s=wait_s)
+        capacity = classifier.capacity + _ON_THE_WAY * worker.frames_a_call
+        self._client.send(Capacity(frames=capacity))
         while not supply.over:
             if not self._step(classifier):
                 patience = classifier.patience_s
@@ -159,25 +151,25 @@ class RemoteWorker:
             return classifier.step()
         except (DarkscanError, WireError):
             raise
-        except Exception as error:  # the backend's, after several: whatever libraries raise
+        except Exception as error:  # of the backend, after several: libraries raise anything
             raise DarkscanError(f"{self._address}: gives up: {describe(error)}") from error
 
-    def _backend_for(self, joined: Joined, content: memoryview | None) -> Calls:
-        """The backend; the one there is if the run wants nothing else."""
+    def _backend_for(self, joined: Joined, content: memoryview | None) -> WorkerBackend:
+        """The backend for a run: the open one if the run before had the same model and scan."""
         if self._ready is not None and self._ready.joined == joined:
-            return self._ready.calls
+            return self._ready.worker
         self._close_backend()
         model = self._model if content is None else bytes(content)
         with model_file(model, joined.model.hash) as path:
-            calls = self._open_backend(path, joined)
+            worker = self._open_backend(path, joined)
         self._model = model
-        self._ready = _Ready(calls, joined)
+        self._ready = _Ready(worker, joined)
         self._join = self._join.model_copy(update={"model_hash": joined.model.hash})
-        return calls
+        return worker
 
     def _close_backend(self) -> None:
         if self._ready is not None:
-            self._ready.calls.backend.close()
+            self._ready.worker.backend.close()
             self._ready = None
 
 
@@ -187,23 +179,23 @@ class _LinkSupply:
     def __init__(self, client: GatewayClient, address: str, joined: Joined) -> None:
         self._client = client
         self._address = address
-        self._joined = joined
+        self._frames = FrameFormat.of_scan(joined.scan, joined.margin_px)
         self._arrived: deque[Prepared] = deque()
         self._pixels: dict[FrameRef, Pixels] = {}
         self._heard = time.monotonic()
         self._next_beat = 0.0
         self._cut = False
         self.ended = False
-        """Whether there is no more to do."""
+        """Whether the run has ended."""
 
         self.over = False
-        """Whether that is so, or the gateway takes this worker for gone, or is gone itself."""
+        """Whether the run has ended, or the gateway is gone, or takes this worker for gone."""
 
         self.failed = 0
         self.last_error = ""
 
     def ask(self, frames: int) -> None:
-        """See Supply.ask: the gateway knows what is in hands, and sends as much as it may."""
+        """See Supply.ask: does nothing, as the gateway keeps count of this worker's frames."""
 
     def next(self) -> Prepared | None:
         """See Supply.next."""
@@ -211,7 +203,7 @@ class _LinkSupply:
             self._heard = time.monotonic()
             self._hear(delivery)
         if self._cut or time.monotonic() - self._heard > _SILENT_S:
-            self.over = True  # after the last words of who is gone
+            self.over = True  # only after the last messages of a gateway that is gone were read
         if self.over:
             return None
         return self._arrived.popleft() if self._arrived else None
@@ -249,9 +241,7 @@ class _LinkSupply:
         match delivery.message:
             case Prepared() as prepared:
                 try:
-                    pixels = pixels_of(
-                        delivery.payload, prepared, self._joined.scan, self._joined.margin_px
-                    )
+                    pixels = pixels_of(delivery.payload, prepared, self._frames)
                 except ValueError as error:
                     self._fail(prepared.ref, describe(error))
                 else:
@@ -271,5 +261,5 @@ class _LinkSupply:
         self._send(NotScored(ref=ref, error=error))
 
     def _send(self, message: Message) -> None:
-        # Nobody there: the frames are given to others, and this worker joins again.
+        # Without a gateway, others get the frames, and this worker joins again.
         self._cut |= not self._client.send(message)

@@ -7,12 +7,12 @@ from typing import Protocol
 import structlog
 import zmq
 
-from darkscan.inference import Backend, file_hash
+from darkscan.inference import Backend, FrameFormat, ModelJob, Placement, file_hash
 from darkscan.inference.backend import FetchesFrames
-from darkscan.inference.opening import set_up
+from darkscan.inference.selection import device_of
+from darkscan.inference.worker_backend import WorkerBackend, open_worker_backend, shares_calls
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.frame_results import FrameResult, Stamp
-from darkscan.pipeline.core.recipe import Processes
 from darkscan.pipeline.core.scan import Pixels
 from darkscan.pipeline.running.specification import RING_NAME, RunSpec
 from darkscan.pipeline.transport.links import DeskClient, Outbox
@@ -31,59 +31,40 @@ def classify(run_dir: Path, spec: RunSpec, station: Station) -> None:
     """
     if file_hash(spec.model_path) != spec.model.hash:
         raise InputError("has changed since the run began", file=spec.model_path)
-    processes = spec.recipe.processes
-    devices = spec.devices
-    calls = set_up(
-        spec.backend,
-        devices[station.index % len(devices)] if devices else None,
+    inspection, processes = spec.recipe.inspection, spec.recipe.processes
+    job = ModelJob.read(
         spec.model_path,
-        scan=spec.scan,
-        model=spec.model,
-        margin=spec.recipe.inspection.context_px,
-        threads=spec.threads,
-        batch=processes.batch,
-        shares_calls=shares_calls(processes, on_gpu=bool(devices)),
-        precision=spec.recipe.inspection.precision,
+        FrameFormat.of_scan(spec.scan, inspection.context_px),
+        stride=spec.model.stride,
+        precision=inspection.precision,
     )
-    Classification(run_dir, spec, calls.backend, station, frames_a_call=calls.frames).run()
-
-
-def shares_calls(processes: Processes, *, on_gpu: bool) -> bool:
-    """Whether small frames share calls of the model.
-
-    On a processor the caches are better off with one frame after the other, unless frames
-    are waited for anyway. Where one failure sets a frame aside, none may suffer for another.
-    """
-    return processes.attempts > 1 and (on_gpu or processes.batch_wait_ms > 0)
+    device = device_of(station.index, spec.devices)
+    # Where one failure sets a frame aside, no frame may suffer for another one's.
+    sharing = processes.attempts > 1 and shares_calls(device, processes.batch_wait_ms)
+    placement = Placement(spec.backend, device, spec.threads, processes.batch)
+    worker = open_worker_backend(job, placement, sharing=sharing)
+    Classification(run_dir, spec, worker, station).run()
 
 
 class Classification:
     """One worker on this computer: its frames stay in the ring."""
 
     def __init__(
-        self,
-        run_dir: Path,
-        spec: RunSpec,
-        backend: Backend,
-        station: Station,
-        *,
-        frames_a_call: int = 1,
+        self, run_dir: Path, spec: RunSpec, worker: WorkerBackend, station: Station
     ) -> None:
-        """``frames_a_call``: see ``stacking.frames_a_call``; the backend takes frames so tall."""
+        """Joins the run; the worker's backend is ready for the frames of the run's scan."""
         processes = spec.recipe.processes
         self._station = station
         supply = RingSupply(run_dir, station, self._beat)
-        supply.show_to(backend)
+        supply.show_to(worker.backend)
         self._classifier = Classifier(
             supply,
-            backend,
-            model=spec.model,
-            full_scale=spec.scan.full_scale,
-            margin=supply.margin,
-            frames_a_call=frames_a_call,
+            worker,
+            spec.model,
+            FrameFormat.of_scan(spec.scan, spec.recipe.inspection.context_px),
             batch_wait_s=processes.batch_wait_ms / 1000,
             # As with shared calls: the frames that a worker dies with are all suspected.
-            ahead=1 if processes.attempts == 1 else backend.ahead,
+            ahead=1 if processes.attempts == 1 else None,
         )
 
     def run(self) -> None:
@@ -99,7 +80,7 @@ class Classification:
 
 
 class Listening(Protocol):
-    """What a supply needs of its Station."""
+    """The part of a Station that a supply needs."""
 
     index: int
 
@@ -116,7 +97,6 @@ class RingSupply:
         self._to_merging = Outbox(run_dir, "merging")
         self._to_acquisition = Outbox(run_dir, "acquisition")
         self._worker = station.index
-        self.margin = self._ring.margin
         self.ask = self._desk.ask
         self.beat = beat
         station.listen_to(self._desk.socket)
@@ -139,7 +119,7 @@ class RingSupply:
             if self._ring.hold(prepared.ref, Role.CLASSIFICATION):
                 return self._ring.surrounded(prepared.ref)
         except StaleReferenceError:
-            self.let_go(prepared)  # it may have moved on once it was held
+            self.let_go(prepared)  # the slot may have moved on after it was held
         return None
 
     def let_go(self, prepared: Prepared) -> None:
@@ -150,7 +130,7 @@ class RingSupply:
         """See Supply.deliver."""
         prepared = job.prepared
         if not self._ring.still_holds(prepared.ref):
-            return  # somebody else was faster and the pixels have changed under us
+            return  # another worker was faster, and the slot has other pixels by now
         stamp = Stamp(
             stage="classification",
             worker=self._worker,

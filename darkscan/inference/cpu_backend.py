@@ -1,4 +1,4 @@
-"""What the backends on a processor share: a frame is computed where it lies, pass by pass."""
+"""The base of the backends on a processor: a frame is computed where it lies, pass by pass."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
@@ -42,11 +42,11 @@ class CpuBackend(ABC):
         """The wanted outputs, in their order, of one pass of the network.
 
         constant: the inputs that all passes of the frame share; ``part`` has ``places``
-        windows, the last one of a frame as many as are left.
+        windows, in a frame's last pass as many as are left.
         """
 
     def _windows_a_pass(self, count: int) -> int:
-        """Of a frame of ``count`` windows, one or more, in a windowed network."""
+        """How many of a frame's ``count`` windows, one or more, pass a windowed network at once."""
         return min(count, self._batch)
 
     def _see(

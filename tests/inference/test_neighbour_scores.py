@@ -1,10 +1,10 @@
-"""What windows learn from the windows that overlap them."""
+"""Scores of windows, raised by those of the windows that overlap them."""
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from darkscan.inference import Seen, scores_in_context
+from darkscan.inference import Seen, scores_with_neighbours
 
 WINDOW, CELLS = 256, 32
 
@@ -44,21 +44,21 @@ def test_a_window_is_raised_where_its_neighbours_line_runs_through_it(
     origins = np.array([(300, 300), (300 + step[0], 300 + step[1])], np.int32)
     lines = nothing(2)
     lines[0][cell] = 0.9
-    scores = scores_in_context(seen([0.8, 0.1], lines), origins, WINDOW)
+    scores = scores_with_neighbours(seen([0.8, 0.1], lines), origins, WINDOW)
     assert scores.tolist() == pytest.approx([0.8, 0.72 if raised else 0.1])
 
 
 def test_the_surest_neighbour_counts_and_nobody_is_lowered() -> None:
     origins = np.array([(0, 0), (0, 128), (0, 256)], np.int32)
     lines = np.ones((3, CELLS, CELLS), np.float32)
-    scores = scores_in_context(seen([0.5, 0.2, 0.9], lines), origins, WINDOW)
+    scores = scores_with_neighbours(seen([0.5, 0.2, 0.9], lines), origins, WINDOW)
     assert scores.tolist() == pytest.approx([0.5, 0.9, 0.9])
 
 
 def test_what_is_passed_on_is_not_passed_on_again() -> None:
     origins = np.array([(0, 0), (0, 128), (0, 256), (0, 384)], np.int32)
     lines = np.ones((4, CELLS, CELLS), np.float32)
-    scores = scores_in_context(seen([0.9, 0.1, 0.1, 0.1], lines), origins, WINDOW)
+    scores = scores_with_neighbours(seen([0.9, 0.1, 0.1, 0.1], lines), origins, WINDOW)
     assert scores.tolist() == pytest.approx([0.9, 0.9, 0.1, 0.1])
 
 
@@ -68,12 +68,12 @@ def test_the_order_of_windows_does_not_matter() -> None:
     scores = rng.random(12, np.float32)
     lines = rng.random((12, CELLS, CELLS), np.float32)
     order = rng.permutation(12)
-    expected = scores_in_context(Seen(scores, lines), origins, WINDOW)[order]
-    found = scores_in_context(Seen(scores[order], lines[order]), origins[order], WINDOW)
+    expected = scores_with_neighbours(Seen(scores, lines), origins, WINDOW)[order]
+    found = scores_with_neighbours(Seen(scores[order], lines[order]), origins[order], WINDOW)
     np.testing.assert_array_equal(found, expected)
 
 
 def test_a_model_without_lines_keeps_its_scores() -> None:
     scores = np.array([0.9, 0.1], np.float32)
     origins = np.array([(0, 0), (0, 128)], np.int32)
-    assert scores_in_context(Seen(scores, None), origins, WINDOW) is scores
+    assert scores_with_neighbours(Seen(scores, None), origins, WINDOW) is scores

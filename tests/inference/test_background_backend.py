@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from darkscan.inference import FrameWindows, Pending, Seen
-from darkscan.inference import opening as background
-from darkscan.inference.opening import Background
+from darkscan.inference import FrameWindows, Pending, Seen, worker_backend
+from darkscan.inference.worker_backend import BackgroundBackend
 from tests.inference.models import frame_windows
 
 SEEN = Seen(np.array([0.5], np.float32), None)
@@ -47,7 +46,7 @@ class Held:
 
 def test_the_next_frame_may_be_started_while_one_is_computed() -> None:
     held = Held()
-    backend = Background(held)
+    backend = BackgroundBackend(held)
     pending = [backend.start(frame_windows(), 255) for _ in range(2)]
     held.go_on.set()
     assert [each() for each in pending] == [SEEN, SEEN]
@@ -56,7 +55,7 @@ def test_the_next_frame_may_be_started_while_one_is_computed() -> None:
 
 
 def test_who_waits_shows_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background, "_LOOK_S", 0.01)
+    monkeypatch.setattr(worker_backend, "_LOOK_S", 0.01)
     held, beats = Held(), []
 
     def beat() -> None:
@@ -64,17 +63,17 @@ def test_who_waits_shows_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
         if len(beats) == 3:
             held.go_on.set()
 
-    backend = Background(held)
+    backend = BackgroundBackend(held)
     assert backend.start(frame_windows(), 255, between_batches=beat)() == SEEN
     assert len(beats) >= 3
     backend.close()
 
 
 def test_a_call_that_hangs_shows_none_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background, "_LOOK_S", 0.01)
-    monkeypatch.setattr(background, "_LONGEST_S", 0.1)
+    monkeypatch.setattr(worker_backend, "_LOOK_S", 0.01)
+    monkeypatch.setattr(worker_backend, "_LONGEST_S", 0.1)
     held, beats = Held(), []
-    backend = Background(held)
+    backend = BackgroundBackend(held)
     pending = backend.start(frame_windows(), 255, between_batches=lambda: beats.append(1))
     threading.Timer(0.5, held.go_on.set).start()
     assert pending() == SEEN
@@ -84,7 +83,7 @@ def test_a_call_that_hangs_shows_none_any_more(monkeypatch: pytest.MonkeyPatch) 
 
 def test_an_error_is_that_of_its_own_frame() -> None:
     held = Held(bad=0)
-    backend = Background(held)
+    backend = BackgroundBackend(held)
     first, second = (backend.start(frame_windows(), 255) for _ in range(2))
     held.go_on.set()
     with pytest.raises(RuntimeError, match="breaks it"):
@@ -109,4 +108,4 @@ def test_a_frame_that_ends_between_two_looks_is_done() -> None:
 
     future = Late()
     threading.Timer(0.05, finish).start()
-    assert background._waited_for(future, lambda: None) == SEEN
+    assert worker_backend._waited_for(future, lambda: None) == SEEN
