@@ -2,3 +2,6 @@
 
 The bottom room: it imports no other room of darkscan.
 """
+
+if __name__.partition(".")[0] != "darkscan":
+    raise ImportError(f"import darkscan.{__name__}: the folder at the top is a link")
