@@ -32,7 +32,7 @@ from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.recipe import Recipe
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 from darkscan.pipeline.core.units import FrameId
-from darkscan.pipeline.running.specification import RING_NAME, RunFolder, RunSpec
+from darkscan.pipeline.running.specification import RING_NAME, RunFolder, RunSpec, RunTask
 from darkscan.pipeline.transport.links import Desk, Inbox
 from darkscan.pipeline.transport.messages import Joined, Prepared
 from darkscan.pipeline.transport.ring import FrameRing
@@ -215,7 +215,7 @@ def _spec(run_dir: Path) -> RunSpec:
         bit_depth=8,
         frames_planned=SLOTS,
     )
-    return specify(scan, run_dir, Recipe(), MODEL)
+    return specify(scan, Recipe(), MODEL, RunTask(out_dir=run_dir))
 
 
 def _prepared(ring: FrameRing, slot: int) -> Prepared:

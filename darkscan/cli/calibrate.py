@@ -12,6 +12,7 @@ from darkscan.cli.progress import progress_bar, say
 from darkscan.drivers.calibration import VALID_DAYS, valid_until
 from darkscan.drivers.rig import Rig, drawn_geometry, load_rig
 from darkscan.pipeline.core.errors import ExitCode, InputError
+from darkscan.pipeline.core.settings import updated
 
 
 def add_options(parser: argparse.ArgumentParser, *, out: str) -> None:
@@ -139,8 +140,8 @@ def as_if_real(rig: Rig) -> Rig:
         return rig
     from darkscan.simulation.rig.build import producer
 
-    camera = rig.camera.model_copy(update={"producer": str(producer())})
-    return rig.model_copy(update={"camera": camera, "simulation": None})
+    camera = updated(rig.camera, producer=str(producer()))
+    return updated(rig, camera=camera, simulation=None)
 
 
 def middle_of_element(rig: Rig, places: int, *, overlap: float) -> Rig:
@@ -156,11 +157,10 @@ def middle_of_element(rig: Rig, places: int, *, overlap: float) -> Rig:
     ]
     region = ((whole[0] - size[0]) / 2, (whole[1] - size[1]) / 2, *size)
     overlap_px = max(rig.scan.overlap_px, min(_MOST_OVERLAP_PX, int(overlap * min(height, width))))
-    return rig.model_copy(
-        update={
-            "element": rig.element.model_copy(update={"region_mm": region}),
-            "scan": rig.scan.model_copy(update={"overlap_px": overlap_px}),
-        }
+    return updated(
+        rig,
+        element=updated(rig.element, region_mm=region),
+        scan=updated(rig.scan, overlap_px=overlap_px),
     )
 
 
@@ -236,8 +236,8 @@ def _scan_target(rig: Rig, rig_file: Path, out: Path) -> Path:
     from darkscan.cli.record import record_scan
 
     if rig.simulation is not None:
-        target = rig.simulation.model_copy(update={"preset": _DOT_GRID})
-        rig = rig.model_copy(update={"simulation": target})
+        target = updated(rig.simulation, preset=_DOT_GRID)
+        rig = updated(rig, simulation=target)
     drawn = drawn_geometry(rig)
     return record_scan(rig, out, rig_file=rig_file, geometry=drawn, corrects=False)
 

@@ -10,6 +10,7 @@ from darkscan.cli.progress import ProgressView, say
 from darkscan.pipeline.core.defect_map import DefectMap
 from darkscan.pipeline.core.errors import ExitCode, InputError
 from darkscan.pipeline.core.recipe import Recipe
+from darkscan.pipeline.core.settings import updated
 from darkscan.pipeline.running.results_folder import MAP_NAME
 from darkscan.pipeline.running.specification import Speed
 from darkscan.runs.replay import prepare
@@ -63,8 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
         fewest = 0 if fields else 1
         if not fewest <= workers <= 256:  # noqa: PLR2004 - as the recipe's own limit
             raise InputError(f"must be from {fewest} to 256", field="--workers")
-        processes = recipe.processes.model_copy(update={"workers": max(1, workers)})
-        recipe = recipe.model_copy(update={"processes": processes})
+        processes = updated(recipe.processes, workers=max(1, workers))
+        recipe = updated(recipe, processes=processes)
         if workers == 0:
             fields["workers"] = 0
     defect_map = replay(arguments.recording, arguments.out, recipe, arguments.speed, fields)
@@ -91,7 +92,7 @@ def replay(
     ``fields``: those of the run's description that no recipe says.
     """
     with model_of(recipe) as model_path:
-        spec = prepare(recording, out_dir, recipe, speed, model_path).model_copy(update=fields)
+        spec = updated(prepare(recording, out_dir, recipe, speed, model_path), **(fields or {}))
         with ProgressView(spec.scan.frames_planned) as view:
             return run_to_map(spec, view.show)
 

@@ -8,8 +8,6 @@ import numpy.typing as npt
 
 from darkscan.inference.scoring import ModelScorer
 from darkscan.pipeline.core.frame_results import FrameResult, Inspected, LedgerSums, ModelInfo
-from darkscan.pipeline.core.grid import window_origins
-from darkscan.pipeline.core.recipe import Inspection
 from darkscan.pipeline.core.scan import FrameSource, Pixels
 from darkscan.pipeline.core.thumbnail import make_thumbnail, thumbnail_scale
 
@@ -58,9 +56,9 @@ def inspect(
     """
     from darkscan.stages.merging import build_map
 
-    scan, inspection = source.info, Inspection()
+    scan = source.info
     scale = thumbnail_scale(scan, _PICTURE_PX)
-    origins = window_origins(scan.frame_shape, model.window, model.stride)
+    origins = model.origins(scan.frame_shape)
     pixels: Pixels = np.empty(scan.frame_shape, scan.dtype)
     results = []
     for index, meta in enumerate(source.frames):
@@ -80,7 +78,6 @@ def inspect(
             scan=scan,
             recipe_name="evaluation",
             recipe_hash="",
-            inspection=inspection,
             model=model,
             results=tuple(results),
             not_inspected=(),

@@ -19,9 +19,10 @@ from darkscan.pipeline.core.files import write_atomically
 from darkscan.pipeline.core.logs import LOG_NAME, log_to_file
 from darkscan.pipeline.core.recipe import Recipe, inspection_hash
 from darkscan.pipeline.core.scan import ScanInfo
+from darkscan.pipeline.core.settings import updated
 from darkscan.pipeline.core.thumbnail import thumbnail_scale
 from darkscan.pipeline.running.results_folder import MAP_NAME, ResultsFolder
-from darkscan.pipeline.running.specification import RING_NAME, RunFolder, RunSpec, Speed
+from darkscan.pipeline.running.specification import RING_NAME, RunFolder, RunSpec, RunTask
 from darkscan.pipeline.running.supervisor import Progress, Supervisor, stage_list
 from darkscan.pipeline.transport.ring import FrameRing, check_margin
 
@@ -33,19 +34,8 @@ def _nothing_more(_run_dir: Path) -> None:
     """A replay's stages need nothing but the run's own description."""
 
 
-def specify(
-    scan: ScanInfo,
-    out_dir: Path,
-    recipe: Recipe,
-    model: Path,
-    *,
-    speed: Speed = "max",
-    recording: Path | None = None,
-    record: Path | None = None,
-    inspects: bool = True,
-    rescans: int = 0,
-) -> RunSpec:
-    """The run of a scan. Raises InputError if the model does not fit the recipe."""
+def specify(scan: ScanInfo, recipe: Recipe, model: Path, task: RunTask) -> RunSpec:
+    """Describes the run of a scan. Raises InputError if the model does not fit the recipe."""
     inspection, processes = recipe.inspection, recipe.processes
     conventions = read_conventions(model)
     info = conventions.fit(inspection, file=model)
@@ -66,12 +56,7 @@ def specify(
         precision=inspection.precision,
     )
     return RunSpec(
-        out_dir=out_dir.resolve(),
-        recording=recording,
-        record=record,
-        inspects=inspects,
-        rescans=rescans,
-        speed=speed,
+        **dict(task),
         recipe=recipe,
         recipe_hash=inspection_hash(
             inspection,
@@ -131,7 +116,7 @@ def run_without_map(
     Raises DarkscanError when the run fails.
     """
     with RunFolder() as folder:
-        spec = spec.model_copy(update={"out_dir": folder.path})
+        spec = updated(spec, out_dir=folder.path)
         ring = _lay_out(folder.path, spec, describe)
         try:
             log_to_file(folder.path / LOG_NAME, spec.recipe.logging.level, stage="supervisor")

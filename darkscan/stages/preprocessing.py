@@ -7,7 +7,6 @@ import structlog
 
 from darkscan.pipeline.core.brightness import gains_and_offsets, window_extrema
 from darkscan.pipeline.core.frame_results import Stamp
-from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.thumbnail import make_thumbnail
 from darkscan.pipeline.core.units import FrameId
 from darkscan.pipeline.running.specification import RING_NAME, RunSpec
@@ -25,9 +24,8 @@ class Preprocessing:
     def __init__(self, run_dir: Path, spec: RunSpec, station: Station) -> None:
         self._station = station
         self._ring = FrameRing.attach(run_dir / RING_NAME)
-        inspection = spec.recipe.inspection
-        self._window = inspection.window
-        self._origins = window_origins(spec.scan.frame_shape, self._window, inspection.stride)
+        self._window = spec.model.window
+        self._origins = spec.model.origins(spec.scan.frame_shape)
         self._scale = spec.thumbnail_scale
         self._inbox = Inbox(run_dir, "preprocessing")
         self._desk = Desk(run_dir)

@@ -16,7 +16,7 @@ from darkscan.pipeline.core.scan import FrameFlag, ScanInfo
 from darkscan.stages.merging import build_map
 from darkscan.stages.merging.raster import MOST_CELLS, Raster, cell_size_px
 from tests.mapping.hand_made import (
-    INSPECTION,
+    MODEL,
     frames_of,
     inspected,
     lost,
@@ -218,5 +218,5 @@ def test_the_raster_of_the_largest_element_stays_bounded() -> None:
     )
     rows, columns = Raster.of(scan, Inspection(window=257, stride=128)).shape
     assert rows * columns <= 1.01 * MOST_CELLS
-    rows, columns = Raster.of(scan_info(**{**dict(scan), "pitch_um": 10.0}), INSPECTION).shape
+    rows, columns = Raster.of(scan_info(**{**dict(scan), "pitch_um": 10.0}), MODEL).shape
     assert rows * columns == 2875 * 5063

@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from darkscan.pipeline.core.recipe import Inspection
+from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 from darkscan.pipeline.core.units import Nanoseconds
 
@@ -157,16 +157,27 @@ class LedgerSums(Record):
 
 
 class ModelInfo(Record):
-    """The model that gave the scores."""
+    """The model that gives the scores, and how a run uses it.
+
+    Made once from the recipe and the model file; whoever needs window, stride or thresholds
+    of a run reads them here.
+    """
 
     name: str
     hash: str
-    window: int
-    stride: int
+    window: int = Field(description="side of a window, pixels")
+    stride: int = Field(description="step from window to window, pixels")
     threshold: float = Field(description="windows of this score or more are scratches")
     grow_threshold: float = Field(
         description="windows of this score or more continue a scratch that they overlap"
     )
+
+    def origins(self, frame_shape: tuple[int, int]) -> npt.NDArray[np.int32]:
+        """The first pixel (y, x) of each window of a frame (height, width): (N, 2) int32.
+
+        Raises InputError if the frame is smaller than a window.
+        """
+        return window_origins(frame_shape, self.window, self.stride)
 
 
 class Inspected(Record):
@@ -179,7 +190,6 @@ class Inspected(Record):
     scan: ScanInfo
     recipe_name: str
     recipe_hash: str
-    inspection: Inspection
     model: ModelInfo
     results: tuple[FrameResult, ...]
     not_inspected: tuple[NotInspected, ...]

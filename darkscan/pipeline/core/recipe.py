@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from darkscan.pipeline.core.settings import Written, content_hash, load_settings
+from darkscan.pipeline.core.settings import Written, content_hash, load_settings, updated
 
 DEFAULT_MODEL = "default"
 SHIPPED_MODELS = (DEFAULT_MODEL, "default-int8", "windowed")
@@ -139,8 +139,8 @@ def load_recipe(path: Path) -> Recipe:
     if model in SHIPPED_MODELS:
         return recipe
     absolute = str((path.parent / model).resolve())
-    inspection = recipe.inspection.model_copy(update={"model": absolute})
-    return recipe.model_copy(update={"inspection": inspection})
+    inspection = updated(recipe.inspection, model=absolute)
+    return updated(recipe, inspection=inspection)
 
 
 def inspection_hash(

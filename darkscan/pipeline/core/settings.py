@@ -53,6 +53,20 @@ def check(content: object, kind: type[SettingsT], *, file: Path | str | None) ->
         raise InputError(_problem(first, kind), file=file, field=field) from error
 
 
+def updated(model: SettingsT, /, **changes: Any) -> SettingsT:
+    """A copy of a model with some fields changed, checked as a whole like a new one.
+
+    Pydantic's own ``model_copy(update=...)`` checks neither names nor values. Raises
+    ValidationError, a ValueError, for a value that the model refuses, and TypeError for a
+    field that it does not have.
+    """
+    unknown = changes.keys() - type(model).model_fields.keys()
+    if unknown:
+        raise TypeError(f"{type(model).__name__} has no field {', '.join(sorted(unknown))}")
+    kept = {name: getattr(model, name) for name in model.model_fields_set}
+    return type(model).model_validate(kept | changes)
+
+
 def content_hash(content: object) -> str:
     """A sha256 of plain data, the same for equal content."""
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))

@@ -31,17 +31,20 @@ _BEING_MADE_S = 60
 Speed = Literal["max", "recorded"]
 
 
-class RunSpec(Settings):
-    """One run, as its stages read it from the run folder."""
+class RunTask(Settings):
+    """What somebody asks of a run: where its frames come from and where its results go."""
 
     out_dir: Path
-    """Where the map goes."""
+    """The folder for the map."""
 
-    recording: Path | None
+    recording: Path | None = None
     """The recording that is replayed; None: a rig is scanned, see the scan's own description."""
 
+    speed: Speed = "max"
+    """A replay's: as fast as can be, or with the recorded times between frames."""
+
     record: Path | None = None
-    """Where the scan of a rig is recorded."""
+    """The recording that is made of a rig's scan."""
 
     inspects: bool = True
     """Whether frames are inspected, or only recorded."""
@@ -49,13 +52,17 @@ class RunSpec(Settings):
     rescans: int = Field(default=0, ge=0)
     """How often lost frames of a rig's scan are taken again."""
 
-    speed: Speed
-    """As fast as can be, or with the recorded times between frames."""
+
+class RunSpec(RunTask):
+    """One run as its stages read it from the run folder: the task, and how it is carried out."""
 
     recipe: Recipe
     recipe_hash: str
     model_path: Path
     model: ModelInfo
+    """Owns window, stride and thresholds of the run: stages take them from here, not from the
+    recipe, which may leave them to the model file."""
+
     scan: ScanInfo
     thumbnail_scale: int = Field(ge=1)
     """Pixels averaged into one of the picture's, along each axis."""

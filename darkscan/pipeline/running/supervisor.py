@@ -15,6 +15,7 @@ import structlog
 import zmq
 
 from darkscan.pipeline.core.errors import DarkscanError, ExitCode
+from darkscan.pipeline.core.settings import updated
 from darkscan.pipeline.transport.links import Inbox, Outbox
 from darkscan.pipeline.transport.messages import Halt, Pause, StageDied, Status, StopScan
 from darkscan.pipeline.transport.station import SUPERVISOR
@@ -173,7 +174,7 @@ class Supervisor:
         child.last_heard = time.monotonic()
         child.status = status
         windows = status.windows + self._windows_before[key]
-        self.progress.statuses[key] = status.model_copy(update={"windows": windows})
+        self.progress.statuses[key] = updated(status, windows=windows)
         if status.sums is not None:
             settled = status.sums.captured - status.sums.in_flight
             if settled > self._settled:

@@ -212,7 +212,7 @@ class FrameRing:
     def still_holds(self, ref: FrameRef) -> bool:
         """Whether the pixels behind a reference are still that frame's, whatever the attempt."""
         now = self._ref(ref.slot)
-        return now.model_copy(update={"attempt": ref.attempt}) == ref
+        return (now.session, now.frame, now.generation) == (ref.session, ref.frame, ref.generation)
 
     def hold(self, ref: FrameRef, role: Role) -> bool:
         """Notes that this process works on the frame; False if another live one does."""

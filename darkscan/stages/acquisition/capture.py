@@ -7,7 +7,8 @@ from typing import Protocol
 
 from darkscan.drivers.planning import PlannedFrame, ScanPlan
 from darkscan.drivers.rig import Geometry
-from darkscan.pipeline.core.scan import LONGEST_NOTE, FrameFlag, FrameMeta, Pixels
+from darkscan.pipeline.core.scan import LONGEST_NOTE, FrameFlag, Pixels
+from darkscan.pipeline.core.settings import updated
 from darkscan.pipeline.core.units import FrameId
 from darkscan.pipeline.transport.messages import FrameRef
 from darkscan.stages.acquisition.custody import Account
@@ -79,18 +80,16 @@ class Darkroom:
     ) -> None:
         """Sends a frame on its way, taken where the axes stood at ``stage_mm`` (x, y, z)."""
         x, y = self._geometry.stage_to_element.element_at(stage_mm[:2]).tolist()
-        content = self._planned[exposure.frame].meta.model_dump()
-        content |= {
-            "position_mm": (x, y, stage_mm[2]),
-            "uncertainty_um": uncertainty_um,
-            "exposure_ns": max(exposure_ns, 0),
-        }
-        self._account.capture(FrameMeta.model_validate(content), exposure.ref, exposure.started_ns)
+        meta = updated(
+            self._planned[exposure.frame].meta,
+            position_mm=(x, y, stage_mm[2]),
+            uncertainty_um=uncertainty_um,
+            exposure_ns=max(exposure_ns, 0),
+        )
+        self._account.capture(meta, exposure.ref, exposure.started_ns)
 
     def lose(self, frame: FrameId, loss: Loss) -> None:
         """A frame is given up: it ends as not inspected, at its planned place."""
         note = "".join(c if c.isprintable() else " " for c in loss.note)[:LONGEST_NOTE]
-        meta = self._planned[frame].meta.model_copy(
-            update={"flags": int(loss.flags | FrameFlag.LOST), "note": note}
-        )
+        meta = updated(self._planned[frame].meta, flags=int(loss.flags | FrameFlag.LOST), note=note)
         self._account.lose(meta, meta.problem)

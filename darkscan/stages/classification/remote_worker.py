@@ -11,6 +11,7 @@ from typing import NamedTuple
 from darkscan.inference.opening import Calls
 from darkscan.pipeline.core.errors import DarkscanError
 from darkscan.pipeline.core.scan import Pixels
+from darkscan.pipeline.core.settings import updated
 from darkscan.pipeline.transport.messages import (
     Capacity,
     FrameRef,
@@ -172,7 +173,7 @@ class RemoteWorker:
             calls = self._open_backend(path, joined)
         self._model = model
         self._ready = _Ready(calls, joined)
-        self._join = self._join.model_copy(update={"model_hash": joined.model.hash})
+        self._join = updated(self._join, model_hash=joined.model.hash)
         return calls
 
     def _close_backend(self) -> None:

@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from darkscan.pipeline.core.frame_results import ModelInfo
 from darkscan.pipeline.core.geometry import FloatArray, PixelToStage, rectangle
-from darkscan.pipeline.core.recipe import Inspection
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 
 BoolArray = npt.NDArray[np.bool_]
@@ -82,11 +82,11 @@ class Raster:
     pixel_to_stage: PixelToStage
 
     @classmethod
-    def of(cls, scan: ScanInfo, inspection: Inspection) -> Self:
+    def of(cls, scan: ScanInfo, model: ModelInfo) -> Self:
         """Lays cells over a scan's element."""
         pitch_mm = scan.pitch_um / 1000
         width, height = scan.element_size_mm
-        cell_mm = cell_size_px(inspection, width * height / pitch_mm**2) * pitch_mm
+        cell_mm = cell_size_px(model, width * height / pitch_mm**2) * pitch_mm
         left, top, region_width, region_height = scan.region_mm
         x_mm, columns = _lines(width, cell_mm, left, left + region_width)
         y_mm, rows = _lines(height, cell_mm, top, top + region_height)
@@ -176,15 +176,15 @@ class Raster:
         return inside
 
 
-def cell_size_px(inspection: Inspection, element_px2: float) -> int:
+def cell_size_px(model: ModelInfo, element_px2: float) -> int:
     """The side of a cell, pixels: about 1/8 of the stride, a divisor of window and stride.
 
     Larger where the element of ``element_px2`` pixels would take too many cells; if then
     no divisor is large enough, window borders are right to half a cell only.
     """
-    common = math.gcd(inspection.window, inspection.stride)
+    common = math.gcd(model.window, model.stride)
     smallest = max(1, math.ceil(math.sqrt(element_px2 / MOST_CELLS)))
-    wanted = max(smallest, inspection.stride // CELLS_PER_STRIDE)
+    wanted = max(smallest, model.stride // CELLS_PER_STRIDE)
     divisors = [size for size in range(smallest, common + 1) if common % size == 0]
     if not divisors:
         return smallest

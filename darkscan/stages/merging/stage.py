@@ -13,6 +13,7 @@ from darkscan.pipeline.core.frame_results import (
     NotInspected,
     Stamp,
 )
+from darkscan.pipeline.core.settings import updated
 from darkscan.pipeline.core.units import FrameId
 from darkscan.pipeline.running.specification import RunSpec
 from darkscan.pipeline.running.timings import TRACE_NAME, write_trace
@@ -85,7 +86,7 @@ class Merging:
         stamp = self._stamps.get(result.meta.frame)
         if stamp is None:  # a predecessor of this process journaled it
             return result
-        return result.model_copy(update={"stamps": (*result.stamps, stamp)})
+        return updated(result, stamps=(*result.stamps, stamp))
 
     def _finish(self, sums: LedgerSums) -> None:
         settled = [self._journal.settled[frame] for frame in sorted(self._journal.settled)]
@@ -104,7 +105,6 @@ class Merging:
             scan=spec.scan,
             recipe_name=spec.recipe.name,
             recipe_hash=spec.recipe_hash,
-            inspection=spec.recipe.inspection,
             model=spec.model,
             results=tuple(r for r in settled if isinstance(r, FrameResult)),
             not_inspected=tuple(r for r in settled if isinstance(r, NotInspected)),
