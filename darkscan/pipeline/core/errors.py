@@ -44,5 +44,6 @@ class StorageError(DarkscanError):
     exit_code = ExitCode.BAD_INPUT
 
     def __init__(self, file: Path | str, error: OSError | str) -> None:
-        reason = error if isinstance(error, str) else (error.strerror or str(error))
-        super().__init__(f"{file}: cannot be written: {reason}")
+        self.file = str(file)
+        self.reason = error if isinstance(error, str) else (error.strerror or str(error))
+        super().__init__(f"{file}: cannot be written: {self.reason}")

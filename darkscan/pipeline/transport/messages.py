@@ -9,7 +9,6 @@ from typing import Any, Literal, get_args
 import msgpack
 from pydantic import Field, ValidationError
 
-from darkscan.pipeline.core.errors import ExitCode
 from darkscan.pipeline.core.frame_results import (
     Array,
     Centrelines,
@@ -287,8 +286,6 @@ class Status(Record):
     sums: LedgerSums | None = Field(default=None, description="acquisition's account")
     positives: int | None = Field(default=None, description="windows over threshold (merging)")
     doing: str = Field(default="", description="what the scan is at, for the operator")
-    fatal: str | None = Field(default=None, description="why this process gives up the run")
-    exit_code: int = Field(default=ExitCode.FAILED, description="of the run, if fatal")
 
 
 Message = (
