@@ -2,7 +2,9 @@
 
 import io
 
-from darkscan.cli.progress import ProgressView
+import pytest
+
+from darkscan.cli.progress import ProgressBar, ProgressView
 from darkscan.pipeline.core.frame_results import LedgerSums
 from darkscan.pipeline.running.supervisor import Progress
 from darkscan.pipeline.transport.messages import Status
@@ -33,3 +35,22 @@ def test_a_line_says_what_an_operator_wants_to_know() -> None:
         "restarts 2",
     ):
         assert cell in line
+
+
+def test_counted_work_says_a_line_now_and_then_where_there_is_no_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = 100.0
+    monkeypatch.setattr("darkscan.cli.progress.time.monotonic", lambda: clock)
+    stream = io.StringIO()
+    with ProgressBar("training", "steps", total=50, stream=stream) as bar:
+        bar.show(1)
+        clock += 11
+        bar.show(7, note="loss 0.500")
+        bar.advance(2)  # too soon for another line
+        clock += 11
+        bar.advance(3)
+    assert stream.getvalue().splitlines() == [
+        "training: 7 of 50 steps loss 0.500",
+        "training: 12 of 50 steps",
+    ]
