@@ -21,8 +21,8 @@ from darkscan.pipeline.core.frame_results import ModelInfo
 from darkscan.pipeline.core.recipe import Recipe
 from darkscan.pipeline.core.scan import ScanInfo
 from darkscan.pipeline.core.settings import Settings, check
+from darkscan.pipeline.core.shared_memory import SHARED_MEMORY
 
-SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - shared memory is what we mean
 _SPEC_NAME = "run.json"
 _LOCK_NAME = "lock"
 RING_NAME = "ring"
