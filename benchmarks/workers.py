@@ -26,7 +26,6 @@ from figures import in_turn, machine, ratio
 from darkscan.inference import FrameWindows, OnnxRuntimeBackend, Pending, Seen, see
 from darkscan.inference.opening import Calls, frames_a_call, stacked
 from darkscan.pipeline.core.cores import threads_each
-from darkscan.pipeline.core.frame_results import FrameResult
 from darkscan.pipeline.core.geometry import PixelToStage
 from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.recipe import Recipe
@@ -34,7 +33,7 @@ from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 from darkscan.pipeline.core.units import FrameId
 from darkscan.pipeline.running.specification import RING_NAME, RunFolder, RunSpec, RunTask
 from darkscan.pipeline.transport.links import Desk, Inbox
-from darkscan.pipeline.transport.messages import Joined, Prepared
+from darkscan.pipeline.transport.messages import FrameScores, Joined, Prepared
 from darkscan.pipeline.transport.ring import FrameRing
 from darkscan.pipeline.transport.station import Station
 from darkscan.runs.runner import specify
@@ -151,7 +150,7 @@ def _pass(desk: Desk, merging: Inbox, prepared: list[Prepared], count: int) -> N
             free.pop()
             handed += 1
         while (message := merging.next()) is not None:
-            assert isinstance(message, FrameResult)
+            assert isinstance(message, FrameScores)
             free.append(by_frame[message.meta.frame])
             done += 1
         if done < count:
@@ -224,10 +223,8 @@ def _prepared(ring: FrameRing, slot: int) -> Prepared:
     return Prepared(
         ref=ref,
         meta=FrameMeta(frame=slot, strip=0, position_mm=(0.0, 0.0, 0.0), exposure_ns=0),
-        origins=ORIGINS,
         gains=np.ones(count, np.float32),
         offsets=np.zeros(count, np.float32),
-        thumbnail=np.zeros((64, 64), np.uint8),
         stamps=(),
     )
 

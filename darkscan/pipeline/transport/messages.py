@@ -23,7 +23,7 @@ from darkscan.pipeline.core.frame_results import (
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 from darkscan.pipeline.core.units import FiniteMm, FrameId, Nanoseconds, OneLine
 
-WIRE_VERSION = 3
+WIRE_VERSION = 4
 MAX_MESSAGE_BYTES = 64 * 2**20
 MOST_FRAMES = 1024
 """That a worker asks for at once."""
@@ -54,15 +54,33 @@ class Captured(Record):
     stamps: tuple[Stamp, ...]
 
 
+class Thumbnail(Record):
+    """preprocessing -> merging: a frame made small, for the picture of the element."""
+
+    ref: FrameRef
+    pixels: Array = Field(description="(h, w) of the camera's dtype, area-averaged frame")
+
+
 class Prepared(Record):
-    """preprocessing -> classification: windows with their brightness adjustment."""
+    """preprocessing -> classification: the brightness adjustment of a frame's N windows.
+
+    The windows lie alike in all frames of a run, see ``ModelInfo.origins``.
+    """
 
     ref: FrameRef
     meta: FrameMeta
-    origins: Array = Field(description="(N, 2) int32, first pixel (y, x) of each window")
     gains: Array = Field(description="(N,) float32, W_mult of eq. 1")
     offsets: Array = Field(description="(N,) float32, W_add of eq. 2")
-    thumbnail: Array
+    stamps: tuple[Stamp, ...]
+
+
+class FrameScores(Record):
+    """classification -> merging: a frame is classified."""
+
+    ref: FrameRef
+    meta: FrameMeta
+    scores: Array = Field(description="(N,) float32, probability of scratch of each window")
+    centrelines: Centrelines
     stamps: tuple[Stamp, ...]
 
 
@@ -290,7 +308,9 @@ class Status(Record):
 
 Message = (
     Captured
+    | Thumbnail
     | Prepared
+    | FrameScores
     | Ready
     | Join
     | Joined

@@ -201,7 +201,8 @@ class Classifier:
             self._under_way.append(Call(jobs, windows, pending, started))
 
     def _windows_of(self, prepared: Prepared, pixels: Pixels) -> FrameWindows:
-        origins = prepared.origins + np.int32(self._margin) if self._margin else prepared.origins
+        height, width = (side - 2 * self._margin for side in pixels.shape)
+        origins = self._model.origins((height, width)) + np.int32(self._margin)
         return FrameWindows(pixels, origins, prepared.gains, prepared.offsets)
 
     def _pending(self, windows: Sequence[FrameWindows]) -> Pending:
@@ -251,12 +252,12 @@ class Classifier:
             self._let_go(call.jobs)  # those that were not tried any more, too
 
     def _conclude(self, job: Job, windows: FrameWindows, seen: Seen, started_ns: int) -> None:
-        prepared, model = job.prepared, self._model
-        scores = scores_in_context(seen, prepared.origins, model.window)
+        model, origins = self._model, windows.origins - np.int32(self._margin)
+        scores = scores_in_context(seen, origins, model.window)
         positive = scores >= model.grow_threshold
         frame = _inner(windows.frame, self._margin)
         lines = None if seen.lines is None else seen.lines[positive]
-        centrelines = find_centrelines(frame, prepared.origins[positive], model.window, lines)
+        centrelines = find_centrelines(frame, origins[positive], model.window, lines)
         # While the frame before was not done, this one was waiting.
         started = max(started_ns, self._finished_ns)
         self._finished_ns = time.monotonic_ns()

@@ -250,9 +250,9 @@ class _LinkSupply:
         match delivery.message:
             case Prepared() as prepared:
                 try:
-                    pixels = pixels_of(
-                        delivery.payload, prepared, self._joined.scan, self._joined.margin_px
-                    )
+                    scan, margin = self._joined.scan, self._joined.margin_px
+                    windows = len(self._joined.model.origins(scan.frame_shape))
+                    pixels = pixels_of(delivery.payload, prepared, scan, margin, windows)
                 except ValueError as error:
                     self._fail(prepared.ref, describe(error))
                 else:
