@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from darkscan.pipeline.core.errors import ExitCode, InputError
 from darkscan.pipeline.core.files import write_together
 from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.scan import Pixels
+from darkscan.runs.in_process import by_windows
 
 if TYPE_CHECKING:
     from darkscan.network.classical import FrameMethod
@@ -220,16 +221,7 @@ def _checkpoint(text: str, threads: int) -> "FrameMethod":
     from darkscan.network.evaluation.scoring import NetworkScorer
 
     scorer = NetworkScorer(Path(file), threads=threads)
-
-    def score(
-        frame: Pixels, origins: npt.NDArray[np.int32], full_scale: float
-    ) -> npt.NDArray[np.float32]:
-        side = (WINDOW_PX, WINDOW_PX)
-        windows = cast("Pixels", np.lib.stride_tricks.sliding_window_view(frame, side))
-        batches = np.array_split(origins, -(-len(origins) // _BATCH))
-        return np.concatenate([scorer(windows[b[:, 0], b[:, 1]], full_scale) for b in batches])
-
-    return NetworkMethod(name, _EVEN, score)
+    return NetworkMethod(name, _EVEN, by_windows(scorer, WINDOW_PX, _BATCH))
 
 
 def _frames(arguments: argparse.Namespace) -> list[_Frame]:

@@ -16,6 +16,7 @@ from darkscan.pipeline.core.errors import ExitCode, InputError
 from darkscan.pipeline.core.files import write_together
 from darkscan.pipeline.core.frame_results import ModelInfo
 from darkscan.pipeline.core.recipe import Inspection
+from darkscan.runs.in_process import by_windows, inspect_elements
 
 if TYPE_CHECKING:
     from darkscan.network.evaluation import DataSet, Evaluation, Rule, Scored, Scorer
@@ -284,11 +285,13 @@ def _model_in_use(
 
 
 def _map_elements(detector: _Detector, model: ModelInfo, count: int) -> "DefectFigures":
-    from darkscan.cli.simulated_elements import inspect_elements
     from darkscan.network.evaluation.elements import measure
 
+    scorer = detector.scorer
+    in_frames = isinstance(scorer, ModelScorer)
+    score = scorer.frame if in_frames else by_windows(scorer, model.window)
     with progress_bar(f"{detector.name}: simulated elements", "frames") as show:
-        return measure(inspect_elements(count, detector.scorer, model, show))
+        return measure(inspect_elements(count, score, model, show))
 
 
 def _files(

@@ -108,7 +108,7 @@ def test_the_papers_table_beside_ours(tmp_path: Path) -> None:
 def test_simulated_elements_give_figures_by_defect(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("darkscan.cli.simulated_elements.FRAMES", (1, 1))
+    monkeypatch.setattr("darkscan.runs.in_process.FRAMES", (1, 1))
     monkeypatch.setattr(
         FakeNetwork, "__call__", lambda _, windows, __: np.arange(len(windows)) / len(windows)
     )

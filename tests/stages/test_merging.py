@@ -59,6 +59,11 @@ class AtWork:
         for message in messages:
             self.merging._take(message)
 
+    def close(self) -> None:
+        self.merging._journal.close()
+        for link in (self.acquisition, self.merging._inbox, self.merging._to_acquisition):
+            link.close()
+
     def said(self) -> Message:
         assert self.acquisition.socket.poll(10_000)
         message = self.acquisition.next()
@@ -76,7 +81,7 @@ def at_work(tmp_path: Path) -> Iterator[AtWork]:
     with RunFolder() as folder:
         work = AtWork(folder.path, updated(SPEC, out_dir=tmp_path))
         yield work
-        work.acquisition.close()
+        work.close()
 
 
 SPEC = RunSpec.model_validate(
