@@ -71,10 +71,19 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code."""
+    return execute(parse(argv))
+
+
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Loads the command that is named and reads its options; exits where they are wrong."""
     _quiet_logs()
     words = sys.argv[1:] if argv is None else argv
     command = next((word for word in words if word in _COMMANDS), "")
-    arguments = build_parser(command).parse_args(argv)
+    return build_parser(command).parse_args(argv)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Runs the command that was read; errors become one line, and the exit code."""
     # As Ctrl-C: what was begun is cleaned up on the way out.
     before = {
         number: signal.signal(number, signal.default_int_handler)
