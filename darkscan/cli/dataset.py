@@ -4,14 +4,13 @@ import argparse
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from darkscan.cli.dataset_options import add_build_options, read_options, read_sources
 from darkscan.cli.progress import progress_bar, say
+from darkscan.network.datasets import Dataset, build_dataset, contact_sheet, save_sheet
 from darkscan.pipeline.core.errors import ExitCode, InputError
-
-if TYPE_CHECKING:
-    from darkscan.network.datasets import Dataset
 
 _EPILOG = """\
 examples:
@@ -87,8 +86,6 @@ def _build(arguments: argparse.Namespace) -> int:
     elif not out.parent.is_dir():
         raise InputError(f"there is no folder {out.parent}", file=out, field="--out")
 
-    from darkscan.network.datasets import Dataset, build_dataset
-
     options = read_options(arguments)
     sources = read_sources(arguments)
     with progress_bar("sampling", "images") as show:
@@ -113,8 +110,6 @@ def _build(arguments: argparse.Namespace) -> int:
 
 
 def _info(arguments: argparse.Namespace) -> int:
-    from darkscan.network.datasets import Dataset
-
     dataset = Dataset.open(arguments.dataset)
     if arguments.verify:
         dataset.verify()
@@ -143,8 +138,6 @@ def _sheet(arguments: argparse.Namespace) -> int:
     if arguments.out.suffix.lower() != ".png":
         raise InputError("must end in .png", file=arguments.out, field="--out")
 
-    from darkscan.network.datasets import Dataset, contact_sheet, save_sheet
-
     dataset = Dataset.open(arguments.dataset)
     sheet = contact_sheet(dataset, arguments.columns, arguments.seed)
     dataset.close()
@@ -157,8 +150,6 @@ def _check_replaceable(out: Path, *, force: bool) -> None:
     if not force:
         raise InputError("exists already; --force overwrites it", file=out, field="--out")
 
-    from darkscan.network.datasets import Dataset
-
     try:
         Dataset.open(out).close()
     except InputError as error:
@@ -166,7 +157,7 @@ def _check_replaceable(out: Path, *, force: bool) -> None:
         raise InputError(problem, file=out, field="--out") from error
 
 
-def _describe(dataset: "Dataset") -> None:
+def _describe(dataset: Dataset) -> None:
     depth = dataset.manifest["bit_depth"]
     megabytes = dataset.path.stat().st_size / 1e6
     say(f"{dataset.path}: windows of 256x256 px, {depth} bits, {megabytes:.1f} MB")
@@ -181,10 +172,8 @@ def _describe(dataset: "Dataset") -> None:
         )
 
 
-def _kinds(dataset: "Dataset", split: str) -> Iterator[str]:
+def _kinds(dataset: Dataset, split: str) -> Iterator[str]:
     """What a split's windows show, by method and kind."""
-    import numpy as np
-
     windows = dataset.split(split)
     for title, column in (("methods", windows.method), ("shows", windows.kind)):
         for label, name in ((1, "scratch"), (0, "background")):

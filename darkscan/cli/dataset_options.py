@@ -3,13 +3,22 @@
 import argparse
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from darkscan.network.datasets import (
+    Counts,
+    MarkedImage,
+    Options,
+    Sampling,
+    Shares,
+    SimulatedImage,
+    Source,
+)
+from darkscan.network.datasets.coco import read_coco
+from darkscan.network.datasets.images import Marks
+from darkscan.network.datasets.labelme import read_labelme
+from darkscan.network.datasets.masks import check_stems, masks_by_list, masks_by_name
 from darkscan.pipeline.core.errors import InputError
 from darkscan.simulation.element import PRESETS
-
-if TYPE_CHECKING:
-    from darkscan.network.datasets import Counts, MarkedImage, Options, Shares, Source
 
 _SPLITS = ("train", "validation", "test")
 _MOST_WINDOWS = 10_000_000
@@ -106,10 +115,8 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     windows.add_argument("--seed", type=int, default=1, help="which windows (default: 1)")
 
 
-def read_options(arguments: argparse.Namespace) -> "Options":
+def read_options(arguments: argparse.Namespace) -> Options:
     """How to build. Raises InputError naming the option that is wrong."""
-    from darkscan.network.datasets import Options, Sampling
-
     for name, value, least, most in (
         ("--windows", arguments.windows, 6, _MOST_WINDOWS),
         ("--seed", arguments.seed, 0, 2**31),
@@ -136,7 +143,7 @@ def read_options(arguments: argparse.Namespace) -> "Options":
     )
 
 
-def read_sources(arguments: argparse.Namespace) -> "list[Source]":
+def read_sources(arguments: argparse.Namespace) -> list[Source]:
     """The images to cut. Raises InputError naming the file or option that is wrong."""
     sources: list[Source] = [*_marked(arguments), *_simulated(arguments)]
     if not sources:
@@ -145,13 +152,7 @@ def read_sources(arguments: argparse.Namespace) -> "list[Source]":
     return sources
 
 
-def _marked(arguments: argparse.Namespace) -> "list[MarkedImage]":
-    from darkscan.network.datasets import MarkedImage
-    from darkscan.network.datasets.coco import read_coco
-    from darkscan.network.datasets.images import Marks
-    from darkscan.network.datasets.labelme import read_labelme
-    from darkscan.network.datasets.masks import check_stems, masks_by_list, masks_by_name
-
+def _marked(arguments: argparse.Namespace) -> list[MarkedImage]:
     if arguments.images and arguments.masks is None:
         problem = "is given without --masks: where its scratches lie is unknown"
         raise InputError(problem, file=arguments.images[0])
@@ -172,9 +173,7 @@ def _marked(arguments: argparse.Namespace) -> "list[MarkedImage]":
     return [MarkedImage(image, marks, arguments.line_px) for image, marks in pairs]
 
 
-def _simulated(arguments: argparse.Namespace) -> "list[Source]":
-    from darkscan.network.datasets import SimulatedImage
-
+def _simulated(arguments: argparse.Namespace) -> list[Source]:
     presets = arguments.preset.split(",")
     for preset in presets:
         if preset not in PRESETS:
@@ -198,15 +197,11 @@ def _three(text: str, field: str) -> tuple[float, float, float]:
     return first, second, third
 
 
-def _shares(text: str, field: str) -> "Shares":
-    from darkscan.network.datasets import Shares
-
+def _shares(text: str, field: str) -> Shares:
     return Shares(*_three(text, field))
 
 
-def _counts(text: str | None, split: tuple[float, float, float]) -> "dict[str, Counts] | None":
-    from darkscan.network.datasets import Counts
-
+def _counts(text: str | None, split: tuple[float, float, float]) -> dict[str, Counts] | None:
     if text is None:
         return None
     pairs = re.findall(r"(\d+)/(\d+)", text)

@@ -12,8 +12,11 @@ import numpy as np
 
 from darkscan.cli.options import require_writable
 from darkscan.cli.progress import say
+from darkscan.drivers.images import Mosaic
+from darkscan.drivers.recording import Recording
 from darkscan.pipeline.core.defect_map import DefectMap
 from darkscan.pipeline.core.errors import ExitCode, InputError
+from darkscan.pipeline.core.files import write_atomically
 from darkscan.pipeline.core.scan import Pixels, ScanInfo
 from darkscan.pipeline.core.settings import check
 
@@ -97,7 +100,6 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = None if of_defect else _of_image(arguments.image, arguments.window)
 
     from darkscan.network.explaining import Panel, draw, explain
-    from darkscan.pipeline.core.files import write_atomically
 
     networks = _networks(arguments.checkpoint or [_default_checkpoint()])
     if chosen is None:
@@ -156,8 +158,6 @@ def _panels(text: str) -> list[str]:
 
 def _of_image(path: Path, wanted: list[str]) -> _Chosen:
     """Windows of an image. Raises InputError naming the one that is not within it."""
-    from darkscan.drivers.images import Mosaic
-
     places = [_place(text) for text in wanted]
     image = Mosaic([path], stretch=True)
     height, width = image.shape
@@ -180,7 +180,6 @@ def _place(text: str) -> tuple[int, int]:
 
 def _of_defect(arguments: argparse.Namespace, network: "nn.Module") -> _Chosen:
     """The windows of a defect that ``network`` scores highest, strongest first."""
-    from darkscan.drivers.recording import Recording
     from darkscan.network.explaining import defect_windows, scores_of, spread_out
 
     document = _read_map(arguments.map)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from darkscan.cli.options import checked_pitch
 from darkscan.cli.progress import record, say
+from darkscan.drivers.images import ImageScan, Mosaic
 from darkscan.pipeline.core.errors import ExitCode, InputError
 
 _EPILOG = """\
@@ -61,8 +62,6 @@ def run(arguments: argparse.Namespace) -> int:
     pitch_um = checked_pitch(arguments)
     if arguments.out.exists() and not arguments.force:
         raise InputError("exists already; --force overwrites it", file=arguments.out)
-
-    from darkscan.drivers.images import ImageScan, Mosaic
 
     began = time.monotonic()
     scan = ImageScan(

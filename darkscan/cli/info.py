@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from darkscan.cli.progress import say
+from darkscan.drivers.recording import Recording, frame_overlap
 from darkscan.pipeline.core.errors import ExitCode
+from darkscan.pipeline.core.scan import FrameFlag
 
 _EPILOG = """\
 examples:
@@ -44,9 +46,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def describe(path: Path) -> dict[str, Any]:
     """What is to be said of a recording, as plain data. Raises InputError."""
-    from darkscan.drivers.recording import Recording, frame_overlap
-    from darkscan.pipeline.core.scan import FrameFlag
-
     with Recording(path) as recording:
         frames, info = recording.frames, recording.info
         missing = set(recording.missing_frames)

@@ -7,9 +7,12 @@ from typing import Any
 
 from darkscan.cli.options import model_of, recipe_of
 from darkscan.cli.progress import say
-from darkscan.drivers.planning import ScanPlan, passes
-from darkscan.drivers.planning.preflight import Preflight
-from darkscan.drivers.rig import Rig
+from darkscan.drivers.calibration import load_geometry
+from darkscan.drivers.planning import ScanPlan, passes, plan_scan
+from darkscan.drivers.planning.plan import naming
+from darkscan.drivers.planning.preflight import Preflight, survey
+from darkscan.drivers.rig import Rig, load_rig
+from darkscan.inference.rate import windows_per_s
 from darkscan.pipeline.core.errors import ExitCode
 from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.recipe import Recipe
@@ -153,13 +156,6 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command. Raises InputError for a scan that is impossible, after showing it."""
-    from darkscan.drivers.calibration import load_geometry
-    from darkscan.drivers.planning import plan_scan
-    from darkscan.drivers.planning.plan import naming
-    from darkscan.drivers.planning.preflight import survey
-    from darkscan.drivers.rig import load_rig
-    from darkscan.inference.rate import windows_per_s
-
     rig = load_rig(arguments.rig)
     recipe = recipe_of(arguments.recipe)
     geometry = load_geometry(rig, force=arguments.force)
