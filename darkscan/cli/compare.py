@@ -65,7 +65,7 @@ methods: otsu            Otsu's threshold; score: longest elongated component, p
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
+    """Declares ``darkscan compare`` and its options."""
     parser = commands.add_parser(
         "compare",
         help="compare classical methods and networks on frames",
@@ -111,7 +111,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the command."""
+    """Compares the methods and writes figure and table."""
     require_writable(arguments.out / _FIGURE)
     methods = _methods(arguments)
     frames = _frames(arguments)

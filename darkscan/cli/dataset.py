@@ -41,7 +41,7 @@ examples:
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
+    """Declares ``darkscan dataset`` and its options."""
     parser = commands.add_parser(
         "dataset",
         help="build a data set of labelled windows, describe or show one",
@@ -173,7 +173,7 @@ def _describe(dataset: Dataset) -> None:
 
 
 def _kinds(dataset: Dataset, split: str) -> Iterator[str]:
-    """What a split's windows show, by method and kind."""
+    """Lines that count a split's windows by sampling method and by what they show."""
     windows = dataset.split(split)
     for title, column in (("methods", windows.method), ("shows", windows.kind)):
         for label, name in ((1, "scratch"), (0, "background")):

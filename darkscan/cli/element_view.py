@@ -28,7 +28,7 @@ class JournalFollower:
         self._read = 0
 
     def new_records(self) -> list[Settled]:
-        """What was settled since the last call. A record that is not yet whole waits."""
+        """The frames settled since the last call; a record that is not yet whole waits."""
         records: list[Settled] = []
         try:
             with self._path.open("rb") as file:
@@ -46,10 +46,10 @@ class JournalFollower:
 
 _LONGER_SIDE = 1024
 _DARKEST, _BRIGHTEST = 1.0, 99.8
-"""Percentiles of what was seen that become black and white."""
+"""These percentiles of the levels seen become black and white."""
 
 _FEWEST_LEVELS = 8 / 255
-"""That black and white are apart at least, of full scale: noise is no structure."""
+"""Black and white are this share of full scale apart at least: noise is no structure."""
 
 _FRACTION_BITS = 4
 _SEEN_SHARE = 0.5
@@ -59,7 +59,7 @@ Levels = npt.NDArray[np.float32]
 
 
 class State(IntEnum):
-    """What is known of a place."""
+    """The state of a place on the element."""
 
     UNSEEN = 0
     LOST = 1

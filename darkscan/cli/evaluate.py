@@ -51,7 +51,7 @@ from darkscan.pipeline.core.recipe import Inspection
 from darkscan.runs.in_process import by_windows, inspect_elements
 
 _VALIDATION = "validation"
-_GROW_RATE = 2e-2  # of validation's backgrounds may reach the threshold to grow, as in export
+_GROW_RATE = 2e-2  # share of validation's backgrounds over the grow threshold, as in export
 _MOST_SCANS = 1000
 
 _EPILOG = """\
@@ -71,17 +71,17 @@ backgrounds reach), a number, or model (the model file's own; the default with -
 
 @dataclass(frozen=True)
 class _Detector:
-    """What is evaluated."""
+    """A model file or a checkpoint that is evaluated."""
 
     name: str
     scorer: Scorer
     about: dict[str, Any]
     own: ModelInfo | None
-    """Of a model file: its thresholds."""
+    """A model file's thresholds; None for a checkpoint."""
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
+    """Declares ``darkscan evaluate`` and its options."""
     parser = commands.add_parser(
         "evaluate",
         help="measure how well a model or checkpoints find scratches",
@@ -133,7 +133,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the command."""
+    """Measures each detector and writes the report."""
     _check(arguments)
     threads = checked_threads(arguments.threads)
     data = open_data(arguments.data)

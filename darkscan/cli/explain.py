@@ -52,7 +52,7 @@ class _Chosen(NamedTuple):
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
+    """Declares ``darkscan explain`` and its options."""
     parser = commands.add_parser(
         "explain",
         help="show what in a window made a network say scratch",
@@ -87,7 +87,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the command."""
+    """Draws the windows with what the networks saw in them."""
     out: Path = arguments.out
     if out.exists() and not (arguments.force and out.is_file()):
         raise InputError("exists already; --force overwrites files", file=out, field="--out")

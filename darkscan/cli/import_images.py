@@ -24,7 +24,7 @@ tiles of equal size, laid edge to edge in the order given. Damaged images are re
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
+    """Declares ``darkscan import`` and its options."""
     parser = commands.add_parser(
         "import",
         help="make a recording of ordinary images",
@@ -58,7 +58,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the command."""
+    """Records the images as a scan and describes it."""
     pitch_um = checked_pitch(arguments)
     if arguments.out.exists() and not arguments.force:
         raise InputError("exists already; --force overwrites it", file=arguments.out)

@@ -73,7 +73,7 @@ _OPTION = "--remote-workers"
 
 
 def add_remote_option(parser: argparse.ArgumentParser) -> None:
-    """Adds it."""
+    """Adds the option that lets workers on other computers take part."""
     parser.add_argument(
         _OPTION,
         metavar="ADDRESS",
@@ -85,6 +85,6 @@ def add_remote_option(parser: argparse.ArgumentParser) -> None:
 
 
 def remote_fields(arguments: argparse.Namespace) -> dict[str, object]:
-    """What the run's description says of it. Raises InputError unless it is an address."""
+    """The run's fields that the option sets. Raises InputError unless it is an address."""
     address: str | None = arguments.remote_workers
     return {} if address is None else {"remote_workers": check_address(address, field=_OPTION)}

@@ -134,7 +134,7 @@ exit codes: 0 the scan is possible, though it may have to wait; 2 it is not, or 
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
+    """Declares ``darkscan plan`` and its options."""
     parser = commands.add_parser(
         "plan",
         help="show what a scan would be: strips, frames, velocity, time, and what it needs",
@@ -155,7 +155,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the command. Raises InputError for a scan that is impossible, after showing it."""
+    """Prints the plan. Raises InputError for a scan that is impossible, after showing it."""
     rig = load_rig(arguments.rig)
     recipe = recipe_of(arguments.recipe)
     geometry = load_geometry(rig, force=arguments.force)

@@ -33,7 +33,7 @@ shown.
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
+    """Declares ``darkscan quantise`` and its options."""
     parser = commands.add_parser(
         "quantise",
         help="write a model file in eight bits",
@@ -74,7 +74,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the command."""
+    """Checks the options, then writes the model in eight bits."""
     out = arguments.out
     if out.exists() and not (arguments.force and out.is_file()):
         raise InputError("exists already; --force overwrites files", file=out, field="--out")

@@ -24,7 +24,7 @@ exit codes: 0 every frame was recorded; 3 some were lost; 2 bad input; 1 failed.
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
+    """Declares ``darkscan record`` and its options."""
     parser = commands.add_parser(
         "record",
         help="take a scan with the rig and record it, without inspecting",
@@ -39,7 +39,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the command."""
+    """Records the scan and says how many frames it has."""
     recipe = recipe_of(arguments.recipe)
     rig = load_rig(arguments.rig)
     request = ScanRequest(

@@ -30,7 +30,7 @@ exit codes: 0 every frame was inspected; 3 the map is incomplete; 2 bad input; 1
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
+    """Declares ``darkscan replay`` and its options."""
     parser = commands.add_parser(
         "replay",
         help="inspect a recorded scan and write its defect map",
@@ -56,7 +56,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the command."""
+    """Inspects the recording and prints the summary."""
     recipe = recipe_of(arguments.recipe)
     fields = remote_fields(arguments)
     workers = arguments.workers
@@ -89,7 +89,7 @@ def replay(
 ) -> DefectMap:
     """Inspects a recording, showing how far it is. Raises DarkscanError.
 
-    ``fields``: those of the run's description that no recipe says.
+    ``fields``: fields of the run's description that the recipe does not set.
     """
     with model_of(recipe) as model_path:
         spec = updated(prepare(recording, out_dir, recipe, speed, model_path), **(fields or {}))
@@ -98,7 +98,7 @@ def replay(
 
 
 def summary(defect_map: DefectMap, out_dir: Path) -> str:
-    """What was found and what was not inspected, in a few lines."""
+    """A few lines that say what was found and what was not inspected."""
     coverage, ledger = defect_map.coverage, defect_map.ledger
     count = len(defect_map.defects)
     found = f"{count} defect{'s' if count != 1 else ''}"

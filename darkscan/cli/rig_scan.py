@@ -1,4 +1,4 @@
-"""What the commands that scan with a rig share: its simulation, its keys."""
+"""Parts of the commands that scan with a rig: options, the simulated rig, the operator's keys."""
 
 import argparse
 import os

@@ -40,7 +40,7 @@ exit codes: 0 every frame was inspected; 3 the map or the recording is incomplet
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
+    """Declares ``darkscan run`` and its options."""
     parser = commands.add_parser(
         "run",
         help="scan an element with the rig and inspect it meanwhile",
@@ -61,7 +61,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the command."""
+    """Scans and inspects the element, and prints the summary."""
     rescans, remote = checked_rescans(arguments), remote_fields(arguments)
     rig = load_rig(arguments.rig)
     out: Path = arguments.out or _new_folder(rig.element.name, arguments.side)

@@ -35,7 +35,7 @@ wider ranges are brought to 16 bits, linearly, fine enough for their noise.
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
+    """Declares ``darkscan score`` and its options."""
     parser = commands.add_parser(
         "score",
         help="score every window of ordinary images",
@@ -60,7 +60,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the command."""
+    """Scores each image and writes its file."""
     outputs = _outputs(arguments.images, arguments.out)
     require_writable(arguments.out)
     threads = checked_threads(arguments.threads)

@@ -56,7 +56,7 @@ _OVERRIDES: tuple[tuple[str, type, str], ...] = (
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
+    """Declares ``darkscan train`` and its options."""
     parser = commands.add_parser(
         "train",
         help="train a network on simulated windows or a data set",
@@ -103,7 +103,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the command."""
+    """Trains the network, or goes on with a training in the folder."""
     from darkscan.network.sources import DatasetWindows, SimulatedImages, SimulatedWindows
     from darkscan.network.training import fit
     from darkscan.network.variants import DENSE

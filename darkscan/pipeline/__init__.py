@@ -1,4 +1,4 @@
-"""What links the processes, and the arithmetic that all of them share.
+"""The links between processes, and the arithmetic that all of them share.
 
 The bottom room: it imports no other room of darkscan.
 """

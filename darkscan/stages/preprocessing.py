@@ -31,7 +31,7 @@ class Preprocessing:
         self._desk = Desk(run_dir)
         self._to_merging = Outbox(run_dir, "merging")
         self._to_acquisition = Outbox(run_dir, "acquisition")
-        self._prepared: dict[FrameId, Prepared] = {}  # of each frame the latest sending
+        self._prepared: dict[FrameId, Prepared] = {}  # the latest sending of each frame
         self._frames = 0
         station.listen_to(self._inbox.socket)
         station.listen_to(self._desk.socket)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 class ExitCode(IntEnum):
-    """What a command says to the shell."""
+    """The exit codes of commands."""
 
     OK = 0
     FAILED = 1  # a fault of ours or of the machine

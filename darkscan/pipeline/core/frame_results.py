@@ -1,4 +1,4 @@
-"""What merging knows of each frame, and everything a defect map is made from."""
+"""The result of each frame, and the finished scan that a defect map is made from."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -76,7 +76,7 @@ class Stamp(Record):
 
 
 MOST_LINES, MOST_POINTS = 4096, 65_536
-"""Of one frame's centre lines."""
+"""The most centre lines and points that one frame may have."""
 
 
 class Centrelines(Record):

@@ -78,7 +78,7 @@ class ScanInfo(BaseModel):
 
 
 class FrameFlag(IntFlag):
-    """What the camera or the recorder said about a frame."""
+    """The state of a frame as the camera or the recorder tells it."""
 
     GOOD = 0
     LOST = 1  # the camera never delivered it: no pixels
@@ -146,7 +146,7 @@ class FrameSource(Protocol):
 
     @property
     def info(self) -> ScanInfo:
-        """What is known of the scan."""
+        """The description of the scan."""
 
     @property
     def frames(self) -> Sequence[FrameMeta]:

@@ -1,4 +1,4 @@
-"""A run: what every process of it must know, and the folder in memory that they share.
+"""A run's description for all of its processes, and the folder in memory that they share.
 
 The run folder lies in /dev/shm and holds the frame ring, the sockets and the run's
 description. It is locked as long as its supervisor lives, so that what a killed run
@@ -32,7 +32,7 @@ Speed = Literal["max", "recorded"]
 
 
 class RunTask(Settings):
-    """What somebody asks of a run: where its frames come from and where its results go."""
+    """The task of a run: where its frames come from and where its results go."""
 
     out_dir: Path
     """The folder for the map."""
@@ -68,7 +68,7 @@ class RunSpec(RunTask):
     """Pixels averaged into one of the picture's, along each axis."""
 
     backend: str
-    """What runs the model, the same for all workers and after every restart."""
+    """The backend of the model, the same for all workers and after every restart."""
 
     backend_reason: str = ""
     """Why it was chosen, and why others were not."""

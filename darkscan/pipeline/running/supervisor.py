@@ -61,7 +61,7 @@ class _Child:
 
 @dataclass
 class Progress:
-    """What the supervisor knows of the run at this moment."""
+    """The state of the run as the supervisor knows it."""
 
     statuses: dict[StageKey, Status] = field(default_factory=dict)
     restarts: Counter[str] = field(default_factory=Counter)

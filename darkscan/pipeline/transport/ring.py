@@ -2,7 +2,7 @@
 
 One process (acquisition) leases slots and writes; the others attach, look and note in
 the slot's header that they are working on it, so that when one is killed it is known
-which frame it had in hands. A reference to a slot is stale once the slot was leased
+which frame it was at work on. A reference to a slot is stale once the slot was leased
 anew, or the frame sent again, or acquisition restarted: looking it up then fails.
 
 A ring may have a margin: room around each frame for what lies beyond the frame's borders.
@@ -25,7 +25,7 @@ from darkscan.pipeline.transport.messages import FrameRef
 
 _MAGIC = 0x3347_4E49_524B_5344  # "DSKRING3"
 _SLOT_WORDS = 8  # a cache line, so that slots do not slow each other down
-_PID_BITS = 32  # of a holder's word; the sending that it has in hands stands above them
+_PID_BITS = 32  # of a holder's word; the number of the sending stands above them
 
 
 class _Head(IntEnum):
@@ -220,7 +220,7 @@ class FrameRing:
             self._words[holder] = 0
 
     def held_by(self, pid: int) -> list[FrameId]:
-        """The frames a process has in hands."""
+        """The frames that a process works on."""
         return [
             FrameId(frame - 1)
             for slot in range(self.slots)

@@ -26,7 +26,7 @@ from darkscan.stages.acquisition.neighbours import Box, Neighbours, margins
 BORDERS_NAME = "borders"
 _NEVER = np.iinfo(np.int64).max
 _HEAD = np.dtype([("taken", "<i8"), ("x", "<f8"), ("y", "<f8")])
-"""Of each slot: its frame's index plus one, 0 while it is free or being written; its place."""
+"""The head of a slot: its frame's index plus one, 0 while free or being written; the place."""
 
 _SPARE_SLOTS = 8
 """For frames under way when acquisition dies, which are taken again."""
@@ -40,7 +40,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Border:
-    """What is kept of a frame."""
+    """The parts of a frame that are kept for its later neighbours."""
 
     place_mm: tuple[float, float]
     parts: list[tuple[Box, Pixels]]
@@ -48,7 +48,7 @@ class Border:
 
 
 class Borders:
-    """Keeps of each frame what its later neighbours want, as long as they may want it.
+    """Keeps the parts of each frame that later neighbours want, as long as they may want them.
 
     Frames are known by their index in scan order. When there is no room for one more, the
     frame goes whose last neighbour's turn comes first: it has come already, if frames are
@@ -96,7 +96,7 @@ class Borders:
         self._slot_of[index] = slot
 
     def get(self, index: int) -> Border | None:
-        """What is kept of a frame; None if nothing is. Valid until the next ``put``."""
+        """The kept parts of a frame; None if there are none. Valid until the next ``put``."""
         slot = self._slot_of.get(index)
         if slot is None:
             return None
@@ -209,7 +209,7 @@ class Surroundings:
         return [neighbour for neighbour in near if exposed_ns[neighbour] <= exposed_ns[index]]
 
     def _border(self, index: int) -> Border | None:
-        """What is kept of a frame, read again where it can be: a predecessor had taken it."""
+        """The kept parts of a frame; one that a predecessor took is read again where it can be."""
         kept = self._borders.get(index)
         if kept is not None or self._read is None:
             return kept

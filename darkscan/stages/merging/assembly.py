@@ -11,7 +11,7 @@ from darkscan.pipeline.core.defect_map import (
     MappedScan,
 )
 from darkscan.pipeline.core.frame_results import Inspected
-from darkscan.stages.merging.coverage import account, blind_cells, inspected_cells
+from darkscan.stages.merging.coverage import blind_cells, coverage_of, inspected_cells
 from darkscan.stages.merging.defects import find_defects
 from darkscan.stages.merging.raster import Raster, total_mm
 
@@ -50,6 +50,6 @@ def build_map(inspected: Inspected) -> DefectMap:
         ),
         defects=defects,
         scratch_length_mm=total_mm(defect.length_mm for defect in defects),
-        coverage=account(raster, seen, results, missing, scan, model),
+        coverage=coverage_of(raster, seen, results, missing, scan, model),
         ledger=inspected.sums,
     )

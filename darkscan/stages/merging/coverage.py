@@ -76,7 +76,7 @@ def blind_cells(raster: Raster, inspected: BoolArray) -> BoolArray:
     return blind
 
 
-def account(
+def coverage_of(
     raster: Raster,
     inspected: BoolArray,
     results: Sequence[FrameResult],
@@ -214,7 +214,7 @@ def _kind(item: NotInspected) -> NotInspectedKind:
 
 
 def _fraction(missing: float, whole: float) -> float:
-    """What is not missing, rounded down so that only what is whole gives 1."""
+    """The share that is not missing, rounded down so that only a whole gives 1."""
     scale = 10**_FRACTION_DECIMALS
     # Summed areas of cells may exceed the whole by a rounding error.
     return 1.0 if not missing else max(0.0, math.floor((1 - missing / whole) * scale) / scale)

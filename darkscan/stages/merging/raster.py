@@ -221,7 +221,7 @@ Corners = npt.NDArray[np.int64]
 """(N, 2) column and row of lattice points."""
 
 DECIMALS = 4
-"""Of millimetres, in the map: a hundredth of a pixel."""
+"""The map gives millimetres with so many decimals: a hundredth of a pixel."""
 
 # findContours walks through the middles of pixels. With three pixels to a cell, the
 # pixels left and right of a lattice line c are 3c - 1 and 3c: both round to c.
