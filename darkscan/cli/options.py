@@ -12,6 +12,9 @@ from darkscan.pipeline.core.recipe import DEFAULT_MODEL, SHIPPED_MODELS, Recipe,
 from darkscan.pipeline.core.units import COARSEST_UM, FINEST_UM
 from darkscan.pipeline.transport.remote_links import check_address
 
+_MOST_THREADS = 1024
+_OPTION = "--remote-workers"
+
 
 @contextmanager
 def model_file(given: Path | str | None) -> Iterator[Path]:
@@ -30,9 +33,6 @@ def model_of(recipe: Recipe) -> Iterator[Path]:
     """The recipe's model as a file."""
     with model_file(recipe.inspection.model) as path:
         yield path
-
-
-_MOST_THREADS = 1024
 
 
 def checked_pitch(arguments: argparse.Namespace) -> float:
@@ -67,9 +67,6 @@ def require_writable(out: Path) -> None:
 def recipe_of(file: Path | None) -> Recipe:
     """The recipe in a file, or the embedded one. Raises InputError."""
     return Recipe() if file is None else load_recipe(file)
-
-
-_OPTION = "--remote-workers"
 
 
 def add_remote_option(parser: argparse.ArgumentParser) -> None:

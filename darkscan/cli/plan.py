@@ -27,6 +27,19 @@ _LONG_S = 100
 _WORTH_SAYING_S = 1.0
 
 
+_EPILOG = """\
+examples:
+  darkscan plan --rig configs/rig-area-simulated.toml
+  darkscan plan --rig rig.toml --record scan.h5 --side back
+  darkscan plan --rig rig.toml --json | jq '.passes[0]'
+
+Nothing moves, and neither camera nor motion unit is asked: soft limits are those that the
+rig file states (motion.x.limits_mm and so on); `darkscan run` asks the motion unit for its own.
+How fast windows are classified is measured on this machine, for half a second.
+exit codes: 0 the scan is possible, though it may have to wait; 2 it is not, or bad input.
+"""
+
+
 def as_data(plan: ScanPlan, rig: Rig, recipe: Recipe, found: Preflight) -> dict[str, Any]:
     """The plan, its passes and the findings as plain data; lengths in mm, times in s."""
     every = {frame.meta.frame for frame in plan.frames}
@@ -118,19 +131,6 @@ def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
-
-
-_EPILOG = """\
-examples:
-  darkscan plan --rig configs/rig-area-simulated.toml
-  darkscan plan --rig rig.toml --record scan.h5 --side back
-  darkscan plan --rig rig.toml --json | jq '.passes[0]'
-
-Nothing moves, and neither camera nor motion unit is asked: soft limits are those that the
-rig file states (motion.x.limits_mm and so on); `darkscan run` asks the motion unit for its own.
-How fast windows are classified is measured on this machine, for half a second.
-exit codes: 0 the scan is possible, though it may have to wait; 2 it is not, or bad input.
-"""
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -31,7 +31,7 @@ _REPORT_NAME = "run.json"
 
 
 def _nothing_more(_run_dir: Path) -> None:
-    """A replay's stages need nothing but the run's own description."""
+    """Leaves nothing: a replay's stages need only the run's own description."""
 
 
 def specify(scan: ScanInfo, recipe: Recipe, model: Path, task: RunTask) -> RunSpec:
@@ -87,20 +87,20 @@ def run_to_map(
     ``describe`` leaves in the run's folder what its stages need besides. Raises DarkscanError
     when the run fails; it leaves nothing in ``spec.out_dir`` but its log.
     """
-    results = ResultsFolder(spec.out_dir)
+    output = ResultsFolder(spec.out_dir)
     with RunFolder() as folder:  # first of all sweeps what killed runs left
         ring = _lay_out(folder.path, spec, describe)
-        results.claim()
+        output.claim()
         try:
             log_to_file(spec.out_dir / LOG_NAME, spec.recipe.logging.level, stage="supervisor")
             report = _supervise(folder.path, spec, on_progress)
         except BaseException as error:
             _log.error("run failed", reason=str(error) or type(error).__name__)
-            results.clear(keep=spec.record)
+            output.clear(keep=spec.record)
             raise
         finally:
             ring.close()
-    results.tidy()
+    output.tidy()
     write_atomically(spec.out_dir / _REPORT_NAME, json.dumps(report, indent=2).encode() + b"\n")
     return DefectMap.model_validate_json((spec.out_dir / MAP_NAME).read_bytes())
 

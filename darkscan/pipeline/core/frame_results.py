@@ -20,6 +20,22 @@ from darkscan.pipeline.core.units import Nanoseconds
 _ARRAY_DTYPES = frozenset({"uint8", "uint16", "int32", "int64", "float32", "float64"})
 
 
+STAGES = ("acquisition", "preprocessing", "classification", "merging")
+"""The stages a frame passes, in their order."""
+
+RIG_STAGES = ("motion", "recording")
+"""The stages beside them when a rig is scanned."""
+
+LINK_STAGES = ("gateway",)
+"""The stages beside them when workers on other computers may take part."""
+
+MOST_LINES, MOST_POINTS = 4096, 65_536
+"""The most centre lines and points that one frame may have."""
+
+Outcome = Literal["mapped", "quarantined", "lost"]
+"""How a frame ended."""
+
+
 def _decode(value: object) -> object:
     """Turns an array's wire form back into the array; checks it first."""
     if isinstance(value, np.ndarray):
@@ -55,16 +71,6 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
-STAGES = ("acquisition", "preprocessing", "classification", "merging")
-"""The stages a frame passes, in their order."""
-
-RIG_STAGES = ("motion", "recording")
-"""The stages beside them when a rig is scanned."""
-
-LINK_STAGES = ("gateway",)
-"""The stages beside them when workers on other computers may take part."""
-
-
 class Stamp(Record):
     """When a stage had a frame, on this computer's monotonic clock (ns)."""
 
@@ -73,10 +79,6 @@ class Stamp(Record):
     received_ns: Nanoseconds
     started_ns: Nanoseconds
     finished_ns: Nanoseconds
-
-
-MOST_LINES, MOST_POINTS = 4096, 65_536
-"""The most centre lines and points that one frame may have."""
 
 
 class Centrelines(Record):
@@ -135,10 +137,6 @@ class NotInspected(Record):
     meta: FrameMeta
     kind: Literal["quarantined", "lost"]
     reason: str = Field(min_length=1)
-
-
-Outcome = Literal["mapped", "quarantined", "lost"]
-"""How a frame ended."""
 
 
 class LedgerSums(Record):

@@ -24,6 +24,9 @@ LONGEST_NOTE = 120
 PixelType = Literal["uint8", "uint16"]
 
 
+Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+
 class ScanInfo(BaseModel):
     """A scan: the element, the region to inspect, and the camera's frames."""
 
@@ -136,9 +139,6 @@ class FrameMeta(BaseModel):
         if self.flags and not reasons:
             reasons = [f"flags {self.flags}"]
         return "; ".join(reasons) + (f" ({self.note})" if self.note and reasons else "")
-
-
-Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 
 class FrameSource(Protocol):

@@ -12,6 +12,8 @@ from pydantic_core import ErrorDetails
 
 from darkscan.pipeline.core.errors import InputError
 
+SettingsT = TypeVar("SettingsT", bound=BaseModel)
+
 
 class Settings(BaseModel):
     """Base of everything a user writes: immutable, and no key goes unnoticed."""
@@ -23,9 +25,6 @@ class Written(Settings):
     """Base of what a user writes in TOML, where numbers are numbers and texts are texts."""
 
     model_config = ConfigDict(strict=True)
-
-
-SettingsT = TypeVar("SettingsT", bound=BaseModel)
 
 
 def load_settings(path: Path, kind: type[SettingsT]) -> SettingsT:

@@ -32,6 +32,11 @@ _MAX_ITEMS = 65_536
 _LONGEST_REASON = 300
 
 
+Axis = Literal["x", "y"]
+Place = tuple[FiniteMm, FiniteMm, FiniteMm]
+"""Positions of the x, y and z axes, mm."""
+
+
 class WireError(ValueError):
     """Bytes that are no message of ours."""
 
@@ -213,11 +218,6 @@ class Pause(Record):
     """supervisor -> acquisition: hold before the next step or strip, or go on."""
 
     hold: bool
-
-
-Axis = Literal["x", "y"]
-Place = tuple[FiniteMm, FiniteMm, FiniteMm]
-"""Positions of the x, y and z axes, mm."""
 
 
 class Compare(Record):

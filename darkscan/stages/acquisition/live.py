@@ -25,6 +25,11 @@ _log = structlog.get_logger(__name__)
 _AGAIN_S = 0.5
 
 
+REPORT_NAME = "scan.json"
+_FETCH_S = 0.02
+_IDLE_S = 0.02
+
+
 def was_begun(run_dir: Path) -> bool:
     """Whether an acquisition process was at work in this run before this one."""
     return FrameRing.attach(run_dir / RING_NAME).session > 0
@@ -56,11 +61,6 @@ def find_camera(scan: LiveScan, station: Station, *, patient: bool) -> Camera | 
                 return None
             station.beat(0, doing=f"waiting: {error}")
             station.wait(_AGAIN_S)
-
-
-REPORT_NAME = "scan.json"
-_FETCH_S = 0.02
-_IDLE_S = 0.02
 
 
 class LiveAcquisition:

@@ -35,6 +35,20 @@ _TOLERANCE_PX = 1e-3
 """A cell's middle this close to a window's border is within the window."""
 
 
+Point = tuple[float, float]
+Ring = tuple[Point, ...]
+Labels = npt.NDArray[np.int32]
+Corners = npt.NDArray[np.int64]
+"""(N, 2) column and row of lattice points."""
+
+DECIMALS = 4
+"""The map gives millimetres with so many decimals: a hundredth of a pixel."""
+
+# findContours walks through the middles of pixels. With three pixels to a cell, the
+# pixels left and right of a lattice line c are 3c - 1 and 3c: both round to c.
+_PIXELS_PER_CELL = 3
+
+
 @dataclass(frozen=True)
 class Footprint:
     """The cells whose middle a window or a frame covers."""
@@ -212,20 +226,6 @@ def _snap(border: float, length: float) -> float:
     if border < COORDINATE_STEP_MM:
         return 0.0
     return length if border > length - COORDINATE_STEP_MM else border
-
-
-Point = tuple[float, float]
-Ring = tuple[Point, ...]
-Labels = npt.NDArray[np.int32]
-Corners = npt.NDArray[np.int64]
-"""(N, 2) column and row of lattice points."""
-
-DECIMALS = 4
-"""The map gives millimetres with so many decimals: a hundredth of a pixel."""
-
-# findContours walks through the middles of pixels. With three pixels to a cell, the
-# pixels left and right of a lattice line c are 3c - 1 and 3c: both round to c.
-_PIXELS_PER_CELL = 3
 
 
 @dataclass(frozen=True, eq=False)
