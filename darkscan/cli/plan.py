@@ -1,4 +1,4 @@
-"""``darkscan plan``: what a scan would be, before anything moves."""
+"""``darkscan plan``: shows what a scan would be, before anything moves."""
 
 import argparse
 import json
@@ -38,6 +38,47 @@ rig file states (motion.x.limits_mm and so on); `darkscan run` asks the motion u
 How fast windows are classified is measured on this machine, for half a second.
 exit codes: 0 the scan is possible, though it may have to wait; 2 it is not, or bad input.
 """
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declares ``darkscan plan`` and its options."""
+    parser = commands.add_parser(
+        "plan",
+        help="show what a scan would be: strips, frames, velocity, time, and what it needs",
+        description="Plans the scan of a rig's element and checks what it needs of the "
+        "instrument and of this machine.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--rig", type=Path, required=True, help="a rig file")
+    parser.add_argument("--recipe", type=Path, help="a recipe file (default: the embedded one)")
+    parser.add_argument("--side", default="front", help="the side to inspect (default: front)")
+    parser.add_argument("--record", type=Path, help="check the disk for this recording, too")
+    parser.add_argument(
+        "--force", action="store_true", help="use calibrations that expired or are another rig's"
+    )
+    parser.add_argument("--json", action="store_true", help="for programs, every frame included")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prints the plan. Raises InputError for a scan that is impossible, after showing it."""
+    rig = load_rig(arguments.rig)
+    recipe = recipe_of(arguments.recipe)
+    geometry = load_geometry(rig, force=arguments.force)
+    with naming(arguments.rig):
+        plan = plan_scan(
+            rig, geometry, recipe.inspection, side=arguments.side, recipe_name=recipe.name
+        )
+        with model_of(recipe) as model:
+            rate = windows_per_s(model, recipe, plan.info)
+        found = survey(plan, rig, recipe, record=arguments.record, windows_per_s=rate)
+        if arguments.json:
+            say(json.dumps(as_data(plan, rig, recipe, found), indent=2))
+        else:
+            say(as_text(plan, rig, recipe, found))
+        found.require()
+    return ExitCode.OK
 
 
 def as_data(plan: ScanPlan, rig: Rig, recipe: Recipe, found: Preflight) -> dict[str, Any]:
@@ -131,44 +172,3 @@ def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
-
-
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Declares ``darkscan plan`` and its options."""
-    parser = commands.add_parser(
-        "plan",
-        help="show what a scan would be: strips, frames, velocity, time, and what it needs",
-        description="Plans the scan of a rig's element and checks what it needs of the "
-        "instrument and of this machine.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--rig", type=Path, required=True, help="a rig file")
-    parser.add_argument("--recipe", type=Path, help="a recipe file (default: the embedded one)")
-    parser.add_argument("--side", default="front", help="the side to inspect (default: front)")
-    parser.add_argument("--record", type=Path, help="check the disk for this recording, too")
-    parser.add_argument(
-        "--force", action="store_true", help="use calibrations that expired or are another rig's"
-    )
-    parser.add_argument("--json", action="store_true", help="for programs, every frame included")
-    parser.set_defaults(run=run)
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Prints the plan. Raises InputError for a scan that is impossible, after showing it."""
-    rig = load_rig(arguments.rig)
-    recipe = recipe_of(arguments.recipe)
-    geometry = load_geometry(rig, force=arguments.force)
-    with naming(arguments.rig):
-        plan = plan_scan(
-            rig, geometry, recipe.inspection, side=arguments.side, recipe_name=recipe.name
-        )
-        with model_of(recipe) as model:
-            rate = windows_per_s(model, recipe, plan.info)
-        found = survey(plan, rig, recipe, record=arguments.record, windows_per_s=rate)
-        if arguments.json:
-            say(json.dumps(as_data(plan, rig, recipe, found), indent=2))
-        else:
-            say(as_text(plan, rig, recipe, found))
-        found.require()
-    return ExitCode.OK
