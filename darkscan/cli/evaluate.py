@@ -295,8 +295,7 @@ def _model_in_use(
 
 def _map_elements(detector: _Detector, model: ModelInfo, count: int) -> DefectFigures:
     scorer = detector.scorer
-    in_frames = isinstance(scorer, ModelScorer)
-    score = scorer.frame if in_frames else by_windows(scorer, model.window)
+    score = scorer.frame if isinstance(scorer, ModelScorer) else by_windows(scorer, model.window)
     with progress_bar(f"{detector.name}: simulated elements", "frames") as show:
         return measure(inspect_elements(count, score, model, show))
 
