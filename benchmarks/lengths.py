@@ -110,7 +110,6 @@ def _inspect(truth: ElementTruth, model: ModelInfo, score: Scorer) -> tuple[Comp
         scan=scan.info,
         recipe_name="default",
         recipe_hash="-",
-        inspection=Inspection(),
         model=model,
         results=tuple(results),
         not_inspected=(),

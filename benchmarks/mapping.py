@@ -17,7 +17,6 @@ from figures import machine
 from darkscan.pipeline.core.frame_results import FrameResult, Inspected, LedgerSums, ModelInfo
 from darkscan.pipeline.core.geometry import PixelToStage
 from darkscan.pipeline.core.grid import window_origins
-from darkscan.pipeline.core.recipe import Inspection
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 from darkscan.stages.merging import write_map
 
@@ -74,7 +73,6 @@ def _side(positive: float, rotation_mrad: float) -> Inspected:
         scan=scan,
         recipe_name="default",
         recipe_hash="-",
-        inspection=Inspection(),
         model=model,
         results=tuple(results),
         not_inspected=(),

@@ -45,6 +45,7 @@ from darkscan.pipeline.core.frame_results import (
 from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.recipe import Inspection
 from darkscan.pipeline.core.scan import FrameMeta, Pixels, ScanInfo
+from darkscan.pipeline.core.settings import updated
 from darkscan.pipeline.core.thumbnail import make_thumbnail
 from darkscan.pipeline.transport.journal import Journal
 from darkscan.pipeline.transport.messages import decode, encode
@@ -130,10 +131,9 @@ class Stages:
         results = []
         for number in range(count):
             result = self._examples[number % len(self._examples)].result
-            update = {"frame": number, "position_mm": (number * step_mm, 0.0, 0.0)}
-            results.append(
-                result.model_copy(update={"meta": result.meta.model_copy(update=update)})
-            )
+            place_mm = (number * step_mm, 0.0, 0.0)
+            meta = updated(result.meta, frame=number, position_mm=place_mm)
+            results.append(updated(result, meta=meta))
         return results
 
     def _merge(self) -> float:
@@ -154,16 +154,16 @@ class Stages:
         """Of a strip, to all its files."""
         results = self._results(40)
         width_mm = len(results) * SIDE / 100
-        update = {
-            "element_size_mm": (width_mm, SIDE / 100),
-            "region_mm": (0.0, 0.0, width_mm, SIDE / 100),
-            "frames_planned": len(results),
-        }
+        scan = updated(
+            self._examples[0].info,
+            element_size_mm=(width_mm, SIDE / 100),
+            region_mm=(0.0, 0.0, width_mm, SIDE / 100),
+            frames_planned=len(results),
+        )
         inspected = Inspected(
-            scan=self._examples[0].info.model_copy(update=update),
+            scan=scan,
             recipe_name="default",
             recipe_hash="-",
-            inspection=Inspection(),
             model=self._model,
             results=tuple(results),
             not_inspected=(),
@@ -179,7 +179,7 @@ class Stages:
     def _record(self) -> float:
         """From memory to a file that is whole after every frame; into the page cache."""
         metas: list[FrameMeta] = [result.meta for result in self._results(50)]
-        info = self._examples[0].info.model_copy(update={"frames_planned": len(metas)})
+        info = updated(self._examples[0].info, frames_planned=len(metas))
         with tempfile.TemporaryDirectory(dir=self._folder) as folder:
             path = Path(folder) / "scan.h5"
             start = time.perf_counter()

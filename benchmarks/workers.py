@@ -27,15 +27,14 @@ from darkscan.inference import FrameWindows, OnnxRuntimeBackend, Pending, Seen, 
 from darkscan.inference.frame_windows import frames_a_call, stacked
 from darkscan.inference.worker_backend import WorkerBackend
 from darkscan.pipeline.core.cores import threads_each
-from darkscan.pipeline.core.frame_results import FrameResult
 from darkscan.pipeline.core.geometry import PixelToStage
 from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.recipe import Recipe
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 from darkscan.pipeline.core.units import FrameId
-from darkscan.pipeline.running.specification import RING_NAME, RunFolder, RunSpec
+from darkscan.pipeline.running.specification import RING_NAME, RunFolder, RunSpec, RunTask
 from darkscan.pipeline.transport.links import Desk, Inbox
-from darkscan.pipeline.transport.messages import Joined, Prepared
+from darkscan.pipeline.transport.messages import FrameScores, Joined, Prepared
 from darkscan.pipeline.transport.ring import FrameRing
 from darkscan.pipeline.transport.station import Station
 from darkscan.runs.runner import specify
@@ -152,7 +151,7 @@ def _pass(desk: Desk, merging: Inbox, prepared: list[Prepared], count: int) -> N
             free.pop()
             handed += 1
         while (message := merging.next()) is not None:
-            assert isinstance(message, FrameResult)
+            assert isinstance(message, FrameScores)
             free.append(by_frame[message.meta.frame])
             done += 1
         if done < count:
@@ -216,7 +215,7 @@ def _spec(run_dir: Path) -> RunSpec:
         bit_depth=8,
         frames_planned=SLOTS,
     )
-    return specify(scan, run_dir, Recipe(), MODEL)
+    return specify(scan, Recipe(), MODEL, RunTask(out_dir=run_dir))
 
 
 def _prepared(ring: FrameRing, slot: int) -> Prepared:
@@ -225,10 +224,8 @@ def _prepared(ring: FrameRing, slot: int) -> Prepared:
     return Prepared(
         ref=ref,
         meta=FrameMeta(frame=slot, strip=0, position_mm=(0.0, 0.0, 0.0), exposure_ns=0),
-        origins=ORIGINS,
         gains=np.ones(count, np.float32),
         offsets=np.zeros(count, np.float32),
-        thumbnail=np.zeros((64, 64), np.uint8),
         stamps=(),
     )
 

@@ -14,11 +14,12 @@ def start() -> int:
     """Runs one command; returns its exit code."""
     # While libraries load nothing is begun, and an interrupt within them is a traceback.
     signal.signal(signal.SIGINT, _leave)
-    from darkscan.cli.main import main
+    from darkscan.cli.main import execute, parse
 
+    arguments = parse()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        return main()
+        return execute(arguments)
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done and said
 

@@ -1,4 +1,4 @@
-"""``darkscan calibrate``: measures what a rig's frames must be corrected by."""
+"""``darkscan calibrate``: measures a rig's flat field and its geometry."""
 
 import argparse
 import tempfile
@@ -9,54 +9,49 @@ from pathlib import Path
 
 from darkscan.cli.options import require_writable
 from darkscan.cli.progress import progress_bar, say
-from darkscan.drivers.calibration import VALID_DAYS, valid_until
+from darkscan.cli.record import record_scan
+from darkscan.cli.rig_scan import rig_at_work
+from darkscan.drivers.calibration import (
+    VALID_DAYS,
+    DotGrid,
+    describe_flat,
+    describe_geometry,
+    header_for,
+    measure_flat,
+    measure_geometry,
+    save_flat,
+    save_geometry,
+    valid_until,
+)
+from darkscan.drivers.calibration.illumination import darkened
+from darkscan.drivers.recording import Recording
 from darkscan.drivers.rig import Rig, drawn_geometry, load_rig
 from darkscan.pipeline.core.errors import ExitCode, InputError
-
-
-def add_options(parser: argparse.ArgumentParser, *, out: str) -> None:
-    """Adds the options that every calibration has."""
-    parser.add_argument("--rig", type=Path, required=True, help="the rig file, TOML")
-    parser.add_argument("--out", type=Path, required=True, help=out)
-    parser.add_argument(
-        "--valid-days",
-        type=int,
-        default=VALID_DAYS,
-        metavar="N",
-        help=f"how long it may be used (default: {VALID_DAYS})",
-    )
-    parser.add_argument("--force", action="store_true", help="overwrite an existing file")
-
-
-def validity(arguments: argparse.Namespace) -> tuple[date, date]:
-    """Today, and the last day on which the calibration may be used.
-
-    Raises InputError for a bad number of days, or if nothing could be written: before
-    anything moves.
-    """
-    out: Path = arguments.out
-    if out.exists() and not (arguments.force and out.is_file()):
-        raise InputError("exists already; --force overwrites files", file=out, field="--out")
-    require_writable(out)
-    today = datetime.now(tz=UTC).astimezone().date()
-    return today, valid_until(today, arguments.valid_days)
-
-
-@contextmanager
-def scratch_folder(out: Path) -> Iterator[Path]:
-    """A folder beside ``out`` for the scans, gone afterwards: scans are large."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
-        yield Path(folder)
-
+from darkscan.pipeline.core.recipe import Recipe
+from darkscan.pipeline.core.settings import updated
+from darkscan.runs.rig_scan import ScanRequest
 
 _LIGHT_PLACES, _DARK_PLACES = 8, 3
-"""Frames along each side of the region that is scanned for it."""
+"""A flat field's scans take this many frames along each side of the region that they cover."""
 
 _LIGHT_OVERLAP, _DARK_OVERLAP = 0.75, 0.0
-"""At the least. Parts of the sensor that see the same place tell how they differ."""
+"""Neighbouring frames of these scans overlap by this share at least. Parts of the sensor that
+see the same place tell how they differ."""
 
 _MOST_OVERLAP_PX = 4096
+_DOT_GRID = "dot-grid"  # the simulated element that is a geometry's target
+
+_EPILOG = """\
+examples:
+  darkscan calibrate flat --rig rig.toml --out flat.h5
+  darkscan calibrate geometry --rig rig.toml --spacing-mm 2 --out geometry.json
+
+Then name the files in the rig file:
+  [calibration]
+  geometry = "geometry.json"
+  flat = "flat.h5"
+"""
+
 
 _FLAT_EPILOG = """\
 examples:
@@ -69,36 +64,83 @@ file's [illumination] switch, or given as a recording. With --light and --dark n
 """
 
 
-def _add_flat(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
-    parser = kinds.add_parser(
+_GEOMETRY_EPILOG = """\
+examples:
+  darkscan calibrate geometry --rig rig.toml --spacing-mm 2 --out geometry.json
+  darkscan calibrate geometry --rig rig.toml --scan target.h5 --spacing-mm 2 --out geometry.json
+
+Clamp the target as elements are clamped: it becomes the element's coordinates. Its dots are
+bright on a darker ground, on a square grid; the first one lies half a spacing from the left
+and the upper rim unless --first-dot-mm says otherwise. With --scan nothing moves; the scan
+was recorded before, with the geometry as drawn in the rig file. A simulated rig gets its
+target, and needs no --spacing-mm.
+"""
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declares ``darkscan calibrate`` with its two kinds of calibration."""
+    parser = commands.add_parser(
+        "calibrate",
+        help="measure a rig's flat field or its geometry",
+        description="Measures what a rig's frames are corrected by, and where their pixels lie.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    kinds = parser.add_subparsers(dest="calibration", metavar="WHAT", required=True)
+    flat = kinds.add_parser(
         "flat",
         help="dark level, gain and bad pixels of the camera",
         description="Measures what makes every pixel of the camera answer alike.",
         epilog=_FLAT_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_options(parser, out="the flat field to write, HDF5")
-    parser.add_argument("--light", type=Path, help="a recorded scan of any element")
-    parser.add_argument("--dark", type=Path, help="a recorded scan with the light off")
-    parser.set_defaults(_run_flat=_run_flat)
+    _add_shared_options(flat, out="the flat field to write, HDF5")
+    flat.add_argument("--light", type=Path, help="a recorded scan of any element")
+    flat.add_argument("--dark", type=Path, help="a recorded scan with the light off")
+    flat.set_defaults(run=_calibrate_flat)
+    geometry = kinds.add_parser(
+        "geometry",
+        help="pixel pitch, rotation and the axes' scales and skew",
+        description="Measures where pixels lie on the element for every position of the axes.",
+        epilog=_GEOMETRY_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_shared_options(geometry, out="the geometry to write, JSON")
+    geometry.add_argument("--scan", type=Path, help="a recorded scan of the target")
+    geometry.add_argument("--spacing-mm", type=float, metavar="S", help="from dot to dot")
+    geometry.add_argument(
+        "--first-dot-mm",
+        metavar="X,Y",
+        help="the first dot's centre from the element's top left corner (default: S/2,S/2)",
+    )
+    geometry.set_defaults(run=_calibrate_geometry)
 
 
-def _run_flat(arguments: argparse.Namespace) -> int:
-    """Runs the command."""
-    taken, last = validity(arguments)
+def _add_shared_options(parser: argparse.ArgumentParser, *, out: str) -> None:
+    """Adds the options that both calibrations have; ``out`` describes the file they write."""
+    parser.add_argument("--rig", type=Path, required=True, help="the rig file, TOML")
+    parser.add_argument("--out", type=Path, required=True, help=out)
+    parser.add_argument(
+        "--valid-days",
+        type=int,
+        default=VALID_DAYS,
+        metavar="N",
+        help=f"how long it may be used (default: {VALID_DAYS})",
+    )
+    parser.add_argument("--force", action="store_true", help="overwrite an existing file")
+
+
+def _calibrate_flat(arguments: argparse.Namespace) -> int:
+    """Measures the flat field from two recordings, given or taken now, and writes it."""
+    taken, last = _validity(arguments)
     rig = load_rig(arguments.rig)
     light, dark = arguments.light, arguments.dark
     if dark is None and (light is not None or rig.illumination is None):
         problem = "is needed: the rig file has no [illumination] switch, or --light was given"
         raise InputError(problem, field="--dark")
-
-    from darkscan.drivers.calibration import describe_flat, header_for, measure_flat, save_flat
-    from darkscan.drivers.recording import Recording
-
-    with scratch_folder(arguments.out) as folder:
+    with _scratch_folder(arguments.out) as folder:
         if light is None:
-            light, dark = _scan(rig, arguments.rig, folder, dark)
+            light, dark = _scan_flat(rig, arguments.rig, folder, dark)
         with (
             Recording(light) as lit,
             Recording(dark) as unlit,
@@ -112,16 +154,15 @@ def _run_flat(arguments: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
-def _scan(rig: Rig, rig_file: Path, folder: Path, dark: Path | None) -> tuple[Path, Path]:
-    """Takes the light frames, and the dark ones unless they are there: both recordings."""
-    from darkscan.cli.record import record_scan
-    from darkscan.cli.rig_scan import rig_at_work
-    from darkscan.drivers.calibration.illumination import darkened
+def _scan_flat(rig: Rig, rig_file: Path, folder: Path, dark: Path | None) -> tuple[Path, Path]:
+    """Records the light frames in ``folder``, and the dark ones unless ``dark`` has them.
+
+    Returns both recordings.
+    """
 
     def take(places: int, overlap: float, out: Path) -> Path:
-        part = middle_of_element(as_if_real(rig), places, overlap=overlap)
-        drawn = drawn_geometry(rig)
-        return record_scan(part, out, rig_file=rig_file, geometry=drawn, corrects=False)
+        part = middle_of_element(_as_if_real(rig), places, overlap=overlap)
+        return _scan_as_drawn(part, rig_file, out)
 
     # The simulated element is rendered once for both scans.
     with rig_at_work(rig):
@@ -133,14 +174,13 @@ def _scan(rig: Rig, rig_file: Path, folder: Path, dark: Path | None) -> tuple[Pa
     return light, dark
 
 
-def as_if_real(rig: Rig) -> Rig:
-    """A rig that is scanned without being started: a simulated one runs already."""
+def _as_if_real(rig: Rig) -> Rig:
+    """The rig as one whose scan starts no simulation: a simulated rig runs already."""
     if not rig.simulated:
         return rig
     from darkscan.simulation.rig.build import producer
 
-    camera = rig.camera.model_copy(update={"producer": str(producer())})
-    return rig.model_copy(update={"camera": camera, "simulation": None})
+    return updated(rig, camera=updated(rig.camera, producer=str(producer())), simulation=None)
 
 
 def middle_of_element(rig: Rig, places: int, *, overlap: float) -> Rig:
@@ -156,65 +196,20 @@ def middle_of_element(rig: Rig, places: int, *, overlap: float) -> Rig:
     ]
     region = ((whole[0] - size[0]) / 2, (whole[1] - size[1]) / 2, *size)
     overlap_px = max(rig.scan.overlap_px, min(_MOST_OVERLAP_PX, int(overlap * min(height, width))))
-    return rig.model_copy(
-        update={
-            "element": rig.element.model_copy(update={"region_mm": region}),
-            "scan": rig.scan.model_copy(update={"overlap_px": overlap_px}),
-        }
+    return updated(
+        rig,
+        element=updated(rig.element, region_mm=region),
+        scan=updated(rig.scan, overlap_px=overlap_px),
     )
 
 
-_DOT_GRID = "dot-grid"
-
-_GEOMETRY_EPILOG = """\
-examples:
-  darkscan calibrate geometry --rig rig.toml --spacing-mm 2 --out geometry.json
-  darkscan calibrate geometry --rig rig.toml --scan target.h5 --spacing-mm 2 --out geometry.json
-
-Clamp the target as elements are clamped: it becomes the element's coordinates. Its dots are
-bright on a darker ground, on a square grid; the first one lies half a spacing from the left
-and the upper rim unless --first-dot-mm says otherwise. With --scan nothing moves; the scan
-was recorded before, with the geometry as drawn in the rig file. A simulated rig gets its
-target, and needs no --spacing-mm.
-"""
-
-
-def _add_geometry(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
-    parser = kinds.add_parser(
-        "geometry",
-        help="pixel pitch, rotation and the axes' scales and skew",
-        description="Measures where pixels lie on the element for every position of the axes.",
-        epilog=_GEOMETRY_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_options(parser, out="the geometry to write, JSON")
-    parser.add_argument("--scan", type=Path, help="a recorded scan of the target")
-    parser.add_argument("--spacing-mm", type=float, metavar="S", help="from dot to dot")
-    parser.add_argument(
-        "--first-dot-mm",
-        metavar="X,Y",
-        help="the first dot's centre from the element's top left corner (default: S/2,S/2)",
-    )
-    parser.set_defaults(_run_geometry=_run_geometry)
-
-
-def _run_geometry(arguments: argparse.Namespace) -> int:
-    """Runs the command."""
-    taken, last = validity(arguments)
+def _calibrate_geometry(arguments: argparse.Namespace) -> int:
+    """Measures the geometry from a recording of the target, given or taken now, and writes it."""
+    taken, last = _validity(arguments)
     rig = load_rig(arguments.rig)
     spacing = _spacing(arguments, rig)
     first = _first_dot(arguments.first_dot_mm, spacing)
-
-    from darkscan.drivers.calibration import (
-        DotGrid,
-        describe_geometry,
-        measure_geometry,
-        save_geometry,
-    )
-    from darkscan.drivers.recording import Recording
-
-    with scratch_folder(arguments.out) as folder:
+    with _scratch_folder(arguments.out) as folder:
         path = arguments.scan or _scan_target(rig, arguments.rig, folder / "target.h5")
         with Recording(path) as scan, progress_bar("finding dots", "frames") as progress:
             calibration = measure_geometry(
@@ -233,13 +228,17 @@ def _run_geometry(arguments: argparse.Namespace) -> int:
 
 
 def _scan_target(rig: Rig, rig_file: Path, out: Path) -> Path:
-    from darkscan.cli.record import record_scan
-
+    """Records the target; a simulated rig gets a dot grid for its element. Returns ``out``."""
     if rig.simulation is not None:
-        target = rig.simulation.model_copy(update={"preset": _DOT_GRID})
-        rig = rig.model_copy(update={"simulation": target})
-    drawn = drawn_geometry(rig)
-    return record_scan(rig, out, rig_file=rig_file, geometry=drawn, corrects=False)
+        rig = updated(rig, simulation=updated(rig.simulation, preset=_DOT_GRID))
+    return _scan_as_drawn(rig, rig_file, out)
+
+
+def _scan_as_drawn(rig: Rig, rig_file: Path, out: Path) -> Path:
+    """Records a scan with the geometry as drawn and frames as they come. Returns ``out``."""
+    request = ScanRequest(rig, rig_file, record=out, geometry=drawn_geometry(rig), corrects=False)
+    record_scan(request, Recipe())
+    return out
 
 
 def _spacing(arguments: argparse.Namespace, rig: Rig) -> float:
@@ -269,27 +268,23 @@ def _first_dot(text: str | None, spacing: float) -> tuple[float, float]:
     return x, y
 
 
-_EPILOG = """\
-examples:
-  darkscan calibrate flat --rig rig.toml --out flat.h5
-  darkscan calibrate geometry --rig rig.toml --spacing-mm 2 --out geometry.json
+def _validity(arguments: argparse.Namespace) -> tuple[date, date]:
+    """Today, and the last day on which the calibration may be used.
 
-Then name the files in the rig file:
-  [calibration]
-  geometry = "geometry.json"
-  flat = "flat.h5"
-"""
+    Raises InputError for a bad number of days, or if nothing could be written: before
+    anything moves.
+    """
+    out: Path = arguments.out
+    if out.exists() and not (arguments.force and out.is_file()):
+        raise InputError("exists already; --force overwrites files", file=out, field="--out")
+    require_writable(out)
+    today = datetime.now(tz=UTC).astimezone().date()
+    return today, valid_until(today, arguments.valid_days)
 
 
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
-    parser = commands.add_parser(
-        "calibrate",
-        help="measure a rig's flat field or its geometry",
-        description="Measures what a rig's frames are corrected by, and where their pixels lie.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    kinds = parser.add_subparsers(dest="calibration", metavar="WHAT", required=True)
-    _add_flat(kinds)
-    _add_geometry(kinds)
+@contextmanager
+def _scratch_folder(out: Path) -> Iterator[Path]:
+    """A folder beside ``out`` for the scans, gone afterwards: scans are large."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
+        yield Path(folder)

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -13,18 +12,31 @@ import numpy.typing as npt
 from darkscan.cli.mask_options import MASKS, add_mask_options, read_mask_meaning
 from darkscan.cli.options import add_hdu, checked_threads, model_file, require_writable
 from darkscan.cli.progress import progress_bar, say
+from darkscan.drivers.images import Mosaic
 from darkscan.inference.scoring import ModelScorer
+from darkscan.network.classical import STRIDE_PX, WINDOW_PX, FrameMethod, NetworkMethod, methods
+from darkscan.network.classical.figure import (
+    EQUALISED,
+    RAW,
+    Column,
+    Tile,
+    draw,
+    equalised_tile,
+    marks_tile,
+    raw_tile,
+)
+from darkscan.network.classical.marked_windows import label_windows, mask_of_lines
+from darkscan.network.classical.table import Scored, rows, to_csv, to_markdown
+from darkscan.network.datasets.mask_reading import MaskMeaning, MaskReader
+from darkscan.network.evaluation.scoring import NetworkScorer
+from darkscan.network.validation import area_under_curve
 from darkscan.pipeline.core.errors import ExitCode, InputError
 from darkscan.pipeline.core.files import write_together
 from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.names import printable
 from darkscan.pipeline.core.scan import Pixels
-
-if TYPE_CHECKING:
-    from darkscan.network.classical import FrameMethod
-    from darkscan.network.classical.figure import Column, Tile
-    from darkscan.network.classical.table import Scored
-    from darkscan.network.datasets.mask_reading import MaskMeaning, MaskReader
+from darkscan.runs.in_process import by_windows
+from darkscan.simulation.element import SimulatedScan, simulate_element
 
 _FIGURE, _CSV, _MARKDOWN = "comparison.png", "comparison.csv", "comparison.md"
 _FRAME_PX = 2048
@@ -61,7 +73,7 @@ methods: otsu            Otsu's threshold; score: longest elongated component, p
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
+    """Declares ``darkscan compare`` and its options."""
     parser = commands.add_parser(
         "compare",
         help="compare classical methods and networks on frames",
@@ -109,7 +121,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the command."""
+    """Compares the methods and writes figure and table."""
     require_writable(arguments.out / _FIGURE)
     methods = _methods(arguments)
     frames = _frames(arguments)
@@ -156,15 +168,9 @@ class _Frame:
 
 
 def _compare(
-    frame: _Frame, methods: "Sequence[FrameMethod]", show: Callable[[int], None]
-) -> "tuple[Column, list[Scored]]":
+    frame: _Frame, methods: Sequence[FrameMethod], show: Callable[[int], None]
+) -> tuple[Column, list[Scored]]:
     """A frame's column of the figure and its rows of the table."""
-    from darkscan.network.classical import STRIDE_PX, WINDOW_PX
-    from darkscan.network.classical.figure import Column, equalised_tile, marks_tile, raw_tile
-    from darkscan.network.classical.marked_windows import label_windows
-    from darkscan.network.classical.table import Scored
-    from darkscan.network.validation import area_under_curve
-
     pixels = frame.pixels
     origins = window_origins((pixels.shape[0], pixels.shape[1]), WINDOW_PX, STRIDE_PX)
     judged = frame.judged(origins)
@@ -187,12 +193,9 @@ def _compare(
 
 
 def _contents(
-    methods: "Sequence[FrameMethod]", columns: "list[Column]", scored: "list[Scored]"
+    methods: Sequence[FrameMethod], columns: list[Column], scored: list[Scored]
 ) -> dict[str, bytes]:
     """The files to write, by name; the table is told as well."""
-    from darkscan.network.classical.figure import EQUALISED, RAW, draw
-    from darkscan.network.classical.table import rows, to_csv, to_markdown
-
     names = [method.name.replace("-", "-\n", 1) for method in methods]
     contents = {_FIGURE: draw([RAW, EQUALISED, *names], columns)}
     table = rows(scored)
@@ -205,10 +208,8 @@ def _contents(
     return contents
 
 
-def _methods(arguments: argparse.Namespace) -> "list[FrameMethod]":
+def _methods(arguments: argparse.Namespace) -> list[FrameMethod]:
     """The methods asked for, classical ones first. Raises InputError."""
-    from darkscan.network.classical import methods
-
     known = methods()
     given = ",".join(known) if arguments.methods is None else arguments.methods
     chosen = []
@@ -229,32 +230,18 @@ def _methods(arguments: argparse.Namespace) -> "list[FrameMethod]":
     return chosen
 
 
-def _model(given: str, threads: int) -> "FrameMethod":
-    from darkscan.network.classical import NetworkMethod
-
+def _model(given: str, threads: int) -> FrameMethod:
     with model_file(Path(given)) as file:
         scorer = ModelScorer(file, threads=threads)
         return NetworkMethod(printable(file.name), scorer.info.threshold, scorer.frame)
 
 
-def _checkpoint(text: str, threads: int) -> "FrameMethod":
+def _checkpoint(text: str, threads: int) -> FrameMethod:
     name, equals, file = text.partition("=")
     if not (name and equals and file):
         raise InputError(f"must be like NAME=FILE, is {text!r}", field="--checkpoint")
-    from darkscan.network.classical import WINDOW_PX, NetworkMethod
-    from darkscan.network.evaluation.scoring import NetworkScorer
-
     scorer = NetworkScorer(Path(file), threads=threads)
-
-    def score(
-        frame: Pixels, origins: npt.NDArray[np.int32], full_scale: float
-    ) -> npt.NDArray[np.float32]:
-        side = (WINDOW_PX, WINDOW_PX)
-        windows = cast("Pixels", np.lib.stride_tricks.sliding_window_view(frame, side))
-        batches = np.array_split(origins, -(-len(origins) // _BATCH))
-        return np.concatenate([scorer(windows[b[:, 0], b[:, 1]], full_scale) for b in batches])
-
-    return NetworkMethod(printable(name), _EVEN, score)
+    return NetworkMethod(printable(name), _EVEN, by_windows(scorer, WINDOW_PX, _BATCH))
 
 
 def _frames(arguments: argparse.Namespace) -> list[_Frame]:
@@ -281,10 +268,9 @@ def _frames(arguments: argparse.Namespace) -> list[_Frame]:
 
 
 def _read_all(
-    files: Sequence[Path], masks: Sequence[Path], meaning: "MaskMeaning", hdu: str | None
+    files: Sequence[Path], masks: Sequence[Path], meaning: MaskMeaning, hdu: str | None
 ) -> list[_Frame]:
-    from darkscan.network.datasets.mask_reading import MaskReader
-
+    """The frames with what their masks say. Raises InputError."""
     reader = MaskReader(meaning)
     given: Sequence[Path | None] = masks or [None] * len(files)
     frames = [_read(file, mask, reader, hdu) for file, mask in zip(files, given, strict=True)]
@@ -292,11 +278,8 @@ def _read_all(
     return frames
 
 
-def _read(file: Path, mask: Path | None, reader: "MaskReader", hdu: str | None) -> _Frame:
+def _read(file: Path, mask: Path | None, reader: MaskReader, hdu: str | None) -> _Frame:
     """A frame with what its mask says. Raises InputError."""
-    from darkscan.drivers.images import Mosaic
-    from darkscan.network.classical import STRIDE_PX, WINDOW_PX
-
     image = Mosaic([file], stretch=True, hdu=hdu)
     height, width = image.shape
     if min(height, width) < WINDOW_PX:
@@ -321,9 +304,6 @@ def _read(file: Path, mask: Path | None, reader: "MaskReader", hdu: str | None) 
 
 def _simulated(seed: int, count: int, show: Callable[[int, int], None]) -> Iterator[_Frame]:
     """Frames of elements of their size, of the seeds from ``seed`` on, and their masks."""
-    from darkscan.network.classical.marked_windows import mask_of_lines
-    from darkscan.simulation.element import SimulatedScan, simulate_element
-
     for number in range(count):
         truth = simulate_element((_FRAME_PX, _FRAME_PX), seed + number)
         scan = SimulatedScan(truth)

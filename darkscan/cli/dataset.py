@@ -4,15 +4,15 @@ import argparse
 import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from darkscan.cli.dataset_options import add_build_options, read_options, read_sources
 from darkscan.cli.mask_options import MASKS
 from darkscan.cli.progress import progress_bar, say
+from darkscan.network.datasets import Dataset, build_dataset, contact_sheet, save_sheet
 from darkscan.pipeline.core.errors import ExitCode, InputError
-
-if TYPE_CHECKING:
-    from darkscan.network.datasets import Dataset
 
 _EPILOG = """\
 examples:
@@ -55,7 +55,7 @@ examples:
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
+    """Declares ``darkscan dataset`` and its options."""
     parser = commands.add_parser(
         "dataset",
         help="build a data set of labelled windows, describe or show one",
@@ -100,8 +100,6 @@ def _build(arguments: argparse.Namespace) -> int:
     elif not out.parent.is_dir():
         raise InputError(f"there is no folder {out.parent}", file=out, field="--out")
 
-    from darkscan.network.datasets import Dataset, build_dataset
-
     options = read_options(arguments)
     sources, left_out = read_sources(arguments)
     with progress_bar("sampling", "images") as show:
@@ -128,8 +126,6 @@ def _build(arguments: argparse.Namespace) -> int:
 
 
 def _info(arguments: argparse.Namespace) -> int:
-    from darkscan.network.datasets import Dataset
-
     dataset = Dataset.open(arguments.dataset)
     if arguments.verify:
         dataset.verify()
@@ -158,8 +154,6 @@ def _sheet(arguments: argparse.Namespace) -> int:
     if arguments.out.suffix.lower() != ".png":
         raise InputError("must end in .png", file=arguments.out, field="--out")
 
-    from darkscan.network.datasets import Dataset, contact_sheet, save_sheet
-
     dataset = Dataset.open(arguments.dataset)
     sheet = contact_sheet(dataset, arguments.columns, arguments.seed)
     dataset.close()
@@ -172,8 +166,6 @@ def _check_replaceable(out: Path, *, force: bool) -> None:
     if not force:
         raise InputError("exists already; --force overwrites it", file=out, field="--out")
 
-    from darkscan.network.datasets import Dataset
-
     try:
         Dataset.open(out).close()
     except InputError as error:
@@ -181,7 +173,7 @@ def _check_replaceable(out: Path, *, force: bool) -> None:
         raise InputError(problem, file=out, field="--out") from error
 
 
-def _describe(dataset: "Dataset") -> None:
+def _describe(dataset: Dataset) -> None:
     depth = dataset.manifest["bit_depth"]
     megabytes = dataset.path.stat().st_size / 1e6
     say(f"{dataset.path}: windows of 256x256 px, {depth} bits, {megabytes:.1f} MB")
@@ -212,10 +204,8 @@ def _describe_unused(manifest: Mapping[str, Any]) -> None:
         say(f"{'':<12}{image['name']}: {image['reason']}")
 
 
-def _kinds(dataset: "Dataset", split: str) -> Iterator[str]:
-    """What a split's windows show, by method and kind."""
-    import numpy as np
-
+def _kinds(dataset: Dataset, split: str) -> Iterator[str]:
+    """Lines that count a split's windows by sampling method and by what they show."""
     windows = dataset.split(split)
     for title, column in (("methods", windows.method), ("shows", windows.kind)):
         for label, name in ((1, "scratch"), (0, "background")):

@@ -3,17 +3,27 @@
 import argparse
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from darkscan.cli.mask_options import add_mask_options, read_mask_meaning
 from darkscan.cli.options import add_hdu
+from darkscan.network.datasets import (
+    Counts,
+    LeftOut,
+    MarkedImage,
+    MarksError,
+    Options,
+    Sampling,
+    Shares,
+    SimulatedImage,
+    Source,
+)
+from darkscan.network.datasets.coco import CocoOptions, read_coco
+from darkscan.network.datasets.labelme import read_labelme
+from darkscan.network.datasets.marks import Marks
+from darkscan.network.datasets.mask_reading import MaskReader
+from darkscan.network.datasets.masks import check_stems, masks_by_list, masks_by_name
 from darkscan.pipeline.core.errors import InputError
 from darkscan.simulation.element import PRESETS
-
-if TYPE_CHECKING:
-    from darkscan.network.datasets import Counts, LeftOut, MarkedImage, Options, Shares, Source
-    from darkscan.network.datasets.marks import Marks
-    from darkscan.network.datasets.mask_reading import MaskReader
 
 _SPLITS = ("train", "validation", "test")
 _MOST_WINDOWS = 10_000_000
@@ -130,10 +140,8 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     windows.add_argument("--seed", type=int, default=1, help="which windows (default: 1)")
 
 
-def read_options(arguments: argparse.Namespace) -> "Options":
+def read_options(arguments: argparse.Namespace) -> Options:
     """How to build. Raises InputError naming the option that is wrong."""
-    from darkscan.network.datasets import Options, Sampling
-
     for name, value, least, most in (
         ("--windows", arguments.windows, 6, _MOST_WINDOWS),
         ("--seed", arguments.seed, 0, 2**31),
@@ -160,7 +168,7 @@ def read_options(arguments: argparse.Namespace) -> "Options":
     )
 
 
-def read_sources(arguments: argparse.Namespace) -> "tuple[list[Source], list[LeftOut]]":
+def read_sources(arguments: argparse.Namespace) -> tuple[list[Source], list[LeftOut]]:
     """The images to cut, and those left out. Raises InputError naming the file or option."""
     marked, left_out = _marked(arguments)
     sources: list[Source] = [*marked, *_simulated(arguments)]
@@ -173,12 +181,8 @@ def read_sources(arguments: argparse.Namespace) -> "tuple[list[Source], list[Lef
     return sources, left_out
 
 
-def _marked(arguments: argparse.Namespace) -> "tuple[list[MarkedImage], list[LeftOut]]":
+def _marked(arguments: argparse.Namespace) -> tuple[list[MarkedImage], list[LeftOut]]:
     """The images with marks that can be used, and those without."""
-    from darkscan.network.datasets import LeftOut, MarkedImage, MarksError
-    from darkscan.network.datasets.mask_reading import MaskReader
-    from darkscan.network.datasets.masks import check_stems
-
     given = bool(arguments.images) or arguments.pairs is not None
     masks = MaskReader(read_mask_meaning(arguments, masks_given=given))
     pairs = _pairs(arguments, masks)
@@ -196,12 +200,8 @@ def _marked(arguments: argparse.Namespace) -> "tuple[list[MarkedImage], list[Lef
     return marked, left_out
 
 
-def _pairs(arguments: argparse.Namespace, masks: "MaskReader") -> "list[tuple[Path, Marks]]":
+def _pairs(arguments: argparse.Namespace, masks: MaskReader) -> list[tuple[Path, Marks]]:
     """Every image with its marks."""
-    from darkscan.network.datasets.coco import CocoOptions, read_coco
-    from darkscan.network.datasets.labelme import read_labelme
-    from darkscan.network.datasets.masks import masks_by_list, masks_by_name
-
     if arguments.images and arguments.masks is None:
         problem = "is given without --masks: where its scratches lie is unknown"
         raise InputError(problem, file=arguments.images[0])
@@ -226,9 +226,7 @@ def _pairs(arguments: argparse.Namespace, masks: "MaskReader") -> "list[tuple[Pa
     return pairs
 
 
-def _simulated(arguments: argparse.Namespace) -> "list[Source]":
-    from darkscan.network.datasets import SimulatedImage
-
+def _simulated(arguments: argparse.Namespace) -> list[Source]:
     presets = arguments.preset.split(",")
     for preset in presets:
         if preset not in PRESETS:
@@ -252,15 +250,11 @@ def _three(text: str, field: str) -> tuple[float, float, float]:
     return first, second, third
 
 
-def _shares(text: str, field: str) -> "Shares":
-    from darkscan.network.datasets import Shares
-
+def _shares(text: str, field: str) -> Shares:
     return Shares(*_three(text, field))
 
 
-def _counts(text: str | None, split: tuple[float, float, float]) -> "dict[str, Counts] | None":
-    from darkscan.network.datasets import Counts
-
+def _counts(text: str | None, split: tuple[float, float, float]) -> dict[str, Counts] | None:
     if text is None:
         return None
     pairs = re.findall(r"(\d+)/(\d+)", text)

@@ -18,7 +18,7 @@ _TRUTH_NAME = "truth.json"
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
+    """Declares ``darkscan demo`` and its options."""
     parser = commands.add_parser(
         "demo",
         help="simulate a scan, inspect it, and compare the map with the truth",
@@ -31,7 +31,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the command."""
+    """Simulates, inspects, and prints found against true scratches."""
     out: Path = arguments.out
     _make_room(out)
     truth = simulate_element(size_of_patch(_FRAMES), arguments.seed, _PRESET)

@@ -18,6 +18,26 @@ from darkscan.pipeline.transport.journal import Settled, next_payload
 from darkscan.pipeline.transport.messages import WireError, decode
 from darkscan.stages.merging.style import COLOURS, DEFECT_COLOUR, SCRATCH_COLOUR
 
+_LONGER_SIDE = 1024
+_DARKEST, _BRIGHTEST = 1.0, 99.8
+"""These percentiles of the levels seen become black and white."""
+
+_FEWEST_LEVELS = 8 / 255
+"""Black and white are this share of full scale apart at least: noise is no structure."""
+
+_FRACTION_BITS = 4
+_SEEN_SHARE = 0.5
+_WARP = cv2.INTER_LINEAR
+Levels = npt.NDArray[np.float32]
+_SHADES = 24
+"""Grey levels that are told apart: fewer make longer runs of one style."""
+
+_UPPER_HALF = "\N{UPPER HALF BLOCK}"
+_HATCH = "\N{BOX DRAWINGS LIGHT DIAGONAL UPPER RIGHT TO LOWER LEFT}"
+_PLAIN_SHADES = ".:-=+*%@"
+_UNSEEN = (26, 28, 36)
+Rgb = tuple[int, int, int]
+
 
 class JournalFollower:
     """Frames in the order in which they were settled, each of them told once."""
@@ -28,7 +48,7 @@ class JournalFollower:
         self._read = 0
 
     def new_records(self) -> list[Settled]:
-        """What was settled since the last call. A record that is not yet whole waits."""
+        """The frames settled since the last call; a record that is not yet whole waits."""
         records: list[Settled] = []
         try:
             with self._path.open("rb") as file:
@@ -44,22 +64,8 @@ class JournalFollower:
         return records
 
 
-_LONGER_SIDE = 1024
-_DARKEST, _BRIGHTEST = 1.0, 99.8
-"""Percentiles of what was seen that become black and white."""
-
-_FEWEST_LEVELS = 8 / 255
-"""That black and white are apart at least, of full scale: noise is no structure."""
-
-_FRACTION_BITS = 4
-_SEEN_SHARE = 0.5
-_WARP = cv2.INTER_LINEAR
-
-Levels = npt.NDArray[np.float32]
-
-
 class State(IntEnum):
-    """What is known of a place."""
+    """The state of a place on the element."""
 
     UNSEEN = 0
     LOST = 1
@@ -220,12 +226,6 @@ def _fixed(points_px: FloatArray, placement: FloatArray) -> npt.NDArray[np.int32
     return fixed
 
 
-_SHADES = 24
-"""Grey levels that are told apart: fewer make longer runs of one style."""
-
-_UPPER_HALF = "\N{UPPER HALF BLOCK}"
-_HATCH = "\N{BOX DRAWINGS LIGHT DIAGONAL UPPER RIGHT TO LOWER LEFT}"
-_PLAIN_SHADES = ".:-=+*%@"
 _PLAIN = {
     State.UNSEEN: " ",
     State.LOST: "/",
@@ -233,15 +233,12 @@ _PLAIN = {
     State.FOUND: "o",
     State.TRACED: "#",
 }
-_UNSEEN = (26, 28, 36)
 _LEAST = {State.SEEN: 0.15, State.FOUND: 0.3, State.TRACED: 0.8}
 """A place is never darker than this share of its colour."""
 
 _TINTS = {State.SEEN: "#ffffff", State.FOUND: DEFECT_COLOUR, State.TRACED: SCRATCH_COLOUR}
 
 _HATCHED = {State.LOST: COLOURS["lost"], State.QUARANTINED: COLOURS["quarantined"]}
-
-Rgb = tuple[int, int, int]
 
 
 class ElementPicture:

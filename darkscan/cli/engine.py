@@ -3,17 +3,13 @@
 import argparse
 import contextlib
 import re
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
 from darkscan.cli.options import model_file, require_writable
-from darkscan.cli.progress import say
+from darkscan.cli.progress import progress_bar, say
 from darkscan.pipeline.core.errors import DarkscanError, ExitCode, InputError
 from darkscan.pipeline.core.scan import PixelType
 
@@ -277,12 +273,6 @@ def _workspace(megabytes: int | None) -> int | None:
 
 @contextlib.contextmanager
 def _progress() -> Iterator[Callable[["Step"], object]]:
-    """A bar on a terminal, silence elsewhere; to be told of TensorRT's steps."""
-    console = Console(file=sys.stderr)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    hidden = not console.is_terminal
-    with Progress(*columns, console=console, disable=hidden, transient=True) as progress:
-        task = progress.add_task("building", total=None)
-        yield lambda step: progress.update(
-            task, description=step.phase.lower(), completed=step.done, total=step.total
-        )
+    """Yields whom to tell of TensorRT's steps."""
+    with progress_bar("building", "steps") as bar:
+        yield lambda step: bar.show(step.done, step.total, note=step.phase.lower())

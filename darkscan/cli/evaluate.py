@@ -5,27 +5,54 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from darkscan.cli.options import add_hdu, checked_threads, model_file, require_writable
 from darkscan.cli.progress import progress_bar, say
 from darkscan.inference.scoring import ModelScorer
+from darkscan.network.datasets import Dataset
+from darkscan.network.evaluation import (
+    DataSet,
+    Evaluation,
+    Rule,
+    Scored,
+    Scorer,
+    evaluate,
+    parse_rule,
+    plain,
+    score_split,
+)
+from darkscan.network.evaluation.elements import DefectFigures, measure
+from darkscan.network.evaluation.in_frames import Frames, score_in_frames
+from darkscan.network.evaluation.report import (
+    DataSummary,
+    compact,
+    markdown,
+    on_the_grid,
+    precision_recall,
+    recall_over_snr,
+)
+from darkscan.network.evaluation.scoring import NetworkScorer
+from darkscan.network.evaluation.tables import (
+    TableNumber,
+    lay_out,
+    require_row,
+    to_json,
+    to_markdown,
+)
+from darkscan.network.evaluation.windows import windows_of
+from darkscan.network.validation import threshold_for_false_positives
 from darkscan.pipeline.core.errors import ExitCode, InputError
 from darkscan.pipeline.core.files import write_together
 from darkscan.pipeline.core.frame_results import ModelInfo
 from darkscan.pipeline.core.names import printable
 from darkscan.pipeline.core.recipe import Inspection
-
-if TYPE_CHECKING:
-    from darkscan.network.evaluation import DataSet, Evaluation, Rule, Scored, Scorer
-    from darkscan.network.evaluation.elements import DefectFigures
-    from darkscan.network.evaluation.report import DataSummary
-    from darkscan.network.evaluation.tables import TableNumber
+from darkscan.runs.in_process import by_windows, inspect_elements
 
 _VALIDATION = "validation"
-_GROW_RATE = 2e-2  # of validation's backgrounds may reach the threshold to grow, as in export
+_GROW_RATE = 2e-2  # share of validation's backgrounds over the grow threshold, as in export
 _MOST_SCANS = 1000
 
 _EPILOG = """\
@@ -45,17 +72,17 @@ backgrounds reach), a number, or model (the model file's own; the default with -
 
 @dataclass(frozen=True)
 class _Detector:
-    """What is evaluated."""
+    """A model file or a checkpoint that is evaluated."""
 
     name: str
-    scorer: "Scorer"
+    scorer: Scorer
     about: dict[str, Any]
     own: ModelInfo | None
-    """Of a model file: its thresholds."""
+    """A model file's thresholds; None for a checkpoint."""
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
+    """Declares ``darkscan evaluate`` and its options."""
     parser = commands.add_parser(
         "evaluate",
         help="measure how well a model or checkpoints find scratches",
@@ -108,10 +135,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the command."""
-    from darkscan.network.evaluation import parse_rule
-    from darkscan.network.evaluation.report import DataSummary, compact
-
+    """Measures each detector and writes the report."""
     _check(arguments)
     threads = checked_threads(arguments.threads)
     data = open_data(arguments.data)
@@ -144,10 +168,8 @@ def run(arguments: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
-def open_data(file: Path) -> "DataSet":
+def open_data(file: Path) -> DataSet:
     """Opens a data set. Raises InputError if it is none."""
-    from darkscan.network.datasets import Dataset
-
     return Dataset.open(file)
 
 
@@ -174,8 +196,6 @@ def _detectors(arguments: argparse.Namespace, threads: int) -> Iterator[_Detecto
             about = {"model": model.info.name, "hash": model.info.hash}
             yield _Detector(printable(file.name), model, about, model.info)
         return
-    from darkscan.network.evaluation.scoring import NetworkScorer
-    from darkscan.network.evaluation.tables import require_row
     from darkscan.network.variants import DENSE
 
     names: set[str] = set()
@@ -205,10 +225,8 @@ def _named(text: str) -> tuple[str, Path]:
     return name, Path(file)
 
 
-def _splits(data: "DataSet", arguments: argparse.Namespace, rule: "Rule") -> list[str]:
+def _splits(data: DataSet, arguments: argparse.Namespace, rule: Rule) -> list[str]:
     """The splits to score; validation where a threshold is chosen on it."""
-    from darkscan.network.evaluation.windows import windows_of
-
     splits = [arguments.split]
     if rule.needs_validation or _VALIDATION in data.splits:
         splits.append(_VALIDATION)
@@ -221,12 +239,8 @@ def _splits(data: "DataSet", arguments: argparse.Namespace, rule: "Rule") -> lis
 
 
 def _scored(
-    data: "DataSet", split: str, detector: _Detector, arguments: argparse.Namespace
-) -> "Scored":
-    from darkscan.network.evaluation import score_split
-    from darkscan.network.evaluation.in_frames import Frames, score_in_frames
-    from darkscan.network.evaluation.report import on_the_grid
-
+    data: DataSet, split: str, detector: _Detector, arguments: argparse.Namespace
+) -> Scored:
     model = detector.scorer
     with progress_bar(f"{detector.name}: scoring {split}", "windows") as show:
         if isinstance(model, ModelScorer) and (model.dense or arguments.in_frames):
@@ -243,13 +257,11 @@ def _scored(
 
 def _evaluate(
     detector: _Detector,
-    scored: "dict[str, Scored]",
-    rule: "Rule",
+    scored: dict[str, Scored],
+    rule: Rule,
     arguments: argparse.Namespace,
     off_grid: int,
-) -> "Evaluation":
-    from darkscan.network.evaluation import evaluate
-
+) -> Evaluation:
     return evaluate(
         detector.name,
         scored[arguments.split],
@@ -263,11 +275,9 @@ def _evaluate(
 
 
 def _model_in_use(
-    detector: _Detector, evaluation: "Evaluation", validation: "Scored | None"
+    detector: _Detector, evaluation: Evaluation, validation: Scored | None
 ) -> ModelInfo:
     """Thresholds for a map: the headline's, and one to grow defects by, as export has it."""
-    from darkscan.network.validation import threshold_for_false_positives
-
     threshold = min(max(evaluation.headline.threshold, 0.0), 1.0)
     own = detector.own
     if own is not None and own.threshold == threshold:
@@ -287,25 +297,20 @@ def _model_in_use(
     )
 
 
-def _map_elements(detector: _Detector, model: ModelInfo, count: int) -> "DefectFigures":
-    from darkscan.cli.simulated_elements import inspect_elements
-    from darkscan.network.evaluation.elements import measure
-
+def _map_elements(detector: _Detector, model: ModelInfo, count: int) -> DefectFigures:
+    scorer = detector.scorer
+    score = scorer.frame if isinstance(scorer, ModelScorer) else by_windows(scorer, model.window)
     with progress_bar(f"{detector.name}: simulated elements", "frames") as show:
-        return measure(inspect_elements(count, detector.scorer, model, show))
+        return measure(inspect_elements(count, score, model, show))
 
 
 def _files(
-    evaluations: "Sequence[Evaluation]",
-    elements: "dict[str, DefectFigures]",
-    data: "DataSummary",
-    number: "TableNumber | None",
+    evaluations: Sequence[Evaluation],
+    elements: dict[str, DefectFigures],
+    data: DataSummary,
+    number: TableNumber | None,
 ) -> dict[str, bytes]:
     """All files of the report by name, the report itself last."""
-    from darkscan.network.evaluation import plain
-    from darkscan.network.evaluation.report import markdown, precision_recall, recall_over_snr
-    from darkscan.network.evaluation.tables import lay_out, to_json, to_markdown
-
     files: dict[str, bytes] = {}
     if number is not None:
         rows = lay_out(number, evaluations)

@@ -12,8 +12,11 @@ import numpy as np
 
 from darkscan.cli.options import add_hdu, require_writable
 from darkscan.cli.progress import say
+from darkscan.drivers.images import Mosaic
+from darkscan.drivers.recording import Recording
 from darkscan.pipeline.core.defect_map import DefectMap
 from darkscan.pipeline.core.errors import ExitCode, InputError
+from darkscan.pipeline.core.files import write_atomically
 from darkscan.pipeline.core.inputs import read_file, require_file
 from darkscan.pipeline.core.names import printable
 from darkscan.pipeline.core.scan import Pixels, ScanInfo
@@ -51,7 +54,7 @@ class _Chosen(NamedTuple):
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
+    """Declares ``darkscan explain`` and its options."""
     parser = commands.add_parser(
         "explain",
         help="show what in a window made a network say scratch",
@@ -87,7 +90,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the command."""
+    """Draws the windows with what the networks saw in them."""
     out: Path = arguments.out
     if out.exists() and not (arguments.force and out.is_file()):
         raise InputError("exists already; --force overwrites files", file=out, field="--out")
@@ -100,7 +103,6 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = None if of_defect else _of_image(arguments)
 
     from darkscan.network.explaining import Panel, draw, explain
-    from darkscan.pipeline.core.files import write_atomically
 
     networks = _networks(arguments.checkpoint or [_default_checkpoint()])
     if chosen is None:
@@ -161,8 +163,6 @@ def _panels(text: str) -> list[str]:
 
 def _of_image(arguments: argparse.Namespace) -> _Chosen:
     """Windows of an image. Raises InputError naming the one that is not within it."""
-    from darkscan.drivers.images import Mosaic
-
     path: Path = arguments.image
     places = [_place(text) for text in arguments.window]
     image = Mosaic([path], stretch=True, hdu=arguments.hdu)
@@ -186,7 +186,6 @@ def _place(text: str) -> tuple[int, int]:
 
 def _of_defect(arguments: argparse.Namespace, network: "nn.Module") -> _Chosen:
     """The windows of a defect that ``network`` scores highest, strongest first."""
-    from darkscan.drivers.recording import Recording
     from darkscan.network.explaining import defect_windows, scores_of, spread_out
 
     document = _read_map(arguments.map)

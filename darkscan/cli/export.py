@@ -22,7 +22,7 @@ a small checkpoint: darkscan explain shows it, darkscan train --init starts from
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
+    """Declares ``darkscan export`` and its options."""
     parser = commands.add_parser(
         "export",
         help="make a model file from a training's checkpoint",
@@ -44,7 +44,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the command."""
+    """Writes the model file and prints its thresholds."""
     import torch
 
     from darkscan.network.export import export_checkpoint

@@ -8,6 +8,7 @@ from pathlib import Path
 from darkscan.cli.options import add_hdu, checked_pitch
 from darkscan.cli.progress import record, say
 from darkscan.cli.tile_order import ORDERS, in_order
+from darkscan.drivers.images import ImageScan, Mosaic
 from darkscan.pipeline.core.errors import ExitCode, InputError
 
 _EPILOG = """\
@@ -27,7 +28,7 @@ is said. Any other order is kept.
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
+    """Declares ``darkscan import`` and its options."""
     parser = commands.add_parser(
         "import",
         help="make a recording of ordinary images",
@@ -68,12 +69,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the command."""
+    """Records the images as a scan and describes it."""
     pitch_um = checked_pitch(arguments)
     if arguments.out.exists() and not arguments.force:
         raise InputError("exists already; --force overwrites it", file=arguments.out)
-
-    from darkscan.drivers.images import ImageScan, Mosaic
 
     began = time.monotonic()
     images, told = in_order(arguments.images, arguments.order)

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from darkscan.cli.progress import say
+from darkscan.drivers.recording import Recording, frame_overlap
 from darkscan.pipeline.core.errors import ExitCode
+from darkscan.pipeline.core.scan import FrameFlag
 
 _EPILOG = """\
 examples:
@@ -19,7 +21,7 @@ as they are there. The file is never changed.
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
+    """Declares ``darkscan info`` and its options."""
     parser = commands.add_parser(
         "info",
         help="describe a recording",
@@ -33,7 +35,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the command."""
+    """Prints the description of a recording."""
     description = describe(arguments.recording)
     if arguments.json:
         say(json.dumps(description, indent=2))
@@ -43,10 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """What is to be said of a recording, as plain data. Raises InputError."""
-    from darkscan.drivers.recording import Recording, frame_overlap
-    from darkscan.pipeline.core.scan import FrameFlag
-
+    """The description of a recording as plain data. Raises InputError."""
     with Recording(path) as recording:
         frames, info = recording.frames, recording.info
         missing = set(recording.missing_frames)

@@ -6,35 +6,11 @@ import logging
 import signal
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import version
 
 import structlog
 
-from darkscan.cli import (
-    backends,
-    calibrate,
-    compare,
-    dataset,
-    demo,
-    engine,
-    evaluate,
-    explain,
-    export,
-    import_images,
-    info,
-    network,
-    plan,
-    profile,
-    quantise,
-    record,
-    replay,
-    run,
-    score,
-    simulate,
-    stage,
-    train,
-    worker,
-)
 from darkscan.pipeline.core.errors import DarkscanError, ExitCode
 
 _BAD_NAMES = {errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR}
@@ -42,14 +18,45 @@ _BAD_NAMES = {errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR}
 
 _RIG_MODULES = {"harvesters", "genicam", "aioca", "epicscorelibs", "caproto"}
 
+_COMMANDS = {
+    "plan": (
+        "plan",
+        "show what a scan would be: strips, frames, velocity, time, and what it needs",
+    ),
+    "run": ("run", "scan an element with the rig and inspect it meanwhile"),
+    "record": ("record", "take a scan with the rig and record it, without inspecting"),
+    "replay": ("replay", "inspect a recorded scan and write its defect map"),
+    "import": ("import_images", "make a recording of ordinary images"),
+    "info": ("info", "describe a recording"),
+    "dataset": ("dataset", "build a data set of labelled windows, describe or show one"),
+    "score": ("score", "score every window of ordinary images"),
+    "evaluate": ("evaluate", "measure how well a model or checkpoints find scratches"),
+    "compare": ("compare", "compare classical methods and networks on frames"),
+    "explain": ("explain", "show what in a window made a network say scratch"),
+    "network": ("network", "show the networks: parameters, multiply-adds, size"),
+    "train": ("train", "train a network on simulated windows or a data set"),
+    "export": ("export", "make a model file from a training's checkpoint"),
+    "quantise": ("quantise", "write a model file in eight bits"),
+    "backends": ("backends", "show what can run a model on this machine, and how fast"),
+    "engine": ("engine", "build, list or check TensorRT engines"),
+    "profile": ("profile", "show where the time of a run went, and its bottleneck"),
+    "calibrate": ("calibrate", "measure a rig's flat field or its geometry"),
+    "simulate": ("simulate", "record the scan of a simulated element, with its ground truth"),
+    "demo": ("demo", "simulate a scan, inspect it, and compare the map with the truth"),
+    "stage": ("stage", "run one stage of a run by hand (replay starts all of them)"),
+    "worker": ("worker", "classify frames for a run on another computer"),
+}
+"""Each command with its module in this package, and its summary: a test compares it with the
+command's own. Modules of commands load when they are chosen, since all of them take seconds."""
+
 _EPILOG = """\
 exit codes: 0 done, everything inspected; 1 a fault of darkscan or of the machine;
             2 something given cannot be used; 3 the map is incomplete; 130 aborted
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of all commands."""
+def build_parser(command: str | None = None) -> argparse.ArgumentParser:
+    """The parser of all commands; ``command``: only that one gets its options."""
     parser = argparse.ArgumentParser(
         prog="darkscan",
         description="Finds weak scratches on large optics in dark-field scans.",
@@ -58,39 +65,29 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"darkscan {version('darkscan')}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in (
-        plan,
-        run,
-        record,
-        replay,
-        import_images,
-        info,
-        dataset,
-        score,
-        evaluate,
-        compare,
-        explain,
-        network,
-        train,
-        export,
-        quantise,
-        backends,
-        engine,
-        profile,
-        calibrate,
-        simulate,
-        demo,
-        stage,
-        worker,
-    ):
-        command.add_parser(commands)
+    for name, (module, summary) in _COMMANDS.items():
+        if command in {None, name}:
+            import_module(f"darkscan.cli.{module}").add_parser(commands)
+        else:
+            commands.add_parser(name, help=summary)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code."""
+    return execute(parse(argv))
+
+
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Loads the command that is named and reads its options; exits where they are wrong."""
     _quiet_logs()
-    arguments = build_parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    command = next((word for word in words if word in _COMMANDS), "")
+    return build_parser(command).parse_args(argv)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Runs the command that was read; errors become one line, and the exit code."""
     # As Ctrl-C: what was begun is cleaned up on the way out.
     before = {
         number: signal.signal(number, signal.default_int_handler)

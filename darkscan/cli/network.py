@@ -15,7 +15,7 @@ Multiply-adds (MACs) are those of convolutions and matrix products for one 256x2
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
+    """Declares ``darkscan network`` and its options."""
     parser = commands.add_parser(
         "network",
         help="show the networks: parameters, multiply-adds, size",
@@ -32,7 +32,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the command."""
+    """Prints a table of the networks' costs."""
     from darkscan.network.complexity import measure
     from darkscan.network.variants import NAMES, build
 

@@ -12,6 +12,9 @@ from darkscan.pipeline.core.recipe import DEFAULT_MODEL, SHIPPED_MODELS, Recipe,
 from darkscan.pipeline.core.units import COARSEST_UM, FINEST_UM
 from darkscan.pipeline.transport.remote_links import check_address
 
+_MOST_THREADS = 1024
+_OPTION = "--remote-workers"
+
 
 @contextmanager
 def model_file(given: Path | str | None) -> Iterator[Path]:
@@ -30,9 +33,6 @@ def model_of(recipe: Recipe) -> Iterator[Path]:
     """The recipe's model as a file."""
     with model_file(recipe.inspection.model) as path:
         yield path
-
-
-_MOST_THREADS = 1024
 
 
 def checked_pitch(arguments: argparse.Namespace) -> float:
@@ -78,11 +78,8 @@ def recipe_of(file: Path | None) -> Recipe:
     return Recipe() if file is None else load_recipe(file)
 
 
-_OPTION = "--remote-workers"
-
-
 def add_remote_option(parser: argparse.ArgumentParser) -> None:
-    """Adds it."""
+    """Adds the option that lets workers on other computers take part."""
     parser.add_argument(
         _OPTION,
         metavar="ADDRESS",
@@ -94,6 +91,6 @@ def add_remote_option(parser: argparse.ArgumentParser) -> None:
 
 
 def remote_fields(arguments: argparse.Namespace) -> dict[str, object]:
-    """What the run's description says of it. Raises InputError unless it is an address."""
+    """The run's fields that the option sets. Raises InputError unless it is an address."""
     address: str | None = arguments.remote_workers
     return {} if address is None else {"remote_workers": check_address(address, field=_OPTION)}

@@ -1,4 +1,4 @@
-"""``darkscan plan``: what a scan would be, before anything moves."""
+"""``darkscan plan``: shows what a scan would be, before anything moves."""
 
 import argparse
 import json
@@ -7,9 +7,12 @@ from typing import Any
 
 from darkscan.cli.options import model_of, recipe_of
 from darkscan.cli.progress import say
-from darkscan.drivers.planning import ScanPlan, passes
-from darkscan.drivers.planning.preflight import Preflight
-from darkscan.drivers.rig import Rig
+from darkscan.drivers.calibration import load_geometry
+from darkscan.drivers.planning import ScanPlan, passes, plan_scan
+from darkscan.drivers.planning.plan import naming
+from darkscan.drivers.planning.preflight import Preflight, survey
+from darkscan.drivers.rig import Rig, load_rig
+from darkscan.inference.rate import windows_per_s
 from darkscan.pipeline.core.errors import ExitCode
 from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.recipe import Recipe
@@ -22,6 +25,60 @@ _MODES = {
 _GB = 1e9
 _LONG_S = 100
 _WORTH_SAYING_S = 1.0
+
+
+_EPILOG = """\
+examples:
+  darkscan plan --rig configs/rig-area-simulated.toml
+  darkscan plan --rig rig.toml --record scan.h5 --side back
+  darkscan plan --rig rig.toml --json | jq '.passes[0]'
+
+Nothing moves, and neither camera nor motion unit is asked: soft limits are those that the
+rig file states (motion.x.limits_mm and so on); `darkscan run` asks the motion unit for its own.
+How fast windows are classified is measured on this machine, for half a second.
+exit codes: 0 the scan is possible, though it may have to wait; 2 it is not, or bad input.
+"""
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declares ``darkscan plan`` and its options."""
+    parser = commands.add_parser(
+        "plan",
+        help="show what a scan would be: strips, frames, velocity, time, and what it needs",
+        description="Plans the scan of a rig's element and checks what it needs of the "
+        "instrument and of this machine.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--rig", type=Path, required=True, help="a rig file")
+    parser.add_argument("--recipe", type=Path, help="a recipe file (default: the embedded one)")
+    parser.add_argument("--side", default="front", help="the side to inspect (default: front)")
+    parser.add_argument("--record", type=Path, help="check the disk for this recording, too")
+    parser.add_argument(
+        "--force", action="store_true", help="use calibrations that expired or are another rig's"
+    )
+    parser.add_argument("--json", action="store_true", help="for programs, every frame included")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prints the plan. Raises InputError for a scan that is impossible, after showing it."""
+    rig = load_rig(arguments.rig)
+    recipe = recipe_of(arguments.recipe)
+    geometry = load_geometry(rig, force=arguments.force)
+    with naming(arguments.rig):
+        plan = plan_scan(
+            rig, geometry, recipe.inspection, side=arguments.side, recipe_name=recipe.name
+        )
+        with model_of(recipe) as model:
+            rate = windows_per_s(model, recipe, plan.info)
+        found = survey(plan, rig, recipe, record=arguments.record, windows_per_s=rate)
+        if arguments.json:
+            say(json.dumps(as_data(plan, rig, recipe, found), indent=2))
+        else:
+            say(as_text(plan, rig, recipe, found))
+        found.require()
+    return ExitCode.OK
 
 
 def as_data(plan: ScanPlan, rig: Rig, recipe: Recipe, found: Preflight) -> dict[str, Any]:
@@ -115,65 +172,3 @@ def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
-
-
-_EPILOG = """\
-examples:
-  darkscan plan --rig configs/rig-area-simulated.toml
-  darkscan plan --rig rig.toml --record scan.h5 --side back
-  darkscan plan --rig rig.toml --json | jq '.passes[0]'
-
-Nothing moves and nothing is written. Axes that answer are asked whether they would carry out
-orders; soft limits are those that the rig file states (motion.x.limits_mm and so on):
-`darkscan run` holds the plan against the records' own. The camera is not asked.
-How fast windows are classified is measured on this machine, for half a second.
-exit codes: 0 the scan is possible, though it may have to wait; 2 it is not, or bad input.
-"""
-
-
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
-    parser = commands.add_parser(
-        "plan",
-        help="show what a scan would be: strips, frames, velocity, time, and what it needs",
-        description="Plans the scan of a rig's element and checks what it needs of the "
-        "instrument and of this machine.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--rig", type=Path, required=True, help="a rig file")
-    parser.add_argument("--recipe", type=Path, help="a recipe file (default: the embedded one)")
-    parser.add_argument("--side", default="front", help="the side to inspect (default: front)")
-    parser.add_argument("--record", type=Path, help="check the disk for this recording, too")
-    parser.add_argument(
-        "--force", action="store_true", help="use calibrations that expired or are another rig's"
-    )
-    parser.add_argument("--json", action="store_true", help="for programs, every frame included")
-    parser.set_defaults(run=run)
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Runs the command. Raises InputError for a scan that is impossible, after showing it."""
-    from darkscan.drivers.calibration import load_geometry
-    from darkscan.drivers.planning import plan_scan
-    from darkscan.drivers.planning.plan import naming
-    from darkscan.drivers.planning.preflight import survey
-    from darkscan.drivers.rig import load_rig
-    from darkscan.inference.rate import windows_per_s
-
-    rig = load_rig(arguments.rig)
-    recipe = recipe_of(arguments.recipe)
-    geometry = load_geometry(rig, force=arguments.force)
-    with naming(arguments.rig):
-        plan = plan_scan(
-            rig, geometry, recipe.inspection, side=arguments.side, recipe_name=recipe.name
-        )
-        with model_of(recipe) as model:
-            rate = windows_per_s(model, recipe, plan.info)
-        found = survey(plan, rig, recipe, record=arguments.record, windows_per_s=rate, asks=True)
-        if arguments.json:
-            say(json.dumps(as_data(plan, rig, recipe, found), indent=2))
-        else:
-            say(as_text(plan, rig, recipe, found))
-        found.require()
-    return ExitCode.OK

@@ -13,7 +13,7 @@ _HEADINGS = ("stage", "workers", "frames", "waited", *_SPREAD, "worked", *_SPREA
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
+    """Declares ``darkscan profile`` and its options."""
     parser = commands.add_parser(
         "profile",
         help="show where the time of a run went, and its bottleneck",

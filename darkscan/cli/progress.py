@@ -4,8 +4,7 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self, TextIO
 
@@ -22,6 +21,14 @@ from darkscan.pipeline.core.names import as_text
 from darkscan.pipeline.core.scan import FrameSource
 from darkscan.pipeline.running.supervisor import Progress
 
+_BAR_LINE_EVERY_S = 10.0
+_LINE_EVERY_S = 5.0
+_RATE_OVER_S = 30.0
+_HIGHEST_PICTURE = 40
+
+Picture = Callable[[int, int, bool], Text]
+"""Draws for so many columns and rows of a terminal, in colour or not."""
+
 
 def say(text: str) -> None:
     """Prints to standard output; a reader that is gone (`| head`) changes nothing else.
@@ -36,25 +43,80 @@ def say(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-@contextmanager
-def progress_bar(label: str, unit: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar with the time left on a terminal, nothing elsewhere; tell it (done, total)."""
-    console = Console(file=sys.stderr)
-    columns = (
-        TextColumn("{task.description}", markup=False),  # a file name may look like markup
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(unit),
-        TimeRemainingColumn(),
-    )
-    hidden = not console.is_terminal
-    with Bars(*columns, console=console, disable=hidden, transient=True) as progress:
-        task = progress.add_task(label, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+class ProgressBar:
+    """How far counted work is: a bar with the time left on a terminal, now and then a line else.
+
+    Calling it with (done, total) is the same as ``show``. Elsewhere the first line comes after
+    ten seconds: work that is shorter says nothing.
+    """
+
+    def __init__(
+        self, label: str, unit: str, *, total: int | None = None, stream: TextIO | None = None
+    ) -> None:
+        """``unit``: what is counted, in the plural; ``stream``: by default standard error."""
+        self._label = label
+        self._unit = unit
+        self._done = 0
+        self._total = total
+        self._console = Console(file=stream or sys.stderr)
+        columns = (
+            TextColumn("{task.description}", markup=False),  # a file name may look like markup
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn(unit),
+            TextColumn("{task.fields[note]}"),
+            TimeRemainingColumn(),
+        )
+        hidden = not self._console.is_terminal
+        self._bar = Bars(*columns, console=self._console, disable=hidden, transient=True)
+        self._task = self._bar.add_task(label, total=total, note="")
+        self._next_line = time.monotonic() + _BAR_LINE_EVERY_S
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def __call__(self, done: int, total: int | None = None) -> None:
+        """See ``show``."""
+        self.show(done, total)
+
+    def show(self, done: int, total: int | None = None, *, note: str = "") -> None:
+        """Says how much is done, of how much if that was not known before.
+
+        ``note``: a figure of the moment, behind the count.
+        """
+        self._done = done
+        self._total = self._total if total is None else total
+        if self._console.is_terminal:
+            self._bar.update(self._task, completed=done, total=self._total, note=note)
+        elif time.monotonic() >= self._next_line:
+            self._next_line = time.monotonic() + _BAR_LINE_EVERY_S
+            of = "" if self._total is None else f" of {self._total}"
+            line = f"{self._label}: {done}{of} {self._unit} {note}".rstrip()
+            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    def advance(self, more: int = 1) -> None:
+        """Says that so much more is done."""
+        self.show(self._done + more)
+
+    def say(self, line: str) -> None:
+        """Prints a result meanwhile: above the bar on a terminal, else to standard output."""
+        if self._console.is_terminal:
+            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+        else:
+            say(line)
+
+
+def progress_bar(label: str, unit: str, total: int | None = None) -> ProgressBar:
+    """A bar for counted work, to be used in a ``with`` statement."""
+    return ProgressBar(label, unit, total=total)
 
 
 def record(source: FrameSource, path: Path, *, force: bool) -> None:
-    """Records every frame of a source, with a bar on a terminal, silently elsewhere.
+    """Records every frame of a source, and shows how far it is.
 
     The file appears only when it is whole. Raises InputError if it exists and ``force``
     is not given, StorageError if it cannot be written.
@@ -62,31 +124,11 @@ def record(source: FrameSource, path: Path, *, force: bool) -> None:
     if force and path.exists() and not is_hdf5(path):
         problem = "is no recording, and only recordings are overwritten with --force"
         raise InputError(problem, file=path, field="--out")
-    console = Console(file=sys.stderr)
-    columns = (
-        TextColumn("recording"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("frames"),
-        TimeRemainingColumn(),
-    )
-    with Bars(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("recording", total=len(source.frames))
-        save_recording(
-            path,
-            source,
-            replace=force,
-            on_frame=lambda done: progress.update(task, completed=done),
-        )
+    with progress_bar("recording", "frames", len(source.frames)) as bar:
+        save_recording(path, source, replace=force, on_frame=bar.show)
 
 
-_LINE_EVERY_S = 5.0
-_RATE_OVER_S = 30.0
-_HIGHEST_PICTURE = 40
 _BETWEEN = 2
-
-Picture = Callable[[int, int, bool], Text]
-"""Draws for so many columns and rows of a terminal, in colour or not."""
 
 
 class _QuietConsole(Console):

@@ -1,17 +1,12 @@
 """``darkscan quantise``: a model file in eight bits, if it finds the scratches as well."""
 
 import argparse
-import contextlib
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from darkscan.cli.options import model_file, require_writable
-from darkscan.cli.progress import say
+from darkscan.cli.progress import progress_bar, say
 from darkscan.pipeline.core.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
@@ -38,7 +33,7 @@ shown.
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
+    """Declares ``darkscan quantise`` and its options."""
     parser = commands.add_parser(
         "quantise",
         help="write a model file in eight bits",
@@ -79,7 +74,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the command."""
+    """Checks the options, then writes the model in eight bits."""
     out = arguments.out
     if out.exists() and not (arguments.force and out.is_file()):
         raise InputError("exists already; --force overwrites files", file=out, field="--out")
@@ -105,15 +100,15 @@ def _quantise(model: Path, arguments: argparse.Namespace) -> None:
         problem = "holds windows; a dense model is calibrated on images, which are simulated"
         raise InputError(problem, file=arguments.data, field="--data")
     steps = arguments.calibrate * 2 + arguments.judge * 3
-    with _progress(steps, "images" if dense else "windows") as tick:
+    with progress_bar("quantising", "images" if dense else "windows", steps) as bar:
         quantise_file(
             model,
             out,
             Target(arguments.target),
-            calibration=_windows(arguments, "train", arguments.calibrate, tick, dense=dense),
-            test=_windows(arguments, "test", arguments.judge, tick, dense=dense),
+            calibration=_windows(arguments, "train", arguments.calibrate, bar.advance, dense=dense),
+            test=_windows(arguments, "test", arguments.judge, bar.advance, dense=dense),
             allow=arguments.allow,
-            tick=tick,
+            tick=bar.advance,
             on_comparison=_report,
         )
     megabytes = [file.stat().st_size / 1e6 for file in (model, out)]
@@ -141,19 +136,3 @@ def _windows(
 def _report(comparison: "Comparison") -> None:
     say(comparison.table())
     say(f"{comparison.agreement:.2%} of the windows stay on their side of the threshold")
-
-
-@contextlib.contextmanager
-def _progress(steps: int, unit: str) -> Iterator[Callable[[int], object]]:
-    """A bar on a terminal, silence elsewhere; to be told how many more steps are done."""
-    console = Console(file=sys.stderr)
-    columns = (
-        TextColumn("quantising"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(unit),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("quantising", total=steps)
-        yield lambda more: progress.advance(task, more)

@@ -7,10 +7,10 @@ from darkscan.cli.options import model_of, recipe_of
 from darkscan.cli.progress import ProgressView, say
 from darkscan.cli.rig_scan import KEYS, add_scan_options, checked_rescans, keys, rig_at_work
 from darkscan.drivers.recording import Recording
-from darkscan.drivers.rig import Geometry, Rig, load_rig
+from darkscan.drivers.rig import load_rig
 from darkscan.pipeline.core.errors import ExitCode
 from darkscan.pipeline.core.recipe import Recipe
-from darkscan.runs.rig_scan import prepare_scan
+from darkscan.runs.rig_scan import ScanRequest, prepare_scan
 from darkscan.runs.runner import run_without_map
 
 _EPILOG = """\
@@ -24,7 +24,7 @@ exit codes: 0 every frame was recorded; 3 some were lost; 2 bad input; 1 failed.
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
+    """Declares ``darkscan record`` and its options."""
     parser = commands.add_parser(
         "record",
         help="take a scan with the rig and record it, without inspecting",
@@ -39,18 +39,18 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the command."""
+    """Records the scan and says how many frames it has."""
     recipe = recipe_of(arguments.recipe)
     rig = load_rig(arguments.rig)
-    record_scan(
+    request = ScanRequest(
         rig,
-        arguments.out,
-        rig_file=arguments.rig,
-        recipe=recipe,
+        arguments.rig,
+        record=arguments.out,
         side=arguments.side,
         rescans=checked_rescans(arguments),
         force=arguments.force,
     )
+    record_scan(request, recipe)
     with Recording(arguments.out) as recording:
         lost = sum(not meta.usable for meta in recording.frames)
         count = len(recording.frames)
@@ -59,43 +59,17 @@ def run(arguments: argparse.Namespace) -> int:
     return ExitCode.INCOMPLETE if lost else ExitCode.OK
 
 
-def record_scan(
-    rig: Rig,
-    out: Path,
-    *,
-    rig_file: Path,
-    recipe: Recipe | None = None,
-    side: str = "front",
-    rescans: int = 1,
-    force: bool = False,
-    geometry: Geometry | None = None,
-    corrects: bool = True,
-) -> Path:
-    """Takes a scan and records it; starts the simulation of a simulated rig.
+def record_scan(request: ScanRequest, recipe: Recipe) -> None:
+    """Takes a scan and records it to ``request.record``; starts the simulation of a simulated rig.
 
-    ``geometry`` and ``corrects`` are those of ``prepare_scan``: a calibration takes the
-    geometry as drawn, and frames as they come. Returns ``out``. Raises DarkscanError.
+    Raises DarkscanError.
     """
-    recipe = recipe or Recipe()
     with model_of(recipe) as model:
-        scan = prepare_scan(
-            rig,
-            rig_file,
-            recipe,
-            model,
-            side=side,
-            out_dir=None,
-            record=out,
-            rescans=rescans,
-            force=force,
-            geometry=geometry,
-            corrects=corrects,
-        )
+        scan = prepare_scan(request, recipe, model, out_dir=None)
     frames = scan.spec.scan.frames_planned
     with (
-        rig_at_work(rig),
+        rig_at_work(request.rig),
         ProgressView(frames, inspects=False, hint=KEYS) as view,
         keys(),
     ):
         run_without_map(scan.spec, view.show, describe=scan.live.write)
-    return out

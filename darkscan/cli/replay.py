@@ -10,6 +10,7 @@ from darkscan.cli.progress import ProgressView, say
 from darkscan.pipeline.core.defect_map import DefectMap
 from darkscan.pipeline.core.errors import ExitCode, InputError
 from darkscan.pipeline.core.recipe import Recipe
+from darkscan.pipeline.core.settings import updated
 from darkscan.pipeline.running.results_folder import MAP_NAME
 from darkscan.pipeline.running.specification import Speed
 from darkscan.runs.replay import prepare
@@ -29,7 +30,7 @@ exit codes: 0 every frame was inspected; 3 the map is incomplete; 2 bad input; 1
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
+    """Declares ``darkscan replay`` and its options."""
     parser = commands.add_parser(
         "replay",
         help="inspect a recorded scan and write its defect map",
@@ -55,7 +56,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the command."""
+    """Inspects the recording and prints the summary."""
     recipe = recipe_of(arguments.recipe)
     fields = remote_fields(arguments)
     workers = arguments.workers
@@ -63,8 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
         fewest = 0 if fields else 1
         if not fewest <= workers <= 256:  # noqa: PLR2004 - as the recipe's own limit
             raise InputError(f"must be from {fewest} to 256", field="--workers")
-        processes = recipe.processes.model_copy(update={"workers": max(1, workers)})
-        recipe = recipe.model_copy(update={"processes": processes})
+        processes = updated(recipe.processes, workers=max(1, workers))
+        recipe = updated(recipe, processes=processes)
         if workers == 0:
             fields["workers"] = 0
     defect_map = replay(arguments.recording, arguments.out, recipe, arguments.speed, fields)
@@ -88,16 +89,16 @@ def replay(
 ) -> DefectMap:
     """Inspects a recording, showing how far it is. Raises DarkscanError.
 
-    ``fields``: those of the run's description that no recipe says.
+    ``fields``: fields of the run's description that the recipe does not set.
     """
     with model_of(recipe) as model_path:
-        spec = prepare(recording, out_dir, recipe, speed, model_path).model_copy(update=fields)
+        spec = updated(prepare(recording, out_dir, recipe, speed, model_path), **(fields or {}))
         with ProgressView(spec.scan.frames_planned) as view:
             return run_to_map(spec, view.show)
 
 
 def summary(defect_map: DefectMap, out_dir: Path) -> str:
-    """What was found and what was not inspected, in a few lines."""
+    """A few lines that say what was found and what was not inspected."""
     coverage, ledger = defect_map.coverage, defect_map.ledger
     count = len(defect_map.defects)
     found = f"{count} defect{'s' if count != 1 else ''}"

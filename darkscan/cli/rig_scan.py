@@ -1,7 +1,8 @@
-"""What the commands that scan with a rig share: its simulation, its keys."""
+"""Parts of the commands that scan with a rig: options, the simulated rig, the operator's keys."""
 
 import argparse
 import os
+import select
 import signal
 import sys
 import termios
@@ -95,8 +96,6 @@ def _single_keys() -> Iterator[None]:
 
 def _read_keys(terminal: int, stop: int) -> None:
     """Turns keys into the signals that say the same, until ``stop`` is closed."""
-    import select
-
     while True:
         ready, _, _ = select.select([terminal, stop], [], [])
         if stop in ready:

@@ -16,10 +16,11 @@ from darkscan.cli.rig_scan import KEYS, add_scan_options, checked_rescans, keys,
 from darkscan.drivers.rig import load_rig
 from darkscan.pipeline.core.errors import ExitCode
 from darkscan.pipeline.core.frame_results import FrameResult
+from darkscan.pipeline.core.settings import updated
 from darkscan.pipeline.running.specification import RunSpec
 from darkscan.pipeline.running.supervisor import Progress
 from darkscan.pipeline.transport.journal import JOURNAL_NAME
-from darkscan.runs.rig_scan import PreparedScan, prepare_scan
+from darkscan.runs.rig_scan import PreparedScan, ScanRequest, prepare_scan
 from darkscan.runs.runner import run_to_map
 
 _EPILOG = """\
@@ -39,7 +40,7 @@ exit codes: 0 every frame was inspected; 3 the map or the recording is incomplet
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
+    """Declares ``darkscan run`` and its options."""
     parser = commands.add_parser(
         "run",
         help="scan an element with the rig and inspect it meanwhile",
@@ -60,27 +61,25 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the command."""
+    """Scans and inspects the element, and prints the summary."""
     rescans, remote = checked_rescans(arguments), remote_fields(arguments)
     rig = load_rig(arguments.rig)
     out: Path = arguments.out or _new_folder(rig.element.name, arguments.side)
     recipe = recipe_of(arguments.recipe)
+    request = ScanRequest(
+        rig,
+        arguments.rig,
+        side=arguments.side,
+        record=arguments.record,
+        rescans=rescans,
+        force=arguments.force,
+    )
     with model_of(recipe) as model:
-        scan = prepare_scan(
-            rig,
-            arguments.rig,
-            recipe,
-            model,
-            side=arguments.side,
-            out_dir=out,
-            record=arguments.record,
-            rescans=rescans,
-            force=arguments.force,
-        )
+        scan = prepare_scan(request, recipe, model, out)
         for finding in scan.preflight.findings:
             if finding.verdict == "waits":
                 say(f"{finding.name}: {finding.figures}")
-        spec = scan.spec.model_copy(update=remote)
+        spec = updated(scan.spec, **remote)
         with rig_at_work(rig), LiveView(spec) as view, keys():
             defect_map = run_to_map(spec, view.show, describe=scan.live.write)
     say(summary(defect_map, out))

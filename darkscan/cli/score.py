@@ -4,19 +4,16 @@ import argparse
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from darkscan.cli.options import add_hdu, checked_threads, model_file, require_writable
 from darkscan.cli.progress import progress_bar, say
+from darkscan.drivers.images import Mosaic
 from darkscan.inference.scoring import ModelScorer, score_image
 from darkscan.pipeline.core.errors import ExitCode, InputError, StorageError
 from darkscan.pipeline.core.files import write_atomically
-
-if TYPE_CHECKING:
-    from darkscan.drivers.images import Mosaic
 
 _LARGEST_LEVEL = 2**16 - 1
 _SUFFIX = ".npz"
@@ -39,7 +36,7 @@ noise.
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
+    """Declares ``darkscan score`` and its options."""
     parser = commands.add_parser(
         "score",
         help="score every window of ordinary images",
@@ -65,9 +62,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the command."""
-    from darkscan.drivers.images import Mosaic
-
+    """Scores each image and writes its file."""
     outputs = _outputs(arguments.images, arguments.out)
     require_writable(arguments.out)
     threads = checked_threads(arguments.threads)
@@ -105,7 +100,7 @@ def _outputs(images: Sequence[Path], out: Path) -> list[Path]:
     return list(named)
 
 
-def _full_scale(given: int | None, mosaic: "Mosaic") -> int:
+def _full_scale(given: int | None, mosaic: Mosaic) -> int:
     if given is None:
         return int(2**mosaic.bit_depth - 1)
     if not max(1, mosaic.highest) <= given <= _LARGEST_LEVEL:
@@ -124,7 +119,7 @@ def _write(out: Path, origins: npt.NDArray[np.int64], scores: npt.NDArray[np.flo
 
 
 def _report(
-    mosaic: "Mosaic", scorer: ModelScorer, scores: npt.NDArray[np.float32], out: Path
+    mosaic: Mosaic, scorer: ModelScorer, scores: npt.NDArray[np.float32], out: Path
 ) -> None:
     name, window = mosaic.paths[0].name, scorer.info.window
     height, width = mosaic.shape

@@ -24,7 +24,7 @@ The same options give the same bytes.
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
+    """Declares ``darkscan simulate`` and its options."""
     parser = commands.add_parser(
         "simulate",
         help="record the scan of a simulated element, with its ground truth",
@@ -47,7 +47,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the command."""
+    """Records the simulated scan, and its truth beside it."""
     out: Path = arguments.out
     truth_path = out.with_suffix(".truth.json")
     for path in (out, truth_path):

@@ -8,7 +8,7 @@ from darkscan.stages.process import run_stage
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
+    """Declares ``darkscan stage`` and its options."""
     parser = commands.add_parser(
         "stage",
         help="run one stage of a run by hand (replay starts all of them)",

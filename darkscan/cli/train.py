@@ -4,23 +4,12 @@ import argparse
 import dataclasses
 import os
 import shlex
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-
-from darkscan.cli.progress import say
+from darkscan.cli.progress import progress_bar
 from darkscan.pipeline.core.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
@@ -67,7 +56,7 @@ _OVERRIDES: tuple[tuple[str, type, str], ...] = (
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command."""
+    """Declares ``darkscan train`` and its options."""
     parser = commands.add_parser(
         "train",
         help="train a network on simulated windows or a data set",
@@ -114,7 +103,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the command."""
+    """Trains the network, or goes on with a training in the folder."""
     from darkscan.network.sources import DatasetWindows, SimulatedImages, SimulatedWindows
     from darkscan.network.training import fit
     from darkscan.network.variants import DENSE
@@ -216,33 +205,12 @@ def _machine(arguments: argparse.Namespace) -> "Machine":
 def _progress(
     steps: int,
 ) -> Iterator[tuple[Callable[[str], None], Callable[[int, float], None]]]:
-    """How to tell a line and a step: a bar with the time left on a terminal, else lines."""
-    console = Console(file=sys.stderr)
-    if os.environ.get("RANK", "0") != "0":  # torchrun's; the first process speaks for all
+    """Yields how to tell a line and a step with its loss; of several processes the first tells."""
+    if os.environ.get("RANK", "0") != "0":  # torchrun's number of this process
         yield lambda _: None, lambda _step, _loss: None
         return
-    if not console.is_terminal:
-        yield say, lambda _step, _loss: None
-        return
-    columns = (
-        TextColumn("training"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("steps  loss {task.fields[loss]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("training", total=steps, loss="-")
-
-        def on_step(step: int, loss: float) -> None:
-            progress.update(task, completed=step, loss=f"{loss:.3f}")
-
-        def report(line: str) -> None:
-            progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
-
-        yield report, on_step
+    with progress_bar("training", "steps", steps) as bar:
+        yield bar.say, lambda step, loss: bar.show(step, note=f"loss {loss:.3f}")
 
 
 def _flag(name: str) -> str:

@@ -1,5 +1,8 @@
 """Backends that run a model on a frame's windows; each imports its library when chosen."""
 
+if __name__.partition(".")[0] != "darkscan":
+    raise ImportError(f"import darkscan.{__name__}: the folder at the top is a link")
+
 from darkscan.inference.backend import Backend, FrameWindows, Pending, Seen, see
 from darkscan.inference.conventions import Conventions, Precision, file_hash
 from darkscan.inference.model_job import FrameFormat, ModelJob

@@ -4,3 +4,6 @@
 fits it to windows that ``batches`` draws, ``validation`` measures it, and ``export``
 writes the model file that classification loads without torch.
 """
+
+if __name__.partition(".")[0] != "darkscan":
+    raise ImportError(f"import darkscan.{__name__}: the folder at the top is a link")

@@ -7,7 +7,7 @@ from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.recipe import Recipe
 from darkscan.pipeline.running.results_folder import ResultsFolder
-from darkscan.pipeline.running.specification import RunSpec, Speed
+from darkscan.pipeline.running.specification import RunSpec, RunTask, Speed
 from darkscan.runs.runner import specify
 
 
@@ -29,4 +29,5 @@ def prepare(recording: Path, out_dir: Path, recipe: Recipe, speed: Speed, model:
     RunSpec.require_text(recording, "recording")
     RunSpec.require_text(out_dir, "--out")
     ResultsFolder(out_dir).require_free()
-    return specify(scan, out_dir, recipe, model, speed=speed, recording=recording.resolve())
+    task = RunTask(out_dir=out_dir.resolve(), recording=recording.resolve(), speed=speed)
+    return specify(scan, recipe, model, task)

@@ -1,4 +1,4 @@
-"""A rig's scan: planned, checked, described for the processes that carry it out."""
+"""Plans a rig's scan, checks it, and describes it for the processes that carry it out."""
 
 import os
 from dataclasses import dataclass
@@ -13,11 +13,39 @@ from darkscan.drivers.rig import Geometry, Rig
 from darkscan.inference.rate import windows_per_s
 from darkscan.pipeline.core.errors import InputError, StorageError
 from darkscan.pipeline.core.recipe import Recipe
+from darkscan.pipeline.core.settings import updated
 from darkscan.pipeline.running.results_folder import ResultsFolder
-from darkscan.pipeline.running.specification import RunSpec
+from darkscan.pipeline.running.specification import RunSpec, RunTask
 from darkscan.runs.runner import specify
 
-_NEEDED = ("harvesters", "aioca")
+_LIBRARIES = ("harvesters", "aioca")
+
+
+@dataclass(frozen=True)
+class ScanRequest:
+    """The scan of a rig's element as somebody asks for it."""
+
+    rig: Rig
+    rig_file: Path
+    """Named in errors."""
+
+    side: str = "front"
+    """The side of the element that faces the camera."""
+
+    record: Path | None = None
+    """The recording to make of the scan; None: none."""
+
+    rescans: int = 1
+    """How often frames that were lost are taken again at the end."""
+
+    force: bool = False
+    """Whether calibrations that expired, or are another rig's, are used all the same."""
+
+    geometry: Geometry | None = None
+    """From pixels and axes to the element; None: as the rig's own calibration has it."""
+
+    corrects: bool = True
+    """Whether frames are corrected by the rig's flat field."""
 
 
 @dataclass(frozen=True)
@@ -30,26 +58,16 @@ class PreparedScan:
 
 
 def prepare_scan(
-    rig: Rig,
-    rig_file: Path,
-    recipe: Recipe,
-    model: Path,
-    *,
-    side: str,
-    out_dir: Path | None,
-    record: Path | None,
-    rescans: int = 0,
-    force: bool = False,
-    geometry: Geometry | None = None,
-    corrects: bool = True,
+    request: ScanRequest, recipe: Recipe, model: Path, out_dir: Path | None
 ) -> PreparedScan:
     """Checks everything that can be refused before anything moves or is written.
 
-    ``out_dir`` None: the scan is only recorded. ``geometry``: by default the rig's own;
-    ``corrects``: whether the rig's flat field is used. Raises InputError naming the file and
-    the field, StorageError where nothing could be written.
+    ``out_dir`` None: the scan is only recorded, not inspected. Raises InputError naming the
+    file and the field, StorageError where nothing could be written, ModuleNotFoundError where
+    a library that drives instruments is not installed.
     """
-    for module in _NEEDED:  # the stages load them; what is missing is said here
+    rig, record = request.rig, request.record
+    for module in _LIBRARIES:  # the stages load them; a missing one is named here
         if find_spec(module) is None:
             raise ModuleNotFoundError(name=module)
     if out_dir is not None:
@@ -57,37 +75,44 @@ def prepare_scan(
         ResultsFolder(out_dir).require_free()
     if record is not None:
         _require_new(record)
-    if geometry is None:
-        geometry = load_geometry(rig, force=force)
-    flat = load_flat(rig, force=force) if corrects else None
-    with naming(rig_file):
-        plan = plan_scan(rig, geometry, recipe.inspection, side=side, recipe_name=recipe.name)
-    if flat is not None:
-        names = "; ".join(filter(None, (plan.info.calibration, flat.name)))
-        plan = plan.model_copy(update={"info": plan.info.model_copy(update={"calibration": names})})
-    inspects = out_dir is not None
-    rate = windows_per_s(model, recipe, plan.info) if inspects else None
-    with naming(rig_file):
-        ahead = preflight(plan, rig, recipe, record=record, windows_per_s=rate, inspects=inspects)
-    processes = recipe.processes.model_copy(update={"ring_slots": ahead.ring_slots})
-    spec = specify(
-        plan.info,
-        out_dir or Path.cwd(),
-        recipe.model_copy(update={"processes": processes}),
-        model,
+    live = _planned(request, recipe)
+    info, inspects = live.plan.info, out_dir is not None
+    rate = windows_per_s(model, recipe, info) if inspects else None
+    with naming(request.rig_file):
+        ahead = preflight(
+            live.plan, rig, recipe, record=record, windows_per_s=rate, inspects=inspects
+        )
+    processes = updated(recipe.processes, ring_slots=ahead.ring_slots)
+    task = RunTask(
+        out_dir=(out_dir or Path.cwd()).resolve(),
         record=None if record is None else record.resolve(),
         inspects=inspects,
-        rescans=rescans,
+        rescans=request.rescans,
     )
-    live = LiveScan(
+    spec = specify(info, updated(recipe, processes=processes), model, task)
+    return PreparedScan(spec, live, ahead)
+
+
+def _planned(request: ScanRequest, recipe: Recipe) -> LiveScan:
+    """Plans the scan with the calibrations that it uses. Raises InputError."""
+    rig, force = request.rig, request.force
+    geometry = request.geometry or load_geometry(rig, force=force)
+    flat = load_flat(rig, force=force) if request.corrects else None
+    with naming(request.rig_file):
+        plan = plan_scan(
+            rig, geometry, recipe.inspection, side=request.side, recipe_name=recipe.name
+        )
+    if flat is not None:
+        names = "; ".join(filter(None, (plan.info.calibration, flat.name)))
+        plan = updated(plan, info=updated(plan.info, calibration=names))
+    return LiveScan(
         rig=rig,
-        rig_file=rig_file,
+        rig_file=request.rig_file,
         geometry=geometry,
         corrects=flat is not None,
         forced=force,
         plan=plan,
     )
-    return PreparedScan(spec, live, ahead)
 
 
 def _require_new(record: Path) -> None:

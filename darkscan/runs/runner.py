@@ -17,9 +17,10 @@ from darkscan.pipeline.core.files import write_atomically
 from darkscan.pipeline.core.logs import LOG_NAME, log_to_file
 from darkscan.pipeline.core.recipe import Recipe, inspection_hash
 from darkscan.pipeline.core.scan import ScanInfo
+from darkscan.pipeline.core.settings import updated
 from darkscan.pipeline.core.thumbnail import thumbnail_scale
 from darkscan.pipeline.running.results_folder import MAP_NAME, ResultsFolder
-from darkscan.pipeline.running.specification import RING_NAME, RunFolder, RunSpec, Speed
+from darkscan.pipeline.running.specification import RING_NAME, RunFolder, RunSpec, RunTask
 from darkscan.pipeline.running.supervisor import Progress, Supervisor, stage_list
 from darkscan.pipeline.transport.ring import FrameRing, check_margin
 
@@ -28,22 +29,11 @@ _REPORT_NAME = "run.json"
 
 
 def _nothing_more(_run_dir: Path) -> None:
-    """A replay's stages need nothing but the run's own description."""
+    """Leaves nothing: a replay's stages need only the run's own description."""
 
 
-def specify(
-    scan: ScanInfo,
-    out_dir: Path,
-    recipe: Recipe,
-    model: Path,
-    *,
-    speed: Speed = "max",
-    recording: Path | None = None,
-    record: Path | None = None,
-    inspects: bool = True,
-    rescans: int = 0,
-) -> RunSpec:
-    """The run of a scan. Raises InputError if the model does not fit the recipe."""
+def specify(scan: ScanInfo, recipe: Recipe, model: Path, task: RunTask) -> RunSpec:
+    """Describes the run of a scan. Raises InputError if the model does not fit the recipe."""
     inspection, processes = recipe.inspection, recipe.processes
     conventions = read_conventions(model)
     info = conventions.fit(inspection, file=model)
@@ -56,12 +46,7 @@ def specify(
     job = ModelJob(model, conventions, frames, info.stride, inspection.precision)
     choice = choose(processes.backend, job, processes.devices)
     return RunSpec(
-        out_dir=out_dir.resolve(),
-        recording=recording,
-        record=record,
-        inspects=inspects,
-        rescans=rescans,
-        speed=speed,
+        **dict(task),
         recipe=recipe,
         recipe_hash=inspection_hash(
             inspection,
@@ -92,20 +77,20 @@ def run_to_map(
     ``describe`` leaves in the run's folder what its stages need besides. Raises DarkscanError
     when the run fails; it leaves nothing in ``spec.out_dir`` but its log.
     """
-    results = ResultsFolder(spec.out_dir)
+    output = ResultsFolder(spec.out_dir)
     with RunFolder() as folder:  # first of all sweeps what killed runs left
         ring = _lay_out(folder.path, spec, describe)
-        results.claim()
+        output.claim()
         try:
             log_to_file(spec.out_dir / LOG_NAME, spec.recipe.logging.level, stage="supervisor")
             report = _supervise(folder.path, spec, on_progress)
         except BaseException as error:
             _log.error("run failed", reason=str(error) or type(error).__name__)
-            results.clear(keep=spec.record)
+            output.clear(keep=spec.record)
             raise
         finally:
             ring.close()
-    results.tidy()
+    output.tidy()
     write_atomically(spec.out_dir / _REPORT_NAME, json.dumps(report, indent=2).encode() + b"\n")
     return DefectMap.model_validate_json((spec.out_dir / MAP_NAME).read_bytes())
 
@@ -121,7 +106,7 @@ def run_without_map(
     Raises DarkscanError when the run fails.
     """
     with RunFolder() as folder:
-        spec = spec.model_copy(update={"out_dir": folder.path})
+        spec = updated(spec, out_dir=folder.path)
         ring = _lay_out(folder.path, spec, describe)
         try:
             log_to_file(folder.path / LOG_NAME, spec.recipe.logging.level, stage="supervisor")

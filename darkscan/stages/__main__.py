@@ -14,7 +14,7 @@ from darkscan.stages.process import run_stage
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What a stage must be told."""
+    """Adds the arguments that say which stage of which run this process is."""
     parser.add_argument("stage", choices=STAGES + RIG_STAGES + LINK_STAGES, help="which one")
     parser.add_argument(
         "--run", dest="run_dir", type=Path, required=True, help="the run's folder in /dev/shm"

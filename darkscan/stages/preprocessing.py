@@ -7,12 +7,11 @@ import structlog
 
 from darkscan.pipeline.core.brightness import gains_and_offsets, window_extrema
 from darkscan.pipeline.core.frame_results import Stamp
-from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.thumbnail import make_thumbnail
 from darkscan.pipeline.core.units import FrameId
 from darkscan.pipeline.running.specification import RING_NAME, RunSpec
 from darkscan.pipeline.transport.links import Desk, Inbox, Outbox
-from darkscan.pipeline.transport.messages import Captured, Failed, Prepared, describe
+from darkscan.pipeline.transport.messages import Captured, Failed, Prepared, Thumbnail, describe
 from darkscan.pipeline.transport.ring import FrameRing, Role, StaleReferenceError
 from darkscan.pipeline.transport.station import Station
 
@@ -25,14 +24,14 @@ class Preprocessing:
     def __init__(self, run_dir: Path, spec: RunSpec, station: Station) -> None:
         self._station = station
         self._ring = FrameRing.attach(run_dir / RING_NAME)
-        inspection = spec.recipe.inspection
-        self._window = inspection.window
-        self._origins = window_origins(spec.scan.frame_shape, self._window, inspection.stride)
+        self._window = spec.model.window
+        self._origins = spec.model.origins(spec.scan.frame_shape)
         self._scale = spec.thumbnail_scale
         self._inbox = Inbox(run_dir, "preprocessing")
         self._desk = Desk(run_dir)
+        self._to_merging = Outbox(run_dir, "merging")
         self._to_acquisition = Outbox(run_dir, "acquisition")
-        self._prepared: dict[FrameId, Prepared] = {}  # of each frame the latest sending
+        self._prepared: dict[FrameId, Prepared] = {}  # the latest sending of each frame
         self._frames = 0
         station.listen_to(self._inbox.socket)
         station.listen_to(self._desk.socket)
@@ -77,6 +76,7 @@ class Preprocessing:
         gains, offsets = gains_and_offsets(*window_extrema(pixels, self._origins, self._window))
         thumbnail = make_thumbnail(pixels, self._scale)
         self._ring.check(captured.ref)
+        self._to_merging.send(Thumbnail(ref=captured.ref, pixels=thumbnail))
         self._frames += 1
         stamp = Stamp(
             stage="preprocessing",
@@ -87,10 +87,8 @@ class Preprocessing:
         return Prepared(
             ref=captured.ref,
             meta=captured.meta,
-            origins=self._origins,
             gains=gains,
             offsets=offsets,
-            thumbnail=thumbnail,
             stamps=(*captured.stamps, stamp),
         )
 

@@ -9,6 +9,7 @@ import structlog
 from darkscan.pipeline.core.errors import DarkscanError, ExitCode, InputError, StorageError
 from darkscan.pipeline.core.frame_results import LINK_STAGES, RIG_STAGES, STAGES
 from darkscan.pipeline.core.logs import LOG_NAME, log_to_file
+from darkscan.pipeline.running.failures import StageFailure
 from darkscan.pipeline.running.specification import RunSpec
 from darkscan.pipeline.transport.station import Station, die_with
 
@@ -19,7 +20,7 @@ def run_stage(stage: str, run_dir: Path, index: int, parent: int | None) -> None
     """Works as ``stage`` of the run described in ``run_dir`` until told to stop.
 
     parent: the supervisor's process id; this process then ends with it, come what may.
-    Raises DarkscanError for what no restart can mend, after telling the supervisor.
+    Raises DarkscanError for what no restart can mend, after leaving it for the supervisor.
     """
     if parent is not None:
         # Whoever moves the axes stops them before it goes.
@@ -31,10 +32,11 @@ def run_stage(stage: str, run_dir: Path, index: int, parent: int | None) -> None
         _work(stage, run_dir, spec, station)
     except DarkscanError as error:
         _log.error("stage gives up the run", reason=str(error))
-        station.beat(0, now=True, fatal=str(error), exit_code=error.exit_code)
+        StageFailure.of(error, ends_run=True).write(run_dir, stage, index)
         raise
-    except Exception:
+    except Exception as error:
         _log.exception("stage failed")
+        StageFailure.of(error, ends_run=False).write(run_dir, stage, index)
         raise
     finally:
         station.close()
@@ -115,7 +117,8 @@ def _record(run_dir: Path, spec: RunSpec, station: Station) -> None:
     except StorageError as error:
         # Not the end of the run: acquisition knows, and inspection goes on.
         _log.warning("recording ended early", reason=str(error))
-        print(f"darkscan: error: {error}", file=sys.stderr)  # noqa: T201 - the supervisor reads it
+        failure = StageFailure.of(error, ends_run=False)
+        failure.write(run_dir, station.stage, station.index)
         sys.exit(ExitCode.FAILED)
     if not ended:
         sys.exit(ExitCode.FAILED)  # not finished: the supervisor must not think so

@@ -1,4 +1,4 @@
-"""A camera, axes and an account that do as they are told, or fail as they are told."""
+"""A camera, axes and an custody that do as they are told, or fail as they are told."""
 
 import time
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from darkscan.pipeline.core.scan import FrameMeta, Pixels
 from darkscan.pipeline.core.settings import check
 from darkscan.pipeline.core.units import FrameId
 from darkscan.pipeline.transport.messages import Arrived, FrameRef, Halt, MotionReady, Move, Sweep
-from darkscan.stages.acquisition.capture import Darkroom
+from darkscan.stages.acquisition.capture import FrameWriter
 from darkscan.stages.acquisition.conductor import Condition, Conductor, Interrupted, ScanEnded
 from tests.conftest import REPOSITORY
 
@@ -47,7 +47,7 @@ def scan_of(rig: Rig) -> LiveScan:
     return LiveScan(rig=rig, rig_file=Path("rig.toml"), geometry=geometry, plan=plan)
 
 
-class FakeAccount:
+class FakeCustody:
     """Settles every frame at once; keeps what it was told."""
 
     def __init__(self, slots: int = 4) -> None:
@@ -195,15 +195,15 @@ class Stand:
     rescans: int = 0
     camera: FakeCamera = field(default_factory=FakeCamera)
     axes: FakeAxes = field(default_factory=FakeAxes)
-    account: FakeAccount = field(default_factory=FakeAccount)
+    custody: FakeCustody = field(default_factory=FakeCustody)
 
     def __post_init__(self) -> None:
-        darkroom = Darkroom(self.account, self.scan.plan, self.scan.geometry, None)  # type: ignore[arg-type]
+        writer = FrameWriter(self.custody, self.scan.plan, self.scan.geometry, None)  # type: ignore[arg-type]
         self.conductor = Conductor(
             self.scan,
             self.camera,
-            self.account,  # type: ignore[arg-type]
-            darkroom,
+            self.custody,  # type: ignore[arg-type]
+            writer,
             self.axes.send,
             rescans=self.rescans,
         )
@@ -228,6 +228,6 @@ class Stand:
         """One answer, one block, or nothing comes in; what the script waits for then."""
         if self.axes.answers:
             self.conductor.hear(self.axes.answers.pop(0))
-        elif self.camera.blocks and self.conductor.intake is not None:
-            self.conductor.intake.take(self.camera.blocks.pop(0))
+        elif self.camera.blocks and self.conductor.collector is not None:
+            self.conductor.collector.take(self.camera.blocks.pop(0))
         return next(self.script) if wait() else wait

@@ -11,7 +11,9 @@ import pytest
 from darkscan.cli.calibrate import middle_of_element
 from darkscan.cli.main import main
 from darkscan.drivers.calibration import load_flat, load_geometry
-from darkscan.drivers.rig import Geometry, Rig, drawn_geometry, load_rig
+from darkscan.drivers.rig import drawn_geometry, load_rig
+from darkscan.pipeline.core.recipe import Recipe
+from darkscan.runs.rig_scan import ScanRequest
 from tests.calibration.flats import make_camera, record_dark, record_light
 from tests.calibration.scenes import make_rig, stops, true_geometry
 from tests.calibration.targets import record_target
@@ -92,15 +94,14 @@ def rig_at_work(monkeypatch: pytest.MonkeyPatch, scans: Path) -> list[str]:
     """A rig whose scans were taken before; gives what it was asked to do."""
     done: list[str] = []
 
-    def record_scan(
-        rig: Rig, out: Path, *, rig_file: Path, geometry: Geometry, corrects: bool
-    ) -> Path:
-        assert rig_file.is_file()
-        assert geometry == drawn_geometry(rig)
-        assert not corrects
+    def record_scan(request: ScanRequest, _recipe: Recipe) -> None:
+        out = request.record
+        assert out is not None
+        assert request.rig_file.is_file()
+        assert request.geometry == drawn_geometry(request.rig)
+        assert not request.corrects
         done.append(out.stem)
         out.write_bytes((scans / out.name).read_bytes())
-        return out
 
     @contextmanager
     def darkened(switch: str) -> Iterator[None]:
@@ -108,8 +109,8 @@ def rig_at_work(monkeypatch: pytest.MonkeyPatch, scans: Path) -> list[str]:
         yield
         done.append(f"{switch} on")
 
-    monkeypatch.setattr("darkscan.cli.record.record_scan", record_scan)
-    monkeypatch.setattr("darkscan.drivers.calibration.illumination.darkened", darkened)
+    monkeypatch.setattr("darkscan.cli.calibrate.record_scan", record_scan)
+    monkeypatch.setattr("darkscan.cli.calibrate.darkened", darkened)
     return done
 
 

@@ -11,7 +11,6 @@ import pytest
 
 from darkscan.cli import evaluate
 from darkscan.cli.main import main
-from darkscan.network.evaluation import scoring
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.scan import Pixels
 from tests.evaluation.fakes import FakeData, FakeWindows, by_grey_level, drawn, in_a_plate
@@ -39,7 +38,7 @@ class FakeNetwork:
 def data(monkeypatch: pytest.MonkeyPatch) -> FakeData:
     content = FakeData(train=drawn(3, 20), validation=drawn(2), test=drawn(1))
     monkeypatch.setattr(evaluate, "open_data", lambda _: content)
-    monkeypatch.setattr(scoring, "NetworkScorer", FakeNetwork)
+    monkeypatch.setattr(evaluate, "NetworkScorer", FakeNetwork)
     return content
 
 
@@ -108,7 +107,7 @@ def test_the_papers_table_beside_ours(tmp_path: Path) -> None:
 def test_simulated_elements_give_figures_by_defect(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("darkscan.cli.simulated_elements.FRAMES", (1, 1))
+    monkeypatch.setattr("darkscan.runs.in_process.FRAMES", (1, 1))
     monkeypatch.setattr(
         FakeNetwork, "__call__", lambda _, windows, __: np.arange(len(windows)) / len(windows)
     )

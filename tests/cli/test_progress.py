@@ -3,11 +3,10 @@
 import io
 
 import pytest
-from rich.console import Console
 from rich.text import Text
 
 from darkscan.cli.main import build_parser
-from darkscan.cli.progress import ProgressView
+from darkscan.cli.progress import ProgressBar, ProgressView, _QuietConsole
 from darkscan.pipeline.core.frame_results import LedgerSums
 from darkscan.pipeline.running.supervisor import Progress
 from darkscan.pipeline.transport.messages import Status
@@ -57,7 +56,7 @@ def shown(progress: Progress, width: int) -> list[str]:
 
     stream = io.StringIO()
     view = ProgressView(20, stream, picture=picture, hint="q: end")
-    view._console = Console(
+    view._console = _QuietConsole(
         file=stream, force_terminal=True, color_system=None, width=width, height=HEIGHT
     )
     view._console.print(view._view(view._cells(progress, 0.0)))
@@ -102,3 +101,22 @@ def test_help_is_there_on_a_terminal_of_any_width(
     assert isinstance(commands.choices, dict)
     for command in (parser, *commands.choices.values()):
         assert command.format_help().startswith("usage: darkscan")
+
+
+def test_counted_work_says_a_line_now_and_then_where_there_is_no_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = 100.0
+    monkeypatch.setattr("darkscan.cli.progress.time.monotonic", lambda: clock)
+    stream = io.StringIO()
+    with ProgressBar("training", "steps", total=50, stream=stream) as bar:
+        bar.show(1)
+        clock += 11
+        bar.show(7, note="loss 0.500")
+        bar.advance(2)  # too soon for another line
+        clock += 11
+        bar.advance(3)
+    assert stream.getvalue().splitlines() == [
+        "training: 7 of 50 steps loss 0.500",
+        "training: 12 of 50 steps",
+    ]

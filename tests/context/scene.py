@@ -94,7 +94,7 @@ class Scene:
         return x_mm, y_mm, 0.0
 
 
-def scene(
+def scene(  # noqa: PLR0913 - each option is a case of some test
     columns: int = 4,
     rows: int = 4,
     *,

@@ -3,11 +3,11 @@ import numpy.typing as npt
 import pytest
 
 from darkscan.cli.options import model_file
-from darkscan.cli.simulated_elements import inspect
 from darkscan.inference.scoring import ModelScorer
 from darkscan.network.evaluation.elements import contrast_to_noise, measure
 from darkscan.pipeline.core.frame_results import ModelInfo
 from darkscan.pipeline.core.scan import Pixels
+from darkscan.runs.in_process import by_windows, inspect
 from darkscan.simulation.element import SimulatedScan, simulate_element
 from darkscan.simulation.element.render import Scene
 
@@ -26,7 +26,8 @@ def nothing(windows: Pixels, _: float) -> npt.NDArray[np.float32]:
 
 def test_whoever_takes_all_for_scratches_finds_them_all() -> None:
     frames: list[int] = []
-    figures = measure([(TRUTH, inspect(SCAN, everything, MODEL, frames.append))] * 2)
+    found = inspect(SCAN, by_windows(everything, 256), MODEL, frames.append)
+    figures = measure([(TRUTH, found)] * 2)
     assert frames == [1, 2, 3, 4]
     assert figures.found.hits == figures.found.count == 2 * len(TRUTH.scratches)
     assert figures.false_defects == 0
@@ -36,7 +37,7 @@ def test_whoever_takes_all_for_scratches_finds_them_all() -> None:
 
 
 def test_whoever_takes_nothing_for_a_scratch_misses_them_all() -> None:
-    figures = measure([(TRUTH, inspect(SCAN, nothing, MODEL, lambda _: None))])
+    figures = measure([(TRUTH, inspect(SCAN, by_windows(nothing, 256), MODEL, lambda _: None))])
     assert figures.found.hits == 0
     assert figures.found.count == len(TRUTH.scratches)
     rate = figures.false_per_dm2
@@ -46,7 +47,7 @@ def test_whoever_takes_nothing_for_a_scratch_misses_them_all() -> None:
 
 def test_defects_away_from_every_scratch_are_false() -> None:
     clean = SimulatedScan(simulate_element((896, 896), seed=3, preset="clean"), frame_px=512)
-    whole = inspect(clean, everything, MODEL, lambda _: None)
+    whole = inspect(clean, by_windows(everything, 256), MODEL, lambda _: None)
     # The same map held against an element whose scratches lie elsewhere, off this map.
     far = simulate_element((896, 896), seed=3, preset="clean")
     moved = type(far)(
@@ -73,6 +74,7 @@ def test_a_model_files_windows_know_their_neighbours_as_in_a_scan() -> None:
     def alone(windows: Pixels, full_scale: float) -> npt.NDArray[np.float32]:
         return scorer(windows, full_scale)
 
-    in_frames, single = (inspect(SCAN, how, scorer.info, lambda _: None) for how in (scorer, alone))
+    ways = (scorer.frame, by_windows(alone, 256))
+    in_frames, single = (inspect(SCAN, how, scorer.info, lambda _: None) for how in ways)
     marked = [sum(d.windows for d in found.defects) for found in (in_frames, single)]
     assert marked[0] > marked[1] > 0

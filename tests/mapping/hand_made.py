@@ -14,13 +14,11 @@ from darkscan.pipeline.core.frame_results import (
 )
 from darkscan.pipeline.core.geometry import PixelToStage
 from darkscan.pipeline.core.grid import window_origins
-from darkscan.pipeline.core.recipe import Inspection
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 
 PITCH_MM = 0.01
 FRAME = 2048
 STEP = 1792  # a frame less the 128 pixels of overlap, on the window grid
-INSPECTION = Inspection()
 MODEL = ModelInfo(
     name="hand", hash="sha256:0", window=256, stride=128, threshold=0.5, grow_threshold=0.5
 )
@@ -97,7 +95,6 @@ def inspected(
         scan=scan or scan_info(),
         recipe_name="default",
         recipe_hash="sha256:1",
-        inspection=INSPECTION,
         model=MODEL,
         results=done,
         not_inspected=missing,

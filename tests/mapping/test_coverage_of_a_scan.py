@@ -11,12 +11,12 @@ from darkscan.pipeline.core.defect_map import Coverage
 from darkscan.pipeline.core.frame_results import FrameResult, NotInspected
 from darkscan.pipeline.core.geometry import PixelToStage
 from darkscan.pipeline.core.grid import tile_starts
-from darkscan.pipeline.core.recipe import Inspection
 from darkscan.pipeline.core.scan import FrameFlag, ScanInfo
+from darkscan.pipeline.core.settings import updated
 from darkscan.stages.merging import build_map
 from darkscan.stages.merging.raster import MOST_CELLS, Raster, cell_size_px
 from tests.mapping.hand_made import (
-    INSPECTION,
+    MODEL,
     frames_of,
     inspected,
     lost,
@@ -209,14 +209,14 @@ def test_areas_of_all_parts_add_up_to_the_element() -> None:
     [(256, 128, 16), (256, 256, 32), (256, 100, 4), (250, 125, 5), (257, 128, 1)],
 )
 def test_a_cell_divides_window_and_stride(window: int, stride: int, cell: int) -> None:
-    assert cell_size_px(Inspection(window=window, stride=stride), 1e6) == cell
+    assert cell_size_px(updated(MODEL, window=window, stride=stride), 1e6) == cell
 
 
 def test_the_raster_of_the_largest_element_stays_bounded() -> None:
     scan = scan_info(
         element_size_mm=(810.0, 460.0), region_mm=(0.0, 0.0, 810.0, 460.0), pitch_um=1.0
     )
-    rows, columns = Raster.of(scan, Inspection(window=257, stride=128)).shape
+    rows, columns = Raster.of(scan, updated(MODEL, window=257, stride=128)).shape
     assert rows * columns <= 1.01 * MOST_CELLS
-    rows, columns = Raster.of(scan_info(**{**dict(scan), "pitch_um": 10.0}), INSPECTION).shape
+    rows, columns = Raster.of(scan_info(**{**dict(scan), "pitch_um": 10.0}), MODEL).shape
     assert rows * columns == 2875 * 5063

@@ -13,6 +13,7 @@ from darkscan.pipeline.transport.messages import (
     Captured,
     FrameRef,
     Prepared,
+    Thumbnail,
     WireError,
     decode,
     describe,
@@ -28,18 +29,25 @@ def test_a_prepared_frame_arrives_as_it_was() -> None:
     sent = Prepared(
         ref=REF,
         meta=frame_meta(9, 1.5, 2.5),
-        origins=np.array([[0, 128]], np.int32),
         gains=np.array([5.1], np.float32),
         offsets=np.array([-3.0], np.float32),
-        thumbnail=np.array([[1, 2], [3, 4000]], np.uint16),
         stamps=(STAMP,),
     )
     got = decode(encode(sent))
     assert isinstance(got, Prepared)
     assert (got.ref, got.meta, got.stamps) == (sent.ref, sent.meta, sent.stamps)
-    for field in ("origins", "gains", "offsets", "thumbnail"):
+    for field in ("gains", "offsets"):
         np.testing.assert_array_equal(getattr(got, field), getattr(sent, field))
         assert getattr(got, field).dtype == getattr(sent, field).dtype
+
+
+def test_a_thumbnail_arrives_as_it_was() -> None:
+    sent = Thumbnail(ref=REF, pixels=np.array([[1, 2], [3, 4000]], np.uint16))
+    got = decode(encode(sent))
+    assert isinstance(got, Thumbnail)
+    assert got.ref == sent.ref
+    np.testing.assert_array_equal(got.pixels, sent.pixels)
+    assert got.pixels.dtype == sent.pixels.dtype
 
 
 LINES = Centrelines(

@@ -1,6 +1,8 @@
 """Files that are no sound recordings: one line that names the file and what is wrong in it."""
 
 import contextlib
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -257,11 +259,14 @@ def test_interrupted_saving_leaves_nothing_new(
 
 
 def test_leftover_of_a_killed_saving_is_replaced(tmp_path: Path) -> None:
-    (tmp_path / "scan.h5.part").write_bytes(b"half a file")
+    killed = subprocess.Popen([sys.executable, "-c", ""])
+    killed.wait()
+    leftover = tmp_path / f".scan.h5.{killed.pid}.part"
+    leftover.write_bytes(b"half a file")
     with Recording(record_all(tmp_path / "source.h5")) as recording:
         save_recording(tmp_path / "scan.h5", recording)
     Recording(tmp_path / "scan.h5").close()
-    assert not (tmp_path / "scan.h5.part").exists()
+    assert not leftover.exists()
 
 
 def test_saving_does_not_overwrite_unasked(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ from tests.stages.running import PATIENCE_S, wait_until
 
 SHAPE = (320, 384)
 SLOTS = 8
-ORIGINS = np.array([[0, 0], [64, 128]], np.int32)
+WINDOWS = 4  # of 256 pixels at stride 128, in a frame of that shape
 MODEL = Path(str(files("darkscan") / "models" / "default.onnx"))
 
 MessageT = TypeVar("MessageT", bound=Message)
@@ -95,10 +95,8 @@ class RestOfARun:
         return Prepared(
             ref=ref,
             meta=frame_meta(frame),
-            origins=ORIGINS,
-            gains=np.ones(2, np.float32),
-            offsets=np.zeros(2, np.float32),
-            thumbnail=np.zeros((2, 2), np.uint8),
+            gains=np.ones(WINDOWS, np.float32),
+            offsets=np.zeros(WINDOWS, np.float32),
             stamps=(),
         )
 
@@ -168,7 +166,7 @@ class HandWorker:
         return joined
 
     def score(self, ref: FrameRef, score: float = 0.25) -> None:
-        scores = np.full(len(ORIGINS), score, np.float32)
+        scores = np.full(WINDOWS, score, np.float32)
         self.say(Scored(ref=ref, scores=scores, centrelines=Centrelines.none(), worked_ns=5))
 
     def close(self) -> None:

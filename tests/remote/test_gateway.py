@@ -6,13 +6,14 @@ import msgpack
 import numpy as np
 import pytest
 
-from darkscan.pipeline.core.frame_results import Centrelines, FrameResult
+from darkscan.pipeline.core.frame_results import Centrelines
 from darkscan.pipeline.transport.messages import (
     WIRE_VERSION,
     Capacity,
     Captured,
     Failed,
     FrameRef,
+    FrameScores,
     Join,
     Joined,
     JoinFirst,
@@ -29,6 +30,7 @@ from darkscan.pipeline.transport.messages import (
 )
 from tests.remote.rest_of_a_run import (
     SHAPE,
+    WINDOWS,
     HandWorker,
     RestOfARun,
     gateway,
@@ -49,8 +51,8 @@ def test_a_frame_goes_out_with_its_pixels_and_comes_back_as_a_result() -> None:
         assert pixels == bytes([7]) * (SHAPE[0] * SHAPE[1])
         assert rest.ring.is_held(3)
         worker.score(got.ref, 0.25)
-        result = message_in(rest.merging, FrameResult)
-        assert (result.meta, result.scores.tolist()) == (sent.meta, [0.25, 0.25])
+        result = message_in(rest.merging, FrameScores)
+        assert (result.meta, result.scores.tolist()) == (sent.meta, [0.25] * WINDOWS)
         assert result.stamps[-1].stage == "classification"
         until(lambda: not rest.ring.is_held(3))
         worker.close()
@@ -173,7 +175,7 @@ def test_an_answer_to_a_slot_that_has_moved_on_does_not_count() -> None:
         new, _ = worker.hear(Prepared)
         worker.score(old.ref)
         worker.score(new.ref)
-        assert message_in(rest.merging, FrameResult).meta.frame == 5
+        assert message_in(rest.merging, FrameScores).meta.frame == 5
         worker.close()
 
 
@@ -187,7 +189,7 @@ def shared() -> Iterator[RestOfARun]:
 def wrong(sent: Prepared, changes: dict[str, object]) -> Scored:
     fields = {
         "ref": sent.ref,
-        "scores": np.zeros(2, np.float32),
+        "scores": np.zeros(WINDOWS, np.float32),
         "centrelines": Centrelines.none(),
         "worked_ns": 1,
     }
@@ -206,9 +208,9 @@ FAR_LINE = Centrelines(
     "changes",
     [
         pytest.param({"scores": np.zeros(3, np.float32)}, id="too many scores"),
-        pytest.param({"scores": np.zeros(2, np.float64)}, id="scores of another type"),
-        pytest.param({"scores": np.array([0, np.nan], np.float32)}, id="no number"),
-        pytest.param({"scores": np.array([0, 2], np.float32)}, id="no probability"),
+        pytest.param({"scores": np.zeros(WINDOWS, np.float64)}, id="scores of another type"),
+        pytest.param({"scores": np.array([0, 0, 0, np.nan], np.float32)}, id="no number"),
+        pytest.param({"scores": np.array([0, 0, 0, 2], np.float32)}, id="no probability"),
         pytest.param({"centrelines": FAR_LINE}, id="a line outside of the frame"),
     ],
 )
@@ -229,7 +231,7 @@ def test_an_answer_that_cannot_be_one_is_the_frames_error_and_its_worker_goes_on
     shared.hand_out(sent)
     worker.hear(Prepared)
     worker.score(sent.ref)
-    message_in(shared.merging, FrameResult)
+    message_in(shared.merging, FrameScores)
     worker.say(Leaving())
     worker.close()
     shared.ring.release(0)

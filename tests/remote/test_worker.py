@@ -32,7 +32,7 @@ from darkscan.pipeline.transport.messages import (
 from darkscan.pipeline.transport.remote_links import GatewayPort
 from darkscan.stages.classification.remote_worker import RemoteWorker
 from tests.builders import frame_meta, scan_info
-from tests.remote.rest_of_a_run import ORIGINS, SHAPE, free_address
+from tests.remote.rest_of_a_run import SHAPE, WINDOWS, free_address
 from tests.stages.running import PATIENCE_S
 
 MODEL = b"a model"
@@ -146,10 +146,8 @@ def prepared(frame: int, **changes: object) -> Prepared:
     fields = {
         "ref": FrameRef(session=1, frame=frame, slot=0, generation=1, attempt=0),
         "meta": frame_meta(frame),
-        "origins": ORIGINS,
-        "gains": np.ones(2, np.float32),
-        "offsets": np.zeros(2, np.float32),
-        "thumbnail": np.zeros((2, 2), np.uint8),
+        "gains": np.ones(WINDOWS, np.float32),
+        "offsets": np.zeros(WINDOWS, np.float32),
         "stamps": (),
     }
     return Prepared.model_validate(fields | changes)
@@ -165,14 +163,14 @@ def test_it_classifies_what_it_is_sent_until_the_run_ends(elsewhere: Elsewhere) 
         _, scored = elsewhere.hear(Scored)
         assert (scored.ref.frame, scored.scores.tolist()) == (
             frame,
-            pytest.approx([frame / 255] * 2),
+            pytest.approx([frame / 255] * WINDOWS),
         )
     elsewhere.port.send(peer, RunEnded())
     elsewhere.hear(Leaving)
     assert elsewhere.finish() == ""
     assert elsewhere.models == [MODEL]
     assert elsewhere.backends[0].closed
-    assert elsewhere.said[-1] == "the run has ended: 2 frames, 4 windows"
+    assert elsewhere.said[-1] == "the run has ended: 2 frames, 8 windows"
 
 
 def test_the_margin_around_a_frame_comes_with_it(elsewhere: Elsewhere) -> None:
@@ -190,10 +188,10 @@ def test_the_margin_around_a_frame_comes_with_it(elsewhere: Elsewhere) -> None:
     [
         (b"", {}, "came with 0 bytes of pixels"),
         (bytes(99), {}, "came with 99 bytes of pixels"),
-        (None, {"gains": np.ones(3, np.float32)}, "gains must be float32 (2,)"),
-        (None, {"origins": np.zeros((2, 2), np.int64)}, "origins must be int32 (2, 2)"),
+        (None, {"gains": np.ones(3, np.float32)}, "gains must be float32 (4,)"),
+        (None, {"offsets": np.zeros(4, np.int64)}, "offsets must be float32 (4,)"),
     ],
-    ids=["no pixels", "too few pixels", "too many gains", "origins of another type"],
+    ids=["no pixels", "too few pixels", "too many gains", "offsets of another type"],
 )
 def test_a_frame_that_is_none_is_not_scored(
     elsewhere: Elsewhere, pixels: bytes | None, changes: dict[str, object], expected: str

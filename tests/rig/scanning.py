@@ -17,7 +17,7 @@ from darkscan.pipeline.core.recipe import Recipe
 from darkscan.pipeline.running.specification import RunFolder
 from darkscan.pipeline.running.supervisor import Progress
 from darkscan.pipeline.transport.messages import Status
-from darkscan.runs.rig_scan import prepare_scan
+from darkscan.runs.rig_scan import ScanRequest, prepare_scan
 from darkscan.runs.runner import run_to_map
 from darkscan.simulation.rig import SimulatedRig
 from tests.stages.running import PATIENCE_S
@@ -64,17 +64,8 @@ def scan(
     out = folder / "out"
     path = folder / "scan.h5" if record else None
     with as_file(files("darkscan") / "models" / "default.onnx") as model:
-        prepared = prepare_scan(
-            rig,
-            Path("rig.toml"),
-            Recipe(),
-            model,
-            side="front",
-            out_dir=out,
-            record=path,
-            rescans=rescans,
-            force=force,
-        )
+        request = ScanRequest(rig, Path("rig.toml"), record=path, rescans=rescans, force=force)
+        prepared = prepare_scan(request, Recipe(), model, out)
         found = run_to_map(prepared.spec, on_progress, describe=prepared.live.write)
     ledger = found.ledger
     assert ledger.balanced

@@ -13,13 +13,13 @@ import pytest
 from darkscan.inference import FrameFormat, FrameWindows, OnnxRuntimeBackend, Pending, Seen
 from darkscan.inference.frame_windows import frames_a_call, stacked, unstacked
 from darkscan.inference.worker_backend import WorkerBackend
-from darkscan.pipeline.core.frame_results import FrameResult, ModelInfo
+from darkscan.pipeline.core.frame_results import ModelInfo
 from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.scan import Pixels
 from darkscan.pipeline.core.units import FrameId
 from darkscan.pipeline.running.specification import RING_NAME, RunFolder
 from darkscan.pipeline.transport.links import Desk, Inbox
-from darkscan.pipeline.transport.messages import FrameRef, Prepared
+from darkscan.pipeline.transport.messages import FrameRef, FrameScores, Prepared
 from darkscan.pipeline.transport.ring import FrameRing, Role
 from darkscan.stages.classification.classifier import Classified, Classifier, Job
 from darkscan.stages.classification.stage import RingSupply
@@ -37,10 +37,8 @@ def prepared(frame: int, *, attempt: int = 0) -> Prepared:
     return Prepared(
         ref=FrameRef(session=1, frame=frame, slot=0, generation=1, attempt=attempt),
         meta=frame_meta(frame),
-        origins=origins,
         gains=np.ones(len(origins), np.float32),
         offsets=np.zeros(len(origins), np.float32),
-        thumbnail=np.zeros((2, 2), np.uint8),
         stamps=(),
     )
 
@@ -345,12 +343,13 @@ def test_the_backend_looks_at_the_ring_itself() -> None:
         assert windows.frame.flags.c_contiguous
         pixels[0, 0] = 9  # what is written to the slot is seen by the backend
         assert windows.frame[MARGIN, MARGIN] == 9
-        assert windows.origins.tolist() == (sent.origins + MARGIN).tolist()
+        assert windows.origins.tolist() == (MODEL.origins((SIDE, SIDE)) + MARGIN).tolist()
         worker.step()
         assert merging.socket.poll(300_000)
         result = merging.next()
-        assert isinstance(result, FrameResult)
-        assert result.origins.tolist() == sent.origins.tolist()
+        assert isinstance(result, FrameScores)
+        assert result.ref == ref
+        assert result.scores.shape == sent.gains.shape
         supply.close()
         for link in (merging.socket, desk.socket):
             link.close()

@@ -9,7 +9,7 @@ from darkscan.drivers.planning.instrument import Finding, judged
 from darkscan.drivers.planning.plan import ScanPlan
 from darkscan.drivers.rig import Rig
 from darkscan.pipeline.core.errors import StorageError
-from darkscan.pipeline.running.specification import SHARED_MEMORY
+from darkscan.pipeline.core.shared_memory import SHARED_MEMORY
 from darkscan.pipeline.transport.ring import ring_bytes
 
 _MIB = 2**20

@@ -13,7 +13,7 @@ from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.geometry import FloatArray
 from darkscan.pipeline.core.recipe import Inspection
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
-from darkscan.pipeline.core.settings import check
+from darkscan.pipeline.core.settings import check, updated
 from darkscan.pipeline.core.units import FiniteMm, FrameId, Nanoseconds
 from darkscan.pipeline.transport.messages import Place
 
@@ -63,11 +63,11 @@ def plan_scan(
     )
     # Times follow from the movements, and those from all else.
     every = passes(plan, rig, {frame.meta.frame for frame in frames})
-    times = {
-        "seconds": scan_seconds(plan, every, rig),
-        "strip_seconds": count * frame_seconds(plan, rig),
-    }
-    return plan.model_copy(update=times)
+    return updated(
+        plan,
+        seconds=scan_seconds(plan, every, rig),
+        strip_seconds=count * frame_seconds(plan, rig),
+    )
 
 
 @dataclass(frozen=True)

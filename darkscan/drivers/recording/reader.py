@@ -15,6 +15,7 @@ from darkscan.drivers.recording.tables import check_pixels, read_frames, read_pl
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.inputs import require_file
 from darkscan.pipeline.core.scan import FrameFlag, FrameMeta, Pixels, ScanInfo
+from darkscan.pipeline.core.settings import updated
 
 _MISSING = FrameFlag.LOST | FrameFlag.MISSING
 _BAND_BYTES = 1 << 20
@@ -167,7 +168,7 @@ class Recording:
                 there[meta.frame] = meta
                 self._rows[meta.frame] = row
         self._frames = [
-            there.get(meta.frame, meta.model_copy(update={"flags": int(_MISSING)})) for meta in plan
+            there.get(meta.frame) or updated(meta, flags=int(_MISSING)) for meta in plan
         ]
         self._missing = [meta.frame for meta in plan if meta.frame not in there]
 

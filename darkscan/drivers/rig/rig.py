@@ -16,7 +16,7 @@ from darkscan.drivers.rig.tables import (
     SpotMm,
 )
 from darkscan.pipeline.core.geometry import PixelToStage, StageToElement
-from darkscan.pipeline.core.settings import Settings, Written, load_settings
+from darkscan.pipeline.core.settings import Settings, Written, load_settings, updated
 from darkscan.pipeline.core.units import Finite, Millimetres, OneLine, PitchUm, Positive
 
 
@@ -181,13 +181,14 @@ def load_rig(path: Path) -> Rig:
     """Reads a rig file and makes the paths in it absolute. Raises InputError."""
     rig = load_settings(path, Rig)
     folder = path.parent.resolve()
-    calibration = rig.calibration.model_copy(
-        update={field: folder / file for field, file in rig.calibration if file is not None}
+    calibration = updated(
+        rig.calibration,
+        **{field: folder / file for field, file in rig.calibration if file is not None},
     )
     camera = rig.camera
     if camera.producer != SIMULATED:
-        camera = camera.model_copy(update={"producer": str(folder / camera.producer)})
-    return rig.model_copy(update={"calibration": calibration, "camera": camera})
+        camera = updated(camera, producer=str(folder / camera.producer))
+    return updated(rig, calibration=calibration, camera=camera)
 
 
 class Geometry(Settings):

@@ -1,1 +1,1 @@
-"""What all rooms speak of: errors, units, settings, recipe, scans, geometry, maps."""
+"""The words of all rooms: errors, units, settings, recipe, scans, geometry, maps."""

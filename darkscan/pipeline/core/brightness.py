@@ -62,21 +62,21 @@ def gains_and_offsets(
 
 
 class _Grid(NamedTuple):
-    """Windows by the rectangles between all window borders, and which of those are theirs."""
+    """The rectangles between all window borders, and which of them each window covers."""
 
     row_edges: Indices
     column_edges: Indices
     row_spans: list[slice]
     column_spans: list[slice]
     own_row: Indices
-    """(N,) which of the row spans is each window's."""
+    """(N,) the row span of each window."""
 
     own_column: Indices
 
 
 @lru_cache(maxsize=8)
 def _grid(origins: bytes, window: int) -> _Grid:
-    """Of the windows of a scan's frames: they lie alike in all of them."""
+    """The grid of some windows; kept, since they lie alike in all frames of a scan."""
     axes = np.frombuffer(origins, np.int32).reshape(-1, 2).T
     (row_edges, row_spans, own_row), (column_edges, column_spans, own_column) = (
         _along(starts.astype(np.intp), window) for starts in axes
@@ -85,7 +85,7 @@ def _grid(origins: bytes, window: int) -> _Grid:
 
 
 def _along(starts: Indices, window: int) -> tuple[Indices, list[slice], Indices]:
-    """Along one axis the edges, the parts between them of each span, and each window's span."""
+    """One axis: the edges of all windows, the parts that each span covers, each window's span."""
     # Not numpy's own unique, which takes longer to be imported than a frame to be prepared.
     places = np.array(sorted(set(starts.tolist())))
     edges = np.array(sorted({*places.tolist(), *(places + window).tolist()}))

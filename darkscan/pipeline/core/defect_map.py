@@ -40,6 +40,11 @@ _BOX = "[x, y, width, height] of the upright box around it, mm"
 NotInspectedKind = Literal["lost", "quarantined", "no_score", "never_scanned", "outside_region"]
 
 
+# A point on four lines is hard to read; strings hold no line breaks, so none is hit.
+_NUMBER = r"\n *-?[0-9][0-9.e+-]*"
+_NUMBERS = re.compile(rf"\[({_NUMBER}(?:,{_NUMBER})*)\n *\]")
+
+
 class MapRecord(BaseModel):
     """Base of the map's parts."""
 
@@ -218,8 +223,3 @@ def to_json(document: DefectMap) -> str:
     content = document.model_dump(mode="json")
     text = json.dumps(content, sort_keys=True, indent=1, allow_nan=False, ensure_ascii=False)
     return _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"
-
-
-# A point on four lines is hard to read; strings hold no line breaks, so none is hit.
-_NUMBER = r"\n *-?[0-9][0-9.e+-]*"
-_NUMBERS = re.compile(rf"\[({_NUMBER}(?:,{_NUMBER})*)\n *\]")

@@ -7,7 +7,7 @@ from darkscan.pipeline.core.names import printable
 
 
 class ExitCode(IntEnum):
-    """What a command says to the shell."""
+    """The exit codes of commands."""
 
     OK = 0
     FAILED = 1  # a fault of ours or of the machine
@@ -46,5 +46,6 @@ class StorageError(DarkscanError):
     exit_code = ExitCode.BAD_INPUT
 
     def __init__(self, file: Path | str, error: OSError | str) -> None:
-        reason = error if isinstance(error, str) else (error.strerror or str(error))
-        super().__init__(printable(f"{file}: cannot be written: {reason}"))
+        self.file = str(file)
+        self.reason = error if isinstance(error, str) else (error.strerror or str(error))
+        super().__init__(printable(f"{file}: cannot be written: {self.reason}"))

@@ -1,4 +1,4 @@
-"""What merging knows of each frame, and everything a defect map is made from."""
+"""The result of each frame, and the finished scan that a defect map is made from."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -13,11 +13,27 @@ from pydantic import (
     model_validator,
 )
 
-from darkscan.pipeline.core.recipe import Inspection
+from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 from darkscan.pipeline.core.units import Nanoseconds
 
 _ARRAY_DTYPES = frozenset({"uint8", "uint16", "int32", "int64", "float32", "float64"})
+
+
+STAGES = ("acquisition", "preprocessing", "classification", "merging")
+"""The stages a frame passes, in their order."""
+
+RIG_STAGES = ("motion", "recording")
+"""The stages beside them when a rig is scanned."""
+
+LINK_STAGES = ("gateway",)
+"""The stages beside them when workers on other computers may take part."""
+
+MOST_LINES, MOST_POINTS = 4096, 65_536
+"""The most centre lines and points that one frame may have."""
+
+Outcome = Literal["mapped", "quarantined", "lost"]
+"""How a frame ended."""
 
 
 def _decode(value: object) -> object:
@@ -55,16 +71,6 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
-STAGES = ("acquisition", "preprocessing", "classification", "merging")
-"""The stages a frame passes, in their order."""
-
-RIG_STAGES = ("motion", "recording")
-"""The stages beside them when a rig is scanned."""
-
-LINK_STAGES = ("gateway",)
-"""The stages beside them when workers on other computers may take part."""
-
-
 class Stamp(Record):
     """When a stage had a frame, on this computer's monotonic clock (ns)."""
 
@@ -73,10 +79,6 @@ class Stamp(Record):
     received_ns: Nanoseconds
     started_ns: Nanoseconds
     finished_ns: Nanoseconds
-
-
-MOST_LINES, MOST_POINTS = 4096, 65_536
-"""Of one frame's centre lines."""
 
 
 class Centrelines(Record):
@@ -137,10 +139,6 @@ class NotInspected(Record):
     reason: str = Field(min_length=1)
 
 
-Outcome = Literal["mapped", "quarantined", "lost"]
-"""How a frame ended."""
-
-
 class LedgerSums(Record):
     """The account of all frames: captured = mapped + quarantined + lost + in_flight."""
 
@@ -157,16 +155,27 @@ class LedgerSums(Record):
 
 
 class ModelInfo(Record):
-    """The model that gave the scores."""
+    """The model that gives the scores, and how a run uses it.
+
+    Made once from the recipe and the model file; whoever needs window, stride or thresholds
+    of a run reads them here.
+    """
 
     name: str
     hash: str
-    window: int
-    stride: int
+    window: int = Field(description="side of a window, pixels")
+    stride: int = Field(description="step from window to window, pixels")
     threshold: float = Field(description="windows of this score or more are scratches")
     grow_threshold: float = Field(
         description="windows of this score or more continue a scratch that they overlap"
     )
+
+    def origins(self, frame_shape: tuple[int, int]) -> npt.NDArray[np.int32]:
+        """The first pixel (y, x) of each window of a frame (height, width): (N, 2) int32.
+
+        Raises InputError if the frame is smaller than a window.
+        """
+        return window_origins(frame_shape, self.window, self.stride)
 
 
 class Inspected(Record):
@@ -179,7 +188,6 @@ class Inspected(Record):
     scan: ScanInfo
     recipe_name: str
     recipe_hash: str
-    inspection: Inspection
     model: ModelInfo
     results: tuple[FrameResult, ...]
     not_inspected: tuple[NotInspected, ...]

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from darkscan.pipeline.core.settings import Written, content_hash, load_settings
+from darkscan.pipeline.core.settings import Written, content_hash, load_settings, updated
 
 DEFAULT_MODEL = "default"
 SHIPPED_MODELS = (DEFAULT_MODEL, "default-int8", "windowed")
@@ -14,7 +14,7 @@ form, each window by itself."""
 
 
 class Inspection(Written):
-    """What decides the defect map: two runs with equal values give equal maps."""
+    """The settings that decide the defect map: equal values give equal maps."""
 
     window: int = Field(default=256, ge=32, le=4096)
     """Side of a window, pixels. The model must have been trained for it."""
@@ -73,7 +73,7 @@ class Processes(Written):
     """Threads of each classification process; 0 shares the machine's cores among them."""
 
     backend: Literal["auto", "onnxruntime", "openvino", "torch", "tensorrt"] = "auto"
-    """What runs the model; "auto" is the fastest of those that work here."""
+    """The backend of the model; "auto" is the fastest of those that work here."""
 
     devices: Annotated[tuple[Annotated[int, Field(ge=0, le=255)], ...], Field(strict=False)] = ()
     """The GPUs that workers are shared among, by number; none named: all there are."""
@@ -108,14 +108,14 @@ class Processes(Written):
 
 
 class Output(Written):
-    """What the map's picture looks like; never changes what is found."""
+    """The look of the map's picture; never changes what is found."""
 
     picture_px: int = Field(default=2048, ge=64, le=4096)
     """The longer side of defect-map.png, at most."""
 
 
 class Logging(Written):
-    """What goes to the log file."""
+    """The contents of the log file."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe events that are kept."""
@@ -140,8 +140,8 @@ def load_recipe(path: Path) -> Recipe:
     if model in SHIPPED_MODELS:
         return recipe
     absolute = str((path.parent / model).absolute())
-    inspection = recipe.inspection.model_copy(update={"model": absolute})
-    return recipe.model_copy(update={"inspection": inspection})
+    inspection = updated(recipe.inspection, model=absolute)
+    return updated(recipe, inspection=inspection)
 
 
 def inspection_hash(

@@ -24,6 +24,9 @@ LONGEST_NOTE = 120
 PixelType = Literal["uint8", "uint16"]
 
 
+Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+
 class ScanInfo(BaseModel):
     """A scan: the element, the region to inspect, and the camera's frames."""
 
@@ -78,7 +81,7 @@ class ScanInfo(BaseModel):
 
 
 class FrameFlag(IntFlag):
-    """What the camera or the recorder said about a frame."""
+    """The state of a frame as the camera or the recorder tells it."""
 
     GOOD = 0
     LOST = 1  # the camera never delivered it: no pixels
@@ -138,15 +141,12 @@ class FrameMeta(BaseModel):
         return "; ".join(reasons) + (f" ({self.note})" if self.note and reasons else "")
 
 
-Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
-
-
 class FrameSource(Protocol):
     """A scan whose frames can be read in any order, as often as needed."""
 
     @property
     def info(self) -> ScanInfo:
-        """What is known of the scan."""
+        """The description of the scan."""
 
     @property
     def frames(self) -> Sequence[FrameMeta]:

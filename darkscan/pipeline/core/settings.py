@@ -13,6 +13,8 @@ from pydantic_core import ErrorDetails
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.inputs import read_text
 
+SettingsT = TypeVar("SettingsT", bound=BaseModel)
+
 
 class Settings(BaseModel):
     """Base of everything a user writes: immutable, and no key goes unnoticed."""
@@ -24,9 +26,6 @@ class Written(Settings):
     """Base of what a user writes in TOML, where numbers are numbers and texts are texts."""
 
     model_config = ConfigDict(strict=True)
-
-
-SettingsT = TypeVar("SettingsT", bound=BaseModel)
 
 
 def load_settings(path: Path, kind: type[SettingsT]) -> SettingsT:
@@ -47,6 +46,20 @@ def check(content: object, kind: type[SettingsT], *, file: Path | str | None) ->
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"])
         raise InputError(_problem(first, kind), file=file, field=field) from error
+
+
+def updated(model: SettingsT, /, **changes: Any) -> SettingsT:
+    """A copy of a model with some fields changed, checked as a whole like a new one.
+
+    Pydantic's own ``model_copy(update=...)`` checks neither names nor values. Raises
+    ValidationError, a ValueError, for a value that the model refuses, and TypeError for a
+    field that it does not have.
+    """
+    unknown = changes.keys() - type(model).model_fields.keys()
+    if unknown:
+        raise TypeError(f"{type(model).__name__} has no field {', '.join(sorted(unknown))}")
+    kept = {name: getattr(model, name) for name in model.model_fields_set}
+    return type(model).model_validate(kept | changes)
 
 
 def content_hash(content: object) -> str:

@@ -33,4 +33,4 @@ FrameId = NewType("FrameId", int)
 """A frame's number within its scan; unique, never reused."""
 
 Nanoseconds = NewType("Nanoseconds", int)
-"""Of ``time.monotonic_ns`` where it times our work, of the camera's clock on exposures."""
+"""A time: ``time.monotonic_ns`` for our own work, the camera's clock for exposures."""

@@ -1,1 +1,1 @@
-"""What starts, watches and ends the processes of a run, and what a run leaves."""
+"""Starts, watches and ends the processes of a run, and keeps the run's files."""

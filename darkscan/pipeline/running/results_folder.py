@@ -10,7 +10,7 @@ MAP_NAME = "defect-map.json"
 
 
 class ResultsFolder:
-    """What happens to the folder before, after and without success."""
+    """The folder, from the check before a run to what is left after it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -1,4 +1,4 @@
-"""A run: what every process of it must know, and the folder in memory that they share.
+"""A run's description for all of its processes, and the folder in memory that they share.
 
 The run folder lies in /dev/shm and holds the frame ring, the sockets and the run's
 description. It is locked as long as its supervisor lives, so that what a killed run
@@ -22,8 +22,8 @@ from darkscan.pipeline.core.names import is_text
 from darkscan.pipeline.core.recipe import Recipe
 from darkscan.pipeline.core.scan import ScanInfo
 from darkscan.pipeline.core.settings import Settings, check
+from darkscan.pipeline.core.shared_memory import SHARED_MEMORY
 
-SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - shared memory is what we mean
 _SPEC_NAME = "run.json"
 _LOCK_NAME = "lock"
 RING_NAME = "ring"
@@ -32,17 +32,20 @@ _BEING_MADE_S = 60
 Speed = Literal["max", "recorded"]
 
 
-class RunSpec(Settings):
-    """One run, as its stages read it from the run folder."""
+class RunTask(Settings):
+    """The task of a run: where its frames come from and where its results go."""
 
     out_dir: Path
-    """Where the map goes."""
+    """The folder for the map."""
 
-    recording: Path | None
+    recording: Path | None = None
     """The recording that is replayed; None: a rig is scanned, see the scan's own description."""
 
+    speed: Speed = "max"
+    """A replay's: as fast as can be, or with the recorded times between frames."""
+
     record: Path | None = None
-    """Where the scan of a rig is recorded."""
+    """The recording that is made of a rig's scan."""
 
     inspects: bool = True
     """Whether frames are inspected, or only recorded."""
@@ -50,19 +53,23 @@ class RunSpec(Settings):
     rescans: int = Field(default=0, ge=0)
     """How often lost frames of a rig's scan are taken again."""
 
-    speed: Speed
-    """As fast as can be, or with the recorded times between frames."""
+
+class RunSpec(RunTask):
+    """One run as its stages read it from the run folder: the task, and how it is carried out."""
 
     recipe: Recipe
     recipe_hash: str
     model_path: Path
     model: ModelInfo
+    """Owns window, stride and thresholds of the run: stages take them from here, not from the
+    recipe, which may leave them to the model file."""
+
     scan: ScanInfo
     thumbnail_scale: int = Field(ge=1)
     """Pixels averaged into one of the picture's, along each axis."""
 
     backend: str
-    """What runs the model, the same for all workers and after every restart."""
+    """The backend of the model, the same for all workers and after every restart."""
 
     backend_reason: str = ""
     """Why it was chosen, and why others were not."""

@@ -1,7 +1,6 @@
 """The supervisor: starts the stages of a run, watches, restarts and stops them."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -15,6 +14,8 @@ import structlog
 import zmq
 
 from darkscan.pipeline.core.errors import DarkscanError, ExitCode
+from darkscan.pipeline.core.settings import updated
+from darkscan.pipeline.running.failures import StageFailure
 from darkscan.pipeline.transport.links import Inbox, Outbox
 from darkscan.pipeline.transport.messages import Halt, Pause, StageDied, Status, StopScan
 from darkscan.pipeline.transport.station import SUPERVISOR
@@ -61,7 +62,7 @@ class _Child:
 
 @dataclass
 class Progress:
-    """What the supervisor knows of the run at this moment."""
+    """The state of the run as the supervisor knows it."""
 
     statuses: dict[StageKey, Status] = field(default_factory=dict)
     restarts: Counter[str] = field(default_factory=Counter)
@@ -163,10 +164,6 @@ class Supervisor:
         _log.info("stage started", stage=stage, index=index, stage_pid=process.pid)
 
     def _hear(self, status: Status) -> None:
-        if status.fatal:
-            failure = DarkscanError(status.fatal)
-            failure.exit_code = ExitCode(status.exit_code)
-            raise failure
         key = (status.stage, status.index)
         child = self._children.get(key)
         if child is None or child.process.pid != status.pid:
@@ -174,7 +171,7 @@ class Supervisor:
         child.last_heard = time.monotonic()
         child.status = status
         windows = status.windows + self._windows_before[key]
-        self.progress.statuses[key] = status.model_copy(update={"windows": windows})
+        self.progress.statuses[key] = updated(status, windows=windows)
         if status.sums is not None:
             settled = status.sums.captured - status.sums.in_flight
             if settled > self._settled:
@@ -195,42 +192,64 @@ class Supervisor:
                 self._replace(key, child, code, poller)
 
     def _replace(self, key: StageKey, child: _Child, code: int, poller: zmq.Poller) -> None:
+        """Starts a stage anew that died, or gives it up; tells acquisition of its death."""
         stage, index = key
-        last_words = self._stderr_path(key).read_bytes()[-_STDERR_TAIL:].decode(errors="replace")
-        _log.warning(
-            "stage died", stage=stage, index=index, code=code, stderr=last_words.strip() or None
-        )
+        reason = self._reason_of_death(key, code)
         self._deaths[key] += 1
         if child.status is not None:
             self._windows_before[key] += child.status.windows
         if stage == "acquisition" and self._has_motion:
             self._to_motion.send(Halt(reason="acquisition died"))
         if stage in _NEVER_RESTARTED:
-            self._unfinished.discard(stage)
-            reason = "; ".join(_exceptions(last_words)[-1:]) or f"exit {code}"
-            self.progress.ended[stage] = reason
-            if not _FINISHERS & {name for name, _ in self._stages} - {stage}:
-                raise DarkscanError(f"{stage} ended early: {reason}")
+            self._end_early(stage, reason or f"exit {code}")
         elif self._deaths[key] > self._restarts:
-            self._give_up(key, last_words)
+            self._give_up(key, reason)
         else:
             self.progress.restarts[stage] += 1
             self._start(key, poller)
         # After the restart: the new process is there when its frames are sent again.
         self._to_acquisition.send(StageDied(stage=stage, index=index, pid=child.process.pid))
-        if stage == "acquisition" and self._stop is not None:
-            self._to_acquisition.send(self._stop)  # the one that knew is gone
-        if stage == "acquisition" and self.progress.held:
-            self._to_acquisition.send(Pause(hold=True))
         if stage == "acquisition":
-            for ended in self.progress.ended:
-                self._to_acquisition.send(StageDied(stage=ended, index=0, pid=0))
+            self._brief_acquisition()
 
-    def _give_up(self, key: StageKey, last_words: str) -> None:
+    def _reason_of_death(self, key: StageKey, code: int) -> str:
+        """Why a stage died, by what it left or said last; empty if it said nothing.
+
+        Raises the stage's own error if a new process would fail as well.
+        """
+        stage, index = key
+        stderr = self._stderr_path(key).read_bytes()[-_STDERR_TAIL:].decode(errors="replace")
+        _log.warning(
+            "stage died", stage=stage, index=index, code=code, stderr=stderr.strip() or None
+        )
+        failure = StageFailure.read(self._run_dir, stage, index)
+        if failure is None:
+            return _last_line(stderr)
+        if failure.ends_run:
+            raise failure.error()
+        return failure.message
+
+    def _end_early(self, stage: str, reason: str) -> None:
+        """Goes on without a stage that is never restarted, if the others still have a task."""
+        self._unfinished.discard(stage)
+        self.progress.ended[stage] = reason
+        if not _FINISHERS & {name for name, _ in self._stages} - {stage}:
+            raise DarkscanError(f"{stage} ended early: {reason}")
+
+    def _brief_acquisition(self) -> None:
+        """Tells a new acquisition process what only its predecessor had been told."""
+        if self._stop is not None:
+            self._to_acquisition.send(self._stop)
+        if self.progress.held:
+            self._to_acquisition.send(Pause(hold=True))
+        for ended in self.progress.ended:
+            self._to_acquisition.send(StageDied(stage=ended, index=0, pid=0))
+
+    def _give_up(self, key: StageKey, last_reason: str) -> None:
         stage, index = key
         reason = f"{stage} died {self._restarts + 1} times in a row"
         if stage in _ESSENTIAL:
-            raise DarkscanError(": ".join([reason, *_exceptions(last_words)[-1:]]))
+            raise DarkscanError(": ".join(filter(None, (reason, last_reason))))
         _log.error("stage given up", stage=stage, index=index, reason=reason)
         alike = _CLASSIFIERS if stage in _CLASSIFIERS else {stage}
         if not any(name in alike for name, _ in self._children):
@@ -309,14 +328,10 @@ class Supervisor:
         return self._run_dir / f"{key[0]}-{key[1]}.stderr"
 
 
-def _exceptions(stderr: str) -> list[str]:
-    """The lines of a process's last words that name what went wrong."""
-    pattern = re.compile(r"darkscan: error: |[\w.]*(Error|Exception)\b")
-    return [
-        line.removeprefix("darkscan: error: ")
-        for line in stderr.splitlines()
-        if pattern.match(line)
-    ]
+def _last_line(stderr: str) -> str:
+    """The last thing that a process said that died without leaving a failure; may be empty."""
+    lines = stderr.strip().splitlines() or [""]
+    return lines[-1].strip().removeprefix("darkscan: error: ")
 
 
 def stage_list(

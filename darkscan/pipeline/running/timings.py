@@ -1,4 +1,4 @@
-"""Where the time of a run went: its trace for Perfetto, and the figures of each stage.
+"""The timings of a run: its trace for Perfetto, and the figures of each stage.
 
 The trace is JSON of the Trace Event Format: a process for each stage, a thread for
 each worker, a complete event ("X") for each frame worked on, and an asynchronous span
@@ -89,7 +89,7 @@ def bottleneck(profiles: Iterable[StageProfile]) -> StageProfile:
 
 
 class _Event(BaseModel):
-    """What we read of a trace event."""
+    """The fields of a trace event that are read."""
 
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
 

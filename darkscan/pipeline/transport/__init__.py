@@ -1,1 +1,1 @@
-"""What carries frames and messages between processes, and accounts for them."""
+"""Carries frames and messages between processes, and accounts for them."""

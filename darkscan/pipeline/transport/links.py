@@ -119,7 +119,8 @@ class Desk:
         self.socket = _socket(zmq.ROUTER)
         self.socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self.socket.bind(endpoint(run_dir, DESK))
-        self._room: dict[bytes, int] = {}  # of each worker that waits, in the order they asked
+        # Frames that each waiting worker has room for, in the order they asked.
+        self._room: dict[bytes, int] = {}
 
     def listen(self) -> None:
         """Takes note of all workers that said how many frames they have room for."""

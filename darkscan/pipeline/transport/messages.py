@@ -9,7 +9,6 @@ from typing import Any, Literal, get_args
 import msgpack
 from pydantic import Field, ValidationError
 
-from darkscan.pipeline.core.errors import ExitCode
 from darkscan.pipeline.core.frame_results import (
     Array,
     Centrelines,
@@ -24,13 +23,18 @@ from darkscan.pipeline.core.frame_results import (
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 from darkscan.pipeline.core.units import FiniteMm, FrameId, Nanoseconds, OneLine
 
-WIRE_VERSION = 3
+WIRE_VERSION = 4
 MAX_MESSAGE_BYTES = 64 * 2**20
 MOST_FRAMES = 1024
 """That a worker asks for at once."""
 
 _MAX_ITEMS = 65_536
 _LONGEST_REASON = 300
+
+
+Axis = Literal["x", "y"]
+Place = tuple[FiniteMm, FiniteMm, FiniteMm]
+"""Positions of the x, y and z axes, mm."""
 
 
 class WireError(ValueError):
@@ -55,15 +59,33 @@ class Captured(Record):
     stamps: tuple[Stamp, ...]
 
 
+class Thumbnail(Record):
+    """preprocessing -> merging: a frame made small, for the picture of the element."""
+
+    ref: FrameRef
+    pixels: Array = Field(description="(h, w) of the camera's dtype, area-averaged frame")
+
+
 class Prepared(Record):
-    """preprocessing -> classification: windows with their brightness adjustment."""
+    """preprocessing -> classification: the brightness adjustment of a frame's N windows.
+
+    The windows lie alike in all frames of a run, see ``ModelInfo.origins``.
+    """
 
     ref: FrameRef
     meta: FrameMeta
-    origins: Array = Field(description="(N, 2) int32, first pixel (y, x) of each window")
     gains: Array = Field(description="(N,) float32, W_mult of eq. 1")
     offsets: Array = Field(description="(N,) float32, W_add of eq. 2")
-    thumbnail: Array
+    stamps: tuple[Stamp, ...]
+
+
+class FrameScores(Record):
+    """classification -> merging: a frame is classified."""
+
+    ref: FrameRef
+    meta: FrameMeta
+    scores: Array = Field(description="(N,) float32, probability of scratch of each window")
+    centrelines: Centrelines
     stamps: tuple[Stamp, ...]
 
 
@@ -198,11 +220,6 @@ class Pause(Record):
     hold: bool
 
 
-Axis = Literal["x", "y"]
-Place = tuple[FiniteMm, FiniteMm, FiniteMm]
-"""Positions of the x, y and z axes, mm."""
-
-
 class Compare(Record):
     """Where the compare output triggers the camera along a sweep."""
 
@@ -287,13 +304,13 @@ class Status(Record):
     sums: LedgerSums | None = Field(default=None, description="acquisition's account")
     positives: int | None = Field(default=None, description="windows over threshold (merging)")
     doing: str = Field(default="", description="what the scan is at, for the operator")
-    fatal: str | None = Field(default=None, description="why this process gives up the run")
-    exit_code: int = Field(default=ExitCode.FAILED, description="of the run, if fatal")
 
 
 Message = (
     Captured
+    | Thumbnail
     | Prepared
+    | FrameScores
     | Ready
     | Join
     | Joined

@@ -17,7 +17,7 @@ from darkscan.pipeline.transport.messages import Message, WireError, decode, enc
 # All lines that a frame may have are 0.6 MB; the rest is room for 800 000 scores.
 _LARGEST_ANSWER = 4 * 2**20
 _LARGEST_PART = 2**30
-_MOST_ANSWERS = 32  # of each worker, waiting to be read; more stay with their senders
+_MOST_ANSWERS = 32  # that wait to be read from a worker; more stay with their senders
 _MOST_AT_A_TIME = 64
 _HIGHEST_PORT = 65_535
 _HEARTBEAT_MS = 1000
@@ -35,7 +35,7 @@ def check_address(address: str, *, field: str) -> str:
 
 
 class Arrival(NamedTuple):
-    """What came from a worker: who it is, and the message or why it is none of ours."""
+    """Something a worker sent: who it is, and the message, or why it is none of ours."""
 
     peer: bytes
     message: Message | None
@@ -57,9 +57,9 @@ class GatewayPort:
             raise InputError(_why("workers cannot connect there", error), field=address) from error
 
     def arrivals(self, refused: Container[bytes] = ()) -> Iterator[Arrival]:
-        """What came in, without waiting; some of it if it is much, so that other work goes on.
+        """Yields arrivals without waiting; at most 64 at a time, so that other work goes on.
 
-        What those ``refused`` say is not even looked at.
+        Arrivals from those ``refused`` are dropped unread.
         """
         for _ in range(_MOST_AT_A_TIME):
             try:
@@ -93,7 +93,7 @@ class GatewayPort:
 
 
 class Delivery(NamedTuple):
-    """What came from the gateway: a message, and the buffer that belongs to it."""
+    """Something the gateway sent: a message, and the buffer that belongs to it."""
 
     message: Message
     payload: memoryview | None
@@ -116,7 +116,7 @@ class GatewayClient:
             raise InputError(_why("cannot be connected to", error), field=address) from error
 
     def next(self) -> Delivery | None:
-        """What came next. Raises WireError if it is none of our messages."""
+        """The next delivery; None if there is none. Raises WireError if it is not one of ours."""
         try:
             parts = self.socket.recv_multipart(zmq.DONTWAIT, copy=False)
         except zmq.Again:

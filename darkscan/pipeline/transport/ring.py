@@ -2,7 +2,7 @@
 
 One process (acquisition) leases slots and writes; the others attach, look and note in
 the slot's header that they are working on it, so that when one is killed it is known
-which frame it had in hands. A reference to a slot is stale once the slot was leased
+which frame it was at work on. A reference to a slot is stale once the slot was leased
 anew, or the frame sent again, or acquisition restarted: looking it up then fails.
 
 A ring may have a margin: room around each frame for what lies beyond the frame's borders.
@@ -17,15 +17,15 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.pipeline.core.errors import InputError, StorageError
+from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.scan import Pixels
+from darkscan.pipeline.core.shared_memory import PAGE, attach_shared, create_shared, whole_pages
 from darkscan.pipeline.core.units import FrameId
 from darkscan.pipeline.transport.messages import FrameRef
 
-_PAGE = 4096
 _MAGIC = 0x3347_4E49_524B_5344  # "DSKRING3"
 _SLOT_WORDS = 8  # a cache line, so that slots do not slow each other down
-_PID_BITS = 32  # of a holder's word; the sending that it has in hands stands above them
+_PID_BITS = 32  # of a holder's word; the number of the sending stands above them
 
 
 class _Head(IntEnum):
@@ -66,13 +66,13 @@ class FrameRing:
     def __init__(self, path: Path, mapping: mmap.mmap) -> None:
         self.path = path
         self._mapping = mapping
-        self._head = memoryview(mapping)[:_PAGE].cast("Q")
+        self._head = memoryview(mapping)[:PAGE].cast("Q")
         self.slots = self._head[_Head.SLOTS]
         self.frame_shape = (self._head[_Head.HEIGHT], self._head[_Head.WIDTH])
         self.dtype = np.dtype(np.uint8 if self._head[_Head.ITEMSIZE] == 1 else np.uint16)
         self.margin = self._head[_Head.MARGIN]
         self._first = _first_frame(self.slots)
-        self._words = memoryview(mapping)[_PAGE : self._first].cast("Q")
+        self._words = memoryview(mapping)[PAGE : self._first].cast("Q")
         self._surrounded = [self._map_slot(slot) for slot in range(self.slots)]
         self._pixels = [self._inner(slot) for slot in self._surrounded]
 
@@ -95,36 +95,22 @@ class FrameRing:
         itemsize = np.dtype(dtype).itemsize
         size = ring_bytes(slots, frame_shape, itemsize, margin)
         check_space(path.parent, size, slots)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            # Without this, writing to a full /dev/shm is a SIGBUS instead of an error.
-            os.posix_fallocate(descriptor, 0, size)
-            mapping = mmap.mmap(descriptor, size)
-        except OSError as error:
-            path.unlink()
-            raise StorageError(path, error) from error
-        finally:
-            os.close(descriptor)
-        head = memoryview(mapping)[:_PAGE].cast("Q")
+        mapping = create_shared(path, size)
+        head = memoryview(mapping)[:PAGE].cast("Q")
         values = (_MAGIC, 0, slots, *frame_shape, itemsize, margin)
         for word, value in zip(_Head, values, strict=True):
             head[word] = value
         ring = cls(path, mapping)
         # The first write to fresh pages is several times slower than the next.
-        np.frombuffer(mapping, np.uint8)[ring._first :: _PAGE] = 0
+        np.frombuffer(mapping, np.uint8)[ring._first :: PAGE] = 0
         return ring
 
     @classmethod
     def attach(cls, path: Path) -> Self:
         """Maps a ring made by another process. Raises InputError if it is none."""
-        try:
-            with path.open("r+b") as file:
-                # Populated: a fault for each page of a frame costs as much as looking at it.
-                flags = mmap.MAP_SHARED | mmap.MAP_POPULATE
-                mapping = mmap.mmap(file.fileno(), 0, flags)
-        except (OSError, ValueError) as error:
-            raise InputError(f"is no frame ring: {error}", file=path) from error
-        if len(mapping) < _PAGE or memoryview(mapping)[:_PAGE].cast("Q")[_Head.MAGIC] != _MAGIC:
+        # Populated: a fault for each page of a frame costs as much as looking at it.
+        mapping = attach_shared(path, "frame ring", populate=True)
+        if len(mapping) < PAGE or memoryview(mapping)[:PAGE].cast("Q")[_Head.MAGIC] != _MAGIC:
             raise InputError("is no frame ring", file=path)
         return cls(path, mapping)
 
@@ -212,7 +198,7 @@ class FrameRing:
     def still_holds(self, ref: FrameRef) -> bool:
         """Whether the pixels behind a reference are still that frame's, whatever the attempt."""
         now = self._ref(ref.slot)
-        return now.model_copy(update={"attempt": ref.attempt}) == ref
+        return (now.session, now.frame, now.generation) == (ref.session, ref.frame, ref.generation)
 
     def hold(self, ref: FrameRef, role: Role) -> bool:
         """Notes that this process works on the frame; False if another live one does."""
@@ -234,7 +220,7 @@ class FrameRing:
             self._words[holder] = 0
 
     def held_by(self, pid: int) -> list[FrameId]:
-        """The frames a process has in hands."""
+        """The frames that a process works on."""
         return [
             FrameId(frame - 1)
             for slot in range(self.slots)
@@ -299,7 +285,7 @@ class FrameRing:
     def _map_slot(self, slot: int) -> Pixels:
         shape = _with_margin(self.frame_shape, self.margin)
         count = shape[0] * shape[1]
-        offset = self._first + slot * _pages(count * self.dtype.itemsize)
+        offset = self._first + slot * whole_pages(count * self.dtype.itemsize)
         return np.frombuffer(self._mapping, self.dtype, count=count, offset=offset).reshape(shape)
 
     def _inner(self, surrounded: Pixels) -> Pixels:
@@ -320,7 +306,7 @@ def check_margin(frame_shape: tuple[int, int], margin: int) -> None:
 def ring_bytes(slots: int, frame_shape: tuple[int, int], itemsize: int, margin: int = 0) -> int:
     """The shared memory a ring takes."""
     height, width = _with_margin(frame_shape, margin)
-    return _first_frame(slots) + slots * _pages(height * width * itemsize)
+    return _first_frame(slots) + slots * whole_pages(height * width * itemsize)
 
 
 def _with_margin(frame_shape: tuple[int, int], margin: int) -> tuple[int, int]:
@@ -335,7 +321,7 @@ def _read_only(pixels: Pixels) -> Pixels:
 
 def _first_frame(slots: int) -> int:
     """Where the first slot's pixels begin."""
-    return _pages(_PAGE + slots * _SLOT_WORDS * 8)
+    return whole_pages(PAGE + slots * _SLOT_WORDS * 8)
 
 
 def check_space(folder: Path, size: int, slots: int) -> None:
@@ -349,10 +335,6 @@ def check_space(folder: Path, size: int, slots: int) -> None:
             f"{free / mib:.0f} MiB are free; lower processes.ring_slots or enlarge it",
             file=folder,
         )
-
-
-def _pages(size: int) -> int:
-    return -(-size // _PAGE) * _PAGE
 
 
 def _note(ref: FrameRef) -> int:

@@ -20,7 +20,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 class Station:
-    """What all stages share. A stage asks ``stopping`` between two pieces of work."""
+    """The life of a stage's process. A stage asks ``stopping`` between two pieces of work."""
 
     def __init__(self, run_dir: Path, stage: str, index: int) -> None:
         self.stage = stage

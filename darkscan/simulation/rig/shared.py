@@ -7,7 +7,6 @@ library in another process, which maps the same file.
 
 import ctypes
 import mmap
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self, TypeVar
@@ -15,13 +14,12 @@ from typing import Literal, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.pipeline.core.errors import InputError, StorageError
+from darkscan.pipeline.core.errors import InputError
+from darkscan.pipeline.core.shared_memory import attach_shared, create_shared, whole_pages
 
 MAGIC = 0x3130_4749_5253_4B44  # "DKSRIG01"
 RING = 4096
 """Tellings and triggers that are kept. A telling every 5 ms fills the ring in 20 s."""
-
-PAGE = 4096
 
 
 class Moment(ctypes.Structure):
@@ -192,11 +190,11 @@ class SharedRig:
         """
         _check(look, canvas)
         parts = {"gains": look.gains, "hot": look.hot, "noise": look.noise, "canvas": canvas}
-        starts, size = {}, _whole_pages(ctypes.sizeof(Head))
+        starts, size = {}, whole_pages(ctypes.sizeof(Head))
         for name, part in parts.items():
             starts[name] = size if part is not None else 0
-            size += _whole_pages(part.nbytes) if part is not None else 0
-        rig = cls(path, _make_file(path, size))
+            size += whole_pages(part.nbytes) if part is not None else 0
+        rig = cls(path, create_shared(path, size))
         rig._describe(look, canvas, size, starts)
         for name, part in parts.items():
             if part is not None:
@@ -207,11 +205,7 @@ class SharedRig:
     @classmethod
     def attach(cls, path: Path) -> Self:
         """Maps a shared rig made by another process. Raises InputError if it is none."""
-        try:
-            with path.open("r+b") as file:
-                mapping = mmap.mmap(file.fileno(), 0)
-        except (OSError, ValueError) as error:
-            raise InputError(f"is no shared rig: {error}", file=path) from error
+        mapping = attach_shared(path, "shared rig")
         small = len(mapping) < ctypes.sizeof(Head)
         if small or Head.from_buffer_copy(mapping).magic != MAGIC:
             mapping.close()
@@ -350,23 +344,3 @@ def _check(look: Look, canvas: Canvas) -> None:
         raise ValueError("the noise tile must be a square of float32")
     if not look.encoder_step_mm:
         raise ValueError("encoder_step_mm must not be 0")
-
-
-def _make_file(path: Path, size: int) -> mmap.mmap:
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as error:
-        raise StorageError(path, error) from error
-    try:
-        # Without this, writing to a full /dev/shm is a SIGBUS instead of an error.
-        os.posix_fallocate(descriptor, 0, size)
-        return mmap.mmap(descriptor, size)
-    except OSError as error:
-        path.unlink()
-        raise StorageError(path, error) from error
-    finally:
-        os.close(descriptor)
-
-
-def _whole_pages(size: int) -> int:
-    return -(-size // PAGE) * PAGE

@@ -7,6 +7,7 @@ from darkscan.drivers.planning.view import View
 from darkscan.drivers.rig import Geometry, Rig, SimulationSettings, drawn_geometry
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.geometry import FloatArray, PixelToStage, StageToElement
+from darkscan.pipeline.core.settings import updated
 from darkscan.simulation.element import ElementTruth, simulate_element
 from darkscan.simulation.rig.target import TARGETS
 
@@ -53,11 +54,10 @@ def true_geometry(rig: Rig) -> Geometry:
     """
     simulation = simulation_of(rig)
     drawn = drawn_geometry(rig)
-    turned = rig.geometry.model_copy(
-        update={
-            "rotation_mrad": rig.geometry.rotation_mrad + simulation.camera_rotation_mrad,
-            "pitch_um": rig.geometry.pitch_um * (1.0 + simulation.pitch_error),
-        }
+    turned = updated(
+        rig.geometry,
+        rotation_mrad=rig.geometry.rotation_mrad + simulation.camera_rotation_mrad,
+        pitch_um=rig.geometry.pitch_um * (1.0 + simulation.pitch_error),
     ).pixel_to_stage()
     stage = _leaning(drawn.stage_to_element, simulation.axis_skew_mrad, rig.geometry.origin_mm)
     view = View.of(rig, drawn)
@@ -68,7 +68,7 @@ def true_geometry(rig: Rig) -> Geometry:
     x, y = ((before - after) @ (columns / 2.0, rows / 2.0)).tolist()
     return Geometry(
         pixel_to_stage=_pixel_to_stage(after),
-        stage_to_element=stage.model_copy(update={"x": stage.x + x, "y": stage.y + y}),
+        stage_to_element=updated(stage, x=stage.x + x, y=stage.y + y),
         name="true",
     )
 

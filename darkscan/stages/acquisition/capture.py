@@ -1,4 +1,4 @@
-"""From a camera's buffer to a captured frame: corrected, placed, entered into the account."""
+"""From a camera's buffer to a captured frame: corrected, placed, and taken into custody."""
 
 import time
 from collections.abc import Sequence
@@ -7,10 +7,11 @@ from typing import Protocol
 
 from darkscan.drivers.planning import PlannedFrame, ScanPlan
 from darkscan.drivers.rig import Geometry
-from darkscan.pipeline.core.scan import LONGEST_NOTE, FrameFlag, FrameMeta, Pixels
+from darkscan.pipeline.core.scan import LONGEST_NOTE, FrameFlag, Pixels
+from darkscan.pipeline.core.settings import updated
 from darkscan.pipeline.core.units import FrameId
 from darkscan.pipeline.transport.messages import FrameRef
-from darkscan.stages.acquisition.custody import Account
+from darkscan.stages.acquisition.custody import Custody
 
 
 class Correction(Protocol):
@@ -30,7 +31,7 @@ class Loss:
 
 @dataclass
 class Exposure:
-    """A frame in the making: leased, and perhaps written, but not captured."""
+    """A frame that has its slot, and perhaps its pixels, but is not captured yet."""
 
     frame: FrameId
     pixels: Pixels
@@ -38,31 +39,31 @@ class Exposure:
     started_ns: int
 
 
-class Darkroom:
-    """Leases room for frames and captures them at their measured place."""
+class FrameWriter:
+    """Writes frames into slots of the ring and captures them at their measured place."""
 
     def __init__(
-        self, account: Account, plan: ScanPlan, geometry: Geometry, correction: Correction | None
+        self, custody: Custody, plan: ScanPlan, geometry: Geometry, correction: Correction | None
     ) -> None:
-        self._account = account
+        self._custody = custody
         self._geometry = geometry
         self._correction = correction
         self._planned = {planned.meta.frame: planned for planned in plan.frames}
 
     def planned(self, frame: FrameId) -> PlannedFrame:
-        """What the plan says of a frame."""
+        """The plan's entry of a frame."""
         return self._planned[frame]
 
     def lease(self, frame: FrameId) -> Exposure | None:
         """Room to write a frame to; None if none is left, or the frame needs none any more."""
-        if self._account.knows(frame):
+        if self._custody.knows(frame):
             return None
-        room = self._account.lease(frame)
+        room = self._custody.lease(frame)
         return None if room is None else Exposure(frame, *room, started_ns=time.monotonic_ns())
 
     def discard(self, exposure: Exposure) -> None:
-        """Gives the room of a frame back that will not be captured."""
-        self._account.give_back(exposure.ref)
+        """Frees the slot of a frame that will not be captured."""
+        self._custody.give_back(exposure.ref)
 
     def correct(self, exposure: Exposure) -> None:
         """Takes the sensor's and the optics' own pattern out of a frame just written."""
@@ -79,18 +80,16 @@ class Darkroom:
     ) -> None:
         """Sends a frame on its way, taken where the axes stood at ``stage_mm`` (x, y, z)."""
         x, y = self._geometry.stage_to_element.element_at(stage_mm[:2]).tolist()
-        content = self._planned[exposure.frame].meta.model_dump()
-        content |= {
-            "position_mm": (x, y, stage_mm[2]),
-            "uncertainty_um": uncertainty_um,
-            "exposure_ns": max(exposure_ns, 0),
-        }
-        self._account.capture(FrameMeta.model_validate(content), exposure.ref, exposure.started_ns)
+        meta = updated(
+            self._planned[exposure.frame].meta,
+            position_mm=(x, y, stage_mm[2]),
+            uncertainty_um=uncertainty_um,
+            exposure_ns=max(exposure_ns, 0),
+        )
+        self._custody.capture(meta, exposure.ref, exposure.started_ns)
 
     def lose(self, frame: FrameId, loss: Loss) -> None:
         """A frame is given up: it ends as not inspected, at its planned place."""
         note = "".join(c if c.isprintable() else " " for c in loss.note)[:LONGEST_NOTE]
-        meta = self._planned[frame].meta.model_copy(
-            update={"flags": int(loss.flags | FrameFlag.LOST), "note": note}
-        )
-        self._account.lose(meta, meta.problem)
+        meta = updated(self._planned[frame].meta, flags=int(loss.flags | FrameFlag.LOST), note=note)
+        self._custody.lose(meta, meta.problem)

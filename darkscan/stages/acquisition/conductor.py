@@ -31,10 +31,10 @@ from darkscan.pipeline.transport.messages import (
     Sweep,
     Track,
 )
-from darkscan.stages.acquisition.capture import Darkroom, Loss
-from darkscan.stages.acquisition.custody import Account
-from darkscan.stages.acquisition.intake import Intake, StepIntake
-from darkscan.stages.acquisition.sweep import PassIntakes
+from darkscan.stages.acquisition.capture import FrameWriter, Loss
+from darkscan.stages.acquisition.collector import Collector, StepCollector
+from darkscan.stages.acquisition.custody import Custody
+from darkscan.stages.acquisition.sweep import PassCollectors
 
 _log = structlog.get_logger(__name__)
 
@@ -46,7 +46,7 @@ Script = Generator[Condition, None, None]
 
 
 class CameraPort(Protocol):
-    """What the conductor wants of the camera."""
+    """The camera as the conductor uses it."""
 
     def arm(self, direction: int = 1) -> None:
         """Takes frames on triggers from now on."""
@@ -93,14 +93,14 @@ class ScanEnded(Exception):  # noqa: N818 - not always an error
 
 
 class Conductor:
-    """Orders the axes about and tells the camera when to take what."""
+    """Moves the axes and triggers the camera as the plan says."""
 
     def __init__(
         self,
         scan: LiveScan,
         camera: CameraPort,
-        account: Account,
-        darkroom: Darkroom,
+        custody: Custody,
+        writer: FrameWriter,
         send: Callable[[Move | Sweep | Halt], None],
         *,
         rescans: int,
@@ -109,15 +109,15 @@ class Conductor:
         self._rig_file = scan.rig_file
         self._plan = scan.plan
         self._camera = camera
-        self._account = account
-        self._darkroom = darkroom
+        self._custody = custody
+        self._writer = writer
         self._send = send
         self._rounds = 1 + rescans
-        self._intakes = PassIntakes(scan, darkroom)
+        self._collectors = PassCollectors(scan, writer)
         self._open = {
             planned.meta.frame
             for planned in scan.plan.frames
-            if not account.knows(planned.meta.frame)
+            if not custody.knows(planned.meta.frame)
         }
         self._order = 0
         self._ready: MotionReady | None = None
@@ -126,7 +126,7 @@ class Conductor:
         self._interruptions = 0
         self._shots = 0
         self.armed = False
-        self.intake: Intake | None = None
+        self.collector: Collector | None = None
         self._doing = "waiting for the motion unit"
         self.losses: dict[FrameId, Loss] = {}
         """Frames that were lost, and why the last time; some were taken later."""
@@ -138,7 +138,7 @@ class Conductor:
 
     @property
     def doing(self) -> str:
-        """What the scan is at, for the operator."""
+        """The scan's present step, for the operator."""
         return f"held: {self._doing}" if self._held else self._doing
 
     def script(self) -> Script:
@@ -157,10 +157,10 @@ class Conductor:
             self._doing = "scanned"
 
     def give_up_rest(self, reason: str) -> None:
-        """What was not captured ends as not inspected."""
+        """Gives up the frames that were not captured: they end as not inspected."""
         for frame in sorted(self._still_open()):
             loss = self.losses.get(frame) or Loss(FrameFlag.NOT_TAKEN, reason)
-            self._darkroom.lose(frame, loss)
+            self._writer.lose(frame, loss)
             self.given_up.add(frame)
 
     def hear(self, message: Message) -> None:
@@ -170,10 +170,10 @@ class Conductor:
                 self._ready = message
             case Arrived(order=order) if order == self._order:
                 self._arrived = message
-            case Latched(order=order) if order == self._order and self.intake is not None:
-                self.intake.hear(message)
-            case Track() if self.intake is not None:
-                self.intake.hear(message)
+            case Latched(order=order) if order == self._order and self.collector is not None:
+                self.collector.hear(message)
+            case Track() if self.collector is not None:
+                self.collector.hear(message)
             case Pause(hold=hold):
                 self._held = hold
             case MotionStopped(reason=reason, gone=gone):
@@ -185,7 +185,7 @@ class Conductor:
                 self._forget_motion()
                 raise Interrupted("the motion process died", camera=False)
             case Arrived() | Latched() | Track():
-                pass  # of an order that was replaced
+                pass  # an answer to an order that was replaced
             case _:
                 _log.warning("unexpected message", kind=type(message).__name__)
 
@@ -204,7 +204,7 @@ class Conductor:
         check_limits(todo, self._ready.low_mm, self._ready.high_mm, file=self._rig_file)
 
     def _round(self, todo: deque[Pass], again: str) -> Script:
-        """Takes passes until none is left; one that was interrupted is gone on with."""
+        """Takes passes until none is left; of an interrupted pass the rest is taken next."""
         while todo:
             the_pass = todo.popleft()
             self._doing = f"{again}strip {the_pass.strip + 1} of {self._plan.strips}"
@@ -222,7 +222,7 @@ class Conductor:
             else:
                 yield from self._sweep_along(the_pass)
         except (Interrupted, ScanEnded):
-            self._close_intake(cut_short=True)
+            self._close_collector(cut_short=True)
             raise
         finally:
             self._disarm()
@@ -230,29 +230,29 @@ class Conductor:
     def _step_along(self, the_pass: Pass) -> Script:
         for frame in the_pass.frames:
             yield self._room_for(1)
-            arrived = yield from self._go(self._darkroom.planned(frame).stage_mm)
+            arrived = yield from self._go(self._writer.planned(frame).stage_mm)
             self._arm()
-            exposure = self._darkroom.lease(frame)
+            exposure = self._writer.lease(frame)
             if exposure is None:
                 continue
-            intake = StepIntake(self._darkroom, exposure, arrived, self._shots)
-            self.intake = intake
+            collector = StepCollector(self._writer, exposure, arrived, self._shots)
+            self.collector = collector
             self._use_camera(self._camera.trigger)
             self._shots += 1
-            yield self._settled_or_late(intake)
-            if not intake.settled:
+            yield self._settled_or_late(collector)
+            if not collector.settled:
                 self._disarm()  # arming begins a new count: what comes late is known as late
             else:
-                self._close_intake()
+                self._close_collector()
 
     def _sweep_along(self, the_pass: Pass) -> Script:
-        yield self._room_for(min(len(the_pass.frames), self._account.slots))
+        yield self._room_for(min(len(the_pass.frames), self._custody.slots))
         arrived = yield from self._go(the_pass.start_mm)
         # The camera is told which way its encoder's counts go.
         reverse = self._rig.motion.encoder_axis_reversed
         self._arm(-the_pass.direction if reverse else the_pass.direction)
-        intake = self._intakes.begin(the_pass, arrived)
-        self.intake = intake
+        collector = self._collectors.begin(the_pass, arrived)
+        self.collector = collector
         order = self._next_order()
         self._send(
             Sweep(
@@ -264,7 +264,7 @@ class Conductor:
             )
         )
         yield lambda: self._arrived is not None
-        yield self._settled_or_late(intake)
+        yield self._settled_or_late(collector)
 
     def _go(self, place: Place) -> Generator[Condition, None, Arrived]:
         if not self._plan.focused and self._ready is not None:
@@ -281,11 +281,11 @@ class Conductor:
 
     def _room_for(self, frames: int) -> Condition:
         """Backpressure, and the operator's hold."""
-        return lambda: self._account.free >= frames and not self._held
+        return lambda: self._custody.free >= frames and not self._held
 
-    def _settled_or_late(self, intake: Intake) -> Condition:
+    def _settled_or_late(self, collector: Collector) -> Condition:
         late = time.monotonic() + self._rig.camera.frame_timeout_s
-        return lambda: intake.settled or time.monotonic() > late
+        return lambda: collector.settled or time.monotonic() > late
 
     def _arm(self, direction: int = 1) -> None:
         if not self.armed:
@@ -294,7 +294,7 @@ class Conductor:
             self.armed = True
 
     def _disarm(self) -> None:
-        self._close_intake()
+        self._close_collector()
         if self.armed:
             self.armed = False
             with contextlib.suppress(CameraGone):  # then it takes no more either
@@ -309,19 +309,19 @@ class Conductor:
         except CameraError as error:
             raise ScanEnded(str(error)) from error
 
-    def _close_intake(self, *, cut_short: bool = False) -> None:
-        """Notes what was lost; of a pass cut short not what it had still to take."""
-        intake, self.intake = self.intake, None
-        if intake is None:
+    def _close_collector(self, *, cut_short: bool = False) -> None:
+        """Notes the losses of a pass; if it was cut short, not the frames it had still to take."""
+        collector, self.collector = self.collector, None
+        if collector is None:
             return
-        so_far = dict(intake.losses)
-        intake.finish()
-        for frame, loss in (so_far if cut_short else intake.losses).items():
+        so_far = dict(collector.losses)
+        collector.finish()
+        for frame, loss in (so_far if cut_short else collector.losses).items():
             _log.warning("frame not taken", frame=frame, flags=int(loss.flags), note=loss.note)
             self.losses[frame] = loss
 
     def _still_open(self) -> set[FrameId]:
-        self._open = {frame for frame in self._open if not self._account.knows(frame)}
+        self._open = {frame for frame in self._open if not self._custody.knows(frame)}
         return self._open
 
     def _recover(self, interruption: Interrupted) -> Script:

@@ -1,4 +1,4 @@
-"""What every acquisition does with a frame once it is there: answer for it until it is mapped."""
+"""Custody of frames: acquisition answers for each frame from its capture until it is mapped."""
 
 import time
 from collections import deque
@@ -34,8 +34,10 @@ from darkscan.stages.acquisition.margin import Read, Surroundings
 _log = structlog.get_logger(__name__)
 
 
-class Account:
-    """The ring's slots and the ledger: leases, sends, sends again, frees.
+class Custody:
+    """The frames of a scan in their slots of the ring, and the ledger that counts them.
+
+    It leases slots, sends frames on their way, sends them again, and frees slots.
 
     A slot is free again when merging has the frame in its journal and, where the scan is
     recorded, the recording has it too.
@@ -64,7 +66,7 @@ class Account:
         self._free = deque(range(self._ring.slots))
         self._ledger = Ledger(processes.attempts)
         self._unrecorded: set[FrameId] = set()
-        self._mapped_slots: dict[FrameId, int] = {}  # of frames that wait for the recording
+        self._mapped_slots: dict[FrameId, int] = {}  # of mapped frames that wait for the recording
         self._sent_at: dict[FrameId, float] = {}
         self._stamps: dict[FrameId, Stamp] = {}
         self._ended = False
@@ -105,7 +107,7 @@ class Account:
         return self._ledger.knows(frame)
 
     def messages(self) -> list[Message]:
-        """Deals with what came in; returns what is none of the account's business."""
+        """Deals with the messages about frames that came in; returns the others."""
         return [message for message in self._inbox.messages() if not self._handle(message)]
 
     def lease(self, frame: FrameId) -> tuple[Pixels, FrameRef] | None:
@@ -241,7 +243,7 @@ class Account:
         self._ring.forget(death.pid)
         for frame in self._ledger.unacknowledged():
             self._resend(frame)
-        self._ended = False  # merging may have died with the end of the scan in hands
+        self._ended = False  # merging may have died before it dealt with the end of the scan
 
     def _note_stop(self, stop: StopScan) -> None:
         self.stop = stop

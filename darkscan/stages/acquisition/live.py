@@ -17,12 +17,17 @@ from darkscan.pipeline.running.specification import RING_NAME, RunSpec
 from darkscan.pipeline.transport.links import Outbox
 from darkscan.pipeline.transport.ring import FrameRing
 from darkscan.pipeline.transport.station import Station
-from darkscan.stages.acquisition.capture import Correction, Darkroom
+from darkscan.stages.acquisition.capture import Correction, FrameWriter
 from darkscan.stages.acquisition.conductor import Conductor, Interrupted, NoCamera, ScanEnded
-from darkscan.stages.acquisition.custody import Account
+from darkscan.stages.acquisition.custody import Custody
 
 _log = structlog.get_logger(__name__)
 _AGAIN_S = 0.5
+
+
+REPORT_NAME = "scan.json"
+_FETCH_S = 0.02
+_IDLE_S = 0.02
 
 
 def was_begun(run_dir: Path) -> bool:
@@ -58,11 +63,6 @@ def find_camera(scan: LiveScan, station: Station, *, patient: bool) -> Camera | 
             station.wait(_AGAIN_S)
 
 
-REPORT_NAME = "scan.json"
-_FETCH_S = 0.02
-_IDLE_S = 0.02
-
-
 class LiveAcquisition:
     """Takes the frames of a rig's scan while the conductor moves the axes.
 
@@ -85,14 +85,14 @@ class LiveAcquisition:
         self._scan = scan
         self._camera = camera
         planned = [frame.meta for frame in scan.plan.frames]
-        self._account = Account(run_dir, spec, station, planned)
-        darkroom = Darkroom(self._account, scan.plan, scan.geometry, correction)
+        self._custody = Custody(run_dir, spec, station, planned)
+        writer = FrameWriter(self._custody, scan.plan, scan.geometry, correction)
         to_motion = Outbox(run_dir, "motion")
         self._conductor = Conductor(
             scan,
             camera or NoCamera(),
-            self._account,
-            darkroom,
+            self._custody,
+            writer,
             to_motion.send,
             rescans=spec.rescans,
         )
@@ -108,10 +108,10 @@ class LiveAcquisition:
                 self._resume(lambda: next(self._script))
             while not self._station.stopping:
                 self._hear()
-                self._account.resend_overdue()
+                self._custody.resend_overdue()
                 self._take()
                 self._go_on()
-                sums = self._account.sums
+                sums = self._custody.sums
                 self._station.beat(sums.captured, sums=sums, doing=self._conductor.doing)
         finally:
             self._script.close()
@@ -119,13 +119,13 @@ class LiveAcquisition:
                 self._camera.close()
 
     def _hear(self) -> None:
-        for message in self._account.messages():
+        for message in self._custody.messages():
             try:
                 self._conductor.hear(message)
             except (Interrupted, ScanEnded) as news:
                 self._interrupt(news)
-        if self._account.stop is not None and self._waits_for is not None:
-            self._interrupt(ScanEnded(self._account.stop.reason))
+        if self._custody.stop is not None and self._waits_for is not None:
+            self._interrupt(ScanEnded(self._custody.stop.reason))
 
     def _take(self) -> None:
         """Fetches what the camera has, or waits for messages while it is not at work."""
@@ -134,8 +134,8 @@ class LiveAcquisition:
             return
         try:
             with self._camera.fetch(_FETCH_S) as buffer:
-                if buffer is not None and self._conductor.intake is not None:
-                    self._conductor.intake.take(buffer)
+                if buffer is not None and self._conductor.collector is not None:
+                    self._conductor.collector.take(buffer)
         except CameraGone as gone:
             self._interrupt(Interrupted(str(gone), camera=True))
         except CameraError as error:
@@ -143,7 +143,7 @@ class LiveAcquisition:
 
     def _go_on(self) -> None:
         if self._waits_for is None:
-            self._account.end_if_settled()
+            self._custody.end_if_settled()
         elif self._waits_for():
             self._resume(lambda: next(self._script))
 

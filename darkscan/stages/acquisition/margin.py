@@ -9,7 +9,6 @@ died or frames were sent again in between.
 """
 
 import mmap
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,22 +18,29 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
-from darkscan.pipeline.core.errors import StorageError
 from darkscan.pipeline.core.scan import FrameMeta, Pixels, ScanInfo
+from darkscan.pipeline.core.shared_memory import keep_shared, whole_pages
 from darkscan.pipeline.transport.ring import check_margin
 from darkscan.stages.acquisition.neighbours import Box, Neighbours, margins
 
-_PAGE = 4096
+BORDERS_NAME = "borders"
+_NEVER = np.iinfo(np.int64).max
 _HEAD = np.dtype([("taken", "<i8"), ("x", "<f8"), ("y", "<f8")])
-"""Of each slot: its frame's index plus one, 0 while it is free or being written; its place."""
+"""The head of a slot: its frame's index plus one, 0 while free or being written; the place."""
 
 _SPARE_SLOTS = 8
 """For frames under way when acquisition dies, which are taken again."""
 
 
+Read = Callable[[int, Pixels], None]
+"""Writes the pixels of the frame of that index into an array (height, width)."""
+
+_log = structlog.get_logger(__name__)
+
+
 @dataclass(frozen=True)
 class Border:
-    """What is kept of a frame."""
+    """The parts of a frame that are kept for its later neighbours."""
 
     place_mm: tuple[float, float]
     parts: list[tuple[Box, Pixels]]
@@ -42,7 +48,7 @@ class Border:
 
 
 class Borders:
-    """Keeps of each frame what its later neighbours want, as long as they may want it.
+    """Keeps the parts of each frame that later neighbours want, as long as they may want them.
 
     Frames are known by their index in scan order. When there is no room for one more, the
     frame goes whose last neighbour's turn comes first: it has come already, if frames are
@@ -56,7 +62,7 @@ class Borders:
         slots = _slots(neighbours)
         self._heads: npt.NDArray[Any] = np.frombuffer(memory, _HEAD, slots)
         pixels = neighbours.most_pixels
-        start = _pages(slots * _HEAD.itemsize)
+        start = whole_pages(slots * _HEAD.itemsize)
         flat: npt.NDArray[Any] = np.frombuffer(memory, scan.dtype, slots * pixels, start)
         self._pixels: Pixels = flat.reshape((slots, pixels))
         self._slot_of = {
@@ -74,18 +80,7 @@ class Borders:
 
         Raises StorageError if there is no room for it.
         """
-        size = bytes_needed(neighbours, scan)
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-            try:
-                # Without this, writing to a full /dev/shm is a SIGBUS instead of an error.
-                os.posix_fallocate(descriptor, 0, size)
-                memory = mmap.mmap(descriptor, size)
-            finally:
-                os.close(descriptor)
-        except OSError as error:
-            raise StorageError(path, error) from error
-        return cls(memory, neighbours, scan)
+        return cls(keep_shared(path, bytes_needed(neighbours, scan)), neighbours, scan)
 
     def put(self, index: int, place_mm: tuple[float, float], frame: Pixels) -> None:
         """Keeps of a frame (height, width) taken at (x, y) mm what later ones may want."""
@@ -101,7 +96,7 @@ class Borders:
         self._slot_of[index] = slot
 
     def get(self, index: int) -> Border | None:
-        """What is kept of a frame; None if nothing is. Valid until the next ``put``."""
+        """The kept parts of a frame; None if there are none. Valid until the next ``put``."""
         slot = self._slot_of.get(index)
         if slot is None:
             return None
@@ -137,23 +132,11 @@ def bytes_needed(neighbours: Neighbours, scan: ScanInfo) -> int:
     """The memory that keeping the borders of a scan takes."""
     slots = _slots(neighbours)
     pixels = slots * neighbours.most_pixels * scan.dtype.itemsize
-    return _pages(slots * _HEAD.itemsize) + _pages(max(pixels, 1))
+    return whole_pages(slots * _HEAD.itemsize) + whole_pages(max(pixels, 1))
 
 
 def _slots(neighbours: Neighbours) -> int:
     return neighbours.most_frames + _SPARE_SLOTS
-
-
-def _pages(size: int) -> int:
-    return -(-size // _PAGE) * _PAGE
-
-
-_log = structlog.get_logger(__name__)
-BORDERS_NAME = "borders"
-_NEVER = np.iinfo(np.int64).max
-
-Read = Callable[[int, Pixels], None]
-"""Writes the pixels of the frame of that index into an array (height, width)."""
 
 
 class Surroundings:
@@ -226,7 +209,7 @@ class Surroundings:
         return [neighbour for neighbour in near if exposed_ns[neighbour] <= exposed_ns[index]]
 
     def _border(self, index: int) -> Border | None:
-        """What is kept of a frame, read again where it can be: a predecessor had taken it."""
+        """The kept parts of a frame; one that a predecessor took is read again where it can be."""
         kept = self._borders.get(index)
         if kept is not None or self._read is None:
             return kept

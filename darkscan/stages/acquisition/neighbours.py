@@ -1,4 +1,4 @@
-"""Which frames lie beside which, and what a later frame will want of an earlier one.
+"""The frames beside each frame, and the pixels that a later one will want of an earlier one.
 
 All boxes are in whole pixels (x to the right, y down). Frames of a scan are not turned
 against each other, so what separates two of them is a shift.
@@ -13,10 +13,10 @@ import numpy.typing as npt
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 
 SLACK_PX = 16
-"""How far a frame may be measured from where it was planned, and still find all it wants."""
+"""A frame finds all pixels that it wants if it lies within so many pixels of its plan."""
 
 _ODDS = 1.25
-"""Two boxes become one if that one holds at most so many times their pixels."""
+"""Two boxes become one if it holds at most so many times the pixels of both."""
 
 
 class Box(NamedTuple):
@@ -41,7 +41,7 @@ class Box(NamedTuple):
         return Box(self.x0 - by, self.y0 - by, self.x1 + by, self.y1 + by)
 
     def within(self, other: "Box") -> "Box":
-        """What both hold; of no area if that is nothing."""
+        """The intersection of both boxes; its area is 0 if they do not meet."""
         return Box(
             max(self.x0, other.x0),
             max(self.y0, other.y0),
@@ -65,7 +65,7 @@ class Box(NamedTuple):
 
 
 def margins(frame_shape: tuple[int, int], margin: int) -> tuple[Box, Box, Box, Box]:
-    """What lies around a frame (height, width): above, below, left and right of it.
+    """The margin of a frame (height, width) as four boxes: above, below, left and right of it.
 
     Seen from the frame's first pixel; the corners are above and below.
     """
@@ -93,13 +93,13 @@ class Neighbours:
         self._margins = margins(scan.frame_shape, margin)
         reach = np.array([width, height]) + margin + SLACK_PX
         self.before: list[list[int]] = []
-        """Of each frame: its neighbours, in scan order."""
+        """The neighbours of each frame, in scan order."""
 
         self.wanted: list[list[Box]] = [[] for _ in frames]
-        """Of each frame: the pixels that later ones may want, as boxes in the frame."""
+        """The pixels of each frame that later ones may want, as boxes in the frame."""
 
         self.until: list[int] = [-1] * len(frames)
-        """Of each frame: the last that may want something of it; -1: none does."""
+        """The last frame that may want pixels of each frame; -1: none does."""
 
         for index in range(len(frames)):
             shifts = np.rint(places[:index] - places[index])
@@ -145,7 +145,7 @@ class Neighbours:
 
 
 def _add(boxes: list[Box], box: Box) -> None:
-    """Adds a box to others, as few and as small as may be."""
+    """Adds a box to ``boxes``; boxes that are nearly one become one."""
     for index, other in enumerate(boxes):
         both = box.around(other)
         if both.area <= _ODDS * (box.area + other.area):

@@ -9,7 +9,7 @@ import structlog
 from darkscan.pipeline.core.scan import FrameSource
 from darkscan.pipeline.running.specification import RunSpec
 from darkscan.pipeline.transport.station import Station
-from darkscan.stages.acquisition.custody import Account
+from darkscan.stages.acquisition.custody import Custody
 
 _log = structlog.get_logger(__name__)
 
@@ -21,9 +21,9 @@ class ReplayAcquisition:
         self._station = station
         self._source = source
         self._recorded_speed = spec.speed == "recorded"
-        self._account = Account(run_dir, spec, station, source.frames, read=source.read_into)
+        self._custody = Custody(run_dir, spec, station, source.frames, read=source.read_into)
         self._todo = deque(
-            index for index, meta in enumerate(source.frames) if not self._account.knows(meta.frame)
+            index for index, meta in enumerate(source.frames) if not self._custody.knows(meta.frame)
         )
         self._began = time.monotonic()
         todo = (source.frames[index] for index in self._todo)
@@ -32,26 +32,26 @@ class ReplayAcquisition:
     def run(self) -> None:
         """Works until it is told to stop; merging's map ends the run, not this."""
         while not self._station.stopping:
-            for message in self._account.messages():
+            for message in self._custody.messages():
                 _log.warning("unexpected message", kind=type(message).__name__)
-            self._account.resend_overdue()
+            self._custody.resend_overdue()
             if self._todo and self._may_take():
                 self._take(self._todo.popleft())
             else:
                 if not self._todo:
-                    self._account.end_if_settled()
+                    self._custody.end_if_settled()
                 self._station.wait(self._seconds_to_next())
-            sums = self._account.sums
+            sums = self._custody.sums
             self._station.beat(sums.captured, sums=sums, queue=len(self._todo))
 
     def _may_take(self) -> bool:
-        if self._account.stop is not None or not self._source.frames[self._todo[0]].usable:
+        if self._custody.stop is not None or not self._source.frames[self._todo[0]].usable:
             return True
-        return bool(self._account.free) and self._seconds_to_next() <= 0
+        return bool(self._custody.free) and self._seconds_to_next() <= 0
 
     def _seconds_to_next(self) -> float:
         """How long the recording says to wait for the next frame; unknown is a while."""
-        if not self._todo or not self._account.free:
+        if not self._todo or not self._custody.free:
             return 1.0
         if not self._recorded_speed:
             return 0.0
@@ -61,14 +61,14 @@ class ReplayAcquisition:
 
     def _take(self, index: int) -> None:
         meta = self._source.frames[index]
-        if self._account.stop is not None:
-            self._account.lose(meta, f"not taken: {self._account.stop.reason}")
+        if self._custody.stop is not None:
+            self._custody.lose(meta, f"not taken: {self._custody.stop.reason}")
             return
         if not meta.usable:
-            self._account.lose(meta, meta.problem)
+            self._custody.lose(meta, meta.problem)
             return
         started = time.monotonic_ns()
-        room = self._account.lease(meta.frame)
+        room = self._custody.lease(meta.frame)
         assert room is not None, "a frame is taken when there is room"
         pixels, ref = room
         try:
@@ -76,7 +76,7 @@ class ReplayAcquisition:
         except Exception:  # noqa: BLE001 - a frame that breaks us must not stop the scan
             # The map says that it cannot be read; why in detail may differ from run to run.
             _log.exception("frame cannot be read", frame=meta.frame)
-            self._account.give_back(ref)
-            self._account.lose(meta, "its pixels cannot be read")
+            self._custody.give_back(ref)
+            self._custody.lose(meta, "its pixels cannot be read")
             return
-        self._account.capture(meta, ref, started)
+        self._custody.capture(meta, ref, started)

@@ -13,11 +13,34 @@ from darkscan.drivers.planning.plan import AXES
 from darkscan.pipeline.core.scan import FrameFlag, Pixels
 from darkscan.pipeline.core.units import FrameId
 from darkscan.pipeline.transport.messages import Arrived, Latched, Track
-from darkscan.stages.acquisition.capture import Darkroom, Exposure, Loss
-from darkscan.stages.acquisition.intake import Block, Intake
+from darkscan.stages.acquisition.capture import Exposure, FrameWriter, Loss
+from darkscan.stages.acquisition.collector import Block, Collector
 
 _NANOSECONDS = 1_000
 _LATE_PERIODS = 0.5
+_TOLERANCE_PX = 5.0
+
+
+@dataclass(frozen=True)
+class Triggering:
+    """How frames are triggered in motion, and when their places are believed."""
+
+    axis: int
+    """The axis that moves: 0 for x, 1 for y."""
+
+    exposure_us: float
+    uncertainty_um: float
+    """Of a latched place, one standard deviation."""
+
+    tolerance_mm: float
+    """A place further than this from its trigger's is not believed."""
+
+    counts_triggers: bool = True
+    """Whether the camera's own count of triggers may be believed."""
+
+    period_s: float = 0.0
+    """The time from trigger to trigger. Where the count is not believed it tells that a trigger
+    was missed; 0: nothing does."""
 
 
 @dataclass(frozen=True)
@@ -29,40 +52,26 @@ class _Waiting:
     timestamp_ns: int
 
 
-class FlyIntake:
-    """An Intake of frames that are triggered in motion."""
+class FlyCollector:
+    """Collects frames that are triggered in motion."""
 
     def __init__(
         self,
-        darkroom: Darkroom,
+        writer: FrameWriter,
         the_pass: Pass,
-        *,
-        axis: int,
-        exposure_us: float,
-        uncertainty_um: float,
+        triggering: Triggering,
         history: History | None,
-        tolerance_mm: float,
-        counts_triggers: bool = True,
-        period_s: float = 0.0,
     ) -> None:
-        """``history``: places by time stamps; None: by the compare output's latches.
-
-        ``counts_triggers``: the camera's counter may be believed; else ``period_s``, the time
-        from trigger to trigger, tells that one was missed (0: nothing does).
-        ``tolerance_mm``: a place further than this from its trigger's is not believed.
-        """
+        """``history``: places come by time stamps; None: by the compare output's latches."""
         assert the_pass.compare is not None, "a pass on the fly has triggers"
-        self._darkroom = darkroom
+        self._writer = writer
         self._frames = the_pass.trigger_frames
         self._wanted = set(the_pass.frames)
         self._compare = the_pass.compare
-        self._axis = axis
-        self._half_exposure_ns = exposure_us * _NANOSECONDS / 2
-        self._uncertainty_um = uncertainty_um
+        self._triggering = triggering
+        self._half_exposure_ns = triggering.exposure_us * _NANOSECONDS / 2
+        self._period_ns = triggering.period_s * 1e9
         self._history = history
-        self._tolerance_mm = tolerance_mm
-        self._counts_triggers = counts_triggers
-        self._period_ns = period_s * 1e9
         self._before: tuple[int, int] | None = None  # trigger and time stamp of the last frame
         self._lost_count = False
         self._latches: dict[int, Sequence[float]] = {}
@@ -88,19 +97,19 @@ class FlyIntake:
         self._last = max(self._last, trigger)
         if trigger >= len(self._frames) or self._frames[trigger] not in self._wanted:
             return
-        exposure = self._darkroom.lease(self._frames[trigger])
+        exposure = self._writer.lease(self._frames[trigger])
         if exposure is None:
             self._lose(trigger, FrameFlag.NO_ROOM)
             return
         buffer.copy_into(exposure.pixels)
-        self._darkroom.correct(exposure)
+        self._writer.correct(exposure)
         self._waiting.append(_Waiting(exposure, trigger, buffer.timestamp_ns))
         self._place()
 
     def _trigger_of(self, block: Block) -> int:
         """Which trigger took a frame; loses count where one seems to have been missed."""
         counter = block.counter
-        if self._counts_triggers and counter is not None and counter > 0:
+        if self._triggering.counts_triggers and counter is not None and counter > 0:
             return counter - 1
         now = (block.number, block.timestamp_ns)
         if self._before is not None and self._period_ns and block.timestamp_ns:
@@ -126,7 +135,7 @@ class FlyIntake:
     def finish(self) -> None:
         """No more frames and no more places come."""
         for waiting in self._waiting:
-            self._darkroom.discard(waiting.exposure)
+            self._writer.discard(waiting.exposure)
             self._lose(waiting.trigger, FrameFlag.UNPLACED, "no place came for it")
         self._waiting.clear()
         for trigger in range(self._last + 1, len(self._frames)):
@@ -142,13 +151,13 @@ class FlyIntake:
                 continue
             place, uncertainty = found
             planned = self._compare.first_mm + waiting.trigger * self._compare.step_mm
-            off = place[self._axis] - planned
-            if not math.isfinite(off) or abs(off) > self._tolerance_mm:
-                self._darkroom.discard(waiting.exposure)
+            off = place[self._triggering.axis] - planned
+            if not math.isfinite(off) or abs(off) > self._triggering.tolerance_mm:
+                self._writer.discard(waiting.exposure)
                 note = f"measured {off:+.3f} mm from where it was triggered"
                 self._lose(waiting.trigger, FrameFlag.UNPLACED, note)
                 continue
-            self._darkroom.capture(
+            self._writer.capture(
                 waiting.exposure,
                 place,
                 uncertainty_um=uncertainty,
@@ -159,7 +168,7 @@ class FlyIntake:
     def _find(self, waiting: _Waiting) -> tuple[Sequence[float], float] | None:
         if self._history is None:
             place = self._latches.get(waiting.trigger)
-            return None if place is None else (place, self._uncertainty_um)
+            return None if place is None else (place, self._triggering.uncertainty_um)
         found = self._history.at(waiting.timestamp_ns + round(self._half_exposure_ns))
         return None if found is None else (found[0].tolist(), found[1])
 
@@ -169,8 +178,8 @@ class FlyIntake:
             self.losses[frame] = Loss(flag, note)
 
 
-class LineIntake:
-    """An Intake of a strip of lines.
+class LineCollector:
+    """Collects the frames of a strip of lines.
 
     Rows are the plan's rows of the strip, ``plan.line_step_mm`` apart; frames keep that grid
     whichever way the axis runs and wherever lines are missing, so nothing that follows a gap
@@ -179,7 +188,7 @@ class LineIntake:
 
     def __init__(
         self,
-        darkroom: Darkroom,
+        writer: FrameWriter,
         plan: ScanPlan,
         the_pass: Pass,
         zero: Arrived,
@@ -190,12 +199,12 @@ class LineIntake:
 
         ``encoder_step_mm``: what a count means, signed.
         """
-        self._darkroom = darkroom
+        self._writer = writer
         self._axis = AXES[plan.axis]
         self._zero = zero
         self._count_mm = encoder_step_mm
         self._row_mm = plan.line_step_mm
-        planned = [darkroom.planned(frame) for frame in the_pass.frames]
+        planned = [writer.planned(frame) for frame in the_pass.frames]
         starts = {one.meta.frame: one.strip_row for one in planned}
         first = planned[0]
         self._starts = starts
@@ -241,7 +250,7 @@ class LineIntake:
         self._open.clear()
 
     def _lease(self, frame: FrameId) -> Pixels | None:
-        exposure = self._darkroom.lease(frame)
+        exposure = self._writer.lease(frame)
         if exposure is None:
             return None
         self._exposures[frame] = exposure
@@ -251,8 +260,8 @@ class LineIntake:
         self._open.discard(done.frame)
         exposure = self._exposures.pop(done.frame, None)
         if exposure is not None and done.pixels_ready:
-            self._darkroom.correct(exposure)
-            self._darkroom.capture(
+            self._writer.correct(exposure)
+            self._writer.capture(
                 exposure,
                 self._stage_of(done.frame),
                 uncertainty_um=self._zero.uncertainty_um,
@@ -260,7 +269,7 @@ class LineIntake:
             )
             return
         if exposure is not None:
-            self._darkroom.discard(exposure)
+            self._writer.discard(exposure)
         if done.no_room:
             self.losses[done.frame] = Loss(FrameFlag.NO_ROOM)
         else:
@@ -278,39 +287,36 @@ class LineIntake:
         return place[0], place[1], place[2]
 
 
-_TOLERANCE_PX = 5.0
+class PassCollectors:
+    """Begins the collector of each pass."""
 
-
-class PassIntakes:
-    """Begins the intake of each pass."""
-
-    def __init__(self, scan: LiveScan, darkroom: Darkroom) -> None:
+    def __init__(self, scan: LiveScan, writer: FrameWriter) -> None:
         self._scan = scan
-        self._darkroom = darkroom
+        self._writer = writer
 
-    def begin(self, the_pass: Pass, start: Arrived) -> Intake:
-        """The intake of a pass whose axes stand still at its start."""
+    def begin(self, the_pass: Pass, start: Arrived) -> Collector:
+        """The collector of a pass whose axes stand still at its start."""
         rig, plan = self._scan.rig, self._scan.plan
         motion = rig.motion
         if plan.mode == "line":
             assert motion.encoder_step_um is not None, "the rig file is checked for it"
             sign = -1.0 if motion.encoder_axis_reversed else 1.0
-            return LineIntake(
-                self._darkroom,
+            return LineCollector(
+                self._writer,
                 plan,
                 the_pass,
                 start,
                 encoder_step_mm=sign * motion.encoder_step_um / 1000.0,
             )
         haste = 1.0 if rig.simulation is None else rig.simulation.time_scale
-        return FlyIntake(
-            self._darkroom,
-            the_pass,
+        triggering = Triggering(
             axis=AXES[plan.axis],
             exposure_us=rig.camera.exposure_us,
             uncertainty_um=motion.uncertainty_um,
-            history=History(motion.uncertainty_um) if motion.positions == "timestamps" else None,
             tolerance_mm=_TOLERANCE_PX * plan.info.pitch_um / 1000.0,
             counts_triggers=rig.camera.trigger_counter,
             period_s=plan.frame_step_mm / plan.velocity_mm_s / haste,
         )
+        by_time = motion.positions == "timestamps"
+        history = History(motion.uncertainty_um) if by_time else None
+        return FlyCollector(self._writer, the_pass, triggering, history)

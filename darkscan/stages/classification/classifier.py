@@ -202,7 +202,9 @@ class Classifier:
             self._under_way.append(Call(jobs, windows, pending, started))
 
     def _windows_of(self, prepared: Prepared, pixels: Pixels) -> FrameWindows:
-        origins = prepared.origins + np.int32(self._format.margin_px)
+        margin_px = self._format.margin_px
+        height, width = (side - 2 * margin_px for side in pixels.shape)
+        origins = self._model.origins((height, width)) + np.int32(margin_px)
         return FrameWindows(pixels, origins, prepared.gains, prepared.offsets)
 
     def _pending(self, windows: Sequence[FrameWindows]) -> Pending:
@@ -253,12 +255,12 @@ class Classifier:
             self._let_go(call.jobs)  # also the frames that were not tried any more
 
     def _conclude(self, job: Job, windows: FrameWindows, seen: Seen, started_ns: int) -> None:
-        prepared, model = job.prepared, self._model
-        scores = scores_with_neighbours(seen, prepared.origins, model.window)
+        model, origins = self._model, windows.origins - np.int32(self._format.margin_px)
+        scores = scores_with_neighbours(seen, origins, model.window)
         positive = scores >= model.grow_threshold
         frame = self._format.inner(windows.frame)
         lines = None if seen.lines is None else seen.lines[positive]
-        centrelines = find_centrelines(frame, prepared.origins[positive], model.window, lines)
+        centrelines = find_centrelines(frame, origins[positive], model.window, lines)
         # Until the frame before was finished, this one was waiting.
         started = max(started_ns, self._finished_ns)
         self._finished_ns = time.monotonic_ns()

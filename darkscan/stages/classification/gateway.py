@@ -12,7 +12,7 @@ from pathlib import Path
 
 import structlog
 
-from darkscan.pipeline.core.frame_results import FrameResult, Stamp
+from darkscan.pipeline.core.frame_results import Stamp
 from darkscan.pipeline.core.units import FrameId
 from darkscan.pipeline.running.specification import RING_NAME, RunSpec
 from darkscan.pipeline.transport.links import Outbox
@@ -20,6 +20,7 @@ from darkscan.pipeline.transport.messages import (
     Capacity,
     Captured,
     Failed,
+    FrameScores,
     Join,
     Joined,
     JoinFirst,
@@ -275,7 +276,7 @@ class Gateway:
         self._to_acquisition.send(Failed(frame=frame, stage="classification", error=error))
 
 
-def _result(in_hand: InHand, scored: Scored, peer: Peer) -> FrameResult:
+def _result(in_hand: InHand, scored: Scored, peer: Peer) -> FrameScores:
     """The frame's result as a local worker would have sent it, timed by this computer's clock."""
     prepared, finished = in_hand.prepared, time.monotonic_ns()
     stamp = Stamp(
@@ -285,11 +286,10 @@ def _result(in_hand: InHand, scored: Scored, peer: Peer) -> FrameResult:
         started_ns=max(in_hand.sent_ns, finished - scored.worked_ns),
         finished_ns=finished,
     )
-    return FrameResult(
+    return FrameScores(
+        ref=prepared.ref,
         meta=prepared.meta,
-        origins=prepared.origins,
         scores=scored.scores,
-        thumbnail=prepared.thumbnail,
         centrelines=scored.centrelines,
         stamps=(*prepared.stamps, stamp),
     )

@@ -16,7 +16,9 @@ from darkscan.pipeline.core.scan import Pixels, ScanInfo
 from darkscan.pipeline.transport.messages import Prepared, Scored
 
 
-def pixels_of(payload: memoryview | None, prepared: Prepared, frames: FrameFormat) -> Pixels:
+def pixels_of(
+    payload: memoryview | None, prepared: Prepared, frames: FrameFormat, windows: int
+) -> Pixels:
     """The pixels that came with a frame, with its margin; mostly without a copy.
 
     Raises ValueError unless they and the frame's windows fit the format of the scan's frames.
@@ -26,17 +28,15 @@ def pixels_of(payload: memoryview | None, prepared: Prepared, frames: FrameForma
     size = 0 if payload is None else payload.nbytes
     if payload is None or size != expected:
         raise ValueError(f"came with {size} bytes of pixels, not {expected}")
-    count = len(prepared.origins) if prepared.origins.ndim else 0
-    _require(prepared.origins, "origins", np.int32, (count, 2))
-    _require(prepared.gains, "gains", np.float32, (count,))
-    _require(prepared.offsets, "offsets", np.float32, (count,))
+    _require(prepared.gains, "gains", np.float32, (windows,))
+    _require(prepared.offsets, "offsets", np.float32, (windows,))
     # Bytes that came over a network may lie at any address.
     return np.require(np.frombuffer(payload, frames.dtype), requirements="A").reshape(height, width)
 
 
 def require_fit(scored: Scored, prepared: Prepared, scan: ScanInfo) -> None:
     """Raises ValueError unless the scores and lines can be those of that frame."""
-    _require(scored.scores, "scores", np.float32, (len(prepared.origins),))
+    _require(scored.scores, "scores", np.float32, (len(prepared.gains),))
     if not ((scored.scores >= 0) & (scored.scores <= 1)).all():
         raise ValueError("scores must be probabilities")
     points = scored.centrelines.points

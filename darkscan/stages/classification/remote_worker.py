@@ -12,6 +12,7 @@ from darkscan.inference import FrameFormat
 from darkscan.inference.worker_backend import WorkerBackend
 from darkscan.pipeline.core.errors import DarkscanError
 from darkscan.pipeline.core.scan import Pixels
+from darkscan.pipeline.core.settings import updated
 from darkscan.pipeline.transport.messages import (
     Capacity,
     FrameRef,
@@ -164,7 +165,7 @@ class RemoteWorker:
             worker = self._open_backend(path, joined)
         self._model = model
         self._ready = _Ready(worker, joined)
-        self._join = self._join.model_copy(update={"model_hash": joined.model.hash})
+        self._join = updated(self._join, model_hash=joined.model.hash)
         return worker
 
     def _close_backend(self) -> None:
@@ -180,6 +181,7 @@ class _LinkSupply:
         self._client = client
         self._address = address
         self._frames = FrameFormat.of_scan(joined.scan, joined.margin_px)
+        self._windows = len(joined.model.origins(joined.scan.frame_shape))
         self._arrived: deque[Prepared] = deque()
         self._pixels: dict[FrameRef, Pixels] = {}
         self._heard = time.monotonic()
@@ -241,7 +243,7 @@ class _LinkSupply:
         match delivery.message:
             case Prepared() as prepared:
                 try:
-                    pixels = pixels_of(delivery.payload, prepared, self._frames)
+                    pixels = pixels_of(delivery.payload, prepared, self._frames, self._windows)
                 except ValueError as error:
                     self._fail(prepared.ref, describe(error))
                 else:

@@ -12,11 +12,11 @@ from darkscan.inference.backend import FetchesFrames
 from darkscan.inference.selection import device_of
 from darkscan.inference.worker_backend import WorkerBackend, open_worker_backend, shares_calls
 from darkscan.pipeline.core.errors import InputError
-from darkscan.pipeline.core.frame_results import FrameResult, Stamp
+from darkscan.pipeline.core.frame_results import Stamp
 from darkscan.pipeline.core.scan import Pixels
 from darkscan.pipeline.running.specification import RING_NAME, RunSpec
 from darkscan.pipeline.transport.links import DeskClient, Outbox
-from darkscan.pipeline.transport.messages import Failed, Prepared, describe
+from darkscan.pipeline.transport.messages import Failed, FrameScores, Prepared, describe
 from darkscan.pipeline.transport.ring import FrameRing, Role, StaleReferenceError
 from darkscan.pipeline.transport.station import Station
 from darkscan.stages.classification.classifier import Classified, Classifier, Job
@@ -139,11 +139,10 @@ class RingSupply:
             finished_ns=classified.finished_ns,
         )
         self._to_merging.send(
-            FrameResult(
+            FrameScores(
+                ref=prepared.ref,
                 meta=prepared.meta,
-                origins=prepared.origins,
                 scores=classified.scores,
-                thumbnail=prepared.thumbnail,
                 centrelines=classified.centrelines,
                 stamps=(*prepared.stamps, stamp),
             )

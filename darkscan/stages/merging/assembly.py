@@ -11,20 +11,20 @@ from darkscan.pipeline.core.defect_map import (
     MappedScan,
 )
 from darkscan.pipeline.core.frame_results import Inspected
-from darkscan.stages.merging.coverage import account, blind_cells, inspected_cells
+from darkscan.stages.merging.coverage import blind_cells, coverage_of, inspected_cells
 from darkscan.stages.merging.defects import find_defects
 from darkscan.stages.merging.raster import Raster, total_mm
 
 
 def build_map(inspected: Inspected) -> DefectMap:
     """The defect map of a finished scan; the order of its frames does not matter."""
-    scan, inspection = inspected.scan, inspected.inspection
+    scan, model = inspected.scan, inspected.model
     results = sorted(inspected.results, key=lambda result: result.meta.frame)
     missing = sorted(inspected.not_inspected, key=lambda item: item.meta.frame)
-    raster = Raster.of(scan, inspection)
-    seen = inspected_cells(raster, results, scan, inspection)
+    raster = Raster.of(scan, model)
+    seen = inspected_cells(raster, results, scan, model)
     blind = blind_cells(raster, seen)
-    defects = find_defects(raster, results, inspection, inspected.model, blind)
+    defects = find_defects(raster, results, model, blind)
     return DefectMap(
         format=FORMAT,
         version=VERSION,
@@ -39,17 +39,17 @@ def build_map(inspected: Inspected) -> DefectMap:
         recipe=MappedRecipe(
             name=inspected.recipe_name,
             hash=inspected.recipe_hash,
-            window_px=inspection.window,
-            stride_px=inspection.stride,
+            window_px=model.window,
+            stride_px=model.stride,
         ),
         model=MappedModel(
-            name=inspected.model.name,
-            hash=inspected.model.hash,
-            threshold=inspected.model.threshold,
-            grow_threshold=inspected.model.grow_threshold,
+            name=model.name,
+            hash=model.hash,
+            threshold=model.threshold,
+            grow_threshold=model.grow_threshold,
         ),
         defects=defects,
         scratch_length_mm=total_mm(defect.length_mm for defect in defects),
-        coverage=account(raster, seen, results, missing, scan, inspection),
+        coverage=coverage_of(raster, seen, results, missing, scan, model),
         ledger=inspected.sums,
     )

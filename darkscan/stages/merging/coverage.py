@@ -14,9 +14,7 @@ from darkscan.pipeline.core.defect_map import (
     NotInspectedFrame,
     NotInspectedKind,
 )
-from darkscan.pipeline.core.frame_results import FrameResult, NotInspected
-from darkscan.pipeline.core.grid import window_origins
-from darkscan.pipeline.core.recipe import Inspection
+from darkscan.pipeline.core.frame_results import FrameResult, ModelInfo, NotInspected
 from darkscan.pipeline.core.scan import FrameFlag, ScanInfo
 from darkscan.stages.merging.raster import (
     BoolArray,
@@ -53,17 +51,17 @@ class Gap:
 
 
 def inspected_cells(
-    raster: Raster, results: Sequence[FrameResult], scan: ScanInfo, inspection: Inspection
+    raster: Raster, results: Sequence[FrameResult], scan: ScanInfo, model: ModelInfo
 ) -> BoolArray:
     """The cells (rows, columns) that some frame's windows cover with a valid score."""
     layer = raster.empty(np.bool_)
-    whole = window_origins(scan.frame_shape, inspection.window, inspection.stride)
+    whole = model.origins(scan.frame_shape)
     for result in results:
         if _has_all_windows(result, whole):
             origins, size = np.zeros((1, 2), np.int32), scan.frame_shape
         else:
             origins = result.origins[np.isfinite(result.scores)]
-            size = (inspection.window, inspection.window)
+            size = (model.window, model.window)
         for footprint in raster.footprints(result.meta, origins, size):
             if footprint is not None:
                 footprint.fill(layer, 1)
@@ -78,13 +76,13 @@ def blind_cells(raster: Raster, inspected: BoolArray) -> BoolArray:
     return blind
 
 
-def account(
+def coverage_of(
     raster: Raster,
     inspected: BoolArray,
     results: Sequence[FrameResult],
     not_inspected: Sequence[NotInspected],
     scan: ScanInfo,
-    inspection: Inspection,
+    model: ModelInfo,
 ) -> Coverage:
     """The coverage of an element; frames come in the order of their numbers.
 
@@ -99,7 +97,7 @@ def account(
     blind = ~inspected
     blind_region_mm2 = raster.area_mm2(blind[rows, columns], rows, columns)
     blind_element_mm2 = raster.area_mm2(blind, everywhere, everywhere)
-    gaps = list(_gaps(raster, results, not_inspected, scan, inspection))
+    gaps = list(_gaps(raster, results, not_inspected, scan, model))
     areas = rounded([width * height, region_mm2, region_mm2 - blind_region_mm2])
     return Coverage(
         complete=not blind[rows, columns].any(),
@@ -127,10 +125,10 @@ def _gaps(
     results: Sequence[FrameResult],
     not_inspected: Sequence[NotInspected],
     scan: ScanInfo,
-    inspection: Inspection,
+    model: ModelInfo,
 ) -> Iterator[Gap]:
     """Where frames were that are not in the map, or not all of them."""
-    whole = window_origins(scan.frame_shape, inspection.window, inspection.stride)
+    whole = model.origins(scan.frame_shape)
     partial = [result.meta for result in results if not _has_all_windows(result, whole)]
     missing = [(meta, NO_SCORE) for meta in partial]
     missing += [
@@ -216,7 +214,7 @@ def _kind(item: NotInspected) -> NotInspectedKind:
 
 
 def _fraction(missing: float, whole: float) -> float:
-    """What is not missing, rounded down so that only what is whole gives 1."""
+    """The share that is not missing, rounded down so that only a whole gives 1."""
     scale = 10**_FRACTION_DECIMALS
     # Summed areas of cells may exceed the whole by a rounding error.
     return 1.0 if not missing else max(0.0, math.floor((1 - missing / whole) * scale) / scale)

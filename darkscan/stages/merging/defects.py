@@ -16,7 +16,7 @@ import numpy as np
 from darkscan.pipeline.core.defect_map import Defect, Scratch
 from darkscan.pipeline.core.frame_results import FrameResult, ModelInfo
 from darkscan.pipeline.core.geometry import FloatArray
-from darkscan.pipeline.core.recipe import Inspection
+from darkscan.pipeline.core.settings import updated
 from darkscan.stages.merging.raster import (
     BoolArray,
     Footprint,
@@ -46,7 +46,6 @@ class Positive(NamedTuple):
 def find_defects(
     raster: Raster,
     results: Sequence[FrameResult],
-    inspection: Inspection,
     model: ModelInfo,
     not_inspected: BoolArray,
 ) -> tuple[Defect, ...]:
@@ -56,7 +55,7 @@ def find_defects(
     one of them, are one defect where they overlap or touch, whichever frames they are of.
     ``not_inspected`` (rows, columns) marks the region's blind cells.
     """
-    candidates = _candidates(raster, results, inspection.window, model.grow_threshold)
+    candidates = _candidates(raster, results, model.window, model.grow_threshold)
     certain = [window for window in candidates if window.score >= model.threshold]
     core = raster.empty(np.bool_)
     for window in certain:
@@ -88,8 +87,7 @@ def find_defects(
     ]
     found.sort(key=lambda defect: (defect.box_mm[1], defect.box_mm[0], defect.contour))
     return tuple(
-        defect.model_copy(update={"id": f"D{number:04d}"})
-        for number, defect in enumerate(found, start=1)
+        updated(defect, id=f"D{number:04d}") for number, defect in enumerate(found, start=1)
     )
 
 

@@ -37,6 +37,9 @@ COLUMNS = (
 )
 
 
+NAME = MAP_NAME.removesuffix(".json")
+
+
 def to_csv(document: DefectMap) -> str:
     """A header with units and a row for each defect; frames are separated by spaces."""
     text = io.StringIO()
@@ -71,9 +74,6 @@ def _longest(defect: Defect) -> tuple[object, object]:
     if not defect.scratches:
         return "", ""
     return defect.scratches[0].length_mm, defect.scratches[0].width_um
-
-
-NAME = MAP_NAME.removesuffix(".json")
 
 
 def write_map(inspected: Inspected, out_dir: Path, picture_px: int) -> DefectMap:

@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from darkscan.pipeline.core.frame_results import ModelInfo
 from darkscan.pipeline.core.geometry import FloatArray, PixelToStage, rectangle
-from darkscan.pipeline.core.recipe import Inspection
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 
 BoolArray = npt.NDArray[np.bool_]
@@ -33,6 +33,20 @@ _ROWS_AT_ONCE = 256
 
 _TOLERANCE_PX = 1e-3
 """A cell's middle this close to a window's border is within the window."""
+
+
+Point = tuple[float, float]
+Ring = tuple[Point, ...]
+Labels = npt.NDArray[np.int32]
+Corners = npt.NDArray[np.int64]
+"""(N, 2) column and row of lattice points."""
+
+DECIMALS = 4
+"""The map gives millimetres with so many decimals: a hundredth of a pixel."""
+
+# findContours walks through the middles of pixels. With three pixels to a cell, the
+# pixels left and right of a lattice line c are 3c - 1 and 3c: both round to c.
+_PIXELS_PER_CELL = 3
 
 
 @dataclass(frozen=True)
@@ -82,11 +96,11 @@ class Raster:
     pixel_to_stage: PixelToStage
 
     @classmethod
-    def of(cls, scan: ScanInfo, inspection: Inspection) -> Self:
+    def of(cls, scan: ScanInfo, model: ModelInfo) -> Self:
         """Lays cells over a scan's element."""
         pitch_mm = scan.pitch_um / 1000
         width, height = scan.element_size_mm
-        cell_mm = cell_size_px(inspection, width * height / pitch_mm**2) * pitch_mm
+        cell_mm = cell_size_px(model, width * height / pitch_mm**2) * pitch_mm
         left, top, region_width, region_height = scan.region_mm
         x_mm, columns = _lines(width, cell_mm, left, left + region_width)
         y_mm, rows = _lines(height, cell_mm, top, top + region_height)
@@ -176,15 +190,15 @@ class Raster:
         return inside
 
 
-def cell_size_px(inspection: Inspection, element_px2: float) -> int:
+def cell_size_px(model: ModelInfo, element_px2: float) -> int:
     """The side of a cell, pixels: about 1/8 of the stride, a divisor of window and stride.
 
     Larger where the element of ``element_px2`` pixels would take too many cells; if then
     no divisor is large enough, window borders are right to half a cell only.
     """
-    common = math.gcd(inspection.window, inspection.stride)
+    common = math.gcd(model.window, model.stride)
     smallest = max(1, math.ceil(math.sqrt(element_px2 / MOST_CELLS)))
-    wanted = max(smallest, inspection.stride // CELLS_PER_STRIDE)
+    wanted = max(smallest, model.stride // CELLS_PER_STRIDE)
     divisors = [size for size in range(smallest, common + 1) if common % size == 0]
     if not divisors:
         return smallest
@@ -212,20 +226,6 @@ def _snap(border: float, length: float) -> float:
     if border < COORDINATE_STEP_MM:
         return 0.0
     return length if border > length - COORDINATE_STEP_MM else border
-
-
-Point = tuple[float, float]
-Ring = tuple[Point, ...]
-Labels = npt.NDArray[np.int32]
-Corners = npt.NDArray[np.int64]
-"""(N, 2) column and row of lattice points."""
-
-DECIMALS = 4
-"""Of millimetres, in the map: a hundredth of a pixel."""
-
-# findContours walks through the middles of pixels. With three pixels to a cell, the
-# pixels left and right of a lattice line c are 3c - 1 and 3c: both round to c.
-_PIXELS_PER_CELL = 3
 
 
 @dataclass(frozen=True, eq=False)

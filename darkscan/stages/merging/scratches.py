@@ -22,7 +22,22 @@ from darkscan.stages.merging.raster import Labels, Raster, rounded
 _SAME_PX = 4.0  # two frames place one line this close to each other
 _SAME_DIRECTION = 0.9  # cosine
 _SHORTEST_REST_PX = 6.0
-_ROWS_AT_ONCE = 512
+_ROWS_AT_ONCE = 512  # points that are compared with others at a time
+
+_LONGEST_GAP_PX = 30.0
+_LONGEST_OVERLAP_PX = 6.0
+_ASIDE_PX = 4.0  # a piece may go on this far beside its direction, besides what the angle allows
+_ALIGNED = math.cos(math.radians(25))
+_END_PX = 15  # the last points of a piece, which give its end's direction
+_SHORTEST_PX = 30.0
+_FINENESS_PX = 0.3  # a centre line is thinned out to points that keep it this close
+_WIDTH_DECIMALS, _CONTRAST_DECIMALS = 1, 2
+
+_End = tuple[int, bool]
+"""Which piece, and whether its last point rather than its first."""
+
+_Chain = list[tuple[int, bool]]
+"""Pieces one after the other, and whether each runs forwards."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,22 +172,6 @@ def _directions(points: FloatArray) -> FloatArray:
     """(K, 2) unit vectors along a polyline."""
     steps = np.gradient(points, axis=0)
     return np.asarray(steps / np.maximum(np.hypot(*steps.T)[:, None], 1e-12), np.float64)
-
-
-_LONGEST_GAP_PX = 30.0
-_LONGEST_OVERLAP_PX = 6.0
-_ASIDE_PX = 4.0  # of where a piece would go on, beside what the angle allows
-_ALIGNED = math.cos(math.radians(25))
-_END_PX = 15  # of a piece whose direction is that of its end
-_SHORTEST_PX = 30.0
-_FINENESS_PX = 0.3  # a centre line with as few points as keep it that close
-_WIDTH_DECIMALS, _CONTRAST_DECIMALS = 1, 2
-
-_End = tuple[int, bool]
-"""Which piece, and whether its last point rather than its first."""
-
-_Chain = list[tuple[int, bool]]
-"""Pieces one after the other, and whether each runs forwards."""
 
 
 def join(pieces: Sequence[Piece], pixel_mm: float) -> tuple[Scratch, ...]:

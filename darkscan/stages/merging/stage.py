@@ -13,12 +13,22 @@ from darkscan.pipeline.core.frame_results import (
     NotInspected,
     Stamp,
 )
+from darkscan.pipeline.core.settings import updated
 from darkscan.pipeline.core.units import FrameId
 from darkscan.pipeline.running.specification import RunSpec
 from darkscan.pipeline.running.timings import TRACE_NAME, write_trace
 from darkscan.pipeline.transport.journal import JOURNAL_NAME, Journal, outcome
 from darkscan.pipeline.transport.links import Inbox, Outbox
-from darkscan.pipeline.transport.messages import Acknowledged, EndOfScan, Message, describe
+from darkscan.pipeline.transport.messages import (
+    Acknowledged,
+    EndOfScan,
+    Failed,
+    FrameRef,
+    FrameScores,
+    Message,
+    Thumbnail,
+    describe,
+)
 from darkscan.pipeline.transport.station import Station
 from darkscan.stages.merging import write_map
 
@@ -34,6 +44,11 @@ class Merging:
         self._journal = Journal(spec.out_dir / JOURNAL_NAME)
         self._positive = sum(map(self._positives, self._journal.settled.values()))
         self._stamps: dict[FrameId, Stamp] = {}
+        self._origins = spec.model.origins(spec.scan.frame_shape)
+        # Frames whose thumbnail or scores are here, but not both yet.
+        self._thumbnails: dict[FrameId, Thumbnail] = {}
+        self._scores: dict[FrameId, FrameScores] = {}
+        self._received_ns: dict[FrameId, int] = {}
         self._inbox = Inbox(run_dir, "merging")
         self._to_acquisition = Outbox(run_dir, "acquisition")
         station.listen_to(self._inbox.socket)
@@ -51,20 +66,60 @@ class Merging:
                 self._finish(message.sums)
                 return True
             else:
-                self._settle(message)
+                self._take(message)
             self._beat()
         return False
 
-    def _settle(self, message: Message) -> None:
+    def _take(self, message: Message) -> None:
         received = time.monotonic_ns()
-        if not isinstance(message, FrameResult | NotInspected):
-            _log.warning("unexpected message", kind=type(message).__name__)
+        match message:
+            case Thumbnail(ref=ref) if ref.frame not in self._journal.settled:
+                self._thumbnails[ref.frame] = message
+                self._join(ref.frame)
+            case FrameScores(ref=ref) if ref.frame in self._journal.settled:
+                self._acknowledge(ref.frame)
+            case FrameScores(ref=ref) if message.scores.shape != (len(self._origins),):
+                error = f"{message.scores.size} scores came for {len(self._origins)} windows"
+                _log.error("frame cannot be merged", frame=ref.frame, error=error)
+                self._to_acquisition.send(Failed(frame=ref.frame, stage="merging", error=error))
+            case FrameScores(ref=ref):
+                self._scores[ref.frame] = message
+                self._received_ns[ref.frame] = received
+                self._join(ref.frame)
+            case NotInspected(meta=meta):
+                self._settle(message, received)
+                self._acknowledge(meta.frame)
+            case Thumbnail():
+                pass  # of a frame that was sent again and is settled by now
+            case _:
+                _log.warning("unexpected message", kind=type(message).__name__)
+
+    def _join(self, frame: FrameId) -> None:
+        """Settles a frame once its scores and its thumbnail are here, in whichever order."""
+        scored, thumbnail = self._scores.get(frame), self._thumbnails.get(frame)
+        if scored is None or thumbnail is None or not _show_the_same(scored.ref, thumbnail.ref):
             return
-        frame = message.meta.frame
-        if self._journal.append(message):
-            self._positive += self._positives(message)
+        result = FrameResult(
+            meta=scored.meta,
+            origins=self._origins,
+            scores=scored.scores,
+            thumbnail=thumbnail.pixels,
+            centrelines=scored.centrelines,
+            stamps=scored.stamps,
+        )
+        self._settle(result, self._received_ns[frame])
+        self._acknowledge(frame)
+
+    def _settle(self, record: FrameResult | NotInspected, received: int) -> None:
+        frame = record.meta.frame
+        if self._journal.append(record):
+            self._positive += self._positives(record)
             self._stamp(frame, received)
-        settled = self._journal.settled[frame]  # the first one counts
+        for waiting in (self._scores, self._thumbnails, self._received_ns):
+            waiting.pop(frame, None)
+
+    def _acknowledge(self, frame: FrameId) -> None:
+        settled = self._journal.settled[frame]  # the first record counts
         self._to_acquisition.send(Acknowledged(frame=frame, outcome=outcome(settled)))
 
     def _positives(self, record: FrameResult | NotInspected) -> int:
@@ -85,7 +140,7 @@ class Merging:
         stamp = self._stamps.get(result.meta.frame)
         if stamp is None:  # a predecessor of this process journaled it
             return result
-        return result.model_copy(update={"stamps": (*result.stamps, stamp)})
+        return updated(result, stamps=(*result.stamps, stamp))
 
     def _finish(self, sums: LedgerSums) -> None:
         settled = [self._journal.settled[frame] for frame in sorted(self._journal.settled)]
@@ -104,7 +159,6 @@ class Merging:
             scan=spec.scan,
             recipe_name=spec.recipe.name,
             recipe_hash=spec.recipe_hash,
-            inspection=spec.recipe.inspection,
             model=spec.model,
             results=tuple(r for r in settled if isinstance(r, FrameResult)),
             not_inspected=tuple(r for r in settled if isinstance(r, NotInspected)),
@@ -125,3 +179,8 @@ class Merging:
 
     def _beat(self, *, now: bool = False) -> None:
         self._station.beat(len(self._journal.settled), now=now, positives=self._positive)
+
+
+def _show_the_same(one: FrameRef, other: FrameRef) -> bool:
+    """Whether two references mean the same pixels, whichever sending of them."""
+    return (one.session, one.slot, one.generation) == (other.session, other.slot, other.generation)

@@ -1,4 +1,4 @@
-"""What drawing and picture share: colours, and a scale bar of a round length."""
+"""Colours and the scale bar of a map's drawing and picture."""
 
 import math
 
@@ -6,7 +6,7 @@ from darkscan.pipeline.core.defect_map import NotInspectedKind
 
 DEFECT_COLOUR = "#e8452c"
 SCRATCH_COLOUR = "#ffe600"
-"""Of centre lines: bright, thin, and told from the outline around them."""
+"""The colour of centre lines: bright, thin, and told from the outline around them."""
 
 COLOURS: dict[NotInspectedKind, str] = {
     "lost": "#8e44ad",
@@ -15,7 +15,7 @@ COLOURS: dict[NotInspectedKind, str] = {
     "never_scanned": "#2471a3",
     "outside_region": "#808b96",
 }
-"""Of the areas that were not inspected."""
+"""The colours of areas that were not inspected."""
 
 
 def scale_bar_mm(width_mm: float) -> float:

@@ -1,4 +1,4 @@
-"""Turns the buffers of one pass into frames; here at rest, step by step."""
+"""Collectors turn the camera's buffers of one pass into frames; here at rest, step by step."""
 
 from typing import Protocol
 
@@ -8,23 +8,23 @@ import numpy.typing as npt
 from darkscan.pipeline.core.scan import FrameFlag, Pixels
 from darkscan.pipeline.core.units import FrameId
 from darkscan.pipeline.transport.messages import Arrived, Latched, Track
-from darkscan.stages.acquisition.capture import Darkroom, Exposure, Loss
+from darkscan.stages.acquisition.capture import Exposure, FrameWriter, Loss
 
 
 class Block(Protocol):
-    """What an intake needs of a camera's buffer."""
+    """A camera's buffer, as far as a collector needs it."""
 
     @property
     def number(self) -> int:
-        """Of the frames or blocks since the camera was armed, from 0; lost ones count."""
+        """The number of its frame or block since the camera was armed, from 0; lost ones count."""
 
     @property
     def incomplete(self) -> int:
-        """How many just before this one came incomplete."""
+        """How many buffers just before this one came incomplete."""
 
     @property
     def timestamp_ns(self) -> int:
-        """On the camera's clock."""
+        """Its time on the camera's clock."""
 
     @property
     def encoder(self) -> npt.NDArray[np.int64] | None:
@@ -38,7 +38,7 @@ class Block(Protocol):
         """Writes rows of it into ``out`` (n, width)."""
 
 
-class Intake(Protocol):
+class Collector(Protocol):
     """Writes what the camera delivers into the ring, and captures what has a place."""
 
     @property
@@ -59,12 +59,14 @@ class Intake(Protocol):
         """The pass is over: what was not captured is lost now."""
 
 
-class StepIntake:
-    """An Intake of a single frame: the camera is triggered once, with its room leased before."""
+class StepCollector:
+    """Collects a single frame: the camera is triggered once, its slot was leased before."""
 
-    def __init__(self, darkroom: Darkroom, exposure: Exposure, place: Arrived, number: int) -> None:
+    def __init__(
+        self, writer: FrameWriter, exposure: Exposure, place: Arrived, number: int
+    ) -> None:
         """``number``: which trigger since the camera was armed takes the frame, from 0."""
-        self._darkroom = darkroom
+        self._writer = writer
         self._exposure: Exposure | None = exposure
         self._frame = exposure.frame
         self._place = place
@@ -81,12 +83,12 @@ class StepIntake:
         exposure = self._exposure
         if exposure is None or buffer.number < self._number:
             return
-        if buffer.number > self._number:  # ours was skipped
+        if buffer.number > self._number:  # the camera skipped this frame
             self._lose(FrameFlag.INCOMPLETE if buffer.incomplete else FrameFlag.LOST)
             return
         buffer.copy_into(exposure.pixels)
-        self._darkroom.correct(exposure)
-        self._darkroom.capture(
+        self._writer.correct(exposure)
+        self._writer.capture(
             exposure,
             self._place.position_mm,
             uncertainty_um=self._place.uncertainty_um,
@@ -103,6 +105,6 @@ class StepIntake:
 
     def _lose(self, flag: FrameFlag) -> None:
         if self._exposure is not None:
-            self._darkroom.discard(self._exposure)
+            self._writer.discard(self._exposure)
             self._exposure = None
             self.losses[self._frame] = Loss(flag, "triggered, but it never came whole")
