@@ -51,3 +51,9 @@ def test_every_page_of_the_documentation_is_in_its_contents() -> None:
     pages = {str(page.relative_to(docs).with_suffix("")) for page in tracked("docs/*.md")}
     listed = {line for line in contents.splitlines() if line in pages}
     assert {page for page in pages - listed if not page.startswith("decisions/")} == {"index"}
+
+
+def test_every_room_is_in_the_api_pages() -> None:
+    page = (REPOSITORY / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
+    rooms = {path.parent.name for path in (REPOSITORY / "darkscan").glob("*/__init__.py")}
+    assert set(re.findall(r"^ +darkscan\.(\w+)$", page, re.MULTILINE)) == rooms - {"cli"}

@@ -56,10 +56,12 @@ def setup(app: Sphinx) -> ExtensionMetadata:
 
 
 def _without_fields(*given: Any) -> tuple[str, None] | None:
-    """A pydantic model's signature repeats its fields, which are listed below it."""
+    """Pydantic models list their fields below, and protocols are never made by a call."""
     _app, _what, _name, documented, *_others = given
-    is_model = inspect.isclass(documented) and issubclass(documented, BaseModel)
-    return ("", None) if is_model else None
+    if not inspect.isclass(documented):
+        return None
+    is_protocol = getattr(documented, "_is_protocol", False)
+    return ("", None) if is_protocol or issubclass(documented, BaseModel) else None
 
 
 def _as_plain_text(*given: Any) -> None:
@@ -120,15 +122,15 @@ def _keys(model: type[BaseModel]) -> Iterator[str]:
     for name, place in _places(schema, parts):
         places.setdefault(name, []).append(place)
     yield "## Top of the file\n"
-    yield from _table(schema)
+    yield from _table(schema, parts)
     for name, its_places in places.items():
         if "properties" in parts[name]:
             yield "## " + ", ".join(f"`{place}`" for place in its_places) + "\n"
             yield _prose(parts[name].get("description", "")) + "\n"
-            yield from _table(parts[name])
+            yield from _table(parts[name], parts)
 
 
-def _table(part: Schema) -> Iterator[str]:
+def _table(part: Schema, parts: dict[str, Schema]) -> Iterator[str]:
     """One row a key."""
     needed = part.get("required", [])
     yield "| key | value | default | meaning |\n|---|---|---|---|"
@@ -139,7 +141,8 @@ def _table(part: Schema) -> Iterator[str]:
             default = ""
         else:
             default = f"`{_toml(value['default'])}`"
-        meaning = _prose(value.get("description", ""))
+        tables = [parts[name].get("description", "") for name, _ in _references(value)]
+        meaning = _prose(value.get("description") or " ".join(tables))
         yield f"| `{key}` | {_kind(value)} | {default} | {meaning} |"
     yield ""
 
@@ -184,7 +187,7 @@ def _limits(value: Schema) -> Iterator[str]:
     words = {
         "exclusiveMinimum": "more than",
         "minimum": "from",
-        "exclusiveMaximum": "less than",
+        "exclusiveMaximum": "and less than",
         "maximum": "to",
         "multipleOf": "in steps of",
     }
