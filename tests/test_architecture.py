@@ -1,6 +1,5 @@
 """The rooms keep their order, and heavy libraries stay where they belong."""
 
-import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -51,17 +50,6 @@ def test_the_rooms_at_the_top_are_links_that_only_show_them() -> None:
     links = {path.name: path.readlink() for path in REPOSITORY.iterdir() if path.is_symlink()}
     rooms = {path.name for path in package.iterdir() if path.is_dir() and path.name[0] != "_"}
     assert links == {room: Path("darkscan") / room for room in rooms}
-
-
-def test_nothing_imports_through_the_links() -> None:
-    rooms = "|".join(path.name for path in REPOSITORY.iterdir() if path.is_symlink())
-    short = re.compile(rf"^\s*(?:from|import) (?:{rooms})\b", re.MULTILINE)
-    sources = [
-        path
-        for folder in ("darkscan", "tests", "benchmarks", "docs")
-        for path in (REPOSITORY / folder).rglob("*.py")
-    ]
-    assert not [path for path in sources if short.search(path.read_text(encoding="utf-8"))]
 
 
 def test_the_version_is_the_installed_one() -> None:

@@ -5,10 +5,10 @@ import logging
 import signal
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 
 import structlog
 
-from darkscan import __version__
 from darkscan.cli import (
     backends,
     calibrate,
@@ -52,7 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"darkscan {__version__}")
+    parser.add_argument("--version", action="version", version=f"darkscan {version('darkscan')}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for command in (
         plan,
