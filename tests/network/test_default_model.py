@@ -13,6 +13,8 @@ from darkscan.simulation.element.crops import training_crops
 from darkscan.simulation.element.looks import WindowPreset
 from tests.network.streaks import IMAGES, WINDOW, streaked
 
+pytestmark = pytest.mark.slow
+
 MODELS = Path(__file__).parents[2] / "models"
 
 

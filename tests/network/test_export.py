@@ -19,6 +19,8 @@ from darkscan.network.training import Checkpoint, TrainingOptions
 from darkscan.network.variants import build
 from darkscan.pipeline.core.errors import DarkscanError, InputError, StorageError
 
+pytestmark = pytest.mark.slow
+
 CONVENTIONS = ModelConventions(
     threshold=0.75,
     grow_threshold=0.25,

@@ -23,6 +23,8 @@ from darkscan.network.variants import build
 from darkscan.pipeline.core.errors import DarkscanError, InputError, StorageError
 from tests.network.easy_windows import easy_windows, one_class, other_windows
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = TrainingOptions(
     width=0.125,
     steps=24,

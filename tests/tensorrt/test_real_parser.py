@@ -24,6 +24,8 @@ from darkscan.pipeline.core.errors import DarkscanError, InputError
 from darkscan.simulation.element.windows import training_batch
 from tests.conftest import REPOSITORY
 
+pytestmark = pytest.mark.slow
+
 MODEL = REPOSITORY / "models" / "default.onnx"
 MODELS = sorted((REPOSITORY / "models").glob("*.onnx"))
 
