@@ -5,30 +5,35 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO_OUT ?= out/demo
 
-.PHONY: help demo rig test check figures tables schema clean
+# Exact versions; the lower bounds that pyproject.toml promises are another such file.
+CONSTRAINTS ?= constraints.txt
+
+.PHONY: help demo rig quick test check docs figures tables schema clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo      simulate a scan, inspect it, compare with the truth (base install)"
 	@echo "make rig       installs what a rig needs, and builds the simulated camera"
-	@echo "make test      lint, types, architecture and the whole test suite"
-	@echo "make figures   the benchmarks; prints what docs/benchmarks.md quotes"
+	@echo "make quick     lint, types, architecture and the fast tests"
+	@echo "make test      lint, types, architecture, documentation and the whole test suite"
+	@echo "make docs      the documentation as a site: build/docs/index.html"
+	@echo "make figures   the benchmarks; prints what docs/explanation/benchmarks.md quotes"
 	@echo "make tables    the paper's Tables II and III, every row trained (hours on two cores)"
-	@echo "make schema    writes docs/defect-map.schema.json anew"
+	@echo "make schema    writes docs/reference/defect-map.schema.json anew"
 	@echo "make clean     remove what the above made"
 
 # The base install: enough to import, simulate, replay and inspect on the CPU.
-$(VENV)/base: pyproject.toml constraints.txt
+$(VENV)/base: pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else \
 	    f"darkscan needs Python 3.11 or newer, {sys.executable} is {v.major}.{v.minor}; try make PYTHON=python3.12")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) install -q -c constraints.txt pip
-	$(PIP) install -q -c constraints.txt -e .
+	$(PIP) install -q -c $(CONSTRAINTS) pip
+	$(PIP) install -q -c $(CONSTRAINTS) -e .
 	@touch $@
 
 # What a rig needs besides: harvesters, EPICS, and the simulated camera where a compiler is.
 $(VENV)/rig: $(VENV)/base
-	$(PIP) install -q -c constraints.txt -e '.[rig]'
+	$(PIP) install -q -c $(CONSTRAINTS) -e '.[rig]'
 	@$(BIN)/python -m darkscan.simulation.rig.build || \
 	    echo "no simulated rig: the simulated camera could not be built (see above)"
 	@touch $@
@@ -40,8 +45,8 @@ rig: $(VENV)/rig
 # producer that nobody here wrote; the wheel of an earlier genicam holds it, and is not installed.
 SIMU := $(VENV)/producers/genicam-1.5.0
 $(VENV)/dev: $(VENV)/rig
-	$(PIP) install -q -c constraints.txt -e '.[learning,openvino,rig]' --group dev
-	@$(PIP) install -q -c constraints.txt --group tensorrt-check || \
+	$(PIP) install -q -c $(CONSTRAINTS) -e '.[learning,openvino,rig]' --group dev --group docs
+	@$(PIP) install -q -c $(CONSTRAINTS) --group tensorrt-check || \
 	    echo "no TensorRT parser: its tests will be skipped"
 	@mkdir -p $(SIMU)
 	@$(PIP) download -q --no-deps --only-binary :all: -d $(SIMU) genicam==1.5.0 && \
@@ -60,8 +65,17 @@ check: $(VENV)/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: check
-	$(BIN)/pytest
+# One process for each core; the tests of a module stay together, and in order.
+PYTEST := $(BIN)/pytest --numprocesses auto --dist loadfile
+
+quick: check
+	$(PYTEST) -m "not slow"
+
+test: check docs
+	$(PYTEST)
+
+docs: $(VENV)/dev
+	$(BIN)/sphinx-build -q -W --keep-going -j 2 -d build/doctrees docs build/docs
 
 figures: $(VENV)/dev
 	$(BIN)/python benchmarks/ring.py
@@ -81,7 +95,7 @@ tables: $(VENV)/dev
 
 schema: $(VENV)/base
 	$(BIN)/python -c 'import json; from darkscan.pipeline.core.defect_map import json_schema; \
-	    print(json.dumps(json_schema(), indent=2))' > docs/defect-map.schema.json
+	    print(json.dumps(json_schema(), indent=2))' > docs/reference/defect-map.schema.json
 
 clean:
 	rm -rf $(VENV) out build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -2,9 +2,12 @@
 
 import subprocess
 import sys
+from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
+import darkscan
 from tests.conftest import REPOSITORY
 
 
@@ -42,12 +45,12 @@ def test_only_classification_loads_the_model_runtime(stage: str) -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_files_stay_small() -> None:
-    rooms = ("cli", "host", "stages", "network", "drivers", "pipeline", "benchmarks")
-    long = {
-        str(path.relative_to(REPOSITORY)): lines
-        for room in rooms
-        for path in (REPOSITORY / room).rglob("*.py")
-        if (lines := len(path.read_text().splitlines())) > 400
-    }
-    assert not long
+def test_the_rooms_at_the_top_are_links_that_only_show_them() -> None:
+    package = REPOSITORY / "darkscan"
+    links = {path.name: path.readlink() for path in REPOSITORY.iterdir() if path.is_symlink()}
+    rooms = {path.name for path in package.iterdir() if path.is_dir() and path.name[0] != "_"}
+    assert links == {room: Path("darkscan") / room for room in rooms}
+
+
+def test_the_version_is_the_installed_one() -> None:
+    assert darkscan.__version__ == version("darkscan")

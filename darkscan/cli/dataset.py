@@ -39,7 +39,7 @@ leaves such images out and names them. It never counts as clean what is not unde
 Sampling: Gaussian about points of the scratches, uniform on the grid that an inspection
 looks at, and random; random windows also stand in for what the other two cannot give.
 Splits are made an image at a time: no image is in two. The same options and images give
-the same bytes. docs/datasets.md has the format of the file and of what marks scratches.
+the same bytes. docs/reference/datasets.md has the format of the file and of what marks scratches.
 
 """
     + MASKS

@@ -47,6 +47,7 @@ def fail_in_the_dark(switch: str) -> None:
         raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_the_light_is_off_for_a_while(switch: str) -> None:
     assert is_lit(switch)
     with darkened(switch):

@@ -26,6 +26,7 @@ def test_the_table_names_each_backend_and_what_auto_takes(
     assert rows[taken.split()[2].rstrip(",")].startswith("yes")
 
 
+@pytest.mark.slow
 def test_backends_are_measured_against_onnx_runtime(
     dense_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

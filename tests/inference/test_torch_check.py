@@ -10,6 +10,8 @@ from darkscan.inference import openvino
 from darkscan.inference.pytorch import check as torch_check
 from tests.inference.models import small_dense
 
+pytestmark = pytest.mark.slow
+
 NO_CUDA = ("was built without CUDA", "finds no GPU it can use", "cannot use GPU 7")
 
 

@@ -23,7 +23,7 @@ from darkscan.stages.merging import build_map, write_map
 from darkscan.stages.merging.style import DEFECT_COLOUR, bgr, scale_bar_mm
 from tests.mapping.hand_made import STEP, frames_of, inspected, lost, meta, result, scan_info
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[2] / "docs" / "reference"
 NAMES = ["defect-map.csv", "defect-map.json", "defect-map.png", "defect-map.svg"]
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -9,6 +9,8 @@ import pytest
 from tests.motion.conftest import StartUnit
 from tests.motion.units import NOISE_UM
 
+pytestmark = pytest.mark.slow
+
 NOISE_MM = 6 * NOISE_UM * 1e-3
 
 

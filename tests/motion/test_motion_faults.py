@@ -22,6 +22,8 @@ from tests.motion.test_motion_stage import place, sweep
 from tests.motion.units import motion_settings
 from tests.motion.waiting import PATIENCE_S, suspended, wait_until
 
+pytestmark = pytest.mark.slow
+
 
 def test_an_axis_that_is_not_homed_ends_the_stage_at_the_start(
     unit: MotionUnitProcess, start_stage: StartStage

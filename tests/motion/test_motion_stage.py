@@ -29,6 +29,8 @@ from tests.motion.stage_process import StageProcess
 from tests.motion.units import HIGH, LOW, NOISE_UM, START, motion_settings
 from tests.motion.waiting import PATIENCE_S, suspended, wait_until
 
+pytestmark = pytest.mark.slow
+
 NOISE_MM = 6 * NOISE_UM * 1e-3
 
 

@@ -114,6 +114,7 @@ def test_a_stop_slows_down_from_then_on_and_changes_nothing_before(
     assert stopped.stopped(now, 1000.0) == stopped
 
 
+@pytest.mark.slow
 def test_a_move_follows_a_stop_on_the_way() -> None:
     profile = a_move(0.0, 400.0).stopped(NOW + SECOND, 1000.0)
     back = profile.then_to(0.0, NOW + SECOND, velocity=200.0, acceleration=1000.0)

@@ -143,6 +143,7 @@ def test_processes_that_share_a_batch_see_together_what_one_sees() -> None:
             assert torch.equal(one[rank::2], other)
 
 
+@pytest.mark.slow
 def test_batches_come_in_their_order_from_several_processes() -> None:
     ahead = [batch.windows for batch in in_background(batches(), workers=2)]
     assert len(ahead) == 6

@@ -109,6 +109,7 @@ def test_a_batch_that_it_cannot_fill_is_refused(file: Path) -> None:
         DatasetWindows(file).steps_an_epoch(32)
 
 
+@pytest.mark.slow
 def test_a_network_trains_on_it_and_other_data_is_refused(file: Path, tmp_path: Path) -> None:
     options = TrainingOptions(width=0.125, steps=2, batch=4, validate_every=2)
     machine = Machine(threads=1, workers=1)

@@ -11,6 +11,8 @@ from darkscan.simulation.element.crops import training_crops
 from darkscan.simulation.element.looks import WindowPreset
 from tests.network.streaks import IMAGES, streaked
 
+pytestmark = pytest.mark.slow
+
 MODELS = Path(__file__).parents[2] / "models"
 
 

@@ -20,6 +20,8 @@ from darkscan.network.variants import build
 from darkscan.pipeline.core.errors import DarkscanError, InputError, StorageError
 from tests.rounding import assert_same_but_for_rounding
 
+pytestmark = pytest.mark.slow
+
 CONVENTIONS = ModelConventions(
     threshold=0.75,
     grow_threshold=0.25,

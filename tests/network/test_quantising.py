@@ -30,6 +30,8 @@ from darkscan.network.quantising import (
 from darkscan.network.quantising.model import bias_behind_pooling
 from darkscan.pipeline.core.errors import DarkscanError, InputError, StorageError
 
+pytestmark = pytest.mark.slow
+
 MODEL = Path(__file__).parents[2] / "models" / "windowed.onnx"
 
 

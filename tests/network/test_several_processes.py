@@ -17,6 +17,8 @@ from darkscan.network.training.trainer import Trainer
 from darkscan.pipeline.core.errors import InputError
 from tests.network.easy_windows import easy_windows
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = TrainingOptions(steps=3, batch=8, learning_rate=1e-2, warm_up=0)
 ALONE = Ranks(0, 1, torch.device("cpu"))
 

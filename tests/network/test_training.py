@@ -23,6 +23,8 @@ from darkscan.pipeline.core.errors import DarkscanError, InputError, StorageErro
 from tests.network.easy_windows import easy_windows, one_class, other_windows
 from tests.rounding import assert_same_but_for_rounding
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = TrainingOptions(
     width=0.125,
     steps=24,

@@ -13,6 +13,8 @@ from darkscan.simulation.element.looks import WindowPreset
 from darkscan.simulation.element.windows import training_batch
 from tests.network.streaks import IMAGES, streaked
 
+pytestmark = pytest.mark.slow
+
 MODEL = Path(__file__).parents[2] / "models" / "windowed.onnx"
 BATCH = 16
 

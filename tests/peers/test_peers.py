@@ -25,6 +25,7 @@ def windows(count: int = 2) -> torch.Tensor:
     return torch.randint(0, 60, (count, 256, 256), generator=torch.Generator().manual_seed(4))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PEERS)
 def test_a_few_steps_reduce_the_loss(name: str) -> None:
     done = subprocess.run(
@@ -87,6 +88,7 @@ def test_dark_windows_reach_the_network_spread_out() -> None:
     assert images.std().item() == pytest.approx(1, abs=0.05)
 
 
+@pytest.mark.slow
 def test_retinanet_finds_the_box_that_it_was_shown() -> None:
     torch.manual_seed(1)
     network = RetinaNet(0.125)

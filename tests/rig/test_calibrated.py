@@ -17,6 +17,7 @@ from tests.conftest import REPOSITORY
 from tests.stages.running import darkscan
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (cc)"),
 ]
 

@@ -28,6 +28,7 @@ from tests.rig.scanning import (
 )
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (cc)"),
     pytest.mark.expects_errors,
 ]

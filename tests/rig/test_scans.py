@@ -17,7 +17,10 @@ from darkscan.simulation.rig import truth_of
 from tests.acquisition.fakes import rig_of
 from tests.rig.scanning import Scanned, assert_same_results, replayed, scan, simulated
 
-pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (cc)")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (cc)"),
+]
 
 KINDS = ["area", "fly", "fly by time stamps", "line"]
 CNR = 4.0

@@ -32,6 +32,7 @@ def test_it_is_built_once(cache: Path) -> None:
     assert list(cache.iterdir()) == [path]  # nothing else is left
 
 
+@pytest.mark.slow
 def test_two_processes_may_build_at_once(cache: Path) -> None:
     processes = [
         subprocess.Popen([sys.executable, "-c", BUILD], stdout=subprocess.PIPE, text=True)

@@ -48,12 +48,14 @@ def test_a_batch_is_named_by_its_seed_and_index() -> None:
     assert training_batch(4, 7, 6)[0].tobytes() != images.tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", ["optic", "wide", "mixed"])
 def test_half_of_the_windows_are_scratched(preset: WindowPreset) -> None:
     labels = training_batch(1, 0, 240, 1.0, preset).labels
     assert 0.38 < np.mean(labels > 0) < 0.62
 
 
+@pytest.mark.slow
 def test_a_share_of_the_windows_with_a_scratch_is_only_grazed() -> None:
     rng = np.random.default_rng(4)
     labels = np.array([training_window(rng, grazed=0.5).label for _ in range(200)])

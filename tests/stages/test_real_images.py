@@ -13,6 +13,8 @@ from darkscan.pipeline.core.defect_map import Defect, DefectMap
 from darkscan.pipeline.core.grid import axis_starts, tile_starts
 from tests.stages.running import darkscan
 
+pytestmark = pytest.mark.slow
+
 PITCH_UM = 10.0
 WINDOW, STRIDE, FRAME = 256, 128, 2048
 SHORTEST_PX, RIM_PX = 40, 12  # a scratch's window shows so much of it, so far from its rim

@@ -12,6 +12,8 @@ from tests.remote.rest_of_a_run import free_address
 from tests.stages.running import PATIENCE_S, darkscan, kill, running, the_stage, wait_until
 from tests.stages.test_replay import same_map
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("disturbance", "workers_here"),

@@ -31,6 +31,8 @@ from tests.stages.running import (
     wait_until,
 )
 
+pytestmark = pytest.mark.slow
+
 RESULTS = {
     "defect-map.json",
     "defect-map.csv",

@@ -26,6 +26,8 @@ from darkscan.simulation.element.windows import training_batch
 from tests.conftest import REPOSITORY
 from tests.tensorrt.conftest import job_of
 
+pytestmark = pytest.mark.slow
+
 MODEL = REPOSITORY / "models" / "default.onnx"
 MODELS = sorted((REPOSITORY / "models").glob("*.onnx"))
 

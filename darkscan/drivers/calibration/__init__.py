@@ -1,4 +1,4 @@
-"""Calibrations: flat field and geometry, see docs/calibration.md."""
+"""Calibrations: flat field and geometry, see docs/how-to/calibrate.md."""
 
 from darkscan.drivers.calibration.flat_field import FlatField
 from darkscan.drivers.calibration.flat_file import read_flat, save_flat

@@ -1,4 +1,4 @@
-"""Recordings: scans kept in one HDF5 file each, see docs/recordings.md."""
+"""Recordings: scans kept in one HDF5 file each, see docs/reference/recordings.md."""
 
 from darkscan.drivers.recording.overlap import FrameOverlap, frame_overlap
 from darkscan.drivers.recording.reader import Recording

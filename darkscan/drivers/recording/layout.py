@@ -1,6 +1,6 @@
 """The layout of a recording: the names, types and units inside the HDF5 file.
 
-docs/recordings.md describes the same for people who read recordings with other tools.
+docs/reference/recordings.md describes the same for people who read recordings with other tools.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Data sets of labelled windows: built from images and simulated elements, kept in one file.
 
 ``Dataset.open(file)`` gives the ``WindowSet`` of each split; ``build_dataset`` makes the
-file. docs/datasets.md has the rule that labels windows, the sampling and the format.
+file. docs/reference/datasets.md has the rule that labels windows, the sampling and the format.
 """
 
 from darkscan.network.datasets.build import LeftOut, Options, Source, SplitReport, build_dataset

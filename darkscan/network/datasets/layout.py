@@ -1,6 +1,6 @@
 """The file of a data set: what it holds, and the hash of its content.
 
-One HDF5 file; docs/datasets.md describes it for other readers.
+One HDF5 file; docs/reference/datasets.md describes it for other readers.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """The defect map: what an inspection delivers, as a documented, versioned document.
 
-``docs/defect-map.schema.json`` is this file's models written out, and
-``docs/defect-map.md`` explains them. A change that a reader could trip over
+``docs/reference/defect-map.schema.json`` is this file's models written out, and
+``docs/reference/defect-map.md`` explains them. A change that a reader could trip over
 takes a new ``VERSION``.
 """
 
@@ -213,7 +213,7 @@ class DefectMap(MapRecord):
 
 
 def json_schema() -> dict[str, Any]:
-    """The map's JSON Schema (draft 2020-12), as docs/defect-map.schema.json holds it."""
+    """The map's JSON Schema (draft 2020-12), as docs/reference/defect-map.schema.json holds it."""
     schema = DefectMap.model_json_schema(mode="serialization")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
