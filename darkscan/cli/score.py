@@ -29,7 +29,7 @@ which every image gets its NAME.scores.npz. A file holds two arrays: origins (N,
 y and x of each window's first pixel, and scores (N,) float, the probability of scratch.
 Windows start at every multiple of the stride, and once more flush with the far border.
 An image smaller than a window is padded to one by reflection at its far borders.
-PNG, TIFF, JPEG and FITS are read, grey or colour, of up to 16 bits (docs/formats.md);
+PNG, TIFF, JPEG and FITS are read, grey or colour, of up to 16 bits (docs/reference/formats.md);
 fractions, gaps and wider ranges are brought to 16 bits, linearly, fine enough for their
 noise.
 """
