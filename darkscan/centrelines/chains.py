@@ -18,14 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from darkscan.centrelines.ridges import Ridges
-from darkscan.pipeline.core.geometry import FloatArray
+from darkscan.pipeline.core.arrays import Float64Array
 
 
 @dataclass(frozen=True, eq=False)
 class Chain:
     """Crests along a line."""
 
-    points: FloatArray
+    points: Float64Array
     """(K, 2) pixels (x, y) of the halved frame."""
 
     excess: float
@@ -187,16 +187,16 @@ _WORSE_ASIDE = 4.0  # a pixel aside counts as so many ahead
 class _Ends:
     """Both ends of N chains: those of chain k are 2 k, its first point, and 2 k + 1."""
 
-    places: FloatArray
+    places: Float64Array
     """(2 N, 2) x, y."""
 
-    headings: FloatArray
+    headings: Float64Array
     """(2 N, 2) unit vectors in which the chains would go on."""
 
-    bases: FloatArray
+    bases: Float64Array
     """(2 N,) the lengths that the headings are measured on."""
 
-    reaches: FloatArray
+    reaches: Float64Array
     """(2 N,) the longest gaps."""
 
     @classmethod
@@ -249,7 +249,7 @@ def _pairs(ends: _Ends) -> list[tuple[int, int]]:
 
 def _ahead_and_aside(
     ends: _Ends, end: npt.NDArray[np.intp], far: npt.NDArray[np.intp]
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[Float64Array, Float64Array]:
     """How far ahead of some ends, and how far aside, others are."""
     x, y = (ends.places[far] - ends.places[end]).T
     right, down = ends.headings[end].T
@@ -274,7 +274,7 @@ def _runs(count: int, partner: dict[int, int]) -> Iterator[list[int]]:
 
 def _joined(chains: Sequence[Chain], ends: _Ends, run: Sequence[int]) -> Chain:
     """One chain of several; of each next one what lies ahead."""
-    parts: list[FloatArray] = []
+    parts: list[Float64Array] = []
     for entry in run:
         points = chains[entry // 2].points[:: -1 if entry % 2 else 1]
         if parts:

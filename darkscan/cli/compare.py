@@ -13,10 +13,10 @@ import numpy.typing as npt
 from darkscan.cli.options import checked_threads, model_file, require_writable
 from darkscan.cli.progress import progress_bar, say
 from darkscan.inference.scoring import ModelScorer
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.errors import ExitCode, InputError
 from darkscan.pipeline.core.files import write_together
 from darkscan.pipeline.core.grid import window_origins
-from darkscan.pipeline.core.scan import Pixels
 
 if TYPE_CHECKING:
     from darkscan.network.classical import FrameMethod

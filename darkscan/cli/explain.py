@@ -12,9 +12,10 @@ import numpy as np
 
 from darkscan.cli.options import require_writable
 from darkscan.cli.progress import say
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.defect_map import DefectMap
 from darkscan.pipeline.core.errors import ExitCode, InputError
-from darkscan.pipeline.core.scan import Pixels, ScanInfo
+from darkscan.pipeline.core.scan import ScanInfo
 from darkscan.pipeline.core.settings import check
 
 if TYPE_CHECKING:

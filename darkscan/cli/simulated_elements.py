@@ -7,10 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from darkscan.inference.scoring import ModelScorer
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.frame_results import FrameResult, Inspected, LedgerSums, ModelInfo
 from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.recipe import Inspection
-from darkscan.pipeline.core.scan import FrameSource, Pixels
+from darkscan.pipeline.core.scan import FrameSource
 from darkscan.pipeline.core.thumbnail import make_thumbnail, thumbnail_scale
 
 if TYPE_CHECKING:

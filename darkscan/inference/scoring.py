@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import numpy.typing as npt
 
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.recipe import Inspection
-from darkscan.pipeline.core.scan import Pixels
 
 if TYPE_CHECKING:
     from darkscan.drivers.images import Mosaic

@@ -25,12 +25,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from darkscan.pipeline.core.arrays import Float32Array, Pixels
 from darkscan.simulation.element.crops import TrainingCrops
 from darkscan.simulation.element.looks import WINDOW_PX
 from darkscan.simulation.element.windows import TrainingBatch
 
-Windows = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
-Labels = npt.NDArray[np.float32]
 BatchSource = Callable[[int, int, int, float], TrainingBatch | TrainingCrops]
 """``(seed, index, size, contrast)`` to ``size`` labelled windows of 8 bits.
 
@@ -49,8 +48,8 @@ class Drawn(NamedTuple):
     The fields are those of the simulator's ``TrainingBatch``, or ``TrainingCrops``.
     """
 
-    images: Windows
-    labels: Labels
+    images: Pixels
+    labels: Float32Array
     lines: npt.NDArray[np.uint8]
     boxes: npt.NDArray[np.float32]
 
@@ -76,7 +75,7 @@ class Source(Protocol):
     def draw(self, seed: int, step: int, size: int, share: range, contrast: float) -> Drawn:
         """The windows at the places ``share`` of the batch of ``size`` for ``step``."""
 
-    def validation(self, seed: int, count: int) -> tuple[Windows, Labels]:
+    def validation(self, seed: int, count: int) -> tuple[Pixels, Float32Array]:
         """About ``count`` windows and their labels, always the same, never trained on.
 
         Labels other than 0 and 1 are of windows that judge nothing. Of larger images, the
@@ -226,7 +225,7 @@ def _interrupts_ignored_by_children() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def validation_windows(source: BatchSource, seed: int, count: int) -> tuple[Windows, Labels]:
+def validation_windows(source: BatchSource, seed: int, count: int) -> tuple[Pixels, Float32Array]:
     """About ``count`` windows and labels at contrast 1, always the same for a seed.
 
     Windows that a scratch only grazes judge nothing, and are left out; but of images of
@@ -241,10 +240,6 @@ def validation_windows(source: BatchSource, seed: int, count: int) -> tuple[Wind
     judged = (labels == 0) | (labels == 1)
     return images[judged], labels[judged]
 
-
-Grey = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
-Levels = npt.NDArray[np.float32]
-Box = npt.NDArray[np.float32]
 
 ORIENTATIONS = 8
 _MIRRORED = 4  # orientations from here on are transposed before they are turned
@@ -262,7 +257,7 @@ def turned(image: npt.NDArray[np.generic], turn: int) -> npt.NDArray[np.generic]
     return np.rot90(image if turn < _MIRRORED else image.T, turn % 4)
 
 
-def turned_box(box: Box, turn: int, side: int = WINDOW_PX) -> Box:
+def turned_box(box: Float32Array, turn: int, side: int = WINDOW_PX) -> Float32Array:
     """Where a box (x0, y0, x1, y1) of an image of ``side`` px lies once that is turned.
 
     A box without an inside (zeros: none) stays as it is.
@@ -284,7 +279,7 @@ def depth_of(rng: np.random.Generator) -> float:
     return float(np.exp(rng.uniform(0, np.log(_MOST_FULL_SCALE))))
 
 
-def relit(image: Grey, full_scale: float, rng: np.random.Generator) -> Grey:
+def relit(image: Pixels, full_scale: float, rng: np.random.Generator) -> Pixels:
     """A window (H, W) under another lamp: gain, gradient and noise, each now and then.
 
     Of the same type, in 0..``full_scale``; what was saturated stays so.
@@ -300,18 +295,18 @@ def relit(image: Grey, full_scale: float, rng: np.random.Generator) -> Grey:
     return np.where(image >= full_scale, image, changed)
 
 
-def noise_of(image: Grey) -> float:
+def noise_of(image: Pixels) -> float:
     """The noise of a window in grey levels, from its neighbouring pixels' differences."""
     differences = np.diff(image.astype(np.float32), axis=1)
     return _SIGMA_PER_MAD * float(np.median(np.abs(differences))) / float(np.sqrt(2))
 
 
-def _gain(levels: Levels, _sigma: float, rng: np.random.Generator) -> Levels:
+def _gain(levels: Float32Array, _sigma: float, rng: np.random.Generator) -> Float32Array:
     factor = np.exp(rng.uniform(np.log(_LEAST_GAIN), np.log(_MOST_GAIN)))
     return levels * np.float32(factor)
 
 
-def _gradient(levels: Levels, sigma: float, rng: np.random.Generator) -> Levels:
+def _gradient(levels: Float32Array, sigma: float, rng: np.random.Generator) -> Float32Array:
     """A plane that rises in some direction, zero in the middle."""
     height, width = levels.shape
     angle = rng.uniform(0, 2 * np.pi)
@@ -321,12 +316,12 @@ def _gradient(levels: Levels, sigma: float, rng: np.random.Generator) -> Levels:
     return np.asarray(levels + steepness * (rows + columns), dtype=np.float32)
 
 
-def _noise(levels: Levels, sigma: float, rng: np.random.Generator) -> Levels:
+def _noise(levels: Float32Array, sigma: float, rng: np.random.Generator) -> Float32Array:
     added = np.float32(sigma * rng.uniform(0, _MOST_NOISE))
     return levels + added * rng.standard_normal(levels.shape, dtype=np.float32)
 
 
-CHANGES: dict[str, Callable[[Levels, float, np.random.Generator], Levels]] = {
+CHANGES: dict[str, Callable[[Float32Array, float, np.random.Generator], Float32Array]] = {
     "gain": _gain,
     "gradient": _gradient,
     "noise": _noise,

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from darkscan.network.attention_fusion import AttentionFusionNetwork
-from darkscan.network.batches import BatchSource, Labels, validation_windows
+from darkscan.network.batches import BatchSource, validation_windows
 from darkscan.network.modules import GREY_RANGE
 from darkscan.network.training import ValidationWindows, score
 from darkscan.network.validation import (
@@ -16,6 +16,7 @@ from darkscan.network.validation import (
     figures,
     threshold_for_false_positives,
 )
+from darkscan.pipeline.core.arrays import Float32Array
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def choose_operating_point(
     ``count`` windows of each look are drawn with ``seed``, which must be neither the
     training's nor its validation's.
     """
-    scored: dict[str, tuple[npt.NDArray[np.float64], Labels]] = {}
+    scored: dict[str, tuple[npt.NDArray[np.float64], Float32Array]] = {}
     for kind, look in looks.items():
         drawn = validation_windows(look.source, seed, -(-count // look.windows_an_image))
         judged = ValidationWindows(*drawn, GREY_RANGE)

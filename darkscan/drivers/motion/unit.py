@@ -9,13 +9,14 @@ from darkscan.drivers.motion.channel_access import Sample, forget_all, silence
 from darkscan.drivers.motion.compare_output import CompareOutput, OnLatches
 from darkscan.drivers.motion.errors import MotionError, MotionGoneError
 from darkscan.drivers.motion.motor import Motor
-from darkscan.drivers.motion.track import FloatArray, Times, Track
+from darkscan.drivers.motion.track import Times, Track
 from darkscan.drivers.rig.tables import MotionSettings
+from darkscan.pipeline.core.arrays import Float64Array
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.units import Millimetres
 from darkscan.pipeline.transport.messages import Axis, Compare, Place
 
-OnTrack = Callable[[Times, FloatArray], None]
+OnTrack = Callable[[Times, Float64Array], None]
 """Is given (N,) times, ns, and (N, 3) positions, mm."""
 
 _AXES: tuple[Literal["x", "y", "z"], ...] = ("x", "y", "z")

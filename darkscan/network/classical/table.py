@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from darkscan.network.classical.marked_windows import Flags, WindowLabels
+from darkscan.network.classical.marked_windows import WindowLabels
 from darkscan.network.classical.method import Scores
 from darkscan.network.validation import area_under_curve, figures
+from darkscan.pipeline.core.arrays import Mask
 
 POOLED = "all frames"
 
@@ -108,7 +109,7 @@ def _row(entry: Scored) -> Row:
     )
 
 
-def _figures(scores: Scores, truth: Flags, threshold: float) -> RuleFigures:
+def _figures(scores: Scores, truth: Mask, threshold: float) -> RuleFigures:
     at = figures(scores, truth, threshold)
     scratched = int(truth.sum())
     return RuleFigures(

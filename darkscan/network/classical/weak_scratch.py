@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from darkscan.network.classical.levels import eight_bit
 from darkscan.network.classical.method import Findings, FrameMethod, Origins, windows_of
-from darkscan.pipeline.core.scan import Pixels
+from darkscan.pipeline.core.arrays import Float64Array, Mask, Pixels
 
 SIDE_PX = 3
 """How far across a line its two sides are looked at."""
@@ -72,8 +72,6 @@ class Rules:
 
 Segments = npt.NDArray[np.float64]
 """Segments (N, 4): x and y of the one end, x and y of the other, px."""
-Points = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 LARGEST_ANGLE = np.radians(12.0)
 LARGEST_OFFSET_PX = 3.0
@@ -145,7 +143,7 @@ def groups(segments: Segments) -> Iterator[Segments]:
             yield ends[members].reshape(-1, 4)
 
 
-def inliers(points: Points, rng: np.random.Generator) -> Mask:
+def inliers(points: Float64Array, rng: np.random.Generator) -> Mask:
     """Which of the points (K, 2), px, lie within 3 px of one straight line, by RANSAC.
 
     The line with the most of a thousand, each the least-squares fit of five points; none
@@ -165,7 +163,7 @@ def inliers(points: Points, rng: np.random.Generator) -> Mask:
     return best if best.sum() >= LEAST_INLIERS else np.zeros_like(best)
 
 
-def _near(unit: Points, units: Points, middles: Points) -> Mask:
+def _near(unit: Float64Array, units: Float64Array, middles: Float64Array) -> Mask:
     """Which segments run along a line through the origin of ``middles``."""
     parallel = np.abs(units @ unit) >= np.cos(LARGEST_ANGLE)
     offset = np.abs(middles[:, 0] * unit[1] - middles[:, 1] * unit[0])
@@ -173,7 +171,7 @@ def _near(unit: Points, units: Points, middles: Points) -> Mask:
     return near
 
 
-def _without_gap(places: Points, wanted: int) -> Mask:
+def _without_gap(places: Float64Array, wanted: int) -> Mask:
     """Which intervals (K, 2) of a line hang together with the one at ``wanted``."""
     begins, stops = places.min(axis=1), places.max(axis=1)
     order = np.argsort(begins, kind="stable")

@@ -20,11 +20,11 @@ from darkscan.network.evaluation.intervals import (
     Estimate,
     Ranking,
     Share,
-    Weights,
     ratio,
 )
 from darkscan.network.evaluation.thresholds import OPERATING_POINTS, Rule
-from darkscan.network.evaluation.windows import FloatArray, Scored
+from darkscan.network.evaluation.windows import Scored
+from darkscan.pipeline.core.arrays import Float64Array
 from darkscan.pipeline.core.errors import InputError
 
 _CURVE_STEPS = 400
@@ -180,7 +180,7 @@ def _operating_point(
     called, truth = scored.scores >= threshold, scored.labels
     cells = np.stack([called & truth, called & ~truth, ~called & truth, ~called & ~truth], axis=1)
 
-    def figures(weights: Weights) -> dict[str, FloatArray]:
+    def figures(weights: Float64Array) -> dict[str, Float64Array]:
         hits, false, missed, clean = (weights @ cells.astype(np.float64)).T
         # As network.validation has it: without any positive, precision is 1.
         precision = ratio(hits, hits + false)

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.network.evaluation.windows import BoolArray, FloatArray, TextArray
+from darkscan.pipeline.core.arrays import Float64Array, Mask, TextArray
 
 RESAMPLES = 1000
 SEED = 20_260
 _LEVEL = (2.5, 97.5)  # percentiles: 95 %
 _Z = 1.959964  # the normal's 97.5 % point
 _AT_ONCE = 4_000_000  # weights in memory
-
-Weights = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ class Bootstrap:
         self.by = "window" if not known else "source image"
 
     def estimates(
-        self, figures: Callable[[Weights], Mapping[str, FloatArray]]
+        self, figures: Callable[[Float64Array], Mapping[str, Float64Array]]
     ) -> dict[str, Estimate]:
         """Several figures with their intervals, all from the same draws.
 
@@ -83,7 +81,7 @@ class Bootstrap:
         """
         rng = np.random.default_rng(self._seed)
         at_once = max(1, _AT_ONCE // max(1, len(self._unit)))
-        found: dict[str, list[FloatArray]] = {}
+        found: dict[str, list[Float64Array]] = {}
         for first in range(0, self.resamples, at_once):
             weights = self._draw(rng, min(at_once, self.resamples - first))
             for name, values in figures(weights).items():
@@ -94,14 +92,14 @@ class Bootstrap:
             for name, values in whole.items()
         }
 
-    def _draw(self, rng: np.random.Generator, size: int) -> Weights:
+    def _draw(self, rng: np.random.Generator, size: int) -> Float64Array:
         drawn = rng.integers(0, self.units, (size, self.units))
         drawn += np.arange(size)[:, None] * self.units
         counts = np.bincount(drawn.ravel(), minlength=size * self.units)
         return counts.reshape(size, self.units)[:, self._unit].astype(np.float64)
 
 
-def _percentiles(value: float, drawn: FloatArray) -> Estimate:
+def _percentiles(value: float, drawn: Float64Array) -> Estimate:
     drawn = drawn[np.isfinite(drawn)]
     if not len(drawn) or not math.isfinite(value):
         return Estimate(value, math.nan, math.nan)
@@ -115,19 +113,19 @@ class Ranking:
 
     order: npt.NDArray[np.int64]
     starts: npt.NDArray[np.int64]
-    labels: FloatArray
-    scores: FloatArray
+    labels: Float64Array
+    scores: Float64Array
     """(steps,) the score of each step."""
 
     @classmethod
-    def of(cls, scores: FloatArray, labels: BoolArray) -> "Ranking":
+    def of(cls, scores: Float64Array, labels: Mask) -> "Ranking":
         """Ranks (N,) scores with their labels."""
         order = np.argsort(-scores, kind="stable")
         ranked = scores[order]
         starts = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1]))
         return cls(order, starts, labels[order].astype(np.float64), ranked[starts])
 
-    def counts(self, weights: Weights) -> tuple[Weights, Weights]:
+    def counts(self, weights: Float64Array) -> tuple[Float64Array, Float64Array]:
         """Scratches and backgrounds at each step, (R, steps) each, of weights (R, N)."""
         ranked = weights[:, self.order]
         positive = ranked * self.labels
@@ -136,14 +134,14 @@ class Ranking:
             np.add.reduceat(ranked - positive, self.starts, axis=1),
         )
 
-    def area_under_curve(self, weights: Weights) -> FloatArray:
+    def area_under_curve(self, weights: Float64Array) -> Float64Array:
         """(R,) the chance that a scratch outscores a background; ties count half."""
         scratches, backgrounds = self.counts(weights)
         total = backgrounds.sum(axis=1)
         beaten = total[:, None] - np.cumsum(backgrounds, axis=1) + backgrounds / 2
         return ratio((scratches * beaten).sum(axis=1), scratches.sum(axis=1) * total)
 
-    def average_precision(self, weights: Weights) -> FloatArray:
+    def average_precision(self, weights: Float64Array) -> Float64Array:
         """(R,) the sum over steps of precision times the recall gained there."""
         scratches, backgrounds = self.counts(weights)
         hits = np.cumsum(scratches, axis=1)
@@ -152,6 +150,6 @@ class Ranking:
         return ratio(gained, scratches.sum(axis=1))
 
 
-def ratio(above: FloatArray, below: FloatArray) -> FloatArray:
+def ratio(above: Float64Array, below: Float64Array) -> Float64Array:
     """``above / below``, NaN where nothing is below."""
     return np.divide(above, below, out=np.full_like(above, np.nan), where=below > 0)

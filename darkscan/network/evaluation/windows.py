@@ -7,12 +7,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from darkscan.pipeline.core.arrays import Float64Array, Mask, Pixels, TextArray
 from darkscan.pipeline.core.errors import InputError
-from darkscan.pipeline.core.scan import Pixels
 
-BoolArray = npt.NDArray[np.bool_]
-FloatArray = npt.NDArray[np.float64]
-TextArray = npt.NDArray[np.str_]
 Progress = Callable[[int, int], None]
 """Told how many windows are done, and how many there are."""
 
@@ -84,22 +81,22 @@ class Scorer(Protocol):
 class Scored:
     """Windows without their pixels: a score each, and what is known of each; all (N,)."""
 
-    scores: FloatArray
-    labels: BoolArray
+    scores: Float64Array
+    labels: Mask
     source: TextArray
     kind: TextArray
-    cnr: FloatArray
-    length_px: FloatArray
-    snr: FloatArray
+    cnr: Float64Array
+    length_px: Float64Array
+    snr: Float64Array
 
     def __len__(self) -> int:
         return len(self.scores)
 
-    def of(self, chosen: BoolArray) -> "Scored":
+    def of(self, chosen: Mask) -> "Scored":
         """The windows for which ``chosen`` (N,) holds."""
         return Scored(**{name: column[chosen] for name, column in vars(self).items()})
 
-    def below(self, snr_limit: float | None) -> BoolArray:
+    def below(self, snr_limit: float | None) -> Mask:
         """(N,) whether a window shows a scratch under the limit.
 
         Scratches of unknown signal-to-noise are not.
@@ -128,7 +125,7 @@ def score_split(
     return known_of(windows, np.concatenate(parts).astype(np.float64))
 
 
-def known_of(windows: WindowSet, scores: FloatArray) -> Scored:
+def known_of(windows: WindowSet, scores: Float64Array) -> Scored:
     """Scores (N,) with what is known of their windows.
 
     Raises InputError if a score is no number.

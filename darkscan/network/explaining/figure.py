@@ -8,26 +8,24 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.network.explaining.explanation import Explanation, FloatArray, Panel
+from darkscan.network.explaining.explanation import Explanation, Panel
 from darkscan.network.figures import equalised, png
-from darkscan.pipeline.core.scan import Pixels
+from darkscan.pipeline.core.arrays import Float32Array, Pixels, UInt8Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Grey = npt.NDArray[np.uint8]
-Colour = npt.NDArray[np.uint8]
 
 _HEAT_SHARE = 0.55  # of the colour: enough to be read, little enough to see the scratch
 
 
-def raw_view(window: Pixels, full_scale: float) -> Grey:
+def raw_view(window: Pixels, full_scale: float) -> UInt8Array:
     """The window (H, W) as the camera gave it: black is 0, white its full scale."""
-    view: Grey = np.rint(window * (255.0 / full_scale)).clip(0, 255).astype(np.uint8)
+    view: UInt8Array = np.rint(window * (255.0 / full_scale)).clip(0, 255).astype(np.uint8)
     return view
 
 
-def overlay(view: Grey, heat: npt.NDArray[Any], low: float, high: float) -> Colour:
+def overlay(view: UInt8Array, heat: npt.NDArray[Any], low: float, high: float) -> UInt8Array:
     """A view (H, W) under a heat map (h, w), as RGB (H, W, 3); low is dark, high is light.
 
     The map's cells are laid over the whole view, smoothly; equal ``low`` and ``high``
@@ -43,7 +41,7 @@ def overlay(view: Grey, heat: npt.NDArray[Any], low: float, high: float) -> Colo
     return np.rint(mixed).astype(np.uint8)
 
 
-def mosaic(tiles: list[Colour]) -> Colour:
+def mosaic(tiles: list[UInt8Array]) -> UInt8Array:
     """Four equal tiles (H, W, 3) in two rows, thin white lines between."""
     first, second, third, fourth = tiles
     height, width, _ = first.shape
@@ -115,7 +113,7 @@ def draw(
 
 
 def _rows_of(
-    explanation: Explanation, views: Sequence[Grey], panels: Collection[Panel]
+    explanation: Explanation, views: Sequence[UInt8Array], panels: Collection[Panel]
 ) -> Iterator[_Row]:
     name = explanation.network
     if Panel.CAM in panels:
@@ -132,7 +130,9 @@ def _rows_of(
             yield _Row(label, _groups_painter(groups, views))
 
 
-def _cam_painter(explanation: Explanation, views: Sequence[Grey]) -> Callable[["Axes", int], None]:
+def _cam_painter(
+    explanation: Explanation, views: Sequence[UInt8Array]
+) -> Callable[["Axes", int], None]:
     def paint(axes: "Axes", column: int) -> None:
         cam = explanation.cam[column]
         _show(axes, overlay(views[column], cam, 0.0, float(cam.max())))
@@ -141,7 +141,7 @@ def _cam_painter(explanation: Explanation, views: Sequence[Grey]) -> Callable[["
     return paint
 
 
-def _map_painter(maps: FloatArray, views: Sequence[Grey]) -> Callable[["Axes", int], None]:
+def _map_painter(maps: Float32Array, views: Sequence[UInt8Array]) -> Callable[["Axes", int], None]:
     def paint(axes: "Axes", column: int) -> None:
         low, high = float(maps[column].min()), float(maps[column].max())
         _show(axes, overlay(views[column], maps[column], low, high))
@@ -150,7 +150,7 @@ def _map_painter(maps: FloatArray, views: Sequence[Grey]) -> Callable[["Axes", i
     return paint
 
 
-def _bars_painter(weights: FloatArray) -> Callable[["Axes", int], None]:
+def _bars_painter(weights: Float32Array) -> Callable[["Axes", int], None]:
     def paint(axes: "Axes", column: int) -> None:
         values = weights[column]
         axes.bar(np.arange(len(values)), values, width=1.0, color="tab:blue")
@@ -162,7 +162,9 @@ def _bars_painter(weights: FloatArray) -> Callable[["Axes", int], None]:
     return paint
 
 
-def _groups_painter(groups: FloatArray, views: Sequence[Grey]) -> Callable[["Axes", int], None]:
+def _groups_painter(
+    groups: Float32Array, views: Sequence[UInt8Array]
+) -> Callable[["Axes", int], None]:
     def paint(axes: "Axes", column: int) -> None:
         four = groups[column]
         high = float(four.max())
@@ -171,7 +173,7 @@ def _groups_painter(groups: FloatArray, views: Sequence[Grey]) -> Callable[["Axe
     return paint
 
 
-def _show(axes: "Axes", image: Grey) -> None:
+def _show(axes: "Axes", image: UInt8Array) -> None:
     axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
 
 

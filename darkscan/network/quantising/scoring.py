@@ -8,9 +8,9 @@ import numpy.typing as npt
 import onnxruntime
 
 from darkscan.network.quantising.windows import Tick, silent
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.brightness import gains_and_offsets, window_extrema
 from darkscan.pipeline.core.grid import window_origins
-from darkscan.pipeline.core.scan import Pixels
 
 WINDOW_PX, STRIDE_PX = 256, 128
 _BATCH = 16

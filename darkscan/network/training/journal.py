@@ -5,11 +5,10 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 
-from darkscan.network.batches import Labels
 from darkscan.network.figures import png
 from darkscan.network.training.checkpoint import Row
-from darkscan.network.training.scoring import Logits
 from darkscan.network.validation import precision_and_recall
+from darkscan.pipeline.core.arrays import Float32Array
 from darkscan.pipeline.core.files import write_atomically, write_together
 
 _INCHES = (6.4, 4.8)
@@ -40,7 +39,7 @@ def draw_log(history: list[Row]) -> bytes:
     return png(figure)
 
 
-def draw_precision_and_recall(logits: Logits, labels: Labels, row: Row) -> bytes:
+def draw_precision_and_recall(logits: Float32Array, labels: Float32Array, row: Row) -> bytes:
     """The curve over all thresholds, with the chosen one. Raises ModuleNotFoundError."""
     from matplotlib.figure import Figure
 
@@ -76,7 +75,7 @@ class Journal:
         self._plots = plots
 
     def write(
-        self, history: list[Row], labels: Labels, logits: Logits, seconds_left: float
+        self, history: list[Row], labels: Float32Array, logits: Float32Array, seconds_left: float
     ) -> None:
         """Files and tells a validation, the last row of ``history``.
 

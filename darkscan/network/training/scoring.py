@@ -8,7 +8,6 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from darkscan.network.batches import Labels, Windows
 from darkscan.network.modules import GREY_RANGE
 from darkscan.network.validation import (
     area_under_curve,
@@ -16,8 +15,7 @@ from darkscan.network.validation import (
     figures,
     threshold_for_precision,
 )
-
-Logits = npt.NDArray[np.float32]
+from darkscan.pipeline.core.arrays import Float32Array, Pixels
 
 
 class ValidationWindows(NamedTuple):
@@ -26,8 +24,8 @@ class ValidationWindows(NamedTuple):
     Or images with the labels of all their windows; others than 0 and 1 judge nothing.
     """
 
-    windows: Windows
-    labels: Labels
+    windows: Pixels
+    labels: Float32Array
     full_scale: float
 
     @property
@@ -38,8 +36,8 @@ class ValidationWindows(NamedTuple):
 
 @torch.inference_mode()
 def score(
-    network: nn.Module, windows: Windows, batch: int = 64, full_scale: float = GREY_RANGE
-) -> Logits:
+    network: nn.Module, windows: Pixels, batch: int = 64, full_scale: float = GREY_RANGE
+) -> Float32Array:
     """Logits (N,) of windows (N, 256, 256) in grey levels, where the network is.
 
     A dense network also takes larger images, and gives logits of all their windows.
@@ -56,7 +54,7 @@ def score(
 
 def validate(
     network: nn.Module, judged: ValidationWindows, precision: float
-) -> tuple[dict[str, float], Labels, Logits]:
+) -> tuple[dict[str, float], Float32Array, Float32Array]:
     """The figures of a network at the lowest threshold of that precision.
 
     And the labels and logits they are of.

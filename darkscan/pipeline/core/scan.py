@@ -5,9 +5,9 @@ from enum import IntFlag
 from typing import Literal, Protocol, Self
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.geometry import PixelToStage
 from darkscan.pipeline.core.units import (
     ElementMm,
@@ -136,9 +136,6 @@ class FrameMeta(BaseModel):
         if self.flags and not reasons:
             reasons = [f"flags {self.flags}"]
         return "; ".join(reasons) + (f" ({self.note})" if self.note and reasons else "")
-
-
-Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 
 class FrameSource(Protocol):

@@ -17,8 +17,8 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.errors import InputError, StorageError
-from darkscan.pipeline.core.scan import Pixels
 from darkscan.pipeline.core.units import FrameId
 from darkscan.pipeline.transport.messages import FrameRef
 

@@ -11,10 +11,9 @@ import numpy as np
 
 from darkscan.centrelines import find_centrelines
 from darkscan.inference import Backend, FrameWindows, Pending, Seen, scores_in_context
-from darkscan.inference.backend import FloatArray
 from darkscan.inference.opening import stacked, unstacked
+from darkscan.pipeline.core.arrays import Float32Array, Pixels
 from darkscan.pipeline.core.frame_results import Centrelines, ModelInfo
-from darkscan.pipeline.core.scan import Pixels
 from darkscan.pipeline.transport.messages import Prepared
 
 _MOST_FAILURES = 3
@@ -39,7 +38,7 @@ class Classified(NamedTuple):
     has its own share.
     """
 
-    scores: FloatArray
+    scores: Float32Array
     centrelines: Centrelines
     started_ns: int
     finished_ns: int

@@ -9,8 +9,8 @@ from secrets import token_hex
 from typing import NamedTuple
 
 from darkscan.inference.opening import Calls
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.errors import DarkscanError
-from darkscan.pipeline.core.scan import Pixels
 from darkscan.pipeline.transport.messages import (
     Capacity,
     FrameRef,

@@ -10,10 +10,10 @@ import zmq
 from darkscan.inference import Backend, file_hash
 from darkscan.inference.backend import FetchesFrames
 from darkscan.inference.opening import set_up
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.frame_results import FrameResult, Stamp
 from darkscan.pipeline.core.recipe import Processes
-from darkscan.pipeline.core.scan import Pixels
 from darkscan.pipeline.running.specification import RING_NAME, RunSpec
 from darkscan.pipeline.transport.links import DeskClient, Outbox
 from darkscan.pipeline.transport.messages import Failed, Prepared, describe
