@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from darkscan.network.dense import NODE_PX, interpolated
+from darkscan.network.fields import NODE_PX, interpolated
 
 _SPACING = 4  # statistics are taken on every fourth pixel of every fourth row
 _BACKGROUND_CELL = 8  # of those: the background is followed on a grid of 32 pixels
