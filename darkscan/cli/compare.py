@@ -140,7 +140,7 @@ def _compare(
     from darkscan.network.classical.figure import Column, equalised_tile, marks_tile, raw_tile
     from darkscan.network.classical.marked_windows import label_windows
     from darkscan.network.classical.table import Scored
-    from darkscan.network.validation import area_under_curve
+    from darkscan.network.metrics import area_under_curve
 
     pixels = frame.pixels
     origins = window_origins((pixels.shape[0], pixels.shape[1]), WINDOW_PX, STRIDE_PX)

@@ -262,7 +262,7 @@ def _model_in_use(
     detector: _Detector, evaluation: "Evaluation", validation: "Scored | None"
 ) -> ModelInfo:
     """Thresholds for a map: the headline's, and one to grow defects by, as export has it."""
-    from darkscan.network.validation import threshold_for_false_positives
+    from darkscan.network.metrics import threshold_for_false_positives
 
     threshold = min(max(evaluation.headline.threshold, 0.0), 1.0)
     own = detector.own

@@ -8,14 +8,14 @@ import numpy.typing as npt
 
 from darkscan.network.attention_fusion import AttentionFusionNetwork
 from darkscan.network.batches import BatchSource, validation_windows
-from darkscan.network.modules import GREY_RANGE
-from darkscan.network.training import ValidationWindows, score
-from darkscan.network.validation import (
+from darkscan.network.metrics import (
     Figures,
     area_under_curve,
     figures,
     threshold_for_false_positives,
 )
+from darkscan.network.modules import GREY_RANGE
+from darkscan.network.training import ValidationWindows, score
 from darkscan.pipeline.core.arrays import Float32Array
 
 

@@ -7,8 +7,8 @@ import onnxruntime
 import pytest
 
 from darkscan.inference import FrameWindows, OnnxRuntimeBackend, scores_in_context, see
+from darkscan.network.metrics import figures
 from darkscan.network.quantising import open_model, score_windows
-from darkscan.network.validation import figures
 from darkscan.simulation.element.crops import training_crops
 from darkscan.simulation.element.looks import WindowPreset
 from tests.network.streaks import IMAGES, WINDOW, streaked

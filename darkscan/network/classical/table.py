@@ -9,7 +9,7 @@ import numpy as np
 
 from darkscan.network.classical.marked_windows import WindowLabels
 from darkscan.network.classical.method import Scores
-from darkscan.network.validation import area_under_curve, figures
+from darkscan.network.metrics import area_under_curve, figures
 from darkscan.pipeline.core.arrays import Mask
 
 POOLED = "all frames"

@@ -15,15 +15,10 @@ from darkscan.network.evaluation.breakdown import (
     recall_by_band,
     recall_by_kind,
 )
-from darkscan.network.evaluation.intervals import (
-    Bootstrap,
-    Estimate,
-    Ranking,
-    Share,
-    ratio,
-)
+from darkscan.network.evaluation.intervals import Bootstrap, Estimate, Share
 from darkscan.network.evaluation.thresholds import OPERATING_POINTS, Rule
 from darkscan.network.evaluation.windows import Scored
+from darkscan.network.metrics import Ranking, ratio
 from darkscan.pipeline.core.arrays import Float64Array
 from darkscan.pipeline.core.errors import InputError
 
@@ -169,7 +164,7 @@ def evaluate(
         by_length_px=recall_by_band(seen, at, seen.length_px, LENGTH_EDGES_PX),
         by_snr=recall_by_band(test, at, test.snr, SNR_EDGES),
         false_alarms=false_alarms(seen, at),
-        curve=_curve(ranking, len(seen)),
+        curve=_curve(ranking),
         **areas,
     )
 
@@ -182,7 +177,7 @@ def _operating_point(
 
     def figures(weights: Float64Array) -> dict[str, Float64Array]:
         hits, false, missed, clean = (weights @ cells.astype(np.float64)).T
-        # As network.validation has it: without any positive, precision is 1.
+        # As network.metrics has it: without any positive, precision is 1.
         precision = ratio(hits, hits + false)
         precision[(hits + false) == 0] = 1.0
         return {
@@ -210,11 +205,9 @@ def _operating_point(
     )
 
 
-def _curve(ranking: Ranking, count: int) -> Curve:
-    scratches, backgrounds = (side[0] for side in ranking.counts(np.ones((1, count))))
-    hits = np.cumsum(scratches)
-    precision = hits / (hits + np.cumsum(backgrounds))
-    recall = hits / hits[-1]
+def _curve(ranking: Ranking) -> Curve:
+    hits, called = ranking.hits_and_calls()
+    precision, recall = hits / called, hits / hits[-1]
     # Evenly by recall: a file of every step of a large split would be of no use.
     wanted = np.searchsorted(recall, np.linspace(0, 1, _CURVE_STEPS))
     kept = np.unique(np.append(np.minimum(wanted, len(recall) - 1), len(recall) - 1))

@@ -1,13 +1,12 @@
-"""Figures with their 95 % intervals: bootstrapped by source image, or Wilson's."""
+"""Figures with their 95 % intervals: bootstrapped by source image, Wilson's, or Byar's."""
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from darkscan.pipeline.core.arrays import Float64Array, Mask, TextArray
+from darkscan.pipeline.core.arrays import Float64Array, TextArray
 
 RESAMPLES = 1000
 SEED = 20_260
@@ -46,6 +45,14 @@ class Share:
         reach = _Z * math.sqrt(share * (1 - share) / self.count + spread / (4 * self.count))
         low, high = ((middle + side * reach) / (1 + spread) for side in (-1, 1))
         return Estimate(share, max(0.0, low), min(1.0, high))
+
+
+def poisson_rate(count: int, area: float) -> Estimate:
+    """A count by area, with Byar's interval of a Poisson mean (Breslow and Day, 1987, eq. 2.10)."""
+    low = count * (1 - 1 / (9 * count) - _Z / (3 * math.sqrt(count))) ** 3 if count else 0.0
+    more = count + 1
+    high = more * (1 - 1 / (9 * more) + _Z / (3 * math.sqrt(more))) ** 3
+    return Estimate(count / area, max(0.0, low) / area, high / area)
 
 
 class Bootstrap:
@@ -105,51 +112,3 @@ def _percentiles(value: float, drawn: Float64Array) -> Estimate:
         return Estimate(value, math.nan, math.nan)
     low, high = np.percentile(drawn, _LEVEL)
     return Estimate(value, float(low), float(high))
-
-
-@dataclass(frozen=True, eq=False)
-class Ranking:
-    """Windows ordered by score, highest first, with equal scores as one step of a curve."""
-
-    order: npt.NDArray[np.int64]
-    starts: npt.NDArray[np.int64]
-    labels: Float64Array
-    scores: Float64Array
-    """(steps,) the score of each step."""
-
-    @classmethod
-    def of(cls, scores: Float64Array, labels: Mask) -> "Ranking":
-        """Ranks (N,) scores with their labels."""
-        order = np.argsort(-scores, kind="stable")
-        ranked = scores[order]
-        starts = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1]))
-        return cls(order, starts, labels[order].astype(np.float64), ranked[starts])
-
-    def counts(self, weights: Float64Array) -> tuple[Float64Array, Float64Array]:
-        """Scratches and backgrounds at each step, (R, steps) each, of weights (R, N)."""
-        ranked = weights[:, self.order]
-        positive = ranked * self.labels
-        return (
-            np.add.reduceat(positive, self.starts, axis=1),
-            np.add.reduceat(ranked - positive, self.starts, axis=1),
-        )
-
-    def area_under_curve(self, weights: Float64Array) -> Float64Array:
-        """(R,) the chance that a scratch outscores a background; ties count half."""
-        scratches, backgrounds = self.counts(weights)
-        total = backgrounds.sum(axis=1)
-        beaten = total[:, None] - np.cumsum(backgrounds, axis=1) + backgrounds / 2
-        return ratio((scratches * beaten).sum(axis=1), scratches.sum(axis=1) * total)
-
-    def average_precision(self, weights: Float64Array) -> Float64Array:
-        """(R,) the sum over steps of precision times the recall gained there."""
-        scratches, backgrounds = self.counts(weights)
-        hits = np.cumsum(scratches, axis=1)
-        precision = ratio(hits, hits + np.cumsum(backgrounds, axis=1))
-        gained = (scratches * np.nan_to_num(precision)).sum(axis=1)
-        return ratio(gained, scratches.sum(axis=1))
-
-
-def ratio(above: Float64Array, below: Float64Array) -> Float64Array:
-    """``above / below``, NaN where nothing is below."""
-    return np.divide(above, below, out=np.full_like(above, np.nan), where=below > 0)

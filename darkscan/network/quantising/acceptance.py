@@ -7,16 +7,16 @@ from typing import NamedTuple
 
 import onnx
 
-from darkscan.network.quantising.model import Target, add_metadata, is_dense, load_model, quantise
-from darkscan.network.quantising.scoring import open_model, score_windows
-from darkscan.network.quantising.windows import StatedWindows, Tick, silent
-from darkscan.network.validation import (
+from darkscan.network.metrics import (
     Figures,
     Scores,
     area_under_curve,
     figures,
     threshold_for_false_positives,
 )
+from darkscan.network.quantising.model import Target, add_metadata, is_dense, load_model, quantise
+from darkscan.network.quantising.scoring import open_model, score_windows
+from darkscan.network.quantising.windows import StatedWindows, Tick, silent
 from darkscan.pipeline.core.errors import DarkscanError, InputError
 from darkscan.pipeline.core.files import write_atomically
 
