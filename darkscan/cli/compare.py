@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.cli.options import checked_threads, model_file, require_writable
+from darkscan.cli.options import add_force_option, checked_threads, model_file, require_new
 from darkscan.cli.progress import progress_bar, say
 from darkscan.inference.scoring import ModelScorer
 from darkscan.pipeline.core.arrays import Pixels
@@ -95,12 +95,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--threads", type=int, help="of the networks (default: all cores)")
     parser.add_argument("--out", type=Path, required=True, help="the folder to write into")
+    add_force_option(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    require_writable(arguments.out / _FIGURE)
+    files = (arguments.out / name for name in (_FIGURE, _CSV, _MARKDOWN))
+    require_new(*files, force=arguments.force)
     methods = _methods(arguments)
     frames = _frames(arguments)
     columns: list[Column] = []

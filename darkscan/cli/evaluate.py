@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from darkscan.cli.options import checked_threads, model_file, require_writable
+from darkscan.cli.options import add_force_option, checked_threads, model_file, require_new
 from darkscan.cli.progress import progress_bar, say
 from darkscan.inference.scoring import ModelScorer
 from darkscan.pipeline.core.errors import ExitCode, InputError
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from darkscan.network.evaluation.report import DataSummary
     from darkscan.network.evaluation.tables import TableNumber
 
+_REPORT, _METRICS = "report.md", "metrics.json"
+_CURVES, _OVER_SNR = "precision-recall.png", "recall-over-snr.png"
 _VALIDATION = "validation"
 _GROW_RATE = 2e-2  # of validation's backgrounds may reach the threshold to grow, as in export
 _MOST_SCANS = 1000
@@ -102,6 +104,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--images", type=Path, metavar="DIR", help="where images lie that are not simulated"
     )
     parser.add_argument("--threads", type=int, help="of the network (default: all cores)")
+    add_force_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -138,7 +141,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     if arguments.table:
         say(f"table: {arguments.out / f'table-{arguments.table}.md'}")
-    say(f"report: {arguments.out / 'report.md'}")
+    say(f"report: {arguments.out / _REPORT}")
     return ExitCode.OK
 
 
@@ -160,7 +163,7 @@ def _check(arguments: argparse.Namespace) -> None:
         raise InputError("is laid out from checkpoints: --checkpoint NAME=FILE", field="--table")
     if arguments.in_frames and arguments.model is None:
         raise InputError("is for a model file: export the checkpoint", field="--in-frames")
-    require_writable(arguments.out / "report.md")
+    require_new(*(arguments.out / name for name in _names(arguments.table)), force=arguments.force)
 
 
 def _detectors(arguments: argparse.Namespace, threads: int) -> Iterator[_Detector]:
@@ -291,6 +294,12 @@ def _map_elements(detector: _Detector, model: ModelInfo, count: int) -> "DefectF
         return measure(inspect_elements(count, detector.scorer, model, show))
 
 
+def _names(number: "TableNumber | None") -> list[str]:
+    """The names of all files that a report may have."""
+    tables = [] if number is None else [f"table-{number}.md", f"table-{number}.json"]
+    return [_REPORT, _METRICS, _CURVES, _OVER_SNR, *tables]
+
+
 def _files(
     evaluations: "Sequence[Evaluation]",
     elements: "dict[str, DefectFigures]",
@@ -307,15 +316,15 @@ def _files(
         rows = lay_out(number, evaluations)
         files[f"table-{number}.md"] = to_markdown(number, rows, data).encode()
         files[f"table-{number}.json"] = _json(to_json(number, rows, data))
-    files["precision-recall.png"] = precision_recall(evaluations)
-    pictures = ["precision-recall.png"]
+    files[_CURVES] = precision_recall(evaluations)
+    pictures = [_CURVES]
     by_snr = recall_over_snr(evaluations)
     if by_snr is not None:
-        files["recall-over-snr.png"] = by_snr
-        pictures.append("recall-over-snr.png")
+        files[_OVER_SNR] = by_snr
+        pictures.append(_OVER_SNR)
     metrics = {"data": data, "detectors": evaluations, "elements": elements}
-    files["metrics.json"] = _json(plain(metrics))
-    files["report.md"] = markdown(evaluations, data, pictures, elements).encode()
+    files[_METRICS] = _json(plain(metrics))
+    files[_REPORT] = markdown(evaluations, data, pictures, elements).encode()
     return files
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from darkscan.cli.options import require_writable
+from darkscan.cli.options import add_force_option, require_new
 from darkscan.cli.progress import say
 from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.defect_map import DefectMap
@@ -80,18 +80,16 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--show", default=",".join(_PANELS), metavar="PANELS", help="some of %(default)s"
     )
     parser.add_argument("--out", type=Path, required=True, help="the PNG to write")
-    parser.add_argument("--force", action="store_true", help="overwrite an existing file")
+    add_force_option(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     out: Path = arguments.out
-    if out.exists() and not (arguments.force and out.is_file()):
-        raise InputError("exists already; --force overwrites files", file=out, field="--out")
     if out.suffix.lower() != ".png":
         raise InputError("must end in .png", file=out, field="--out")
-    require_writable(out)
+    require_new(out, force=arguments.force)
     panels = _panels(arguments.show)
     of_defect = _wants_defect(arguments)
     # Torch takes seconds to load: what is wrong with the command is told before.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.cli.options import checked_threads, model_file, require_writable
+from darkscan.cli.options import add_force_option, checked_threads, model_file, require_new
 from darkscan.cli.progress import progress_bar, say
 from darkscan.inference.scoring import ModelScorer, score_image
 from darkscan.pipeline.core.errors import ExitCode, InputError, StorageError
@@ -59,6 +59,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="the camera's largest grey level (default: 255 for 8-bit images, for others that "
         "of the least of 10, 12, 14 and 16 bits that holds the highest level)",
     )
+    add_force_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -67,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     from darkscan.drivers.images import Mosaic
 
     outputs = _outputs(arguments.images, arguments.out)
-    require_writable(arguments.out)
+    require_new(*outputs, force=arguments.force)
     threads = checked_threads(arguments.threads)
     with model_file(arguments.model) as model:
         scorer = ModelScorer(model, threads=threads)
