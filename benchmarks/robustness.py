@@ -48,8 +48,8 @@ from darkscan.network.datasets.facts import CELL_PX
 from darkscan.network.datasets.masks import MaskFile, check_stems
 from darkscan.network.evaluation import degradations as physics
 from darkscan.network.evaluation.degradations import CONDITIONS, PITCHES, Condition, Grey
-from darkscan.network.figures import png
 from darkscan.network.metrics import area_under_curve
+from darkscan.network.pictures import png
 from darkscan.pipeline.core.arrays import Mask, Pixels
 from darkscan.pipeline.core.errors import ExitCode, InputError, StorageError
 from darkscan.pipeline.core.files import write_together

@@ -219,7 +219,7 @@ def _checkpoint(text: str, threads: int) -> "FrameMethod":
     if not (name and equals and file):
         raise InputError(f"must be like NAME=FILE, is {text!r}", field="--checkpoint")
     from darkscan.network.classical import WINDOW_PX, NetworkMethod
-    from darkscan.network.evaluation.scoring import NetworkScorer
+    from darkscan.network.evaluation.network_scorer import NetworkScorer
 
     scorer = NetworkScorer(Path(file), threads=threads)
 

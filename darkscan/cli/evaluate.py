@@ -18,7 +18,7 @@ from darkscan.pipeline.core.frame_results import ModelInfo
 from darkscan.pipeline.core.recipe import Inspection
 
 if TYPE_CHECKING:
-    from darkscan.network.evaluation import DataSet, Evaluation, Rule, Scored, Scorer
+    from darkscan.network.evaluation import DataSet, Evaluation, Rule, Scored, Scorer, Terms
     from darkscan.network.evaluation.elements import DefectFigures
     from darkscan.network.evaluation.report import DataSummary
     from darkscan.network.evaluation.tables import TableNumber
@@ -46,13 +46,13 @@ backgrounds reach), a number, or model (the model file's own; the default with -
 
 @dataclass(frozen=True)
 class _Detector:
-    """What is evaluated."""
+    """A model file or a checkpoint to be evaluated."""
 
     name: str
     scorer: "Scorer"
     about: dict[str, Any]
     own: ModelInfo | None
-    """Of a model file: its thresholds."""
+    """A model file's thresholds; None for a checkpoint."""
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -110,7 +110,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    from darkscan.network.evaluation import parse_rule
+    from darkscan.network.evaluation import Terms, parse_rule
     from darkscan.network.evaluation.report import DataSummary, compact
 
     _check(arguments)
@@ -120,13 +120,14 @@ def run(arguments: argparse.Namespace) -> int:
     own = None if detectors[0].own is None else detectors[0].own.threshold
     wanted = arguments.threshold or ("max-f1" if own is None else "model")
     rule = parse_rule(wanted, own)
+    terms = Terms(rule, arguments.split, arguments.snr_limit)
     splits = _splits(data, arguments, rule)
     evaluations: list[Evaluation] = []
     elements: dict[str, DefectFigures] = {}
     for detector in detectors:
         scored = {split: _scored(data, split, detector, arguments) for split in splits}
         off_grid = len(data.split(arguments.split)) - len(scored[arguments.split])
-        evaluations.append(_evaluate(detector, scored, rule, arguments, off_grid))
+        evaluations.append(_evaluate(detector, scored, terms, off_grid))
         if arguments.scans:
             model = _model_in_use(detector, evaluations[-1], scored.get(_VALIDATION))
             elements[detector.name] = _map_elements(detector, model, arguments.scans)
@@ -173,7 +174,7 @@ def _detectors(arguments: argparse.Namespace, threads: int) -> Iterator[_Detecto
             about = {"model": model.info.name, "hash": model.info.hash}
             yield _Detector(file.name, model, about, model.info)
         return
-    from darkscan.network.evaluation.scoring import NetworkScorer
+    from darkscan.network.evaluation.network_scorer import NetworkScorer
     from darkscan.network.evaluation.tables import require_row
     from darkscan.network.variants import DENSE
 
@@ -243,22 +244,13 @@ def _scored(
 def _evaluate(
     detector: _Detector,
     scored: "dict[str, Scored]",
-    rule: "Rule",
-    arguments: argparse.Namespace,
+    terms: "Terms",
     off_grid: int,
 ) -> "Evaluation":
     from darkscan.network.evaluation import evaluate
 
-    return evaluate(
-        detector.name,
-        scored[arguments.split],
-        scored.get(_VALIDATION),
-        rule,
-        split=arguments.split,
-        snr_limit=arguments.snr_limit,
-        about=detector.about,
-        off_grid=off_grid,
-    )
+    test, validation = scored[terms.split], scored.get(_VALIDATION)
+    return evaluate(detector.name, test, validation, terms, about=detector.about, off_grid=off_grid)
 
 
 def _model_in_use(

@@ -97,7 +97,7 @@ class DenseNetwork(AttentionFusionNetwork):
 
     def twin(self) -> "DenseNetwork":
         """Another network of the same shape with the same weights."""
-        twin = DenseNetwork(self.width, name=self.name, **self.parts)
+        twin = DenseNetwork(self.width, name=self.name, parts=self.parts)
         twin.load_state_dict(self.state_dict())
         return twin
 

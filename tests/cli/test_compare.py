@@ -80,7 +80,7 @@ class _BrightnessScorer:
 def test_a_checkpoint_is_one_more_method_under_its_name(
     plate: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scorer = "darkscan.network.evaluation.scoring.NetworkScorer"
+    scorer = "darkscan.network.evaluation.network_scorer.NetworkScorer"
     monkeypatch.setattr(scorer, _BrightnessScorer)
     out = tmp_path / "out"
     arguments = [plate[0], "--mask", plate[1], "--methods", "", "--out", out]
@@ -100,7 +100,7 @@ def test_a_checkpoint_is_one_more_method_under_its_name(
 def test_several_checkpoints_are_several_methods(
     plate: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
 ) -> None:
-    scorer = "darkscan.network.evaluation.scoring.NetworkScorer"
+    scorer = "darkscan.network.evaluation.network_scorer.NetworkScorer"
     monkeypatch.setattr(scorer, _BrightnessScorer)
     out = tmp_path / "out"
     arguments = [plate[0], "--mask", plate[1], "--methods", "", "--out", out]

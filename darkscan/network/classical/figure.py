@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from darkscan.network.classical.levels import eight_bit
-from darkscan.network.figures import png
+from darkscan.network.pictures import png
 from darkscan.pipeline.core.arrays import Mask, Pixels
 
 _T = TypeVar("_T", np.uint8, np.float32)

@@ -17,12 +17,23 @@ from darkscan.pipeline.core.arrays import Float64Array, Mask, Pixels
 
 SIDE_PX = 3
 """How far across a line its two sides are looked at."""
-
+LARGEST_ANGLE = np.radians(12.0)
+LARGEST_OFFSET_PX = 3.0
+LARGEST_GAP_PX = 200.0
+SAMPLE_POINTS = 5
+TRIALS = 1000
+LEAST_INLIERS = 10
+Segments = npt.NDArray[np.float64]
+"""Segments (N, 4): x and y of the one end, x and y of the other, px."""
 # The pixel (y, x) across the line, for lines at 0, 45, 90 and 135 degrees. Along a
 # diagonal, 2 pixels are the nearest to a distance of 3.
 _ACROSS = ((3, 0), (2, 2), (0, 3), (2, -2))
 _GRID_PX = 32
 _ABOVE_LOCAL_MEAN = 5
+_HOUGH_STEP_PX = 1.0
+_HOUGH_STEP_RAD = np.pi / 180
+_HOUGH_VOTES = 160
+_HOUGH_GAP_PX = 100.0
 
 
 @dataclass(frozen=True)
@@ -70,21 +81,22 @@ class Rules:
         return np.asarray(local, dtype=np.float32) + _ABOVE_LOCAL_MEAN
 
 
-Segments = npt.NDArray[np.float64]
-"""Segments (N, 4): x and y of the one end, x and y of the other, px."""
+@dataclass(frozen=True)
+class WeakScratchRules(FrameMethod):
+    """Candidate pixels by four rules, and the straight lines among them.
 
-LARGEST_ANGLE = np.radians(12.0)
-LARGEST_OFFSET_PX = 3.0
-LARGEST_GAP_PX = 200.0
+    A window's score is the number of line pixels in it. The lines are those of the whole
+    frame: in a window that stands alone only lines of 160 px or more are found.
+    """
 
-SAMPLE_POINTS = 5
-TRIALS = 1000
-LEAST_INLIERS = 10
+    rules: Rules
+    seed: int = 0
 
-_HOUGH_STEP_PX = 1.0
-_HOUGH_STEP_RAD = np.pi / 180
-_HOUGH_VOTES = 160
-_HOUGH_GAP_PX = 100.0
+    def examine(self, frame: Pixels, origins: Origins, full_scale: float) -> Findings:
+        """See FrameMethod.examine."""
+        marks = lines_among(self.rules.candidates(eight_bit(frame, full_scale)), self.seed)
+        scores = [np.count_nonzero(window) for window in windows_of(marks, origins)]
+        return Findings(marks, np.array(scores, dtype=np.float64))
 
 
 def lines_among(candidates: Mask, seed: int = 0) -> Mask:
@@ -186,21 +198,3 @@ def _without_gap(places: Float64Array, wanted: int) -> Mask:
 def _draw(image: npt.NDArray[np.uint8], segments: npt.NDArray[np.generic]) -> None:
     for x0, y0, x1, y1 in np.rint(segments.astype(np.float64)).astype(int).tolist():
         cv2.line(image, (x0, y0), (x1, y1), (255,))
-
-
-@dataclass(frozen=True)
-class WeakScratchRules(FrameMethod):
-    """Candidate pixels by four rules, and the straight lines among them.
-
-    A window's score is the number of line pixels in it. The lines are those of the whole
-    frame: in a window that stands alone only lines of 160 px or more are found.
-    """
-
-    rules: Rules
-    seed: int = 0
-
-    def examine(self, frame: Pixels, origins: Origins, full_scale: float) -> Findings:
-        """See FrameMethod.examine."""
-        marks = lines_among(self.rules.candidates(eight_bit(frame, full_scale)), self.seed)
-        scores = [np.count_nonzero(window) for window in windows_of(marks, origins)]
-        return Findings(marks, np.array(scores, dtype=np.float64))

@@ -98,23 +98,37 @@ class Evaluation:
     curve: Curve = field(repr=False)
 
 
+@dataclass(frozen=True)
+class Terms:
+    """The terms on which all detectors of a report are measured."""
+
+    rule: Rule
+    """How the threshold is found."""
+
+    split: str = "test"
+    """The name of the split that is measured."""
+
+    snr_limit: float | None = None
+    """Scratched windows of less matched-filter signal-to-noise are left out: they count
+    neither as missed nor as background."""
+
+
 def evaluate(
     name: str,
     test: Scored,
     validation: Scored | None,
-    rule: Rule,
+    terms: Terms,
     *,
-    split: str = "test",
-    snr_limit: float | None = None,
     about: Mapping[str, Any] | None = None,
     off_grid: int = 0,
 ) -> Evaluation:
     """Chooses the threshold on ``validation`` and measures it on ``test``.
 
-    Scratched windows under ``snr_limit`` are left out of both: neither missed nor
-    background. ``off_grid`` windows of the split are not in ``test``: they are told of,
-    no more. Raises InputError if no scratch is left, or the rule cannot be met.
+    ``name`` and ``about`` describe the detector. ``off_grid`` windows of the split are not
+    in ``test``; the evaluation only mentions them. Raises InputError if no scratch is left,
+    or the rule cannot be met.
     """
+    rule, split, snr_limit = terms.rule, terms.split, terms.snr_limit
     outside = test.below(snr_limit)
     seen = test.of(~outside)
     if not seen.labels.any():

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from darkscan.network.figures import png
 from darkscan.network.metrics import precision_and_recall
+from darkscan.network.pictures import png
 from darkscan.network.training.checkpoint import Row
 from darkscan.pipeline.core.arrays import Float32Array
 from darkscan.pipeline.core.files import write_atomically, write_together

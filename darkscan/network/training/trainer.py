@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,8 @@ from darkscan.network.training.options import TrainingOptions
 from darkscan.network.training.ranks import Ranks
 from darkscan.network.variants import build, loss_of
 from darkscan.pipeline.core.errors import DarkscanError
+
+_Module = TypeVar("_Module", bound=nn.Module)
 
 _WARMING = 10  # steps in which the running average lengthens to ten elevenths of the past
 
@@ -62,8 +64,7 @@ class Trainer:
     @property
     def averaged(self) -> nn.Module:
         """The network of the averaged weights, in evaluation mode."""
-        averaged: nn.Module = self._average.module
-        return averaged
+        return self._average.module
 
     def start(self, weights: Weights) -> None:
         """Replaces the random first weights."""
@@ -129,7 +130,7 @@ def _running(
     def update(averaged: Any, current: Any, count: Tensor | int) -> None:
         steps = int(count)
         decay = min(options.average_decay, steps / (steps + _WARMING))
-        get_ema_multi_avg_fn(decay)(averaged, current, count)
+        get_ema_multi_avg_fn(decay)(averaged, current, count)  # type: ignore[no-untyped-call]
 
     return update
 
@@ -153,7 +154,7 @@ def _multiplies_bfloat16(device: torch.device) -> bool:
     return device.type == "cpu" and supported is not None and bool(supported())
 
 
-def _placed(network: nn.Module, device: torch.device) -> nn.Module:
+def _placed(network: _Module, device: torch.device) -> _Module:
     network.to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
