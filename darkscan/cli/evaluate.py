@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _REPORT, _METRICS = "report.md", "metrics.json"
 _CURVES, _OVER_SNR = "precision-recall.png", "recall-over-snr.png"
 _VALIDATION = "validation"
-_GROW_RATE = 2e-2  # of validation's backgrounds may reach the threshold to grow, as in export
+_GROW_RATE = 2e-2  # the share of backgrounds that may reach the lower threshold, as in export
 _MOST_SCANS = 1000
 
 _EPILOG = """\

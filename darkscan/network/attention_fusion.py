@@ -107,13 +107,13 @@ class AttentionFusionNetwork(nn.Module):
         return self.loss(logits, batch.labels, lines, batch.lines)
 
     @staticmethod
-    def loss(logits: Tensor, labels: Tensor, lines: Tensor | None, truth: Tensor) -> Tensor:
+    def loss(logits: Tensor, labels: Tensor, lines: Tensor | None, cells: Tensor) -> Tensor:
         """The loss of logits (N,) with their labels, and of a line head's cells (N, h, w)."""
         entropy = nn.functional.binary_cross_entropy_with_logits
         loss = entropy(logits, labels)
         if lines is not None:
             weight = lines.new_tensor(_LINE_CELLS_WEIGHT)
-            loss = loss + _LINE_LOSS * entropy(lines, truth, pos_weight=weight)
+            loss = loss + _LINE_LOSS * entropy(lines, cells, pos_weight=weight)
         return loss
 
     @staticmethod

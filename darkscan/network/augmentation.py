@@ -18,12 +18,12 @@ from darkscan.simulation.element.looks import WINDOW_PX
 
 ORIENTATIONS = 8
 _MIRRORED = 4  # orientations from here on are transposed before they are turned
-_DEEP_SHARE = 0.3  # of windows, shown as a deeper camera's
+_DEEP_SHARE = 0.3  # the share of windows that are shown as a deeper camera's
 _MOST_FULL_SCALE = 40.0  # times the window's: a 16-bit camera's weak light fills a 40th
-_CHANGED_SHARE = 0.5  # of windows, for each of the changes of brightness
+_CHANGED_SHARE = 0.5  # the share of windows that each change of brightness meets
 _LEAST_GAIN, _MOST_GAIN = 0.7, 1.4
 _MOST_GRADIENT = 6.0  # sigmas of the noise, from the middle of the window to its corner
-_MOST_NOISE = 0.5  # of the noise that is there: contrast over noise falls by a ninth at most
+_MOST_NOISE = 0.5  # times the noise there is: contrast to noise falls by a ninth at most
 _SIGMA_PER_MAD = 1.4826
 
 

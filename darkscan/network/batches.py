@@ -47,7 +47,7 @@ class Drawn(NamedTuple):
 
 
 class Source(Protocol):
-    """Where windows come from. It is sent to other processes: keep it small."""
+    """A source of windows. It is sent to other processes: keep it small."""
 
     @property
     def full_scale(self) -> float:
@@ -59,10 +59,10 @@ class Source(Protocol):
 
     @property
     def description(self) -> str:
-        """What it is, in a few words."""
+        """The name of the source, in a few words."""
 
     def fingerprint(self, seed: int) -> str:
-        """A SHA-256 that tells whether it still gives the windows that it gave."""
+        """A SHA-256 that changes when the source gives other windows than before."""
 
     def draw(self, seed: int, step: int, size: int, share: range, contrast: float) -> Drawn:
         """The windows at the places ``share`` of the batch of ``size`` for ``step``."""
@@ -77,7 +77,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Batch:
-    """What a network is trained on in one step.
+    """The windows and labels of one training step.
 
     ``windows`` (N, 256, 256) uint8, or int32 for deeper cameras, in grey levels of a camera
     that gives at most ``full_scale`` (N, 1, 1); ``labels`` (N,) from 0 for clean to 1 for

@@ -72,7 +72,7 @@ class DenseNetwork(AttentionFusionNetwork):
     def logits_and_lines(
         self, windows: Tensor, gains: Tensor, offsets: Tensor, full_scale: Tensor
     ) -> tuple[Tensor, Tensor | None]:
-        """Of windows (N, 256, 256), each an image of its own: without what lies around it."""
+        """Logits (N,) of windows (N, 256, 256), and their cells'; each is an image of its own."""
         first = torch.zeros((1, 2), dtype=torch.int64, device=windows.device)
         logits, lines = self.see(windows, first, gains[:, None], offsets[:, None], full_scale)
         return logits.squeeze(1), lines
@@ -115,7 +115,7 @@ def adjusted_grid(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def line_windows(lines: Tensor, origins: Tensor) -> Tensor:
-    """Of a map of cells (H/8, W/8), each window's (N, 32, 32); origins (N, 2) in pixels."""
+    """Each window's part (N, 32, 32) of a map of cells (H/8, W/8); origins (N, 2) in pixels."""
     width = lines.shape[1]
     first = _nearest(origins, CELL)
     along = torch.arange(_WINDOW_CELLS, device=lines.device)
@@ -152,7 +152,7 @@ def _means(features: Tensor, steps: Tensor) -> Tensor:
 
 
 def _maxima(features: Tensor, steps: Tensor) -> Tensor:
-    """As ``_means``, the largest."""
+    """As ``_means``, but the largest features in place of their average."""
     pool, side = nn.functional.max_pool2d, _WINDOW_STEPS
     return _picked(pool(pool(features, (side, 1), 1), (1, side), 1), steps)
 

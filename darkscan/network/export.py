@@ -45,10 +45,10 @@ OUTPUT_NAMES = ("logits", "scores", "lines")  # the last only with a line head
 
 @dataclass(frozen=True)
 class ModelConventions:
-    """What the file says of itself, beside what the network and this module know."""
+    """The facts that a model file states beside those that its network states."""
 
-    threshold: float  # of the score, at or above which a window is a scratch
-    grow_threshold: float  # at or above which a window continues a scratch that it overlaps
+    threshold: float  # the score at or above which a window is a scratch
+    grow_threshold: float  # the score from which a window continues a scratch it overlaps
     training_data: str  # in words
     training_data_hash: str
     training_seed: int

@@ -1,4 +1,4 @@
-"""Where to put the thresholds: few false windows in a whole frame, and what that costs."""
+"""The operating point of a network: thresholds that let few false windows of a frame pass."""
 
 import functools
 from collections.abc import Mapping
@@ -37,15 +37,15 @@ class Look:
     windows_an_image: int = 1
 
 
-# Windows of training are several times as crowded as an element's: on simulated elements these
-# rates leave less than one false window in a thousand. The wide look
-# crowds tracks, spikes and smudges together as no optic does: it only bounds the threshold.
+# Training windows are several times as crowded as an element's: on simulated elements these
+# rates leave less than one false window in a thousand. The wide look crowds tracks, spikes and
+# smudges together as no optic does: it only bounds the threshold.
 _RATES: dict[WindowPreset, tuple[float, float]] = {"optic": (5e-3, 2e-2), "wide": (6e-2, 2e-1)}
 LOOKS: dict[str, Look] = {
     preset: Look(functools.partial(training_batch, preset=preset), *rates)
     for preset, rates in _RATES.items()
 }
-# Dense models, which see more, lose less by letting fewer pass.
+# Dense models see more, and lose less when fewer false windows may pass.
 _DENSE_RATES: dict[WindowPreset, tuple[float, float]] = {
     "optic": (3e-3, 1e-2),
     "wide": (4e-2, 1e-1),

@@ -1,4 +1,4 @@
-"""What every picture of the network's room needs: equalised windows, figures as PNG."""
+"""Pictures: windows with their histogram equalised, and figures as PNG."""
 
 import io
 from typing import TYPE_CHECKING

@@ -31,7 +31,7 @@ class SimulatedWindows:
     description: str = "windows of darkscan.simulation.element.windows, preset mixed"
 
     def fingerprint(self, seed: int) -> str:
-        """Of the first windows, at full contrast."""
+        """The hash of the first windows, at full contrast."""
         drawn = self.source(seed, 0, _FINGERPRINTED, 1.0)
         return hashlib.sha256(b"".join(field.tobytes() for field in drawn)).hexdigest()
 
@@ -54,7 +54,7 @@ class SimulatedImages:
     description: str = "images of darkscan.simulation.element.crops, preset mixed"
 
     def fingerprint(self, seed: int) -> str:
-        """Of the first images, at full contrast."""
+        """The hash of the first images, at full contrast."""
         drawn = training_crops(seed, 0, _FINGERPRINTED // 4, 1.0)
         return hashlib.sha256(b"".join(field.tobytes() for field in drawn)).hexdigest()
 

@@ -17,7 +17,7 @@ from darkscan.pipeline.core.arrays import Float32Array, Float64Array, Pixels
 
 DIRECTIONS = 16
 LENGTH_PX = 31
-PERCENTILE = 99.7  # of a window's pixels; a scratch of 100 px by 2 px is 0.3 %
+PERCENTILE = 99.7  # a scratch of 100 px by 2 px is 0.3 % of a window
 
 _LINE_SIGMA_PX = 0.8  # across; a FWHM of 1.9 px, as weak scratches have
 _GABOR_SIGMA_PX = 2.0
@@ -83,6 +83,6 @@ def oriented(kernel: Callable[[Float64Array, Float64Array], Float64Array]) -> li
 
 
 def _percentile(window: npt.NDArray[np.generic]) -> float:
-    # Of 65536 values; np.percentile would interpolate, at ten times the cost.
+    # np.percentile would interpolate between the 65536 values, at ten times the cost.
     place = round(PERCENTILE / 100 * (window.size - 1))
     return float(np.partition(window, place, axis=None)[place])

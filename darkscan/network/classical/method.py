@@ -23,7 +23,7 @@ Origins = npt.NDArray[np.integer]
 
 
 class Findings(NamedTuple):
-    """What a method finds in a frame, and in each of its windows."""
+    """A method's detected pixels (H, W) of a frame, and the scores (N,) of its windows."""
 
     marks: Mask
     scores: Scores

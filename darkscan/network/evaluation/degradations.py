@@ -1,4 +1,4 @@
-"""What cameras, lamps and file formats do to a window, each with its physics.
+"""Degradations of a window by cameras, lamps and file formats, each with its physics.
 
 Every function takes one image as its camera gave it and returns another; none changes its
 argument, none moves a scratch (but those that resample). Amounts in levels are those of an
@@ -181,7 +181,7 @@ def resampled(grey: Grey, factor: float) -> Grey:
 
 def resampled_mask(mask: Mask, factor: float) -> Mask:
     """The mask that goes with ``resampled``: true where a pixel covers any true one."""
-    # Of whole numbers the mean over an area would round a sliver down to nothing.
+    # As whole numbers, the mean over an area would round a sliver down to nothing.
     covered = mask.astype(np.float32)
     way = cv2.INTER_AREA if factor < 1 else cv2.INTER_NEAREST
     scaled = cv2.resize(covered, None, fx=factor, fy=factor, interpolation=way)

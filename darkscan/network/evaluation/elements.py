@@ -17,7 +17,7 @@ _MM2_PER_DM2 = 1e4
 
 @dataclass(frozen=True)
 class DefectFigures:
-    """What the defect maps of simulated elements have of their truth."""
+    """How much of the true scratches the defect maps of simulated elements show."""
 
     elements: int
     area_dm2: float

@@ -50,7 +50,8 @@ class Counts:
     """Scratched windows under the signal-to-noise limit: in no figure but recall by it."""
 
     left_out_found: int
-    """Of these, how many the detector found all the same: many, and the limit is too high."""
+    """How many of these the detector found all the same. If there are many, the limit is too
+    high."""
 
     unknown_snr: int
     """Scratched windows whose signal-to-noise nobody knows: they stay in."""
@@ -71,7 +72,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What one detector does on one split."""
+    """The figures of one detector on one split."""
 
     name: str
     about: Mapping[str, Any]
@@ -92,7 +93,7 @@ class Evaluation:
     by_cnr: tuple[Share, ...]
     by_length_px: tuple[Share, ...]
     by_snr: tuple[Share, ...]
-    """Of all scratched windows, those under the limit as well."""
+    """Recall by signal-to-noise of all scratched windows, those under the limit included."""
 
     false_alarms: tuple[Share, ...]
     curve: Curve = field(repr=False)
@@ -186,11 +187,13 @@ def evaluate(
 def _operating_point(
     rule: Rule, scored: Scored, threshold: float, bootstrap: Bootstrap
 ) -> OperatingPoint:
-    called, truth = scored.scores >= threshold, scored.labels
-    cells = np.stack([called & truth, called & ~truth, ~called & truth, ~called & ~truth], axis=1)
+    called, labels = scored.scores >= threshold, scored.labels
+    outcomes = np.stack(
+        [called & labels, called & ~labels, ~called & labels, ~called & ~labels], axis=1
+    )
 
     def figures(weights: Float64Array) -> dict[str, Float64Array]:
-        hits, false, missed, clean = (weights @ cells.astype(np.float64)).T
+        hits, false, missed, clean = (weights @ outcomes.astype(np.float64)).T
         # As network.metrics has it: without any positive, precision is 1.
         precision = ratio(hits, hits + false)
         precision[(hits + false) == 0] = 1.0
@@ -202,14 +205,14 @@ def _operating_point(
         }
 
     found = bootstrap.estimates(figures)
-    hits, false, missed, clean = cells.sum(axis=0).tolist()
+    hits, false, missed, clean = outcomes.sum(axis=0).tolist()
     for name, part, whole in (
         ("precision", hits, hits + false),
         ("recall", hits, hits + missed),
         ("false_positive_rate", false, false + clean),
     ):
         if whole and part in {0, whole}:
-            # Every draw of all alike is alike: the bootstrap would claim to be certain.
+            # All draws of equal outcomes are equal: the bootstrap would claim to be certain.
             found[name] = Share(name, part, whole).estimate
     return OperatingPoint(
         rule=str(rule),
@@ -222,7 +225,7 @@ def _operating_point(
 def _curve(ranking: Ranking) -> Curve:
     hits, called = ranking.hits_and_calls()
     precision, recall = hits / called, hits / hits[-1]
-    # Evenly by recall: a file of every step of a large split would be of no use.
+    # Steps are kept evenly by recall: the file of a large split would else be too long.
     wanted = np.searchsorted(recall, np.linspace(0, 1, _CURVE_STEPS))
     kept = np.unique(np.append(np.minimum(wanted, len(recall) - 1), len(recall) - 1))
     return Curve(
@@ -233,7 +236,7 @@ def _curve(ranking: Ranking) -> Curve:
 
 
 def plain(value: Any) -> Any:
-    """Nested records as JSON can hold them; what is no number becomes null.
+    """Nested records in JSON's types; NaN and infinity become null.
 
     A Share becomes its name, hits, count and the share with its interval.
     """

@@ -82,7 +82,7 @@ def markdown(
 
 
 def conditions(evaluations: Sequence[Evaluation]) -> list[str]:
-    """What holds for all figures of a report: split, threshold, limit, intervals."""
+    """The conditions of all figures of a report: split, threshold, limit, intervals."""
     first = evaluations[0]
     chosen_on = first.headline.chosen_on
     source = "" if chosen_on is None else f", chosen on {chosen_on}"

@@ -1,4 +1,4 @@
-"""What an evaluation asks of a data set, and the scored windows that it works on."""
+"""The data set that an evaluation needs, and the scored windows that it works on."""
 
 from collections.abc import Callable, Container
 from dataclasses import dataclass
@@ -79,7 +79,7 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """Windows without their pixels: a score each, and what is known of each; all (N,)."""
+    """Windows without their pixels: the score and the known facts of each; all (N,)."""
 
     scores: Float64Array
     labels: Mask
@@ -126,7 +126,7 @@ def score_split(
 
 
 def known_of(windows: WindowSet, scores: Float64Array) -> Scored:
-    """Scores (N,) with what is known of their windows.
+    """Scores (N,) with the facts of their windows.
 
     Raises InputError if a score is no number.
     """

@@ -13,14 +13,14 @@ from darkscan.pipeline.core.geometry import rectangle
 from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 
-_MOST_SHARED = 0.5 + 1e-3  # half a window, to the stage's jitter
+_MOST_SHARED = 0.5 + 1e-3  # half a window, and a margin for the stage's jitter
 
 
 class WindowPlace(NamedTuple):
     """A window of a scan, and where it lies on the element."""
 
     source_index: int
-    """Of its frame in the scan's ``frames``."""
+    """The place of its frame in the scan's ``frames``."""
     frame: int
     """The frame's number."""
     y: int

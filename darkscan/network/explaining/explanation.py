@@ -1,4 +1,4 @@
-"""All that can be shown of what a network made of some windows, without torch's types."""
+"""An explanation: all that can be shown of a network's view of windows, as numpy arrays."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -15,7 +15,7 @@ from darkscan.pipeline.core.arrays import Float32Array, Pixels
 
 
 class Panel(Enum):
-    """What can be shown of a network."""
+    """One view of a network that a figure can show."""
 
     CAM = "cam"
     PLACE = "place"

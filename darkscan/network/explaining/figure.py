@@ -19,7 +19,7 @@ _LABEL_INCHES = 1.5
 _TITLE_INCHES = 0.35
 _DOTS_PER_INCH = 150
 _SMALL = 7
-_HEAT_SHARE = 0.55  # of the colour: enough to be read, little enough to see the scratch
+_HEAT_SHARE = 0.55  # the share of colour in a pixel: enough to read it, and the scratch still shows
 
 
 def draw(

@@ -25,7 +25,7 @@ _BLOCKS = (3, 4, 6, 3)  # ResNet-50
 _STRIDES = (8, 16, 32, 64, 128)
 _PYRAMID_CHANNELS = 256
 _HEAD_DEPTH = 4
-_PRIOR = 0.01  # of an anchor being an object, before training
+_PRIOR = 0.01  # the probability that an anchor is an object, before training
 _FOCUS, _BALANCE = 2.0, 0.25  # the focal loss's gamma and alpha
 _SMOOTH = 1 / 9
 _SCRATCHED = 0.5  # from this label on, a window has a scratch to box
@@ -175,7 +175,7 @@ class RetinaNet(Peer):
 
 def focal_loss(logits: Tensor, truth: Tensor) -> Tensor:
     """The paper's eq. 5 summed over logits and truth (0 or 1) of one shape."""
-    signed = torch.where(truth > 0, logits, -logits)  # of being what it is
+    signed = torch.where(truth > 0, logits, -logits)  # the logit of the true class
     missed = torch.sigmoid(-signed)
     balance = torch.where(truth > 0, _BALANCE, 1 - _BALANCE)
     entropy = binary_cross_entropy_with_logits(logits, truth, reduction="none")
