@@ -27,7 +27,7 @@ from darkscan.drivers.camera.nodes import Nodes, wanted_nodes
 from darkscan.drivers.camera.producer import Connection
 from darkscan.drivers.camera.unpacking import LAYOUTS
 from darkscan.drivers.rig import CameraSettings
-from darkscan.pipeline.core.scan import Pixels
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.units import FrameId
 from darkscan.pipeline.running.specification import RING_NAME, RunFolder
 from darkscan.pipeline.transport.ring import FrameRing

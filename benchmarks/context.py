@@ -21,10 +21,10 @@ from figures import machine
 from darkscan.inference import FrameWindows, OnnxRuntimeBackend, read_conventions, see
 from darkscan.network.datasets.rule import Judge
 from darkscan.network.datasets.simulated import SimulatedImage
-from darkscan.network.validation import area_under_curve, figures
+from darkscan.network.metrics import area_under_curve, figures
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.brightness import gains_and_offsets, window_extrema
 from darkscan.pipeline.core.grid import window_origins
-from darkscan.pipeline.core.scan import Pixels
 
 FRAME, WINDOW, STRIDE = 2048, 256, 128
 

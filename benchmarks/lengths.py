@@ -32,10 +32,11 @@ from darkscan.inference import (
     scores_with_neighbours,
     see,
 )
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.frame_results import FrameResult, Inspected, LedgerSums, ModelInfo
 from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.recipe import Inspection
-from darkscan.pipeline.core.scan import FrameMeta, Pixels
+from darkscan.pipeline.core.scan import FrameMeta
 from darkscan.simulation.element import PRESETS, SimulatedScan, simulate_element, size_of_patch
 from darkscan.simulation.element.comparison import Comparison, TrueScratch, compare
 from darkscan.simulation.element.element_truth import SCRATCH_KINDS, ElementTruth

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from darkscan.network.variants import build
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.grid import window_origins
-from darkscan.pipeline.core.scan import Pixels
 
 WINDOW, STRIDE, BATCH = 256, 128, 32
 PAPER = "torch eager, the paper's network, batch 32"

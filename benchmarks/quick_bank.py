@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from darkscan.network.classical import FilterBank
 from darkscan.network.classical.banks import LENGTH_PX, oriented
-from darkscan.network.classical.levels import FloatImage, in_sigmas
-from darkscan.pipeline.core.scan import Pixels
+from darkscan.network.classical.levels import in_sigmas
+from darkscan.pipeline.core.arrays import Float32Array, Pixels
 
 Kernel = Callable[..., npt.NDArray[np.float64]]
 
@@ -19,7 +19,7 @@ Kernel = Callable[..., npt.NDArray[np.float64]]
 class QuickBank(FilterBank):
     """The line bank, its kernels applied to one Fourier transform of the window."""
 
-    def response(self, frame: Pixels) -> FloatImage:
+    def response(self, frame: Pixels) -> Float32Array:
         """See FilterBank.response; the same but for rounding, in a quarter of the time."""
         reach = LENGTH_PX // 2
         height, width = frame.shape

@@ -42,19 +42,19 @@ from darkscan.network.classical import (
     methods,
     score_windows,
 )
-from darkscan.network.classical.marked_windows import Flags, WindowLabels, label_windows
+from darkscan.network.classical.marked_windows import WindowLabels, label_windows
 from darkscan.network.datasets import Dataset
 from darkscan.network.datasets.facts import CELL_PX
 from darkscan.network.datasets.mask_reading import MaskReader
 from darkscan.network.datasets.masks import check_stems
 from darkscan.network.evaluation import degradations as physics
 from darkscan.network.evaluation.degradations import CONDITIONS, PITCHES, Condition, Grey
-from darkscan.network.figures import png
-from darkscan.network.validation import area_under_curve
+from darkscan.network.metrics import area_under_curve
+from darkscan.network.pictures import png
+from darkscan.pipeline.core.arrays import Mask, Pixels
 from darkscan.pipeline.core.errors import ExitCode, InputError, StorageError
 from darkscan.pipeline.core.files import write_together
 from darkscan.pipeline.core.grid import window_origins
-from darkscan.pipeline.core.scan import Pixels
 
 ENOUGH = 0.95
 HEADER = "| condition | AUC | line bank | AUC, 40 px | line bank, 40 px | recall | FPR |"
@@ -110,7 +110,7 @@ class ImageSubject:
 
     name: str
     grey: Grey
-    mask: Flags
+    mask: Mask
     count: int
     seed: int
 
@@ -144,7 +144,7 @@ class ImageSubject:
 Subject = SplitSubject | ImageSubject
 
 
-def evenly(positive: Flags, count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+def evenly(positive: Mask, count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
     """Up to ``count`` places, half of them positive where there are that many."""
     groups = [rng.permutation(np.flatnonzero(positive == side)) for side in (True, False)]
     scratches = groups[0][: max(count // 2, count - len(groups[1]))]

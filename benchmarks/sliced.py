@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.pipeline.core.scan import Pixels
+from darkscan.pipeline.core.arrays import Pixels
 
 Score = Callable[[list[Pixels]], npt.NDArray[np.float32]]
 _THRESHOLD = 0.5

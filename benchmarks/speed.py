@@ -33,10 +33,10 @@ from sliced import sliced_inference
 from darkscan.inference import FrameFormat, FrameWindows, ModelJob, Placement, open_backend, see
 from darkscan.inference.conventions import Precision
 from darkscan.network.datasets.simulated import SimulatedImage
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.brightness import gains_and_offsets
 from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.recipe import SHIPPED_MODELS
-from darkscan.pipeline.core.scan import Pixels
 
 SIDE_FRAMES, FRAME_WINDOWS = 1100, 225
 MODELS = files("darkscan") / "models"

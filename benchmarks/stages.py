@@ -34,6 +34,7 @@ from darkscan.inference import (
     scores_with_neighbours,
     see,
 )
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.brightness import gains_and_offsets, window_extrema
 from darkscan.pipeline.core.frame_results import (
     Centrelines,
@@ -44,7 +45,7 @@ from darkscan.pipeline.core.frame_results import (
 )
 from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.recipe import Inspection
-from darkscan.pipeline.core.scan import FrameMeta, Pixels, ScanInfo
+from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 from darkscan.pipeline.core.settings import updated
 from darkscan.pipeline.core.thumbnail import make_thumbnail
 from darkscan.pipeline.transport.journal import Journal

@@ -109,7 +109,7 @@ def lay_out(out: Path, arguments: argparse.Namespace) -> int:
     for name, rows in {"figure-8": FIGURE_8, **TABLES}.items():
         trained = [f"{row}={out / row / 'checkpoint.pt'}" for row in (*rows, OURS)]
         command = ["evaluate", "--data", str(held_out), "--checkpoint", *trained]
-        command += ["--snr-limit", "20", "--threads", str(arguments.threads)]
+        command += ["--snr-limit", "20", "--threads", str(arguments.threads), "--force"]
         command += ["--table", name] if name in TABLES else []
         folder = f"table-{name}" if name in TABLES else name
         code = darkscan([*command, "--out", str(out / folder)])

@@ -18,6 +18,10 @@ settings.register_profile(
 )
 settings.load_profile("steady")
 
+# Torch's threads spin while they wait for each other. The tests' small networks gain nothing by
+# a second one, and lose thirty times their time to it on a busy machine.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(scope="session", autouse=True)
 def signals_are_heard() -> Iterator[None]:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from darkscan.centrelines.ridges import Ridges
-from darkscan.pipeline.core.geometry import FloatArray
+from darkscan.pipeline.core.arrays import Float64Array
 
 # Linking crests, in pixels of the halved frame or cells of a line map.
 _TURN = 0.25  # share of the way to the crest's own direction that the heading turns at each step
@@ -43,7 +43,7 @@ _WORSE_ASIDE = 4.0  # a pixel aside counts as so many ahead
 class Chain:
     """Crests along a line."""
 
-    points: FloatArray
+    points: Float64Array
     """(K, 2) pixels (x, y) of the halved frame."""
 
     excess: float
@@ -209,16 +209,16 @@ def _turn(heading: float, angle: float) -> float:
 class _Ends:
     """Both ends of N chains; chain k has end 2 k, at its first point, and end 2 k + 1."""
 
-    places: FloatArray
+    places: Float64Array
     """(2 N, 2) x, y."""
 
-    headings: FloatArray
+    headings: Float64Array
     """(2 N, 2) unit vectors in which the chains would go on."""
 
-    bases: FloatArray
+    bases: Float64Array
     """(2 N,) the lengths on which the headings were measured."""
 
-    reaches: FloatArray
+    reaches: Float64Array
     """(2 N,) the longest gaps across which the ends may be joined."""
 
     @classmethod
@@ -255,7 +255,7 @@ def _pairs(ends: _Ends) -> list[tuple[int, int]]:
 
 def _ahead_and_aside(
     ends: _Ends, end: npt.NDArray[np.intp], far: npt.NDArray[np.intp]
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[Float64Array, Float64Array]:
     """How far ahead, and how far aside, of the ends ``end`` the ends ``far`` lie."""
     x, y = (ends.places[far] - ends.places[end]).T
     right, down = ends.headings[end].T
@@ -280,7 +280,7 @@ def _runs(count: int, partner: dict[int, int]) -> Iterator[list[int]]:
 
 def _joined(chains: Sequence[Chain], ends: _Ends, run: Sequence[int]) -> Chain:
     """Several chains as one; each next chain adds only its points ahead of the last one's."""
-    parts: list[FloatArray] = []
+    parts: list[Float64Array] = []
     for entry in run:
         points = chains[entry // 2].points[:: -1 if entry % 2 else 1]
         if parts:

@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from darkscan.centrelines.chains import Chain, Linking, link
 from darkscan.centrelines.ridges import HALVED, Ridges
-from darkscan.centrelines.straightening import Image, Rows
-from darkscan.pipeline.core.geometry import FloatArray
+from darkscan.centrelines.straightening import Rows
+from darkscan.pipeline.core.arrays import Float32Array, Float64Array
 
 _SIGMA = 0.8  # smoothing, cells
 _REACH = 3  # half the width of the smoothing kernels, cells
@@ -40,7 +40,7 @@ _FRACTIONS = 4  # bits of a cell's fraction when lines are drawn
 class LineMap:
     """The line maps of a frame's windows in one: each cell's highest value."""
 
-    probability: Image
+    probability: Float32Array
     """(h, w) that a scratch crosses a cell, 0 outside of the windows."""
 
     cell: int
@@ -50,7 +50,7 @@ class LineMap:
     def of(
         cls,
         origins: npt.NDArray[np.int32],
-        lines: Image,
+        lines: Float32Array,
         window: int,
         shape: tuple[int, int],
     ) -> Self:
@@ -82,7 +82,7 @@ class LineMap:
             Chain(finer[own], excess) for own, (_, excess) in zip(rows.strips, linked, strict=True)
         ]
 
-    def unexplained(self, lines: Sequence[FloatArray]) -> npt.NDArray[np.uint8] | None:
+    def unexplained(self, lines: Sequence[Float64Array]) -> npt.NDArray[np.uint8] | None:
         """A mask around the cells the map shows and no line explains; None if all are explained.
 
         lines: polylines (K, 2) in pixels of the halved frame. The mask (h, w) of that frame is
@@ -107,7 +107,7 @@ class LineMap:
         size = (self.cell * around.shape[1], self.cell * around.shape[0])
         return np.asarray(cv2.resize(around, size, interpolation=cv2.INTER_NEAREST), np.uint8)
 
-    def _crests(self) -> tuple[Ridges, FloatArray]:
+    def _crests(self) -> tuple[Ridges, Float64Array]:
         """The cells on ridges, and (N, 2) where in them (x, y in cells) the ridges pass."""
         smooth = cv2.sepFilter2D(self.probability, cv2.CV_32F, *_SMOOTH)
         rows, columns = np.nonzero(smooth >= _LEAST)
@@ -129,7 +129,7 @@ class LineMap:
         return crests, places.astype(np.float64)
 
 
-def _kernels() -> list[tuple[Image, Image]]:
+def _kernels() -> list[tuple[Float32Array, Float32Array]]:
     """Kernels along x and y of a Gaussian and its derivatives y, x, yy, xy, xx."""
     x = np.arange(-_REACH, _REACH + 1) / _SIGMA
     smooth = np.exp(-0.5 * x**2)

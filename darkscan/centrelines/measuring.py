@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from darkscan.centrelines.straightening import OFFSETS, Image, Strip, quantile
-from darkscan.pipeline.core.geometry import FloatArray
+from darkscan.centrelines.straightening import OFFSETS, Strip, quantile
+from darkscan.pipeline.core.arrays import Float32Array, Float64Array
 
 SHORTEST_PX = 30.0
 _COLUMNS = np.abs(OFFSETS[:, None] - (0.0, -8.0, -6.5, -5.0, 5.0, 6.5, 8.0)) <= 1.0
@@ -32,7 +32,7 @@ _SHARPEST_PX, _SHARPEST_TENTH_PX = 95.0, 45.0
 class Line:
     """A piece of a scratch in a frame."""
 
-    points: FloatArray
+    points: Float64Array
     """(K, 2) x, y in the frame's pixels."""
 
     width_px: float
@@ -53,7 +53,7 @@ def measure(strip: Strip) -> Iterator[Line]:
             yield Line(_simplified(points), width, float(means[part, 0].mean(dtype=np.float64)))
 
 
-def _lit_parts(contrast: FloatArray) -> Iterator[tuple[int, int]]:
+def _lit_parts(contrast: Float64Array) -> Iterator[tuple[int, int]]:
     """First and end of the stretches in which a line is lit rather than not.
 
     A stretch maximizes the sum of its contrasts, each less a part of the typical contrast. With
@@ -77,7 +77,7 @@ def _lit_parts(contrast: FloatArray) -> Iterator[tuple[int, int]]:
         todo += [(first, first + start), (first + stop, end)]
 
 
-def _evidence(contrasts: FloatArray) -> float:
+def _evidence(contrasts: Float64Array) -> float:
     """How unlikely so much light would be by chance, in nats: -ln of the probability.
 
     contrasts: (N, 7) on the line and beside it.
@@ -97,7 +97,7 @@ def _evidence(contrasts: FloatArray) -> float:
     return float((_TILTS * own.sum() - count * np.log(moments)).max())
 
 
-def _is_bent(points: FloatArray) -> bool:
+def _is_bent(points: Float64Array) -> bool:
     """Whether a polyline (N, 2) of points a pixel apart is bent as a hair is."""
     step = min(_BEND_PX, len(points) // 3)
     middle = points[step:-step]
@@ -109,7 +109,7 @@ def _is_bent(points: FloatArray) -> bool:
     return float(turn.mean()) > 1 / mean_radius or sharpest > 1 / _SHARPEST_TENTH_PX
 
 
-def _width(light: Image, contrast: FloatArray) -> float:
+def _width(light: Float32Array, contrast: Float64Array) -> float:
     """The full width at half maximum of the mean cross-section, pixels."""
     usable = contrast <= quantile(contrast, 0.95)
     profile = light[usable].mean(axis=0).astype(np.float64)
@@ -130,7 +130,7 @@ def _width(light: Image, contrast: FloatArray) -> float:
     return sum(sides)
 
 
-def _simplified(points: FloatArray) -> FloatArray:
+def _simplified(points: Float64Array) -> Float64Array:
     """The polyline with as few points as keep it within a third of a pixel."""
     origin = points.min(axis=0)
     kept = cv2.approxPolyDP((points - origin).astype(np.float32)[:, None], 0.3, closed=False)

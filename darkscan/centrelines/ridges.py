@@ -17,9 +17,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.pipeline.core.scan import Pixels
-
-Image = npt.NDArray[np.float32]
+from darkscan.pipeline.core.arrays import Float32Array, Pixels
 
 HALVED = 2
 """Pixels of the frame, across and down, in one of the halved frame."""
@@ -43,10 +41,10 @@ class Ridges:
 
     rows: npt.NDArray[np.intp]
     columns: npt.NDArray[np.intp]
-    strength: Image
+    strength: Float32Array
     """(N,) in standard deviations of the response to background."""
 
-    angle: Image
+    angle: Float32Array
     """(N,) direction of the line, radians from x towards y, 0 to pi."""
 
     @classmethod
@@ -99,7 +97,7 @@ def _runs(columns: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
     return [(int(first), int(end)) for first, end in edges.reshape(-1, 2)]
 
 
-def _flattened(frame: Pixels, top: int, bottom: int, left: int, right: int) -> Image:
+def _flattened(frame: Pixels, top: int, bottom: int, left: int, right: int) -> Float32Array:
     """A rectangle of the halved frame and the filters' margin: noise of unit sigma around 0."""
     height, width = frame.shape[0] // HALVED, frame.shape[1] // HALVED
     y0, y1 = max(top - _MARGIN, 0), min(bottom + _MARGIN, height)
@@ -109,7 +107,7 @@ def _flattened(frame: Pixels, top: int, bottom: int, left: int, right: int) -> I
     halved = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     blocks = (math.ceil(size[0] / _BLOCK), math.ceil(size[1] / _BLOCK))
     coarse = cv2.medianBlur(cv2.resize(halved, blocks, interpolation=cv2.INTER_AREA), 5)
-    flat: Image = np.subtract(
+    flat: Float32Array = np.subtract(
         halved, cv2.resize(coarse, size, interpolation=cv2.INTER_LINEAR), dtype=np.float32
     )
     flat /= np.float32(max(_spread(flat), _LEAST_SIGMA))
@@ -122,7 +120,7 @@ def _flattened(frame: Pixels, top: int, bottom: int, left: int, right: int) -> I
     )
 
 
-def _filtered(patch: Image) -> tuple[Image, npt.NDArray[np.uint8], Image]:
+def _filtered(patch: Float32Array) -> tuple[Float32Array, npt.NDArray[np.uint8], Float32Array]:
     """The best response of a patch less its margin, its orientation, and a sample of one."""
     rows, columns = patch.shape[0] - 2 * _MARGIN, patch.shape[1] - 2 * _MARGIN
     xx, xy, yy = (cv2.sepFilter2D(patch, cv2.CV_32F, *kernels) for kernels in _DERIVATIVES)
@@ -132,7 +130,7 @@ def _filtered(patch: Image) -> tuple[Image, npt.NDArray[np.uint8], Image]:
     for number in range(ORIENTATIONS):
         cos, sin = _direction(number)
         along = cv2.addWeighted(xx, -sin * sin, yy, -cos * cos, 0.0)
-        across: Image = np.asarray(cv2.scaleAdd(xy, 2 * sin * cos, along), np.float32)
+        across: Float32Array = np.asarray(cv2.scaleAdd(xy, 2 * sin * cos, along), np.float32)
         cv2.threshold(across, _MOST, 0.0, cv2.THRESH_TRUNC, dst=across)
         for step in (_STEP, 3 * _STEP):
             across = _three(across, round(step * cos), round(step * sin))
@@ -148,7 +146,7 @@ def _filtered(patch: Image) -> tuple[Image, npt.NDArray[np.uint8], Image]:
     return best, which, sample
 
 
-def _three(image: Image, right: int, down: int) -> Image:
+def _three(image: Float32Array, right: int, down: int) -> Float32Array:
     """The sum of three places in a row around each pixel of an image that has them all."""
     across, up = abs(right), abs(down)
     rows, columns = image.shape[0] - 2 * up, image.shape[1] - 2 * across
@@ -164,7 +162,7 @@ def _direction(number: int) -> tuple[float, float]:
     return math.cos(angle), math.sin(angle)
 
 
-def _derivatives() -> list[tuple[Image, Image]]:
+def _derivatives() -> list[tuple[Float32Array, Float32Array]]:
     """Kernels along x and y of the second derivatives xx, xy and yy of a Gaussian."""
     x = np.arange(-_REACH, _REACH + 1) / _SIGMA
     smooth = np.exp(-0.5 * x**2)
@@ -180,7 +178,7 @@ _MOST = _MOST_OF_A_PLACE * math.prod(float(np.hypot.reduce(kernel)) for kernel i
 
 
 def _over(
-    sigma: float, strongest: Image, mask: npt.NDArray[np.uint8], area: tuple[slice, slice]
+    sigma: float, strongest: Float32Array, mask: npt.NDArray[np.uint8], area: tuple[slice, slice]
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Rows and columns of the pixels of the mask in an area where the response is strong."""
     inner = strongest[1:-1, 1:-1][area] >= np.float32(_WEAKEST * sigma)
@@ -189,7 +187,7 @@ def _over(
 
 
 def _crests(
-    strongest: Image,
+    strongest: Float32Array,
     direction: npt.NDArray[np.uint8],
     rows: npt.NDArray[np.intp],
     columns: npt.NDArray[np.intp],
@@ -207,7 +205,7 @@ def _crests(
     return Ridges(rows[crest], columns[crest], strength, angle[crest])
 
 
-def _spread(values: Image) -> float:
+def _spread(values: Float32Array) -> float:
     """The standard deviation of the bulk, from the median of the absolute values."""
     some = np.abs(values.reshape(-1)[:: max(1, values.size // 20_000)])
     return float(np.median(some)) / 0.6745

@@ -13,9 +13,8 @@ from darkscan.centrelines.line_map import LineMap
 from darkscan.centrelines.measuring import Line, measure
 from darkscan.centrelines.ridges import HALVED, find_ridges
 from darkscan.centrelines.straightening import Strip, straighten
+from darkscan.pipeline.core.arrays import Float64Array, Pixels
 from darkscan.pipeline.core.frame_results import MOST_LINES, MOST_POINTS, Centrelines
-from darkscan.pipeline.core.geometry import FloatArray
-from darkscan.pipeline.core.scan import Pixels
 
 _ROUNDS = 2  # rounds of joining: a joined chain reaches further
 _LEAST_EXCESS = 26.0  # sigmas: most chains of dust have less, nearly all that are kept more
@@ -112,7 +111,7 @@ def _candidates(chains: list[Chain], least_excess: float) -> list[Chain]:
     return sorted(promising, key=lambda chain: -chain.excess)[:_MOST_CANDIDATES]
 
 
-def _free_part(points: FloatArray, claimed: npt.NDArray[np.uint8]) -> slice:
+def _free_part(points: Float64Array, claimed: npt.NDArray[np.uint8]) -> slice:
     """A polyline (K, 2) from its first to its last free pixel; nothing if most are claimed."""
     height, width = claimed.shape
     x, y = np.rint(points).astype(np.intp).T
@@ -122,7 +121,7 @@ def _free_part(points: FloatArray, claimed: npt.NDArray[np.uint8]) -> slice:
     return slice(int(free[0]), int(free[-1]) + 1)
 
 
-def _extended(chain: FloatArray, mask: npt.NDArray[np.uint8], further: int) -> FloatArray:
+def _extended(chain: Float64Array, mask: npt.NDArray[np.uint8], further: int) -> Float64Array:
     """The chain extended a little at both ends, within the mask: filters and map end early."""
     step = min(len(chain), _END) - 1
     ends = []

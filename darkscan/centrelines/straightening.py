@@ -14,11 +14,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.pipeline.core.geometry import FloatArray
-from darkscan.pipeline.core.scan import Pixels
+from darkscan.pipeline.core.arrays import Float32Array, Float64Array, Pixels
 
-Image = npt.NDArray[np.float32]
-Values = TypeVar("Values", FloatArray, Image)
+Values = TypeVar("Values", Float64Array, Float32Array)
 Number = TypeVar("Number", bound=np.generic)
 
 
@@ -58,10 +56,10 @@ _ONE = np.ones(1, np.float32)
 class Strip:
     """A strip (N, M) along the N points of a line, M pixels wide."""
 
-    points: FloatArray
+    points: Float64Array
     """(N, 2) x, y of its middle in the frame's pixels, about one pixel apart."""
 
-    light: Image
+    light: Float32Array
     """(N, M) grey levels above the background beside the line."""
 
     noise: float
@@ -72,7 +70,7 @@ class Strip:
         return Strip(self.points[rows], self.light[rows], self.noise)
 
 
-def straighten(frame: Pixels, chains: Sequence[FloatArray], *, near: bool = True) -> list[Strip]:
+def straighten(frame: Pixels, chains: Sequence[Float64Array], *, near: bool = True) -> list[Strip]:
     """The strips along chains (K, 2) of (x, y) in the frame's pixels, centred on their crests.
 
     near: whether the chains are crests of the frame, which lie close to the strips' crests; paths
@@ -132,7 +130,7 @@ class Rows:
         """(N,) from one value for each strip (C,)."""
         return np.repeat(values, self.counts)
 
-    def resampled(self, points: FloatArray, step: float = 1.0) -> tuple[FloatArray, "Rows"]:
+    def resampled(self, points: Float64Array, step: float = 1.0) -> tuple[Float64Array, "Rows"]:
         """The same polylines, points (N, 2), with points one step apart; and their rows."""
         steps = np.zeros(len(points))
         steps[1:] = np.hypot(*(points[1:] - points[:-1]).T)
@@ -158,14 +156,14 @@ class Rows:
         smooth = cv2.sepFilter2D(rows, -1, kernel, _ONE)
         return np.asarray(smooth.reshape(rows.shape).T[padded.inside], values.dtype)
 
-    def blurred(self, image: Image, across: float, along: float) -> Image:
+    def blurred(self, image: Float32Array, across: float, along: float) -> Float32Array:
         """An image (N, M) blurred with sigmas in columns and rows, each strip by itself."""
         kernel = _gaussian(along)
         padded = self._around(len(kernel) // 2)
         blurred = cv2.sepFilter2D(image[padded.source], -1, _gaussian(across), kernel)
         return np.asarray(blurred[padded.inside], np.float32)
 
-    def normals(self, points: FloatArray) -> FloatArray:
+    def normals(self, points: Float64Array) -> Float64Array:
         """(N, 2) unit vectors across polylines of points (N, 2)."""
         firsts, lasts = self._firsts, self._ends - 1
         x, y = along = np.empty((2, len(points)))
@@ -207,7 +205,7 @@ class _Padded:
         """The numbers of the rows that are the strips' own, in their order."""
 
 
-def _cut(frame: Pixels, points: FloatArray, rows: Rows, offsets: Image) -> Image:
+def _cut(frame: Pixels, points: Float64Array, rows: Rows, offsets: Float32Array) -> Float32Array:
     """Grey levels (N, M) at ``offsets`` (M,) across the polylines of points (N, 2).
 
     Rounded to whole grey levels, except at ``OFFSETS``, the fine offsets of a strip.
@@ -238,7 +236,7 @@ def _cut(frame: Pixels, points: FloatArray, rows: Rows, offsets: Image) -> Image
     return light
 
 
-def _flatten(light: Image, rows: Rows) -> list[float]:
+def _flatten(light: Float32Array, rows: Rows) -> list[float]:
     """Subtracts the local background from strips (N, M), in place; gives each strip's noise."""
     sides = light[:, _BESIDE]
     few = [_few(sides[own]) for own in rows.strips]
@@ -256,7 +254,7 @@ def _flatten(light: Image, rows: Rows) -> list[float]:
     ]
 
 
-def _few(rows: Image) -> Image:
+def _few(rows: Float32Array) -> Float32Array:
     """Some of many rows, spread evenly.
 
     Not at even distances: at those, all rows could lie between the pixels, where interpolating
@@ -267,12 +265,12 @@ def _few(rows: Image) -> Image:
     return rows[(_EVENLY * len(rows)).astype(np.intp)]
 
 
-def _spread(values: Image) -> float:
+def _spread(values: Float32Array) -> float:
     """The standard deviation of the bulk about 0, from the median of the absolute values."""
     return quantile(np.abs(values), 0.5) / 0.6745
 
 
-def _centred(frame: Pixels, points: FloatArray, rows: Rows, furthest: float) -> FloatArray:
+def _centred(frame: Pixels, points: Float64Array, rows: Rows, furthest: float) -> Float64Array:
     """The points moved across, by ``furthest`` px at most, to the crest of the smoothed strips."""
     light = _cut(frame, points, rows, _ROUGH_OFFSETS)
     middle = len(_ROUGH_BESIDE) // 2
@@ -297,7 +295,7 @@ def _centred(frame: Pixels, points: FloatArray, rows: Rows, furthest: float) -> 
 
 
 @lru_cache(maxsize=16)
-def _gaussian(sigma: float) -> Image:
+def _gaussian(sigma: float) -> Float32Array:
     reach = int(3 * sigma) + 1
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
     return np.asarray(kernel / kernel.sum(), np.float32)

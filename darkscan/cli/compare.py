@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from darkscan.cli.mask_options import MASKS, add_mask_options, read_mask_meaning
-from darkscan.cli.options import add_hdu, checked_threads, model_file, require_writable
+from darkscan.cli.options import add_force_option, add_hdu, checked_threads, model_file, require_new
 from darkscan.cli.progress import progress_bar, say
 from darkscan.drivers.images import Mosaic
 from darkscan.inference.scoring import ModelScorer
@@ -28,13 +28,13 @@ from darkscan.network.classical.figure import (
 from darkscan.network.classical.marked_windows import label_windows, mask_of_lines
 from darkscan.network.classical.table import Scored, rows, to_csv, to_markdown
 from darkscan.network.datasets.mask_reading import MaskMeaning, MaskReader
-from darkscan.network.evaluation.scoring import NetworkScorer
-from darkscan.network.validation import area_under_curve
+from darkscan.network.evaluation.network_scorer import NetworkScorer
+from darkscan.network.metrics import area_under_curve
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.errors import ExitCode, InputError
 from darkscan.pipeline.core.files import write_together
 from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.names import printable
-from darkscan.pipeline.core.scan import Pixels
 from darkscan.runs.in_process import by_windows
 from darkscan.simulation.element import SimulatedScan, simulate_element
 
@@ -117,12 +117,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--threads", type=int, help="of the networks (default: all cores)")
     parser.add_argument("--out", type=Path, required=True, help="the folder to write into")
+    add_force_option(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Compares the methods and writes figure and table."""
-    require_writable(arguments.out / _FIGURE)
+    files = (arguments.out / name for name in (_FIGURE, _CSV, _MARKDOWN))
+    require_new(*files, force=arguments.force)
     methods = _methods(arguments)
     frames = _frames(arguments)
     columns: list[Column] = []

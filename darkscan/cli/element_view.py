@@ -11,8 +11,9 @@ from rich.color import Color
 from rich.style import Style
 from rich.text import Text
 
+from darkscan.pipeline.core.arrays import Float32Array, Float64Array
 from darkscan.pipeline.core.frame_results import Centrelines, FrameResult, NotInspected
-from darkscan.pipeline.core.geometry import FloatArray, rectangle
+from darkscan.pipeline.core.geometry import rectangle
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 from darkscan.pipeline.transport.journal import Settled, next_payload
 from darkscan.pipeline.transport.messages import WireError, decode
@@ -28,7 +29,6 @@ _FEWEST_LEVELS = 8 / 255
 _FRACTION_BITS = 4
 _SEEN_SHARE = 0.5
 _WARP = cv2.INTER_LINEAR
-Levels = npt.NDArray[np.float32]
 _SHADES = 24
 """Grey levels that are told apart: fewer make longer runs of one style."""
 
@@ -124,7 +124,7 @@ class ElementRaster:
         if missing[block].size:
             missing[block][self._filled(shape, placement, self._outline()) > 0] = 1.0
 
-    def sampled(self, columns: int, rows: int) -> tuple[Levels, npt.NDArray[np.uint8]]:
+    def sampled(self, columns: int, rows: int) -> tuple[Float32Array, npt.NDArray[np.uint8]]:
         """Grey levels from 0 to 1, stretched over what was seen, and states: (rows, columns).
 
         A place is found, or traced, where any of it is.
@@ -143,7 +143,7 @@ class ElementRaster:
             states[(share > 0) & (seen > _SEEN_SHARE)] = state
         return self._stretched(np.asarray(grey, np.float32)), states
 
-    def _stretched(self, grey: Levels) -> Levels:
+    def _stretched(self, grey: Float32Array) -> Float32Array:
         levels = self._levels[self._seen > 0]
         if not levels.size:
             return np.zeros_like(grey)
@@ -151,7 +151,7 @@ class ElementRaster:
         span = max(float(high - low), _FEWEST_LEVELS)
         return np.asarray(np.clip((grey - low) / span, 0.0, 1.0), dtype=np.float32)
 
-    def _placed(self, meta: FrameMeta) -> tuple[tuple[slice, slice], FloatArray]:
+    def _placed(self, meta: FrameMeta) -> tuple[tuple[slice, slice], Float64Array]:
         """The block of the raster that a frame touches.
 
         And (2, 3): from the frame's pixels to the block's, both from their outer corners.
@@ -165,12 +165,12 @@ class ElementRaster:
         block = (slice(top, bottom), slice(left, right))
         return block, np.column_stack([linear, place - (left, top)])
 
-    def _outline(self) -> FloatArray:
+    def _outline(self) -> Float64Array:
         """A frame's corners: (1, 4, 2) pixels."""
         rows, columns = self._scan.frame_shape
         return rectangle(0, 0, columns, rows)[None]
 
-    def _positive_windows(self, result: FrameResult) -> FloatArray:
+    def _positive_windows(self, result: FrameResult) -> Float64Array:
         """The middles of the positive windows, as large as the stride: (N, 4, 2) pixels.
 
         A window overlaps its neighbours by half; its middle is what it alone stands for.
@@ -184,7 +184,7 @@ class ElementRaster:
         middle = rectangle(0, 0, window / 2, window / 2) + window / 4
         return chosen[:, None, ::-1] + middle
 
-    def _shrunk(self, thumbnail: npt.NDArray[np.generic]) -> Levels:
+    def _shrunk(self, thumbnail: npt.NDArray[np.generic]) -> Float32Array:
         """A thumbnail of about the raster's resolution, 1 for full scale."""
         levels = np.asarray(thumbnail, dtype=np.float32) / np.float32(self._scan.full_scale)
         frame_mm = (
@@ -198,7 +198,7 @@ class ElementRaster:
 
     @staticmethod
     def _filled(
-        shape: tuple[int, ...], placement: FloatArray, polygons: FloatArray
+        shape: tuple[int, ...], placement: Float64Array, polygons: Float64Array
     ) -> npt.NDArray[np.uint8]:
         """1 within polygons (N, 4, 2) of a frame's pixels, in a block of the raster."""
         mask = np.zeros(shape, np.uint8)
@@ -208,7 +208,7 @@ class ElementRaster:
 
     @staticmethod
     def _drawn(
-        shape: tuple[int, ...], placement: FloatArray, lines: Centrelines
+        shape: tuple[int, ...], placement: Float64Array, lines: Centrelines
     ) -> npt.NDArray[np.uint8]:
         """1 along centre lines, in a block of the raster."""
         mask = np.zeros(shape, np.uint8)
@@ -219,7 +219,7 @@ class ElementRaster:
         return mask
 
 
-def _fixed(points_px: FloatArray, placement: FloatArray) -> npt.NDArray[np.int32]:
+def _fixed(points_px: Float64Array, placement: Float64Array) -> npt.NDArray[np.int32]:
     """A frame's pixels (..., 2) in those of a block of the raster, as OpenCV draws them."""
     points = points_px @ placement[:, :2].T + placement[:, 2] - 0.5
     fixed: npt.NDArray[np.int32] = np.rint(points * 2**_FRACTION_BITS).astype(np.int32)
@@ -275,7 +275,7 @@ class ElementPicture:
         return max(1, round(width * per_mm)), max(1, round(height * per_mm / 2))
 
 
-def _coloured(levels: Levels, states: npt.NDArray[np.uint8]) -> Text:
+def _coloured(levels: Float32Array, states: npt.NDArray[np.uint8]) -> Text:
     """Two places to a cell: the upper one in the character's colour, the lower one behind it."""
     shades = np.rint(levels * (_SHADES - 1)).astype(int)
     text = Text(no_wrap=True, end="")
@@ -289,7 +289,7 @@ def _coloured(levels: Levels, states: npt.NDArray[np.uint8]) -> Text:
     return text
 
 
-def _plain(levels: Levels, states: npt.NDArray[np.uint8]) -> Text:
+def _plain(levels: Float32Array, states: npt.NDArray[np.uint8]) -> Text:
     shades = np.rint(levels * (len(_PLAIN_SHADES) - 1)).astype(int)
     lines = (
         "".join(_PLAIN.get(State(s), _PLAIN_SHADES[shade]) for s, shade in zip(*row, strict=True))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from darkscan.cli.options import add_hdu, checked_threads, model_file, require_writable
+from darkscan.cli.options import add_force_option, add_hdu, checked_threads, model_file, require_new
 from darkscan.cli.progress import progress_bar, say
 from darkscan.inference.scoring import ModelScorer
 from darkscan.network.datasets import Dataset
@@ -19,6 +19,7 @@ from darkscan.network.evaluation import (
     Rule,
     Scored,
     Scorer,
+    Terms,
     evaluate,
     parse_rule,
     plain,
@@ -26,6 +27,7 @@ from darkscan.network.evaluation import (
 )
 from darkscan.network.evaluation.elements import DefectFigures, measure
 from darkscan.network.evaluation.in_frames import Frames, score_in_frames
+from darkscan.network.evaluation.network_scorer import NetworkScorer
 from darkscan.network.evaluation.report import (
     DataSummary,
     compact,
@@ -34,7 +36,6 @@ from darkscan.network.evaluation.report import (
     precision_recall,
     recall_over_snr,
 )
-from darkscan.network.evaluation.scoring import NetworkScorer
 from darkscan.network.evaluation.tables import (
     TableNumber,
     lay_out,
@@ -43,7 +44,7 @@ from darkscan.network.evaluation.tables import (
     to_markdown,
 )
 from darkscan.network.evaluation.windows import windows_of
-from darkscan.network.validation import threshold_for_false_positives
+from darkscan.network.metrics import threshold_for_false_positives
 from darkscan.pipeline.core.errors import ExitCode, InputError
 from darkscan.pipeline.core.files import write_together
 from darkscan.pipeline.core.frame_results import ModelInfo
@@ -51,8 +52,10 @@ from darkscan.pipeline.core.names import printable
 from darkscan.pipeline.core.recipe import Inspection
 from darkscan.runs.in_process import by_windows, inspect_elements
 
+_REPORT, _METRICS = "report.md", "metrics.json"
+_CURVES, _OVER_SNR = "precision-recall.png", "recall-over-snr.png"
 _VALIDATION = "validation"
-_GROW_RATE = 2e-2  # share of validation's backgrounds over the grow threshold, as in export
+_GROW_RATE = 2e-2  # the share of backgrounds that may reach the lower threshold, as in export
 _MOST_SCANS = 1000
 
 _EPILOG = """\
@@ -72,7 +75,7 @@ backgrounds reach), a number, or model (the model file's own; the default with -
 
 @dataclass(frozen=True)
 class _Detector:
-    """A model file or a checkpoint that is evaluated."""
+    """A model file or a checkpoint to be evaluated."""
 
     name: str
     scorer: Scorer
@@ -131,6 +134,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     add_hdu(parser)
     parser.add_argument("--threads", type=int, help="of the network (default: all cores)")
+    add_force_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -143,13 +147,14 @@ def run(arguments: argparse.Namespace) -> int:
     own = None if detectors[0].own is None else detectors[0].own.threshold
     wanted = arguments.threshold or ("max-f1" if own is None else "model")
     rule = parse_rule(wanted, own)
+    terms = Terms(rule, arguments.split, arguments.snr_limit)
     splits = _splits(data, arguments, rule)
     evaluations: list[Evaluation] = []
     elements: dict[str, DefectFigures] = {}
     for detector in detectors:
         scored = {split: _scored(data, split, detector, arguments) for split in splits}
         off_grid = len(data.split(arguments.split)) - len(scored[arguments.split])
-        evaluations.append(_evaluate(detector, scored, rule, arguments, off_grid))
+        evaluations.append(_evaluate(detector, scored, terms, off_grid))
         if arguments.scans:
             model = _model_in_use(detector, evaluations[-1], scored.get(_VALIDATION))
             elements[detector.name] = _map_elements(detector, model, arguments.scans)
@@ -164,7 +169,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     if arguments.table:
         say(f"table: {arguments.out / f'table-{arguments.table}.md'}")
-    say(f"report: {arguments.out / 'report.md'}")
+    say(f"report: {arguments.out / _REPORT}")
     return ExitCode.OK
 
 
@@ -186,7 +191,7 @@ def _check(arguments: argparse.Namespace) -> None:
         raise InputError("is for a model file: export the checkpoint", field="--in-frames")
     if arguments.hdu is not None and arguments.images is None:
         raise InputError("chooses in the images of --images", field="--hdu")
-    require_writable(arguments.out / "report.md")
+    require_new(*(arguments.out / name for name in _names(arguments.table)), force=arguments.force)
 
 
 def _detectors(arguments: argparse.Namespace, threads: int) -> Iterator[_Detector]:
@@ -258,20 +263,11 @@ def _scored(
 def _evaluate(
     detector: _Detector,
     scored: dict[str, Scored],
-    rule: Rule,
-    arguments: argparse.Namespace,
+    terms: Terms,
     off_grid: int,
 ) -> Evaluation:
-    return evaluate(
-        detector.name,
-        scored[arguments.split],
-        scored.get(_VALIDATION),
-        rule,
-        split=arguments.split,
-        snr_limit=arguments.snr_limit,
-        about=detector.about,
-        off_grid=off_grid,
-    )
+    test, validation = scored[terms.split], scored.get(_VALIDATION)
+    return evaluate(detector.name, test, validation, terms, about=detector.about, off_grid=off_grid)
 
 
 def _model_in_use(
@@ -304,6 +300,12 @@ def _map_elements(detector: _Detector, model: ModelInfo, count: int) -> DefectFi
         return measure(inspect_elements(count, score, model, show))
 
 
+def _names(number: "TableNumber | None") -> list[str]:
+    """The names of all files that a report may have."""
+    tables = [] if number is None else [f"table-{number}.md", f"table-{number}.json"]
+    return [_REPORT, _METRICS, _CURVES, _OVER_SNR, *tables]
+
+
 def _files(
     evaluations: Sequence[Evaluation],
     elements: dict[str, DefectFigures],
@@ -316,15 +318,15 @@ def _files(
         rows = lay_out(number, evaluations)
         files[f"table-{number}.md"] = to_markdown(number, rows, data).encode()
         files[f"table-{number}.json"] = _json(to_json(number, rows, data))
-    files["precision-recall.png"] = precision_recall(evaluations)
-    pictures = ["precision-recall.png"]
+    files[_CURVES] = precision_recall(evaluations)
+    pictures = [_CURVES]
     by_snr = recall_over_snr(evaluations)
     if by_snr is not None:
-        files["recall-over-snr.png"] = by_snr
-        pictures.append("recall-over-snr.png")
+        files[_OVER_SNR] = by_snr
+        pictures.append(_OVER_SNR)
     metrics = {"data": data, "detectors": evaluations, "elements": elements}
-    files["metrics.json"] = _json(plain(metrics))
-    files["report.md"] = markdown(evaluations, data, pictures, elements).encode()
+    files[_METRICS] = _json(plain(metrics))
+    files[_REPORT] = markdown(evaluations, data, pictures, elements).encode()
     return files
 
 

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from darkscan.cli.options import add_hdu, require_writable
+from darkscan.cli.options import add_force_option, add_hdu, require_new
 from darkscan.cli.progress import say
 from darkscan.drivers.images import Mosaic
 from darkscan.drivers.recording import Recording
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.defect_map import DefectMap
 from darkscan.pipeline.core.errors import ExitCode, InputError
 from darkscan.pipeline.core.files import write_atomically
 from darkscan.pipeline.core.inputs import read_file, require_file
 from darkscan.pipeline.core.names import printable
-from darkscan.pipeline.core.scan import Pixels, ScanInfo
+from darkscan.pipeline.core.scan import ScanInfo
 from darkscan.pipeline.core.settings import check
 
 if TYPE_CHECKING:
@@ -85,18 +86,16 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--show", default=",".join(_PANELS), metavar="PANELS", help="some of %(default)s"
     )
     parser.add_argument("--out", type=Path, required=True, help="the PNG to write")
-    parser.add_argument("--force", action="store_true", help="overwrite an existing file")
+    add_force_option(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Draws the windows with what the networks saw in them."""
     out: Path = arguments.out
-    if out.exists() and not (arguments.force and out.is_file()):
-        raise InputError("exists already; --force overwrites files", file=out, field="--out")
     if out.suffix.lower() != ".png":
         raise InputError("must end in .png", file=out, field="--out")
-    require_writable(out)
+    require_new(out, force=arguments.force)
     panels = _panels(arguments.show)
     of_defect = _wants_defect(arguments)
     # Torch takes seconds to load: what is wrong with the command is told before.

@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from darkscan.cli.options import require_writable
+from darkscan.cli.options import add_force_option, require_new
 from darkscan.cli.progress import say
 from darkscan.pipeline.core.errors import ExitCode, InputError
 
@@ -40,6 +40,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="of each look, to choose the thresholds on (default: 4000)",
     )
     parser.add_argument("--threads", type=int, help="of the network (default: torch's choice)")
+    add_force_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -56,13 +57,11 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.threads < 1:
             raise InputError(f"must be 1 or more, is {arguments.threads}", field="--threads")
         torch.set_num_threads(arguments.threads)
-    given = (arguments.checkpoint, arguments.out, arguments.weights)
-    paths = [os.path.realpath(path) for path in given if path is not None]
+    outputs = [path for path in (arguments.out, arguments.weights) if path is not None]
+    paths = [os.path.realpath(path) for path in (arguments.checkpoint, *outputs)]
     if len(set(paths)) < len(paths):
         raise InputError("is given twice", file=arguments.out, field="--out")
-    for path in (arguments.out, arguments.weights):
-        if path is not None:  # told before minutes of work
-            require_writable(path)
+    require_new(*outputs, force=arguments.force)
     point = export_checkpoint(
         arguments.checkpoint,
         arguments.out,
@@ -71,7 +70,6 @@ def run(arguments: argparse.Namespace) -> int:
     )
     say(point.table())
     say(f"threshold {point.threshold:.4f}, to follow a scratch {point.grow_threshold:.4f}")
-    for path in (arguments.out, arguments.weights):
-        if path is not None:
-            say(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+    for path in outputs:
+        say(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
     return ExitCode.OK

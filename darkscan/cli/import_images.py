@@ -21,9 +21,9 @@ The image's top left corner becomes the element's origin, x to the right and y d
 is cut into overlapping frames, left to right and back again; nothing of it is dropped.
 PNG, TIFF, JPEG and FITS are read, grey or colour, of up to 16 bits, as they are stored
 (docs/reference/formats.md). Damaged images are refused, and images that are stored turned,
-and files that hold several images. Several files are tiles of equal size, laid edge to edge, row by row. A shell
-lists tile-10 before tile-2; tiles in such an order are sorted by their numbers, and it
-is said. Any other order is kept.
+and files that hold several images. Several files are tiles of equal size, laid edge to
+edge, row by row. A shell lists tile-10 before tile-2; tiles in such an order are sorted
+by their numbers, and it is said. Any other order is kept.
 """
 
 

@@ -62,6 +62,22 @@ def checked_threads(given: int | None) -> int:
     return given
 
 
+def add_force_option(parser: argparse.ArgumentParser) -> None:
+    """Adds --force, which ``require_new`` heeds."""
+    parser.add_argument("--force", action="store_true", help="overwrite existing files")
+
+
+def require_new(*outputs: Path, force: bool) -> None:
+    """Raises, before any work, if one of the files is there already, or could not be written.
+
+    With ``force`` files may be there; folders may not. Raises InputError or StorageError.
+    """
+    for out in outputs:
+        if out.exists() and not (force and out.is_file()):
+            raise InputError("exists already; --force overwrites files", file=out, field="--out")
+        require_writable(out)
+
+
 def require_writable(out: Path) -> None:
     """Raises StorageError, before any work, if nothing could be written at ``out``."""
     above = out if out.is_dir() else out.parent

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from darkscan.cli.options import model_file, require_writable
+from darkscan.cli.options import add_force_option, model_file, require_new
 from darkscan.cli.progress import progress_bar, say
 from darkscan.pipeline.core.errors import ExitCode, InputError
 
@@ -69,21 +69,18 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="N",
         help="windows, or images of nine for a dense model (default: %(default)s)",
     )
-    parser.add_argument("--force", action="store_true", help="overwrite an existing file")
+    add_force_option(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Checks the options, then writes the model in eight bits."""
-    out = arguments.out
-    if out.exists() and not (arguments.force and out.is_file()):
-        raise InputError("exists already; --force overwrites files", file=out, field="--out")
+    require_new(arguments.out, force=arguments.force)
     for field, value in (("--calibrate", arguments.calibrate), ("--judge", arguments.judge)):
         if not _FEWEST <= value <= _MOST:
             raise InputError(f"must be from {_FEWEST} to {_MOST}, is {value}", field=field)
     if not 0 <= arguments.allow <= 1:
         raise InputError(f"must be from 0 to 1, is {arguments.allow}", field="--allow")
-    require_writable(out)
     with model_file(arguments.model) as model:
         _quantise(model, arguments)
     return ExitCode.OK

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.cli.options import add_hdu, checked_threads, model_file, require_writable
+from darkscan.cli.options import add_force_option, add_hdu, checked_threads, model_file, require_new
 from darkscan.cli.progress import progress_bar, say
 from darkscan.drivers.images import Mosaic
 from darkscan.inference.scoring import ModelScorer, score_image
@@ -58,13 +58,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "of the least of 10, 12, 14 and 16 bits that holds the highest level)",
     )
     add_hdu(parser)
+    add_force_option(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Scores each image and writes its file."""
     outputs = _outputs(arguments.images, arguments.out)
-    require_writable(arguments.out)
+    require_new(*outputs, force=arguments.force)
     threads = checked_threads(arguments.threads)
     with model_file(arguments.model) as model:
         scorer = ModelScorer(model, threads=threads)

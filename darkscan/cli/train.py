@@ -105,7 +105,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(arguments: argparse.Namespace) -> int:
     """Trains the network, or goes on with a training in the folder."""
     from darkscan.network.sources import DatasetWindows, SimulatedImages, SimulatedWindows
-    from darkscan.network.training import fit
+    from darkscan.network.training import Reporting, fit
     from darkscan.network.variants import DENSE
 
     source: Source
@@ -130,14 +130,18 @@ def run(arguments: argparse.Namespace) -> int:
             source,
             machine=_machine(arguments),
             init=arguments.init,
-            plots=not arguments.no_plots,
-            report=report,
-            on_step=on_step,
+            reporting=Reporting(report, on_step, plots=not arguments.no_plots),
         )
         figures = "  ".join(
             f"{name.replace('_', ' ')} {value:.4g}" for name, value in trained.figures.items()
         )
         report(f"{out / 'checkpoint.pt'}: {trained.step} steps  {figures}")
+        if not trained.learned:
+            report(
+                f"no validation was better than chance (AUC {trained.best_area:.3f} at most): "
+                "best.pt tells no scratch from background; train longer, or look at the data"
+            )
+            return ExitCode.OK
         best = shlex.quote(str(out / "best.pt"))
         report(f"next: darkscan export {best} --out {shlex.quote(str(out / 'model.onnx'))}")
     return ExitCode.OK

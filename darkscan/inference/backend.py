@@ -6,10 +6,8 @@ from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from darkscan.pipeline.core.arrays import Float32Array, Pixels
 from darkscan.pipeline.core.brightness import gains_and_offsets, window_extrema
-from darkscan.pipeline.core.scan import Pixels
-
-FloatArray = npt.NDArray[np.float32]
 
 
 class Seen(NamedTuple):
@@ -19,8 +17,8 @@ class Seen(NamedTuple):
     probability that a scratch crosses a cell, None if the model has no line map.
     """
 
-    scores: FloatArray
-    lines: FloatArray | None
+    scores: Float32Array
+    lines: Float32Array | None
 
 
 class FrameWindows(NamedTuple):
@@ -32,8 +30,8 @@ class FrameWindows(NamedTuple):
 
     frame: Pixels
     origins: npt.NDArray[np.int32]
-    gains: FloatArray
-    offsets: FloatArray
+    gains: Float32Array
+    offsets: Float32Array
 
     @classmethod
     def adjusted(cls, frame: Pixels, origins: npt.NDArray[np.int32], window: int) -> Self:

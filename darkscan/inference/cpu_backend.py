@@ -4,9 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 from typing import Any
 
-from darkscan.inference.backend import FloatArray, FrameWindows, Pending, Seen
+from darkscan.inference.backend import FrameWindows, Pending, Seen
 from darkscan.inference.conventions import Conventions
 from darkscan.inference.frame_windows import Feed, constant_feed, fitted, joined, part_of
+from darkscan.pipeline.core.arrays import Float32Array
 
 
 class CpuBackend(ABC):
@@ -38,7 +39,7 @@ class CpuBackend(ABC):
         """See Backend.close."""
 
     @abstractmethod
-    def _pass(self, constant: Feed, part: FrameWindows, places: int) -> list[FloatArray]:
+    def _pass(self, constant: Feed, part: FrameWindows, places: int) -> list[Float32Array]:
         """The wanted outputs, in their order, of one pass of the network.
 
         constant: the inputs that all passes of the frame share; ``part`` has ``places``

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from darkscan.inference.backend import FrameWindows, Seen
-from darkscan.pipeline.core.scan import Pixels
+from darkscan.pipeline.core.arrays import Pixels
 
 Feed = dict[str, npt.NDArray[np.generic]]
 """A model's inputs by name."""

@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from darkscan.inference.conventions import Conventions, Precision
 from darkscan.inference.onnx_runtime import read_conventions
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.grid import window_origins
-from darkscan.pipeline.core.scan import Pixels, PixelType, ScanInfo
+from darkscan.pipeline.core.scan import PixelType, ScanInfo
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.inference.backend import FloatArray, Seen
-
-Indices = npt.NDArray[np.intp]
+from darkscan.inference.backend import Seen
+from darkscan.pipeline.core.arrays import Float32Array, Indices
 
 _NO_WINDOW = -1
 
 
-def scores_with_neighbours(seen: Seen, origins: npt.NDArray[np.int32], window: int) -> FloatArray:
+def scores_with_neighbours(seen: Seen, origins: npt.NDArray[np.int32], window: int) -> Float32Array:
     """Scores (N,) of windows that know what the windows overlapping them found there.
 
     A window that shows a corner of a scratch cannot tell it from a speck; a neighbour that

@@ -5,10 +5,11 @@ from typing import Any
 
 import onnxruntime
 
-from darkscan.inference.backend import FloatArray, FrameWindows
+from darkscan.inference.backend import FrameWindows
 from darkscan.inference.conventions import INPUTS, Conventions
 from darkscan.inference.cpu_backend import CpuBackend
 from darkscan.inference.frame_windows import Feed, on_threads, window_feed
+from darkscan.pipeline.core.arrays import Float32Array
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.inputs import require_file
 from darkscan.pipeline.core.names import is_text
@@ -32,8 +33,8 @@ class OnnxRuntimeBackend(CpuBackend):
     def close(self) -> None:
         """See Backend.close; the session goes with its last reference."""
 
-    def _pass(self, constant: Feed, part: FrameWindows, places: int) -> list[FloatArray]:  # noqa: ARG002
-        parts: list[FloatArray] = self._session.run(self._wanted, constant | window_feed(part))
+    def _pass(self, constant: Feed, part: FrameWindows, places: int) -> list[Float32Array]:  # noqa: ARG002
+        parts: list[Float32Array] = self._session.run(self._wanted, constant | window_feed(part))
         return parts
 
 

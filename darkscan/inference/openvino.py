@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from darkscan.inference.backend import FloatArray, FrameWindows
+from darkscan.inference.backend import FrameWindows
 from darkscan.inference.conventions import INPUTS, Precision
 from darkscan.inference.cpu_backend import CpuBackend
 from darkscan.inference.frame_windows import Feed, Passes, on_threads, padded, window_feed
 from darkscan.inference.onnx_runtime import read_conventions
+from darkscan.pipeline.core.arrays import Float32Array
 from darkscan.pipeline.core.errors import InputError
 
 _HALF = "BF16"
@@ -61,7 +62,7 @@ class OpenVinoBackend(CpuBackend):
     def _windows_a_pass(self, count: int) -> int:
         return self._passes.size(count)
 
-    def _pass(self, constant: Feed, part: FrameWindows, places: int) -> list[FloatArray]:
+    def _pass(self, constant: Feed, part: FrameWindows, places: int) -> list[Float32Array]:
         feed = constant | window_feed(padded(part, places))
         request = self._request(feed)
         request.infer(feed, share_inputs=True)  # the frame is not copied

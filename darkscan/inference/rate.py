@@ -10,9 +10,10 @@ from darkscan.inference.backend import Backend, FrameWindows, Pending, see
 from darkscan.inference.model_job import FrameFormat, ModelJob
 from darkscan.inference.onnx_runtime import read_conventions
 from darkscan.inference.selection import Placement, choose, open_backend
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.cores import threads_each, usable
 from darkscan.pipeline.core.recipe import Recipe
-from darkscan.pipeline.core.scan import Pixels, ScanInfo
+from darkscan.pipeline.core.scan import ScanInfo
 
 _ENOUGH_S = 0.4
 _MOST_FRAMES = 50

@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from darkscan.drivers.images import Mosaic
-from darkscan.inference.backend import FloatArray, FrameWindows, Seen, see
+from darkscan.inference.backend import FrameWindows, Seen, see
 from darkscan.inference.frame_windows import cut_out
 from darkscan.inference.neighbour_scores import scores_with_neighbours
 from darkscan.inference.onnx_runtime import OnnxRuntimeBackend, read_conventions
+from darkscan.pipeline.core.arrays import Float32Array, Pixels
 from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.recipe import Inspection
-from darkscan.pipeline.core.scan import Pixels
 
 _BATCH = 32
 _DENSE_SIDE = 15  # windows along a tile's side: those of a side of 2048 px
@@ -38,7 +38,7 @@ class ModelScorer:
 
     def frame(
         self, pixels: Pixels, origins: npt.NDArray[np.int32], full_scale: float
-    ) -> FloatArray:
+    ) -> Float32Array:
         """Probabilities (N,) of the windows of a frame (H, W) with first pixels (y, x).
 
         Windows that overlap know of each other, as in a scan.
@@ -51,7 +51,7 @@ class ModelScorer:
         windows = FrameWindows.adjusted(pixels, origins, self.info.window)
         return see(self._backend, windows, round(full_scale))
 
-    def images(self, images: Pixels, full_scale: float) -> FloatArray:
+    def images(self, images: Pixels, full_scale: float) -> Float32Array:
         """Probabilities (N * K,) of all K windows of images (N, H, W), image by image.
 
         Each without its neighbours'.
@@ -60,7 +60,7 @@ class ModelScorer:
         scores = [self.alone(image, origins, full_scale).scores for image in images]
         return np.concatenate([np.empty(0, np.float32), *scores])
 
-    def __call__(self, windows: Pixels, full_scale: float) -> FloatArray:
+    def __call__(self, windows: Pixels, full_scale: float) -> Float32Array:
         """Probabilities (N,) of windows (N, side, side), each without what lies around it."""
         if self.dense:
             return self.images(windows, full_scale)
@@ -71,7 +71,7 @@ class ModelScorer:
 
 def score_image(
     mosaic: Mosaic, scorer: ModelScorer, full_scale: int, on_progress: OnProgress
-) -> tuple[npt.NDArray[np.int64], FloatArray]:
+) -> tuple[npt.NDArray[np.int64], Float32Array]:
     """Origins (N, 2), y and x, and scores (N,) of all windows of an image.
 
     The image passes the network row of windows by row of windows, or, for a dense model, in

@@ -1,8 +1,9 @@
 """The Attention Fusion Network: its modules, training and export (in torch).
 
-``modules`` holds the paper's network, ``frame_model`` its deployed form, ``training``
-fits it to windows that ``batches`` draws, ``validation`` measures it, and ``export``
-writes the model file that classification loads without torch.
+``modules`` holds the paper's modules, ``attention_fusion`` and ``dense`` the two forms of
+the network, ``frame_model`` their deployed form, ``training`` fits them to windows that
+``batches`` draws, ``metrics`` measures them, and ``export`` writes the model file that
+classification loads without torch.
 """
 
 if __name__.partition(".")[0] != "darkscan":

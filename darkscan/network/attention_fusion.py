@@ -6,6 +6,7 @@ brightness adjustment, and a line head beside the global pooling (docs/decisions
 """
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -31,36 +32,40 @@ _LINE_LOSS = 0.5
 _LINE_CELLS_WEIGHT = 8.0  # one cell in a hundred is on a scratch
 
 
+@dataclass(frozen=True)
+class Parts:
+    """The parts that a network has beside its trunk: by default those of the paper."""
+
+    adjust: bool = True
+    """The paper's brightness adjustment, BA: a second input channel."""
+    scale: bool = True
+    """The paper's scale attention, SA."""
+    channel: bool = True
+    """The paper's channel attention, CA."""
+    clip: bool = False
+    """A sigma-clipped input channel, past the paper."""
+    lines: bool = False
+    """The line head, past the paper."""
+
+
 class AttentionFusionNetwork(nn.Module):
     """Windows to one logit each: positive means scratch.
 
     ``width`` multiplies every channel count; 1.0 is the paper's ResNet18 (12.5 M
     parameters, 2.6 GMAC a 256x256 window), and cost falls with its square.
-    ``adjust``, ``scale`` and ``channel`` switch the paper's BA, SA and CA modules;
-    ``clip`` adds a sigma-clipped third channel, ``lines`` the line head.
     """
 
     def __init__(
-        self,
-        width: float = 1.0,
-        *,
-        name: str = "afn",
-        adjust: bool = True,
-        scale: bool = True,
-        channel: bool = True,
-        clip: bool = False,
-        lines: bool = False,
+        self, width: float = 1.0, *, name: str = "afn", parts: Parts | None = None
     ) -> None:
         super().__init__()
         channels = [max(1, round(width * count / _UNIT)) * _UNIT for count in _STAGE_CHANNELS]
         self.name = name
         self.width = width
-        self.parts = {
-            "adjust": adjust, "scale": scale, "channel": channel, "clip": clip, "lines": lines,
-        }  # fmt: skip
-        self.adjust = BrightnessAdjustment() if adjust else None
-        self.clip = SigmaClipping() if clip else None
-        self.stem = ConvNorm(1 + adjust + clip, channels[0], 7, stride=2)
+        self.parts = parts = parts or Parts()
+        self.adjust = BrightnessAdjustment() if parts.adjust else None
+        self.clip = SigmaClipping() if parts.clip else None
+        self.stem = ConvNorm(1 + parts.adjust + parts.clip, channels[0], 7, stride=2)
         self.pool = nn.MaxPool2d(3, stride=2, padding=1)
         stages: list[nn.Module] = []
         inputs = channels[0]
@@ -69,11 +74,13 @@ class AttentionFusionNetwork(nn.Module):
                 ResidualBlock(inputs, outputs, stride=1 if index == 0 else 2),
                 ResidualBlock(outputs, outputs, stride=1),
             ]
-            stages.append(nn.Sequential(*blocks, *([ScaleAttention(outputs)] if scale else [])))
+            stages.append(
+                nn.Sequential(*blocks, *([ScaleAttention(outputs)] if parts.scale else []))
+            )
             inputs = outputs
         self.stages = nn.ModuleList(stages)
-        self.attend: nn.Module = ChannelAttention(inputs) if channel else nn.Identity()
-        self.line_head = LineHead(channels[1:]) if lines else None
+        self.attend: nn.Module = ChannelAttention(inputs) if parts.channel else nn.Identity()
+        self.line_head = LineHead(channels[1:]) if parts.lines else None
         self.head = nn.Linear(inputs + (2 * self.line_head.hidden if self.line_head else 0), 1)
         self._initialise()
 
@@ -100,13 +107,13 @@ class AttentionFusionNetwork(nn.Module):
         return self.loss(logits, batch.labels, lines, batch.lines)
 
     @staticmethod
-    def loss(logits: Tensor, labels: Tensor, lines: Tensor | None, truth: Tensor) -> Tensor:
-        """Of logits (N,) and, with a line head, of cells' (N, h, w), given what is true."""
+    def loss(logits: Tensor, labels: Tensor, lines: Tensor | None, cells: Tensor) -> Tensor:
+        """The loss of logits (N,) with their labels, and of a line head's cells (N, h, w)."""
         entropy = nn.functional.binary_cross_entropy_with_logits
         loss = entropy(logits, labels)
         if lines is not None:
             weight = lines.new_tensor(_LINE_CELLS_WEIGHT)
-            loss = loss + _LINE_LOSS * entropy(lines, truth, pos_weight=weight)
+            loss = loss + _LINE_LOSS * entropy(lines, cells, pos_weight=weight)
         return loss
 
     @staticmethod
@@ -128,7 +135,7 @@ class AttentionFusionNetwork(nn.Module):
 
     def twin(self) -> "AttentionFusionNetwork":
         """Another network of the same shape with the same weights."""
-        twin = AttentionFusionNetwork(self.width, name=self.name, **self.parts)
+        twin = AttentionFusionNetwork(self.width, name=self.name, parts=self.parts)
         twin.load_state_dict(self.state_dict())
         return twin
 

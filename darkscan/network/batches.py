@@ -3,13 +3,6 @@
 Every window depends on the options, its step and its place in the batch alone, so a resumed
 training sees exactly the windows that an uninterrupted one would have seen, and several
 processes that share a batch see together what one alone would.
-
-Light scattered in the dark field looks the same from every side, so a window may be turned
-and mirrored; a deeper camera gives the same grey levels as a smaller part of its range; and
-lamps, exposures and stray light differ, so the gain may change, a slow gradient may lie
-under the window and a noisier sensor may add to its noise. Nothing is ever stretched,
-sheared or bent: widths, noise grain and the straightness of lines would be no camera's, and
-a scratch's width is what tells it from a fibre's.
 """
 
 import signal
@@ -25,19 +18,17 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from darkscan.network.augmentation import ORIENTATIONS, depth_of, relit, turned, turned_box
+from darkscan.pipeline.core.arrays import Float32Array, Pixels
 from darkscan.simulation.element.crops import TrainingCrops
-from darkscan.simulation.element.looks import WINDOW_PX
 from darkscan.simulation.element.windows import TrainingBatch
 
-Windows = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
-Labels = npt.NDArray[np.float32]
 BatchSource = Callable[[int, int, int, float], TrainingBatch | TrainingCrops]
 """``(seed, index, size, contrast)`` to ``size`` labelled windows of 8 bits.
 
 A function of a module, and of its arguments alone: it is called in other processes.
 Contrast runs from 0, bright scratches among little clutter, to 1, as hard as they come.
 """
-
 _PREFETCHED_BATCHES = 4
 _VALIDATION_BATCH = 64
 _AUGMENTING = 7  # sets the generators of augmentation apart from those that draw windows
@@ -49,14 +40,14 @@ class Drawn(NamedTuple):
     The fields are those of the simulator's ``TrainingBatch``, or ``TrainingCrops``.
     """
 
-    images: Windows
-    labels: Labels
+    images: Pixels
+    labels: Float32Array
     lines: npt.NDArray[np.uint8]
     boxes: npt.NDArray[np.float32]
 
 
 class Source(Protocol):
-    """Where windows come from. It is sent to other processes: keep it small."""
+    """A source of windows. It is sent to other processes: keep it small."""
 
     @property
     def full_scale(self) -> float:
@@ -68,15 +59,15 @@ class Source(Protocol):
 
     @property
     def description(self) -> str:
-        """What it is, in a few words."""
+        """The name of the source, in a few words."""
 
     def fingerprint(self, seed: int) -> str:
-        """A SHA-256 that tells whether it still gives the windows that it gave."""
+        """A SHA-256 that changes when the source gives other windows than before."""
 
     def draw(self, seed: int, step: int, size: int, share: range, contrast: float) -> Drawn:
         """The windows at the places ``share`` of the batch of ``size`` for ``step``."""
 
-    def validation(self, seed: int, count: int) -> tuple[Windows, Labels]:
+    def validation(self, seed: int, count: int) -> tuple[Pixels, Float32Array]:
         """About ``count`` windows and their labels, always the same, never trained on.
 
         Labels other than 0 and 1 are of windows that judge nothing. Of larger images, the
@@ -86,7 +77,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Batch:
-    """What a network is trained on in one step.
+    """The windows and labels of one training step.
 
     ``windows`` (N, 256, 256) uint8, or int32 for deeper cameras, in grey levels of a camera
     that gives at most ``full_scale`` (N, 1, 1); ``labels`` (N,) from 0 for clean to 1 for
@@ -226,7 +217,7 @@ def _interrupts_ignored_by_children() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def validation_windows(source: BatchSource, seed: int, count: int) -> tuple[Windows, Labels]:
+def validation_windows(source: BatchSource, seed: int, count: int) -> tuple[Pixels, Float32Array]:
     """About ``count`` windows and labels at contrast 1, always the same for a seed.
 
     Windows that a scratch only grazes judge nothing, and are left out; but of images of
@@ -240,95 +231,3 @@ def validation_windows(source: BatchSource, seed: int, count: int) -> tuple[Wind
         return images, labels.ravel()
     judged = (labels == 0) | (labels == 1)
     return images[judged], labels[judged]
-
-
-Grey = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
-Levels = npt.NDArray[np.float32]
-Box = npt.NDArray[np.float32]
-
-ORIENTATIONS = 8
-_MIRRORED = 4  # orientations from here on are transposed before they are turned
-_DEEP_SHARE = 0.3  # of windows, shown as a deeper camera's
-_MOST_FULL_SCALE = 40.0  # times the window's: a 16-bit camera's weak light fills a 40th
-_CHANGED_SHARE = 0.5  # of windows, for each of the changes of brightness
-_LEAST_GAIN, _MOST_GAIN = 0.7, 1.4
-_MOST_GRADIENT = 6.0  # sigmas of the noise, from the middle of the window to its corner
-_MOST_NOISE = 0.5  # of the noise that is there: contrast over noise falls by a ninth at most
-_SIGMA_PER_MAD = 1.4826
-
-
-def turned(image: npt.NDArray[np.generic], turn: int) -> npt.NDArray[np.generic]:
-    """A square image in one of its eight orientations, ``turn`` from 0 (as it is) to 7."""
-    return np.rot90(image if turn < _MIRRORED else image.T, turn % 4)
-
-
-def turned_box(box: Box, turn: int, side: int = WINDOW_PX) -> Box:
-    """Where a box (x0, y0, x1, y1) of an image of ``side`` px lies once that is turned.
-
-    A box without an inside (zeros: none) stays as it is.
-    """
-    x0, y0, x1, y1 = (float(edge) for edge in box)
-    if x1 <= x0 or y1 <= y0:
-        return box
-    if turn >= _MIRRORED:
-        x0, y0, x1, y1 = y0, x0, y1, x1
-    for _ in range(turn % 4):  # a quarter turn against the clock takes (x, y) to (y, side - x)
-        x0, y0, x1, y1 = y0, side - x1, y1, side - x0
-    return np.array([x0, y0, x1, y1], np.float32)
-
-
-def depth_of(rng: np.random.Generator) -> float:
-    """By how much a camera's full scale exceeds the window's: mostly 1, up to 40."""
-    if rng.random() >= _DEEP_SHARE:
-        return 1.0
-    return float(np.exp(rng.uniform(0, np.log(_MOST_FULL_SCALE))))
-
-
-def relit(image: Grey, full_scale: float, rng: np.random.Generator) -> Grey:
-    """A window (H, W) under another lamp: gain, gradient and noise, each now and then.
-
-    Of the same type, in 0..``full_scale``; what was saturated stays so.
-    """
-    changes = [change for change in (_gain, _gradient, _noise) if rng.random() < _CHANGED_SHARE]
-    if not changes:
-        return image
-    sigma = noise_of(image)
-    levels = image.astype(np.float32)
-    for change in changes:
-        levels = change(levels, sigma, rng)
-    changed = np.clip(np.rint(levels), 0, full_scale).astype(image.dtype)
-    return np.where(image >= full_scale, image, changed)
-
-
-def noise_of(image: Grey) -> float:
-    """The noise of a window in grey levels, from its neighbouring pixels' differences."""
-    differences = np.diff(image.astype(np.float32), axis=1)
-    return _SIGMA_PER_MAD * float(np.median(np.abs(differences))) / float(np.sqrt(2))
-
-
-def _gain(levels: Levels, _sigma: float, rng: np.random.Generator) -> Levels:
-    factor = np.exp(rng.uniform(np.log(_LEAST_GAIN), np.log(_MOST_GAIN)))
-    return levels * np.float32(factor)
-
-
-def _gradient(levels: Levels, sigma: float, rng: np.random.Generator) -> Levels:
-    """A plane that rises in some direction, zero in the middle."""
-    height, width = levels.shape
-    angle = rng.uniform(0, 2 * np.pi)
-    rows = np.linspace(-1, 1, height, dtype=np.float32)[:, None] * np.float32(np.sin(angle))
-    columns = np.linspace(-1, 1, width, dtype=np.float32) * np.float32(np.cos(angle))
-    steepness = np.float32(sigma * rng.uniform(0, _MOST_GRADIENT) / np.sqrt(2))
-    return np.asarray(levels + steepness * (rows + columns), dtype=np.float32)
-
-
-def _noise(levels: Levels, sigma: float, rng: np.random.Generator) -> Levels:
-    added = np.float32(sigma * rng.uniform(0, _MOST_NOISE))
-    return levels + added * rng.standard_normal(levels.shape, dtype=np.float32)
-
-
-CHANGES: dict[str, Callable[[Levels, float, np.random.Generator], Levels]] = {
-    "gain": _gain,
-    "gradient": _gradient,
-    "noise": _noise,
-}
-"""The changes of brightness by name: (levels, sigma of their noise, rng) to levels."""

@@ -1,4 +1,4 @@
-"""What a network costs: parameters, bytes, and multiply-adds for a window."""
+"""The cost of a network: parameters, bytes, and multiply-adds for a window."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,8 +1,5 @@
 """The dense form of the network: one pass over a whole frame, its statistics as fields.
 
-Interpolation is two matrix products with tent functions. As a resampling operator it would
-give the same numbers; as products it runs at the full speed of every backend, and exports.
-
 Cut into windows at half-window steps, every pixel passes the trunk four times. Here it passes
 once; what belongs to a window (channel attention, pooling, the head) is taken from the
 shared features under it. That is another function than the windowed network's: the trunk
@@ -10,63 +7,14 @@ sees across the borders of windows, and brightness adjustment changes smoothly f
 window to window instead of from one to the next. So it is trained as a model of its own.
 """
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
 from darkscan.network.attention_fusion import AttentionFusionNetwork
 from darkscan.network.batches import Batch
+from darkscan.network.fields import NODE_PX, at_nodes, interpolated
 from darkscan.network.modules import CELL, GREY_RANGE, BrightnessAdjustment, ChannelAttention
 from darkscan.network.sigma_clipping import clipped_image
-
-NODE_PX = 128
-"""Between two nodes, which lie on every multiple of it, both borders included."""
-
-_BARELY = 1e-6  # a weight that counts only where there is no other
-
-
-def tents(length: int, spacing: float, first: float, count: int, like: Tensor) -> Tensor:
-    """(length, count) weights of ``count`` samples at ``first``, ``first + spacing``...
-
-    Row p belongs to the middle of pixel p. Outside of the samples the nearest counts alone.
-    """
-    places = (torch.arange(length, device=like.device, dtype=like.dtype) + 0.5 - first) / spacing
-    number = torch.arange(count, device=like.device, dtype=like.dtype)
-    places = torch.minimum(places.clamp(min=0.0), number[-1])
-    return torch.relu(1.0 - (places[:, None] - number).abs())
-
-
-def interpolated(samples: Tensor, shape: Sequence[int], spacing: float, first: float) -> Tensor:
-    """Samples (B, r, c) at ``first``, ``first + spacing``... both ways, as images (B, *shape)."""
-    rows, columns = (
-        tents(side, spacing, first, count, samples)
-        for side, count in zip(shape, samples.shape[1:], strict=True)
-    )
-    return rows @ (samples @ columns.transpose(0, 1))
-
-
-def at_nodes(values: Tensor, centres: Tensor, nodes: tuple[int, int]) -> Tensor:
-    """Values (B, N) at places (N, 2), y and x in pixels, brought to the nodes: (B, *nodes).
-
-    The places form a grid with steps of ``NODE_PX`` at most. Exact for places on nodes;
-    else the mean of those nearer than ``NODE_PX``, weighted by their nearness. Nodes
-    outside of the grid have what its border has; those in its gaps, the mean of all.
-    """
-    across, along = (
-        _nearness(centres[:, axis].to(values.dtype), count) for axis, count in enumerate(nodes)
-    )
-    along = along.transpose(0, 1)
-    everywhere = _BARELY * values.mean(1)[:, None, None]
-    return ((values[:, None, :] * across) @ along + everywhere) / (across @ along + _BARELY)
-
-
-def _nearness(places: Tensor, nodes: int) -> Tensor:
-    """(nodes, N): 1 where a place lies on the node, 0 from ``NODE_PX`` on."""
-    node = NODE_PX * torch.arange(nodes, device=places.device, dtype=places.dtype)
-    node = torch.minimum(torch.maximum(node, places.amin(0)), places.amax(0))
-    return torch.relu(1.0 - (node[:, None] - places).abs() / NODE_PX)
-
 
 WINDOW_PX = 256
 STRIDE_PX = 128
@@ -124,7 +72,7 @@ class DenseNetwork(AttentionFusionNetwork):
     def logits_and_lines(
         self, windows: Tensor, gains: Tensor, offsets: Tensor, full_scale: Tensor
     ) -> tuple[Tensor, Tensor | None]:
-        """Of windows (N, 256, 256), each an image of its own: without what lies around it."""
+        """Logits (N,) of windows (N, 256, 256), and their cells'; each is an image of its own."""
         first = torch.zeros((1, 2), dtype=torch.int64, device=windows.device)
         logits, lines = self.see(windows, first, gains[:, None], offsets[:, None], full_scale)
         return logits.squeeze(1), lines
@@ -149,7 +97,7 @@ class DenseNetwork(AttentionFusionNetwork):
 
     def twin(self) -> "DenseNetwork":
         """Another network of the same shape with the same weights."""
-        twin = DenseNetwork(self.width, name=self.name, **self.parts)
+        twin = DenseNetwork(self.width, name=self.name, parts=self.parts)
         twin.load_state_dict(self.state_dict())
         return twin
 
@@ -167,7 +115,7 @@ def adjusted_grid(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def line_windows(lines: Tensor, origins: Tensor) -> Tensor:
-    """Of a map of cells (H/8, W/8), each window's (N, 32, 32); origins (N, 2) in pixels."""
+    """Each window's part (N, 32, 32) of a map of cells (H/8, W/8); origins (N, 2) in pixels."""
     width = lines.shape[1]
     first = _nearest(origins, CELL)
     along = torch.arange(_WINDOW_CELLS, device=lines.device)
@@ -204,7 +152,7 @@ def _means(features: Tensor, steps: Tensor) -> Tensor:
 
 
 def _maxima(features: Tensor, steps: Tensor) -> Tensor:
-    """As ``_means``, the largest."""
+    """As ``_means``, but the largest features in place of their average."""
     pool, side = nn.functional.max_pool2d, _WINDOW_STEPS
     return _picked(pool(pool(features, (side, 1), 1), (1, side), 1), steps)
 

@@ -5,7 +5,6 @@ The file is ONNX; what its user must know beside the graph stands in its metadat
 """
 
 import contextlib
-import functools
 import io
 import logging
 import warnings
@@ -22,145 +21,34 @@ import torch
 from torch import Tensor, nn
 
 from darkscan.network.attention_fusion import AttentionFusionNetwork
-from darkscan.network.dense import SIDES_PX, STRIDE_PX, DenseNetwork, line_windows
-from darkscan.network.operating_point import Look, OperatingPoint, choose_operating_point
+from darkscan.network.dense import SIDES_PX, STRIDE_PX, WINDOW_PX, DenseNetwork
+from darkscan.network.frame_model import frame_model
+from darkscan.network.operating_point import (
+    DENSE_LOOKS,
+    LOOKS,
+    OperatingPoint,
+    choose_operating_point,
+)
 from darkscan.network.sources import SimulatedWindows
 from darkscan.network.training import Checkpoint
 from darkscan.pipeline.core.brightness import gains_and_offsets, window_extrema
 from darkscan.pipeline.core.errors import DarkscanError, InputError
 from darkscan.pipeline.core.files import write_atomically
 from darkscan.pipeline.core.grid import window_origins
-from darkscan.simulation.element.crops import training_crops
-from darkscan.simulation.element.looks import WindowPreset
-from darkscan.simulation.element.windows import training_batch
-
-WINDOW = 256
-"""The side of a window, pixels."""
-
-_AT_ONCE = 8
-
-
-def frame_model(network: AttentionFusionNetwork) -> nn.Module:
-    """The network as it is deployed, windowed or dense."""
-    return DenseFrameModel(network) if isinstance(network, DenseNetwork) else FrameModel(network)
-
-
-def grey_levels(pixels: Tensor) -> Tensor:
-    """Grey levels (P,) of little-endian bytes (P, B), B = 1 or 2, P a multiple of 8; all float32.
-
-    A product with the bytes' weights, 1 and 256, for several pixels at a time: picking bytes
-    out, summing them, and a product for single ones cost several times as much on a CPU.
-    """
-    depth = pixels.shape[1]
-    byte = torch.arange(depth, device=pixels.device, dtype=pixels.dtype)
-    own = torch.eye(_AT_ONCE, device=pixels.device, dtype=pixels.dtype)
-    weights = own[:, None, :] * (1.0 + 255.0 * byte)[:, None]
-    together = pixels.reshape(-1, _AT_ONCE * depth)
-    return (together @ weights.reshape(_AT_ONCE * depth, _AT_ONCE)).reshape(-1)
-
-
-class FrameModel(nn.Module):
-    """Gathers windows out of a frame, adjusts their brightness and classifies them.
-
-    The frame crosses to the device once, in the camera's own depth: it is given as its
-    raw bytes, so that one model serves uint8 and uint16 cameras.
-    """
-
-    def __init__(self, network: AttentionFusionNetwork, window: int = WINDOW) -> None:
-        super().__init__()
-        self.network = network
-        self.window = window
-
-    def forward(
-        self, frame: Tensor, origins: Tensor, gains: Tensor, offsets: Tensor, full_scale: Tensor
-    ) -> tuple[Tensor, ...]:
-        """Logits and scores, (N,) float32 each; a score is the probability of a scratch.
-
-        A network with a line head also gives lines (N, 32, 32), the probability of each
-        cell of 8 px that a scratch crosses it.
-
-        ``frame`` (H, W, B) uint8: the little-endian bytes of each pixel, B = 1 or 2.
-        ``origins`` (N, 2) int64: the first pixel (y, x) of each window, which must lie
-        within the frame. ``gains`` and ``offsets`` (N,) float32: W_mult and W_add of each
-        window, for grey levels as the camera gives them. ``full_scale`` () float32: the
-        largest grey level that it can give, 255 or 4095 for instance.
-        """
-        windows = self._gather(frame, origins)
-        logits, lines = self.network.logits_and_lines(windows, gains, offsets, full_scale)
-        outputs = (logits, torch.sigmoid(logits))
-        return outputs if lines is None else (*outputs, self.network.line_probabilities(lines))
-
-    def _gather(self, frame: Tensor, origins: Tensor) -> Tensor:
-        """The windows (N, window, window) of a frame (H, W, B), float32 grey levels."""
-        _, width, depth = frame.shape
-        along = torch.arange(self.window, device=frame.device)
-        rows = origins[:, 0, None, None] + along[:, None]
-        columns = origins[:, 1, None, None] + along
-        places = (rows * width + columns).reshape(-1)
-        # Straight to float: TensorRT takes uint8 as an input but not in arithmetic.
-        pixels = torch.index_select(frame.to(torch.float32).reshape(-1, depth), 0, places)
-        return grey_levels(pixels).reshape(-1, self.window, self.window)
-
-
-class DenseFrameModel(nn.Module):
-    """Passes a whole frame through the network once, for all of its windows.
-
-    Inputs and outputs are those of ``FrameModel``; the frame's sides are multiples of 128.
-    """
-
-    def __init__(self, network: DenseNetwork) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(
-        self, frame: Tensor, origins: Tensor, gains: Tensor, offsets: Tensor, full_scale: Tensor
-    ) -> tuple[Tensor, ...]:
-        """Logits, scores and lines of the frame's windows; see ``FrameModel.forward``.
-
-        ``origins`` are a grid over the frame with steps of 128 px at most.
-        """
-        height, width, depth = frame.shape
-        # Straight to float: TensorRT takes uint8 as an input but not in arithmetic.
-        pixels = frame.to(torch.float32).reshape(-1, depth)
-        image = grey_levels(pixels).reshape(1, height, width)
-        logits, lines = self.network.see(image, origins, gains[None], offsets[None], full_scale)
-        cells = line_windows(self.network.line_probabilities(lines[0]), origins)
-        return logits[0], torch.sigmoid(logits[0]), cells
-
 
 FORMAT_VERSION = 1
 OPSET = 18
 TOLERANCE = 1e-4  # between torch and ONNX Runtime: of a logit, or relative to a larger one
-
 INPUT_NAMES = ("frame", "origins", "gains", "offsets", "full_scale")
 OUTPUT_NAMES = ("logits", "scores", "lines")  # the last only with a line head
 
 
-# Windows of training are several times as crowded as an element's: on simulated elements these
-# rates leave less than one false window in a thousand. The wide look
-# crowds tracks, spikes and smudges together as no optic does: it only bounds the threshold.
-_RATES: dict[WindowPreset, tuple[float, float]] = {"optic": (5e-3, 2e-2), "wide": (6e-2, 2e-1)}
-LOOKS: dict[str, Look] = {
-    preset: Look(functools.partial(training_batch, preset=preset), *rates)
-    for preset, rates in _RATES.items()
-}
-# Dense models, which see more, lose less by letting fewer pass.
-_DENSE_RATES: dict[WindowPreset, tuple[float, float]] = {
-    "optic": (3e-3, 1e-2),
-    "wide": (4e-2, 1e-1),
-}
-DENSE_LOOKS: dict[str, Look] = {
-    preset: Look(functools.partial(training_crops, preset=preset), *rates, windows_an_image=9)
-    for preset, rates in _DENSE_RATES.items()
-}
-
-
 @dataclass(frozen=True)
 class ModelConventions:
-    """What the file says of itself, beside what the network and this module know."""
+    """The facts that a model file states beside those that its network states."""
 
-    threshold: float  # of the score, at or above which a window is a scratch
-    grow_threshold: float  # at or above which a window continues a scratch that it overlaps
+    threshold: float  # the score at or above which a window is a scratch
+    grow_threshold: float  # the score from which a window continues a scratch it overlaps
     training_data: str  # in words
     training_data_hash: str
     training_seed: int
@@ -171,7 +59,7 @@ class ModelConventions:
         values = {
             "format": FORMAT_VERSION,
             "name": "attention-fusion-network",
-            "window": WINDOW,
+            "window": WINDOW_PX,
             "form": "dense" if isinstance(network, DenseNetwork) else "windowed",
             "stride": STRIDE_PX,
             "input_scaling": "raw = grey / full_scale; adjusted = (grey * gain + offset) / 255",
@@ -180,7 +68,7 @@ class ModelConventions:
             "grow_threshold": repr(float(self.grow_threshold)),
             "network": network.name,
             "width": repr(float(network.width)),
-            **{part: str(there).lower() for part, there in network.parts.items()},
+            **{part: str(there).lower() for part, there in vars(network.parts).items()},
             "training_data": self.training_data,
             "training_data_hash": self.training_data_hash,
             "training_seed": self.training_seed,
@@ -188,15 +76,6 @@ class ModelConventions:
             "version": version("darkscan"),
         }
         return {f"darkscan.{key}": str(value) for key, value in values.items()}
-
-
-def export(network: AttentionFusionNetwork, file: Path, conventions: ModelConventions) -> None:
-    """Writes the network's frame model to ``file``, whole or not at all.
-
-    The network's weights are not changed. Raises DarkscanError if ONNX Runtime does not
-    give torch's logits, StorageError if the file cannot be written.
-    """
-    write_atomically(file, _checked_model(network, conventions))
 
 
 def export_checkpoint(
@@ -232,6 +111,15 @@ def export_checkpoint(
     return point
 
 
+def export(network: AttentionFusionNetwork, file: Path, conventions: ModelConventions) -> None:
+    """Writes the network's frame model to ``file``, whole or not at all.
+
+    The network's weights are not changed. Raises DarkscanError if ONNX Runtime does not
+    give torch's logits, StorageError if the file cannot be written.
+    """
+    write_atomically(file, _checked_model(network, conventions))
+
+
 def example_inputs(
     dtype: npt.DTypeLike = np.uint8, windows: int = 3, seed: int = 0
 ) -> dict[str, npt.NDArray[np.generic]]:
@@ -244,8 +132,8 @@ def example_inputs(
     full_scale = 255 if np.dtype(dtype).itemsize == 1 else 4095
     frame = rng.normal(0.1, 0.01, shape).clip(0, 1) * full_scale
     pixels = frame.round().astype(np.dtype(dtype).newbyteorder("<"))
-    origins = window_origins(shape, WINDOW, STRIDE_PX)[:windows]
-    gains, offsets = gains_and_offsets(*window_extrema(pixels, origins, WINDOW))
+    origins = window_origins(shape, WINDOW_PX, STRIDE_PX)[:windows]
+    gains, offsets = gains_and_offsets(*window_extrema(pixels, origins, WINDOW_PX))
     return {
         "frame": pixels.view(np.uint8).reshape(*shape, -1),
         "origins": origins.astype(np.int64),
@@ -272,7 +160,7 @@ def _to_onnx(network: AttentionFusionNetwork) -> onnx.ModelProto:
     if isinstance(network, DenseNetwork):
         sides = {0: SIDES_PX * dim("h", min=2), 1: SIDES_PX * dim("w", min=2)}
     else:
-        sides = {0: dim("H", min=WINDOW), 1: dim("W", min=WINDOW)}
+        sides = {0: dim("H", min=WINDOW_PX), 1: dim("W", min=WINDOW_PX)}
     with _quiet():
         program = torch.onnx.export(
             frame_model(network).eval(),

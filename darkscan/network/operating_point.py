@@ -1,5 +1,6 @@
-"""Where to put the thresholds: few false windows in a whole frame, and what that costs."""
+"""The operating point of a network: thresholds that let few false windows of a frame pass."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -7,15 +8,19 @@ import numpy as np
 import numpy.typing as npt
 
 from darkscan.network.attention_fusion import AttentionFusionNetwork
-from darkscan.network.batches import BatchSource, Labels, validation_windows
-from darkscan.network.modules import GREY_RANGE
-from darkscan.network.training import ValidationWindows, score
-from darkscan.network.validation import (
+from darkscan.network.batches import BatchSource, validation_windows
+from darkscan.network.metrics import (
     Figures,
     area_under_curve,
     figures,
     threshold_for_false_positives,
 )
+from darkscan.network.modules import GREY_RANGE
+from darkscan.network.training import ValidationWindows, score
+from darkscan.pipeline.core.arrays import Float32Array
+from darkscan.simulation.element.crops import training_crops
+from darkscan.simulation.element.looks import WindowPreset
+from darkscan.simulation.element.windows import training_batch
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,25 @@ class Look:
     false_positive_rate: float
     grow_rate: float
     windows_an_image: int = 1
+
+
+# Training windows are several times as crowded as an element's: on simulated elements these
+# rates leave less than one false window in a thousand. The wide look crowds tracks, spikes and
+# smudges together as no optic does: it only bounds the threshold.
+_RATES: dict[WindowPreset, tuple[float, float]] = {"optic": (5e-3, 2e-2), "wide": (6e-2, 2e-1)}
+LOOKS: dict[str, Look] = {
+    preset: Look(functools.partial(training_batch, preset=preset), *rates)
+    for preset, rates in _RATES.items()
+}
+# Dense models see more, and lose less when fewer false windows may pass.
+_DENSE_RATES: dict[WindowPreset, tuple[float, float]] = {
+    "optic": (3e-3, 1e-2),
+    "wide": (4e-2, 1e-1),
+}
+DENSE_LOOKS: dict[str, Look] = {
+    preset: Look(functools.partial(training_crops, preset=preset), *rates, windows_an_image=9)
+    for preset, rates in _DENSE_RATES.items()
+}
 
 
 @dataclass(frozen=True)
@@ -67,7 +91,7 @@ def choose_operating_point(
     ``count`` windows of each look are drawn with ``seed``, which must be neither the
     training's nor its validation's.
     """
-    scored: dict[str, tuple[npt.NDArray[np.float64], Labels]] = {}
+    scored: dict[str, tuple[npt.NDArray[np.float64], Float32Array]] = {}
     for kind, look in looks.items():
         drawn = validation_windows(look.source, seed, -(-count // look.windows_an_image))
         judged = ValidationWindows(*drawn, GREY_RANGE)

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.network.batches import BatchSource, Drawn, Labels, Windows, validation_windows
+from darkscan.network.batches import BatchSource, Drawn, validation_windows
 from darkscan.network.datasets import Dataset, WindowSet
 from darkscan.network.modules import GREY_RANGE
+from darkscan.pipeline.core.arrays import Float32Array, Pixels
 from darkscan.pipeline.core.errors import InputError
 from darkscan.simulation.element.crops import training_crops
 from darkscan.simulation.element.windows import training_batch
@@ -30,7 +31,7 @@ class SimulatedWindows:
     description: str = "windows of darkscan.simulation.element.windows, preset mixed"
 
     def fingerprint(self, seed: int) -> str:
-        """Of the first windows, at full contrast."""
+        """The hash of the first windows, at full contrast."""
         drawn = self.source(seed, 0, _FINGERPRINTED, 1.0)
         return hashlib.sha256(b"".join(field.tobytes() for field in drawn)).hexdigest()
 
@@ -39,7 +40,7 @@ class SimulatedWindows:
         drawn = [self.source(seed, step * size + place, 1, contrast) for place in share]
         return Drawn(*(np.concatenate(columns) for columns in zip(*drawn, strict=True)))
 
-    def validation(self, seed: int, count: int) -> tuple[Windows, Labels]:
+    def validation(self, seed: int, count: int) -> tuple[Pixels, Float32Array]:
         """Windows at full contrast, without those that a scratch only grazes."""
         return validation_windows(self.source, seed, count)
 
@@ -53,7 +54,7 @@ class SimulatedImages:
     description: str = "images of darkscan.simulation.element.crops, preset mixed"
 
     def fingerprint(self, seed: int) -> str:
-        """Of the first images, at full contrast."""
+        """The hash of the first images, at full contrast."""
         drawn = training_crops(seed, 0, _FINGERPRINTED // 4, 1.0)
         return hashlib.sha256(b"".join(field.tobytes() for field in drawn)).hexdigest()
 
@@ -62,7 +63,7 @@ class SimulatedImages:
         drawn = [training_crops(seed, step * size + place, 1, contrast) for place in share]
         return Drawn(*(np.concatenate(columns) for columns in zip(*drawn, strict=True)))
 
-    def validation(self, seed: int, count: int) -> tuple[Windows, Labels]:
+    def validation(self, seed: int, count: int) -> tuple[Pixels, Float32Array]:
         """Images at full contrast with about ``count`` windows, and the labels of these."""
         return validation_windows(training_crops, seed, -(-count // _WINDOWS_AN_IMAGE))
 
@@ -117,7 +118,7 @@ class DatasetWindows:
             boxes=self._train.boxes[indices].astype(np.float32),
         )
 
-    def validation(self, seed: int, count: int) -> tuple[Windows, Labels]:
+    def validation(self, seed: int, count: int) -> tuple[Pixels, Float32Array]:
         """Its validation windows, or ``count`` of them at random if there are more."""
         split = self._dataset.split("validation")
         indices = np.arange(len(split))

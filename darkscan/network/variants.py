@@ -1,11 +1,10 @@
 """Every network by its name: the paper's, its ablations, ours, and the paper's peers."""
 
 from collections.abc import Callable
-from typing import Any
 
 from torch import Tensor, nn
 
-from darkscan.network.attention_fusion import AttentionFusionNetwork
+from darkscan.network.attention_fusion import AttentionFusionNetwork, Parts
 from darkscan.network.batches import Batch
 from darkscan.network.dense import DenseNetwork
 from darkscan.pipeline.core.errors import InputError
@@ -13,14 +12,14 @@ from darkscan.pipeline.core.errors import InputError
 OURS = "darkscan"
 DENSE = "darkscan-dense"
 
-_OWN: dict[str, dict[str, Any]] = {
-    "resnet18": {"adjust": False, "scale": False, "channel": False},
-    "resnet18+ca": {"adjust": False, "scale": False},
-    "resnet18+ca+ba": {"scale": False},
-    "resnet18+ca+sa": {"adjust": False},
-    "afn": {},
-    OURS: {"clip": True, "lines": True},
-    DENSE: {"clip": True, "lines": True},
+_OWN = {
+    "resnet18": Parts(adjust=False, scale=False, channel=False),
+    "resnet18+ca": Parts(adjust=False, scale=False),
+    "resnet18+ca+ba": Parts(scale=False),
+    "resnet18+ca+sa": Parts(adjust=False),
+    "afn": Parts(),
+    OURS: Parts(clip=True, lines=True),
+    DENSE: Parts(clip=True, lines=True),
 }
 _PEERS = ("attention-56", "attention-92", "xception", "inception-v3", "retinanet")
 
@@ -39,7 +38,7 @@ def build(name: str, width: float = 1.0) -> nn.Module:
         raise InputError(f"must be above 0 and at most 4, is {width}", field="width")
     if name in _OWN:
         kind = DenseNetwork if name == DENSE else AttentionFusionNetwork
-        return kind(width, name=name, **_OWN[name])
+        return kind(width, name=name, parts=_OWN[name])
     if name not in _PEERS:
         raise InputError(f"is unknown: {name!r}; known are {', '.join(NAMES)}", field="network")
     from darkscan.network.peers import PEERS
@@ -50,7 +49,7 @@ def build(name: str, width: float = 1.0) -> nn.Module:
 
 
 def loss_of(network: nn.Module, batch: Batch) -> Tensor:
-    """What training reduces: the network's own loss, else binary cross entropy."""
+    """The loss that training reduces: the network's own, else binary cross entropy."""
     own: Callable[[Batch], Tensor] | None = getattr(network, "training_loss", None)
     if own is not None:
         return own(batch)

@@ -6,9 +6,10 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.defect_map import DefectMap
 from darkscan.pipeline.core.frame_results import FrameResult, Inspected, LedgerSums, ModelInfo
-from darkscan.pipeline.core.scan import FrameSource, Pixels
+from darkscan.pipeline.core.scan import FrameSource
 from darkscan.pipeline.core.thumbnail import make_thumbnail, thumbnail_scale
 from darkscan.simulation.element import (
     ElementTruth,

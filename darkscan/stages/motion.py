@@ -14,9 +14,10 @@ import structlog
 
 from darkscan.drivers.motion.errors import MotionError, MotionGoneError, UnfitError
 from darkscan.drivers.motion.record_state import Meaning
-from darkscan.drivers.motion.track import FloatArray, Times
+from darkscan.drivers.motion.track import Times
 from darkscan.drivers.motion.unit import MARGIN_S, MotionUnit
 from darkscan.drivers.rig.tables import MotionSettings
+from darkscan.pipeline.core.arrays import Float64Array
 from darkscan.pipeline.core.errors import DarkscanError, InputError
 from darkscan.pipeline.core.files import write_atomically
 from darkscan.pipeline.transport.links import Inbox, Outbox
@@ -239,10 +240,10 @@ class Motion:
             else:
                 return
 
-    def _tell_track(self, times_ns: Times, positions_mm: FloatArray) -> None:
+    def _tell_track(self, times_ns: Times, positions_mm: Float64Array) -> None:
         self._send(Track(times_ns=times_ns, positions_mm=positions_mm))
 
-    def _tell_latches(self, first: int, positions_mm: FloatArray) -> None:
+    def _tell_latches(self, first: int, positions_mm: Float64Array) -> None:
         self._send(Latched(order=self._order, first=first, positions_mm=positions_mm))
 
     def _send(self, message: Message) -> None:

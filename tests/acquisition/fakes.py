@@ -10,8 +10,9 @@ import numpy.typing as npt
 from darkscan.drivers.camera.errors import CameraGone
 from darkscan.drivers.planning import LiveScan, plan_scan
 from darkscan.drivers.rig import Rig, drawn_geometry, load_rig
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.recipe import Inspection
-from darkscan.pipeline.core.scan import FrameMeta, Pixels
+from darkscan.pipeline.core.scan import FrameMeta
 from darkscan.pipeline.core.settings import check
 from darkscan.pipeline.core.units import FrameId
 from darkscan.pipeline.transport.messages import Arrived, FrameRef, Halt, MotionReady, Move, Sweep

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from darkscan.drivers.recording import RecordingWriter
 from darkscan.drivers.rig import Geometry, Rig, drawn_geometry
-from darkscan.pipeline.core.geometry import FloatArray, PixelToStage, StageToElement
+from darkscan.pipeline.core.arrays import Float64Array
+from darkscan.pipeline.core.geometry import PixelToStage, StageToElement
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 from darkscan.pipeline.core.settings import check
 
@@ -76,7 +77,9 @@ def true_geometry(
     )
 
 
-def places_of_frame(geometry: Geometry, stage_mm: FloatArray, shape: tuple[int, int]) -> FloatArray:
+def places_of_frame(
+    geometry: Geometry, stage_mm: Float64Array, shape: tuple[int, int]
+) -> Float64Array:
     """Where pixel centres lie on the element, mm (h, w, 2)."""
     y, x = np.mgrid[: shape[0], : shape[1]] + 0.5
     corner = geometry.stage_to_element.element_at(stage_mm)
@@ -105,7 +108,7 @@ def vignetting(shape: tuple[int, int], share: float = 0.3) -> Image:
     return np.asarray(1 - share * squared / squared.max(), dtype=np.float32)
 
 
-def stops(rig: Rig, size_mm: tuple[float, float] = SIZE_MM, overlap: float = 0.1) -> FloatArray:
+def stops(rig: Rig, size_mm: tuple[float, float] = SIZE_MM, overlap: float = 0.1) -> Float64Array:
     """Where the axes stand for frames that cover an element, strip by strip (strips, n, 2)."""
     drawn = drawn_geometry(rig)
     height, width = rig.frame_shape
@@ -118,7 +121,7 @@ def stops(rig: Rig, size_mm: tuple[float, float] = SIZE_MM, overlap: float = 0.1
 def record(
     path: Path,
     rig: Rig,
-    places_mm: FloatArray,
+    places_mm: Float64Array,
     frames: list[npt.NDArray[Any]],
     /,
     **changes: Any,

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from darkscan.drivers.rig import Geometry, Rig
-from darkscan.pipeline.core.geometry import FloatArray
+from darkscan.pipeline.core.arrays import Float64Array
 from tests.calibration.scenes import (
     PITCH_UM,
     SIZE_MM,
@@ -34,7 +34,7 @@ class Target:
         self._specks = rng.uniform((0, 0), SIZE_MM, (60, 2))
         self._radii = rng.uniform(0.02, 0.16, 60)
 
-    def light(self, places_mm: FloatArray, pitch_mm: float) -> Image:
+    def light(self, places_mm: Float64Array, pitch_mm: float) -> Image:
         """Grey levels at places (h, w, 2)."""
         nearest = np.rint(places_mm / self.spacing_mm - 0.5).astype(int)
         rows, columns = self._brightness.shape
@@ -65,7 +65,7 @@ def record_target(
     truth: Geometry,
     *,
     target: Target | None = None,
-    places_mm: FloatArray | None = None,
+    places_mm: Float64Array | None = None,
     readback_um: float = 0.5,
 ) -> Path:
     """Scans the target; the axes' positions are known to ``readback_um``."""

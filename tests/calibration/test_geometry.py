@@ -16,8 +16,8 @@ from darkscan.drivers.calibration import (
 )
 from darkscan.drivers.recording import Recording
 from darkscan.drivers.rig import Geometry, Rig, drawn_geometry
+from darkscan.pipeline.core.arrays import Float64Array
 from darkscan.pipeline.core.errors import InputError
-from darkscan.pipeline.core.geometry import FloatArray
 from tests.calibration.scenes import (
     SPACING_MM,
     make_rig,
@@ -52,7 +52,7 @@ def largest_error_um(found: Geometry, truth: Geometry, rig: Rig) -> float:
     """Over all corners of all frames of a scan of the whole element."""
     height, width = rig.frame_shape
     corners = [(0, 0), (width, 0), (0, height), (width, height)]
-    places: list[list[FloatArray]] = [
+    places: list[list[Float64Array]] = [
         [
             geometry.pixel_to_stage.place(
                 corners, geometry.stage_to_element.element_at(stage).tolist()
@@ -129,7 +129,7 @@ def test_a_grid_half_a_spacing_off_is_refused(area_scan: Path) -> None:
     ],
 )
 def test_too_few_places_are_refused(
-    choose: Callable[[FloatArray], FloatArray], problem: str, tmp_path: Path
+    choose: Callable[[Float64Array], Float64Array], problem: str, tmp_path: Path
 ) -> None:
     rig = make_rig()
     path = record_target(

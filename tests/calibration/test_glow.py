@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from darkscan.drivers.calibration.glow import CELLS, mean_glow
-from darkscan.pipeline.core.geometry import FloatArray, PixelToStage
+from darkscan.pipeline.core.arrays import Float64Array
+from darkscan.pipeline.core.geometry import PixelToStage
 from darkscan.pipeline.core.scan import FrameMeta
 from tests.calibration.scenes import vignetting
 
@@ -15,13 +16,13 @@ PITCH = PixelToStage.from_pitch(10.0)
 FRAME_MM = FRAME_PX * PITCH.xx
 
 
-def glow_at(places_mm: FloatArray) -> FloatArray:
+def glow_at(places_mm: Float64Array) -> Float64Array:
     """An element's own light at places (..., 2): it varies by 20 %."""
     x, y = np.moveaxis(places_mm, -1, 0)
     return np.asarray(20 + 2 * np.sin(x / 3.1 + 1) + 2 * np.cos(y / 4.3 + x / 9))
 
 
-def look(camera: FloatArray, overlap: float) -> tuple[FloatArray, list[FrameMeta]]:
+def look(camera: Float64Array, overlap: float) -> tuple[Float64Array, list[FrameMeta]]:
     """Cells of five by four frames, and where these lie."""
     step = FRAME_MM * (1 - overlap)
     frames = [
@@ -40,7 +41,9 @@ def look(camera: FloatArray, overlap: float) -> tuple[FloatArray, list[FrameMeta
     return np.array(cells), frames
 
 
-def left_of(camera: FloatArray, glow: FloatArray, cells: FloatArray, *, line: bool) -> FloatArray:
+def left_of(
+    camera: Float64Array, glow: Float64Array, cells: Float64Array, *, line: bool
+) -> Float64Array:
     """What is wrong with the camera's pattern after the glow is taken out of the mean frame."""
     levelled = cells / cells.mean(axis=(1, 2), keepdims=True)
     mean = levelled.mean(axis=(0, 1) if line else 0, keepdims=True)[0] / glow
@@ -48,7 +51,7 @@ def left_of(camera: FloatArray, glow: FloatArray, cells: FloatArray, *, line: bo
     return np.asarray(off - 1)
 
 
-CAMERAS: dict[str, Callable[[], FloatArray]] = {
+CAMERAS: dict[str, Callable[[], Float64Array]] = {
     "area": lambda: vignetting((CELLS, CELLS)).astype(float),
     "line": lambda: vignetting((1, CELLS)).astype(float),
 }

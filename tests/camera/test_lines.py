@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from darkscan.drivers.camera.lines import Assembled, LineAssembler
-from darkscan.pipeline.core.scan import Pixels
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.units import FrameId
 
 HEIGHT, WIDTH, OVERLAP = 10, 4, 3

@@ -9,7 +9,7 @@ import pytest
 
 from darkscan.drivers.camera.camera import Camera
 from darkscan.drivers.camera.lines import Assembled, LineAssembler
-from darkscan.pipeline.core.scan import Pixels
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.units import FrameId
 from tests.camera.simulated import (
     AREA,

@@ -4,9 +4,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.frame_results import Centrelines
 from darkscan.pipeline.core.grid import window_origins
-from darkscan.pipeline.core.scan import Pixels
 from darkscan.simulation.element.strokes import Strokes, add_line
 
 WINDOW = 256

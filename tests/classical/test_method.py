@@ -4,8 +4,8 @@ import pytest
 
 from darkscan.network.classical import NetworkMethod, methods, score_windows
 from darkscan.network.classical.method import Origins
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.errors import InputError
-from darkscan.pipeline.core.scan import Pixels
 from tests.classical.scenes import noise, with_line
 
 _ORIGINS = np.array([[0, 0], [0, 128], [128, 0], [128, 128]])

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from darkscan.cli.main import main
-from darkscan.pipeline.core.scan import Pixels
+from darkscan.pipeline.core.arrays import Pixels
 from tests.classical.scenes import noise, with_line
 
 

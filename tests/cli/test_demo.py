@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from darkscan.drivers.recording import Recording
-from darkscan.pipeline.core.scan import Pixels
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.simulation.element import ElementTruth
 from tests.stages.running import darkscan
 

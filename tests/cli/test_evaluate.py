@@ -11,8 +11,8 @@ import pytest
 
 from darkscan.cli import evaluate
 from darkscan.cli.main import main
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.errors import InputError
-from darkscan.pipeline.core.scan import Pixels
 from tests.evaluation.fakes import FakeData, FakeWindows, by_grey_level, drawn, in_a_plate
 
 

@@ -11,9 +11,10 @@ import pytest
 from darkscan.cli import explain as command
 from darkscan.drivers.recording import save_recording
 from darkscan.network.training import Checkpoint
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.defect_map import to_json
 from darkscan.pipeline.core.errors import InputError, StorageError
-from darkscan.pipeline.core.scan import FrameMeta, Pixels, ScanInfo
+from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 from darkscan.stages.merging import build_map
 from tests.explaining.small_networks import ByHand
 from tests.mapping.hand_made import frames_of, inspected, result, scan_info

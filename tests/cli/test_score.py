@@ -18,8 +18,8 @@ from darkscan.cli.options import model_file
 from darkscan.drivers.images import Mosaic
 from darkscan.inference import Seen
 from darkscan.inference.scoring import ModelScorer, score_image
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.grid import window_origins
-from darkscan.pipeline.core.scan import Pixels
 
 Array = npt.NDArray[Any]
 

@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 from darkscan.drivers.recording import RecordingWriter
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.frame_results import FrameResult, ModelInfo
 from darkscan.pipeline.core.recipe import Inspection, Processes, Recipe
-from darkscan.pipeline.core.scan import Pixels
 from darkscan.pipeline.running.specification import RING_NAME, RunFolder, RunSpec
 from darkscan.pipeline.transport.journal import JOURNAL_NAME, Journal
 from darkscan.pipeline.transport.links import Inbox, Outbox

@@ -7,8 +7,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.geometry import PixelToStage
-from darkscan.pipeline.core.scan import FrameFlag, FrameMeta, Pixels, ScanInfo
+from darkscan.pipeline.core.scan import FrameFlag, FrameMeta, ScanInfo
 from darkscan.stages.acquisition.margin import Surroundings
 from tests.builders import scan_info
 

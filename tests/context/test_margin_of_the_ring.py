@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from darkscan.drivers.recording import Recording, RecordingWriter
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.errors import InputError
-from darkscan.pipeline.core.scan import Pixels
 from darkscan.pipeline.core.units import FrameId
 from darkscan.pipeline.transport.ring import FrameRing, StaleReferenceError, ring_bytes
 from tests.builders import frame_meta, scan_info

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.errors import InputError, StorageError
 from darkscan.pipeline.core.geometry import PixelToStage
-from darkscan.pipeline.core.scan import Pixels
 from darkscan.stages.acquisition.margin import Borders, Surroundings, bytes_needed
 from darkscan.stages.acquisition.neighbours import Neighbours
 from tests.context.scene import HEIGHT, WIDTH, Scene, scene, surrounded

@@ -21,7 +21,7 @@ from darkscan.network.datasets import (
     contact_sheet,
 )
 from darkscan.network.datasets.masks import masks_by_name
-from darkscan.network.figures import equalised
+from darkscan.network.pictures import equalised
 from darkscan.pipeline.core.errors import InputError, StorageError
 from tests.datasets.samples import write_plates
 

@@ -51,9 +51,9 @@ def test_scratches_far_apart_are_told_apart() -> None:
 
 
 def test_a_mask_that_covers_everything_is_thinned_in_no_time() -> None:
-    began = time.monotonic()
+    began = time.process_time()
     assert thin(np.ones((900, 900), bool)).sum() < 900 * 2
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
 
 
 def test_a_black_mask_has_no_scratch() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from darkscan.network.evaluation import Scored
-from darkscan.pipeline.core.scan import Pixels
+from darkscan.pipeline.core.arrays import Pixels
 
 SIDE = 256
 

@@ -5,8 +5,8 @@ import pytest
 from darkscan.cli.options import model_file
 from darkscan.inference.scoring import ModelScorer
 from darkscan.network.evaluation.elements import contrast_to_noise, measure
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.frame_results import ModelInfo
-from darkscan.pipeline.core.scan import Pixels
 from darkscan.runs.in_process import by_windows, inspect
 from darkscan.simulation.element import SimulatedScan, simulate_element
 from darkscan.simulation.element.render import Scene

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from darkscan.network.evaluation import Rule, evaluate, plain, score_split
+from darkscan.network.evaluation import Rule, Terms, evaluate, plain, score_split
 from darkscan.network.evaluation.breakdown import false_alarms, recall_by_band, recall_by_kind
 from darkscan.network.evaluation.report import (
     DataSummary,
@@ -19,7 +19,7 @@ def test_the_threshold_is_chosen_on_validation_and_not_on_test() -> None:
     validation = scored([0.9, 0.6, 0.5, 0.1], [1, 1, 0, 0])
     # On the test windows 0.35 would give F1 1, on validation 0.6 does.
     test = scored([0.9, 0.4, 0.3, 0.1], [1, 1, 0, 0])
-    result = evaluate("x", test, validation, Rule("max-f1"))
+    result = evaluate("x", test, validation, Terms(Rule("max-f1")))
     assert result.headline.threshold == 0.6
     assert result.headline.recall.value == 0.5
     assert result.headline.precision.value == 1.0
@@ -32,8 +32,8 @@ def test_scratches_under_the_limit_are_neither_missed_nor_background() -> None:
         [1, 1, 1, 1, 0, 0],
         snr=[10, np.nan, 2, 3, np.nan, np.nan],
     )
-    whole = evaluate("x", test, None, Rule("fixed", 0.5))
-    limited = evaluate("x", test, None, Rule("fixed", 0.5), snr_limit=5.0)
+    whole = evaluate("x", test, None, Terms(Rule("fixed", 0.5)))
+    limited = evaluate("x", test, None, Terms(Rule("fixed", 0.5), snr_limit=5.0))
     assert (whole.counts.scratches, whole.counts.left_out) == (4, 0)
     assert (limited.counts.scratches, limited.counts.backgrounds) == (2, 2)
     assert (limited.counts.left_out, limited.counts.left_out_found) == (2, 1)
@@ -53,15 +53,15 @@ def test_the_limit_holds_for_validation_too() -> None:
     # The hopeless scratch at 0.1 would pull the threshold of highest F1 down to it.
     validation = scored([0.9, 0.1, 0.05], [1, 1, 0], snr=[9, 1, np.nan])
     test = scored([0.9, 0.5], [1, 0], snr=[9, np.nan])
-    with_limit = evaluate("x", test, validation, Rule("max-f1"), snr_limit=4.0)
+    with_limit = evaluate("x", test, validation, Terms(Rule("max-f1"), snr_limit=4.0))
     assert with_limit.headline.threshold == 0.9
-    assert evaluate("x", test, validation, Rule("max-f1")).headline.threshold == 0.1
+    assert evaluate("x", test, validation, Terms(Rule("max-f1"))).headline.threshold == 0.1
 
 
 def test_intervals_hold_their_value() -> None:
     data = FakeData(test=drawn(1), validation=drawn(2))
     test, validation = (score_split(data, name, by_grey_level) for name in data.splits)
-    result = evaluate("x", test, validation, Rule("max-f1"))
+    result = evaluate("x", test, validation, Terms(Rule("max-f1")))
     assert result.resampled_by == "source image"
     assert result.units == 8
     for point in (result.headline, *result.others):
@@ -78,7 +78,7 @@ def test_intervals_hold_their_value() -> None:
 
 def test_no_false_alarm_among_few_windows_is_no_certainty() -> None:
     test = scored([0.9] * 20 + [0.1] * 20, [1] * 20 + [0] * 20)
-    point = evaluate("x", test, None, Rule("fixed", 0.5)).headline
+    point = evaluate("x", test, None, Terms(Rule("fixed", 0.5))).headline
     assert (point.precision.value, point.recall.value) == (1.0, 1.0)
     assert point.precision.low == pytest.approx(0.839, abs=1e-3)
     assert point.false_positive_rate.high == pytest.approx(0.161, abs=1e-3)
@@ -105,7 +105,8 @@ def test_the_report_and_its_figures_are_whole() -> None:
     data = FakeData(test=drawn(1), validation=drawn(2))
     test, validation = (score_split(data, name, by_grey_level) for name in data.splits)
     results = [
-        evaluate(name, test, validation, Rule("max-f1"), snr_limit=4.0) for name in ("one", "two")
+        evaluate(name, test, validation, Terms(Rule("max-f1"), snr_limit=4.0))
+        for name in ("one", "two")
     ]
     text = json.dumps(plain(results), allow_nan=False)
     assert json.loads(text)[0]["headline"]["recall"]["value"] > 0.5
@@ -121,7 +122,8 @@ def test_the_report_and_its_figures_are_whole() -> None:
 
 def test_without_known_signal_to_noise_there_is_no_curve_over_it() -> None:
     assert (
-        recall_over_snr([evaluate("x", scored([1, 0], [1, 0]), None, Rule("fixed", 0.5))]) is None
+        recall_over_snr([evaluate("x", scored([1, 0], [1, 0]), None, Terms(Rule("fixed", 0.5)))])
+        is None
     )
 
 
@@ -152,10 +154,10 @@ def test_refuses_scores_that_are_no_numbers() -> None:
 def test_refuses_a_limit_that_leaves_nothing() -> None:
     test = scored([0.9, 0.1], [1, 0], snr=[3, np.nan])
     with pytest.raises(InputError, match="no scratched window of test reaches 5"):
-        evaluate("x", test, None, Rule("fixed", 0.5), snr_limit=5.0)
+        evaluate("x", test, None, Terms(Rule("fixed", 0.5), snr_limit=5.0))
 
 
 def test_refuses_a_precision_that_validation_never_reaches() -> None:
     validation = scored([0.9, 0.5], [0, 1])
     with pytest.raises(InputError, match=r"no threshold on validation gives precision >= 0\.9"):
-        evaluate("x", validation, validation, Rule("precision", 0.9))
+        evaluate("x", validation, validation, Terms(Rule("precision", 0.9)))

@@ -11,9 +11,9 @@ from darkscan.cli.options import model_file
 from darkscan.inference.scoring import ModelScorer
 from darkscan.network.datasets import SimulatedImage
 from darkscan.network.evaluation.in_frames import Frames, score_in_frames
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.grid import window_origins
-from darkscan.pipeline.core.scan import Pixels
 from tests.evaluation.fakes import CutWindows, in_a_plate
 
 Scores = npt.NDArray[np.float32]

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darkscan.network.evaluation.intervals import Bootstrap, Ranking, Share
-from darkscan.network.validation import area_under_curve
+from darkscan.network.evaluation.intervals import Bootstrap, Share
+from darkscan.network.metrics import Ranking, area_under_curve
 
 LABELLED = st.lists(st.tuples(st.integers(0, 5), st.booleans(), st.integers(0, 3)), min_size=2)
 

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from darkscan.network.evaluation import Evaluation, Rule, evaluate
+from darkscan.network.evaluation import Evaluation, Rule, Terms, evaluate
 from darkscan.network.evaluation.report import DataSummary
 from darkscan.network.evaluation.tables import (
     TABLES,
@@ -26,7 +26,7 @@ def evaluated(network: str, found: int, seed: int = 1, **changes: Any) -> Evalua
         "network": network, "seed": seed, "steps": 1000, "batch": 32, "samples": 32000,
         "width": 0.25, "parameters": 790_000, "training_data": "sha256:0b",
     }  # fmt: skip
-    return evaluate(network, test, None, Rule("fixed", 0.5), about=about | changes)
+    return evaluate(network, test, None, Terms(Rule("fixed", 0.5)), about=about | changes)
 
 
 @pytest.mark.parametrize("number", [2, 3])

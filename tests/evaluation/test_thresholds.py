@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darkscan.network.evaluation.thresholds import Rule, parse_rule, threshold_for_f1
-from darkscan.network.validation import figures
+from darkscan.network.evaluation.thresholds import Rule, parse_rule
+from darkscan.network.metrics import figures, threshold_for_f1
 from darkscan.pipeline.core.errors import InputError
 from tests.evaluation.fakes import scored
 
@@ -13,7 +13,7 @@ from tests.evaluation.fakes import scored
 def test_no_other_threshold_gives_a_higher_f1(rows: list[tuple[int, int]]) -> None:
     scores, labels = [score / 6 for score, _ in rows], [1, *(label for _, label in rows[1:])]
     windows = scored(scores, labels)
-    threshold = threshold_for_f1(windows)
+    threshold = threshold_for_f1(windows.scores, windows.labels)
     reached = figures(windows.scores, windows.labels, threshold).f1
     others = [figures(windows.scores, windows.labels, float(t)).f1 for t in np.unique(scores)]
     assert reached == pytest.approx(max(others))

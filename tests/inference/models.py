@@ -10,8 +10,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from darkscan.inference import FrameWindows, Seen
 from darkscan.inference.conventions import INPUTS
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.grid import window_origins
-from darkscan.pipeline.core.scan import Pixels, PixelType
+from darkscan.pipeline.core.scan import PixelType
 
 WINDOW, STRIDE = 256, 128
 FULL_SCALE = {"uint8": 255, "uint16": 4095}

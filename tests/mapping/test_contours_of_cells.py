@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from darkscan.pipeline.core.arrays import Mask
 from darkscan.pipeline.core.geometry import PixelToStage
-from darkscan.stages.merging.raster import BoolArray, Raster, Ring, connected_regions, rings
+from darkscan.stages.merging.raster import Raster, Ring, connected_regions, rings
 
 masks = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=9))
 
@@ -36,7 +37,7 @@ def filled(shape: tuple[int, ...], outline: tuple[Ring, ...]) -> npt.NDArray[np.
     for (x0, y0), (x1, y1) in (step for ring in outline for step in steps(ring)):
         if x0 == x1:
             crossings += (x < x0) & (min(y0, y1) < y) & (y < max(y0, y1))
-    inside: BoolArray = crossings % 2 == 1
+    inside: Mask = crossings % 2 == 1
     return inside
 
 

@@ -12,12 +12,12 @@ import jsonschema
 import numpy as np
 import pytest
 
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.defect_map import DefectMap, json_schema, to_json
 from darkscan.pipeline.core.errors import StorageError
 from darkscan.pipeline.core.files import write_atomically
 from darkscan.pipeline.core.frame_results import Inspected
 from darkscan.pipeline.core.geometry import PixelToStage
-from darkscan.pipeline.core.scan import Pixels
 from darkscan.pipeline.core.thumbnail import make_thumbnail, thumbnail_scale
 from darkscan.stages.merging import build_map, write_map
 from darkscan.stages.merging.style import DEFECT_COLOUR, bgr, scale_bar_mm

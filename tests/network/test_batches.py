@@ -6,20 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from darkscan.network.batches import (
+from darkscan.network.augmentation import (
     CHANGES,
     ORIENTATIONS,
-    Batches,
-    Curriculum,
-    Drawn,
-    augmented,
     depth_of,
-    in_background,
     noise_of,
     relit,
     turned,
     turned_box,
 )
+from darkscan.network.batches import Batches, Curriculum, Drawn, augmented, in_background
 from darkscan.network.sources import SimulatedWindows
 from tests.network.easy_windows import easy_windows
 

@@ -11,7 +11,7 @@ import pytest
 from darkscan.network.batches import Batches, Curriculum
 from darkscan.network.datasets.writer import SourceRow, new_dataset
 from darkscan.network.sources import DatasetWindows
-from darkscan.network.training import Machine, TrainingOptions, fit
+from darkscan.network.training import Machine, Reporting, TrainingOptions, fit
 from darkscan.pipeline.core.errors import InputError
 from tests.network.easy_windows import easy_windows
 
@@ -117,7 +117,7 @@ def test_a_network_trains_on_it_and_other_data_is_refused(file: Path, tmp_path: 
     def train(source: DatasetWindows) -> int:
         out = tmp_path / "out"
         told: list[str] = []
-        fit(options, out, source, machine=machine, plots=False, report=told.append)
+        fit(options, out, source, machine=machine, reporting=Reporting(told.append, plots=False))
         return len(told)
 
     assert train(DatasetWindows(file)) == 1

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from darkscan.inference.scoring import ModelScorer
-from darkscan.network.validation import figures
+from darkscan.network.metrics import figures
 from darkscan.simulation.element.crops import training_crops
 from darkscan.simulation.element.looks import WindowPreset
 from tests.network.streaks import IMAGES, streaked

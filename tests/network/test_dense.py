@@ -1,6 +1,6 @@
 """The dense form: fields, shared features, windows of whole images."""
 
-from typing import Any
+import dataclasses
 
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from darkscan.network.attention_fusion import AttentionFusionNetwork
+from darkscan.network.attention_fusion import AttentionFusionNetwork, Parts
 from darkscan.network.batches import Batches, Curriculum
 from darkscan.network.dense import (
     WINDOW_PX,
@@ -16,12 +16,11 @@ from darkscan.network.dense import (
     _maxima,
     _means,
     adjusted_grid,
-    at_nodes,
-    interpolated,
     line_windows,
     views,
 )
-from darkscan.network.export import DenseFrameModel
+from darkscan.network.fields import at_nodes, interpolated
+from darkscan.network.frame_model import DenseFrameModel
 from darkscan.network.modules import BrightnessAdjustment
 from darkscan.network.sigma_clipping import SigmaClipping, clipped_image
 from darkscan.network.sources import SimulatedImages
@@ -30,13 +29,13 @@ from darkscan.pipeline.core.brightness import gains_and_offsets, window_extrema
 from darkscan.pipeline.core.grid import window_origins
 from tests.rounding import assert_same_but_for_rounding
 
-PARTS: dict[str, Any] = {"clip": True, "lines": True}
+PARTS = Parts(clip=True, lines=True)
 
 
 @pytest.fixture(scope="module")
 def network() -> DenseNetwork:
     torch.manual_seed(3)
-    return DenseNetwork(0.125, name="darkscan-dense", **PARTS).eval()
+    return DenseNetwork(0.125, name="darkscan-dense", parts=PARTS).eval()
 
 
 def noise(*shape: int, level: float = 25.0, sigma: float = 3.0) -> Tensor:
@@ -134,7 +133,7 @@ def test_images_of_a_batch_do_not_see_each_other(network: DenseNetwork) -> None:
 def test_what_lies_far_outside_of_a_window_does_not_move_its_pooled_features() -> None:
     """Only through the trunk, whose reach is limited, does a window see beyond its border."""
     torch.manual_seed(1)
-    network = DenseNetwork(0.125, scale=False, **PARTS).eval()
+    network = DenseNetwork(0.125, parts=dataclasses.replace(PARTS, scale=False)).eval()
     image = noise(1, 256, 2048)
     origins, gains, offsets = adjusted_grid(image)
     darker = image.clone()
@@ -147,7 +146,7 @@ def test_what_lies_far_outside_of_a_window_does_not_move_its_pooled_features() -
 
 
 def test_the_weights_are_the_windowed_networks(network: DenseNetwork) -> None:
-    windowed = AttentionFusionNetwork(0.125, **PARTS)
+    windowed = AttentionFusionNetwork(0.125, parts=PARTS)
     assert {name: w.shape for name, w in windowed.state_dict().items()} == {
         name: w.shape for name, w in network.state_dict().items()
     }
@@ -188,7 +187,7 @@ def test_labels_are_turned_with_their_images() -> None:
 
 def test_training_reduces_the_loss_of_images() -> None:
     torch.manual_seed(2)
-    network = DenseNetwork(0.125, **PARTS)
+    network = DenseNetwork(0.125, parts=PARTS)
     batch = Batches(SimulatedImages(), 1, 2, Curriculum(100), 0, 1, range(2))[0]
     optimizer = torch.optim.AdamW(network.parameters(), 3e-3)
     losses = []

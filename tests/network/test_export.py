@@ -9,12 +9,12 @@ import torch
 from darkscan.network import export as exporting
 from darkscan.network.attention_fusion import AttentionFusionNetwork
 from darkscan.network.export import (
-    FrameModel,
     ModelConventions,
     example_inputs,
     export,
     export_checkpoint,
 )
+from darkscan.network.frame_model import FrameModel
 from darkscan.network.training import Checkpoint, TrainingOptions
 from darkscan.network.variants import build
 from darkscan.pipeline.core.errors import DarkscanError, InputError, StorageError

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from darkscan.network.attention_fusion import AttentionFusionNetwork
-from darkscan.network.export import WINDOW, FrameModel
+from darkscan.network.dense import WINDOW_PX
+from darkscan.network.frame_model import FrameModel
 from darkscan.pipeline.core.brightness import gains_and_offsets, window_extrema
 from darkscan.pipeline.core.grid import window_origins
 from tests.rounding import assert_same_but_for_rounding
@@ -32,9 +33,9 @@ def test_a_frames_windows_score_as_they_do_in_training(
     dtype: npt.DTypeLike, level: float, sigma: float, full_scale: int
 ) -> None:
     frame = noise_frame(dtype, level, sigma)
-    origins = window_origins((420, 530), WINDOW, 128)
-    gains, offsets = gains_and_offsets(*window_extrema(frame, origins, WINDOW))
-    cut = np.stack([frame[y : y + WINDOW, x : x + WINDOW] for y, x in origins])
+    origins = window_origins((420, 530), WINDOW_PX, 128)
+    gains, offsets = gains_and_offsets(*window_extrema(frame, origins, WINDOW_PX))
+    cut = np.stack([frame[y : y + WINDOW_PX, x : x + WINDOW_PX] for y, x in origins])
     with torch.inference_mode():
         expected = NETWORK.classify(torch.from_numpy(cut.astype(np.float32)), full_scale)
         logits, scores = FrameModel(NETWORK)(

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from darkscan.network.attention_fusion import AttentionFusionNetwork
+from darkscan.network.attention_fusion import AttentionFusionNetwork, Parts
 from darkscan.network.modules import (
     BrightnessAdjustment,
     ChannelAttention,
@@ -79,7 +79,7 @@ def test_a_flat_window_has_no_gain_and_a_black_adjusted_channel(level: int) -> N
 
 
 def test_the_trunk_sees_the_raw_channel_before_the_adjusted_and_the_clipped_one() -> None:
-    network = AttentionFusionNetwork(0.125, clip=True)
+    network = AttentionFusionNetwork(0.125, parts=Parts(clip=True))
     window = torch.from_numpy(speckled(3)[None])
     gains, offsets = BrightnessAdjustment.coefficients(window)
     channels = network._channels(window, gains, offsets, torch.tensor(4095.0))
@@ -174,7 +174,7 @@ def test_a_residual_block_adds_two_convolutions_to_its_shortcut(inputs: int, str
 
 @pytest.mark.parametrize("ours", [False, True], ids=["the paper's", "ours"])
 def test_folding_batch_norm_changes_no_logit(ours: bool) -> None:
-    network = lived_in(AttentionFusionNetwork(0.125, clip=ours, lines=ours))
+    network = lived_in(AttentionFusionNetwork(0.125, parts=Parts(clip=ours, lines=ours)))
     assert isinstance(network, AttentionFusionNetwork)
     windows = torch.rand(2, 256, 256, generator=torch.Generator().manual_seed(5)) * 30
     with torch.inference_mode():

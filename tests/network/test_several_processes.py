@@ -41,7 +41,7 @@ def trained(ranks: Ranks) -> tuple[list[float], dict[str, Tensor]]:
     torch.manual_seed(5)
     network = Plain()
     # Halves of a batch round otherwise than the whole: in bfloat16 by too much to compare.
-    trainer = Trainer(OPTIONS, ranks, bfloat16=False, network=network, averaged=Plain())
+    trainer = Trainer(OPTIONS, ranks, bfloat16=False, network=network)
     batches = Batches(
         SimulatedWindows(easy_windows), 1, 8, Curriculum(0), first=0, last=3, share=ranks.share(8)
     )

@@ -14,7 +14,14 @@ from torch import Tensor, nn
 
 from darkscan.network.batches import Batch, Batches, BatchSource, Curriculum
 from darkscan.network.sources import SimulatedWindows
-from darkscan.network.training import Checkpoint, Machine, TrainingOptions, fit, score
+from darkscan.network.training import (
+    Checkpoint,
+    Machine,
+    Reporting,
+    TrainingOptions,
+    fit,
+    score,
+)
 from darkscan.network.training.checkpoint import start_from
 from darkscan.network.training.ranks import Ranks
 from darkscan.network.training.trainer import Trainer
@@ -56,8 +63,7 @@ def train(
         SimulatedWindows(source),
         machine=HERE,
         init=init,
-        plots=False,
-        report=report,
+        reporting=Reporting(report, plots=False),
     )
 
 
@@ -70,7 +76,7 @@ def rows_of(directory: Path) -> list[dict[str, str]]:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("training")
     machine = dataclasses.replace(HERE, workers=1)
-    fit(OPTIONS, directory, EASY, machine=machine, report=silent)
+    fit(OPTIONS, directory, EASY, machine=machine, reporting=Reporting(silent))
     return directory
 
 
@@ -100,9 +106,9 @@ def test_it_computes_in_the_numbers_it_is_told(
         return product.float().sum()
 
     monkeypatch.setattr("darkscan.network.training.trainer.loss_of", loss_of)
-    network, averaged = (nn.ModuleDict({"head": nn.Linear(8, 1)}) for _ in range(2))
+    network = nn.ModuleDict({"head": nn.Linear(8, 1)})
     alone = Ranks(0, 1, torch.device("cpu"))
-    trainer = Trainer(OPTIONS, alone, bfloat16=wanted, network=network, averaged=averaged)
+    trainer = Trainer(OPTIONS, alone, bfloat16=wanted, network=network)
     trainer.train(Batches(EASY, 1, 8, Curriculum(0), first=0, last=1, share=range(8))[0], 1e-3)
     assert seen == [wanted]
 
@@ -159,6 +165,9 @@ def test_a_killed_training_resumes_and_ends_where_it_would_have(
     uninterrupted = Checkpoint.load(short / "checkpoint.pt")
     assert resumed.step == 6
     assert [row["step"] for row in rows_of(tmp_path)] == ["3", "6"]
+    for row, whole in zip(rows_of(tmp_path), rows_of(short), strict=True):
+        # The second mean is of the steps before the kill, too.
+        assert float(row["loss"]) == pytest.approx(float(whole["loss"]), rel=1e-6)
     for name, value in uninterrupted.averaged.items():
         torch.testing.assert_close(resumed.averaged[name], value, rtol=1e-4, atol=1e-5)
 
@@ -234,6 +243,19 @@ def test_another_trainings_checkpoint_is_refused(
     with pytest.raises(InputError, match=message):
         train(short, options, source)
     assert (short / "checkpoint.pt").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("areas", "learned"),
+    [([], False), ([0.3, 0.6], False), ([0.5, 0.75, 0.5], True)],
+    ids=["not validated", "as by chance", "once better"],
+)
+def test_a_training_learned_if_a_validation_was_better_than_chance(
+    areas: list[float], *, learned: bool
+) -> None:
+    history = [{"auc": area} for area in areas]
+    options = dataclasses.replace(OPTIONS, validation_windows=64)
+    assert Checkpoint(options, 1, "", {}, {}, {}, {}, history).learned is learned
 
 
 def test_windows_of_one_class_teach_nothing(tmp_path: Path) -> None:

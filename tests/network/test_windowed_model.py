@@ -7,7 +7,7 @@ import numpy.typing as npt
 import onnxruntime
 import pytest
 
-from darkscan.network.validation import figures
+from darkscan.network.metrics import figures
 from darkscan.pipeline.core.brightness import gains_and_offsets, window_extrema
 from darkscan.simulation.element.looks import WindowPreset
 from darkscan.simulation.element.windows import training_batch

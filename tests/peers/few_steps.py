@@ -1,4 +1,4 @@
-"""Trains a narrow peer on one small batch, as training does, and prints its losses as JSON.
+"""Trains narrow peers on one small batch, as training does; prints a line of JSON for each.
 
 A program of its own: a fault in oneDNN's channels-last gradients ends the process.
 """
@@ -53,4 +53,6 @@ def losses(name: str, steps: int = STEPS) -> list[float]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(losses(sys.argv[1])))
+    for peer in sys.argv[1:]:
+        sys.stdout.write(json.dumps([peer, losses(peer)]) + "\n")
+        sys.stdout.flush()

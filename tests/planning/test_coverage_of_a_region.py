@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from darkscan.drivers.planning import ScanPlan
 from darkscan.drivers.rig import Geometry, Rig, drawn_geometry
-from darkscan.pipeline.core.geometry import FloatArray, StageToElement
+from darkscan.pipeline.core.arrays import Float64Array
+from darkscan.pipeline.core.geometry import StageToElement
 from darkscan.pipeline.core.recipe import Inspection
 from tests.planning.rigs import Mode, axis_index, plan_of, rig_of
 
@@ -84,13 +85,13 @@ def test_every_point_of_the_region_lies_well_inside_a_frame(case: tuple[Rig, Geo
     assert (depths_px(plan, points) >= min((WINDOW - STRIDE) / 2, margin_px) - 1e-6).all()
 
 
-def depths_px(plan: ScanPlan, points_mm: FloatArray) -> FloatArray:
+def depths_px(plan: ScanPlan, points_mm: Float64Array) -> Float64Array:
     """How far inside a frame points (N, 2) lie, of all frames the furthest: (N,) pixels."""
     corners = np.array([frame.meta.position_mm[:2] for frame in plan.frames])
     away = points_mm[:, None] - corners
     pixels = away @ np.linalg.inv(plan.info.pixel_to_stage.matrix).T
     size = np.array(plan.info.frame_shape[::-1])
-    depths: FloatArray = np.minimum(pixels, size - pixels).min(axis=-1).max(axis=-1)
+    depths: Float64Array = np.minimum(pixels, size - pixels).min(axis=-1).max(axis=-1)
     return depths
 
 
@@ -136,7 +137,7 @@ def test_neighbours_continue_the_window_grid(case: tuple[Rig, Geometry]) -> None
 def test_strips_are_taken_forth_and_back_at_even_steps(case: tuple[Rig, Geometry]) -> None:
     rig, geometry = case
     plan = plan_of(rig, geometry)
-    strips: dict[int, list[FloatArray]] = defaultdict(list)
+    strips: dict[int, list[Float64Array]] = defaultdict(list)
     for frame in plan.frames:
         strips[frame.meta.strip].append(np.array(frame.stage_mm[:2]))
     assert list(strips) == list(range(plan.strips))

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from darkscan.drivers.recording import RecordingWriter
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.geometry import PixelToStage
-from darkscan.pipeline.core.scan import FrameMeta, Pixels, PixelType, ScanInfo
+from darkscan.pipeline.core.scan import FrameMeta, PixelType, ScanInfo
 
 FRAME_SHAPE = (300, 400)
 OFF_PLAN_MM = 0.003

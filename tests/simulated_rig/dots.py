@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.pipeline.core.geometry import FloatArray
+from darkscan.pipeline.core.arrays import Float64Array
 
 
-def dots_in(light: npt.NDArray[Any]) -> FloatArray:
+def dots_in(light: npt.NDArray[Any]) -> Float64Array:
     """Centres (N, 2) of the dots that lie wholly in a frame, pixels from its outer corner.
 
     ``light`` (height, width) is in grey levels at 8 bit.

@@ -9,11 +9,10 @@ import pytest
 
 from darkscan.drivers.planning import plan_scan
 from darkscan.drivers.rig import Rig, drawn_geometry
+from darkscan.pipeline.core.arrays import Float32Array, Float64Array
 from darkscan.pipeline.core.errors import InputError
-from darkscan.pipeline.core.geometry import FloatArray
 from darkscan.pipeline.core.recipe import Inspection
 from darkscan.simulation.element.render import Scene
-from darkscan.simulation.element.strokes import Image
 from darkscan.simulation.rig import canvas as canvas_module
 from darkscan.simulation.rig import true_geometry, truth_of
 from darkscan.simulation.rig.canvas import LEVELS, CanvasLayout, render_canvas
@@ -51,7 +50,7 @@ def rendered(rig: Rig) -> tuple[CanvasLayout, Canvas]:
     return layout, render_canvas(rig, layout, in_silence)
 
 
-def frame_at(rig: Rig, stage_mm: tuple[float, float]) -> tuple[Canvas, FloatArray]:
+def frame_at(rig: Rig, stage_mm: tuple[float, float]) -> tuple[Canvas, Float64Array]:
     """A frame as the camera takes it, and where its pixel corner (0, 0) came to lie, px."""
     layout, canvas = rendered(rig)
     exact = layout.from_stage @ (*stage_mm, 1.0)
@@ -98,7 +97,9 @@ def test_all_dots_lie_on_the_target() -> None:
     ids=["upright", "flipped", "transposed"],
 )
 def test_pixels_of_the_true_pitch_are_the_elements_own(
-    flips: dict[str, bool], seen: Callable[[Image], Image], monkeypatch: pytest.MonkeyPatch
+    flips: dict[str, bool],
+    seen: Callable[[Float32Array], Float32Array],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(canvas_module, "_TILE_PX", 400)
     rig = area_rig(geometry=flips)

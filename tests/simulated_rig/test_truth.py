@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from darkscan.drivers.rig import Rig, drawn_geometry
+from darkscan.pipeline.core.arrays import Float64Array
 from darkscan.pipeline.core.errors import InputError
-from darkscan.pipeline.core.geometry import FloatArray
 from darkscan.simulation.rig import true_geometry, truth_of
 from tests.simulated_rig.rigs import area_rig, line_rig
 
 AT = (21.0, 12.5)
 
 
-def place(rig: Rig, x_px: float, y_px: float, *, true: bool = True) -> FloatArray:
+def place(rig: Rig, x_px: float, y_px: float, *, true: bool = True) -> Float64Array:
     geometry = true_geometry(rig) if true else drawn_geometry(rig)
     corner = geometry.stage_to_element.element_at(AT)
     return geometry.pixel_to_stage.place((x_px, y_px), corner.tolist())

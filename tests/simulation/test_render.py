@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
+from darkscan.pipeline.core.arrays import Float32Array
 from darkscan.simulation.element.background import Background
 from darkscan.simulation.element.dust import Dust
 from darkscan.simulation.element.element import simulate_element
 from darkscan.simulation.element.element_truth import Dig, ElementTruth, Trace
 from darkscan.simulation.element.render import Scene, render
 from darkscan.simulation.element.sensor import Noise, quantise
-from darkscan.simulation.element.strokes import Image, Strokes, add_line
+from darkscan.simulation.element.strokes import Strokes, add_line
 
 LEVEL = 20.0
 FLAT = Background(LEVEL, np.zeros(2), np.zeros(2), np.zeros((0, 4)), np.zeros((0, 5)))
@@ -26,7 +27,7 @@ def straight_trace(angle: float, *, amplitude: float = 6.0, fwhm_px: float = 2.2
     return Trace(0, "straight", vertices, np.full(37, amplitude), fwhm_px)
 
 
-def cross_section(image: Image, angle: float, fwhm_px: float) -> tuple[float, float]:
+def cross_section(image: Float32Array, angle: float, fwhm_px: float) -> tuple[float, float]:
     """Amplitude and FWHM of a Gaussian through (130.3, 130.3), from its moments."""
     y, x = np.mgrid[0 : image.shape[0], 0 : image.shape[1]] + 0.5 - 130.3
     along = x * np.cos(angle) + y * np.sin(angle)

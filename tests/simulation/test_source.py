@@ -5,8 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.errors import InputError
-from darkscan.pipeline.core.scan import FrameSource, Pixels
+from darkscan.pipeline.core.scan import FrameSource
 from darkscan.simulation.element.element import simulate_element
 from darkscan.simulation.element.source import SimulatedScan, size_of_patch
 

@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 
 from darkscan.drivers.recording import RecordingWriter
-from darkscan.pipeline.core.scan import Pixels
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.simulation.element import SimulatedScan, simulate_element, size_of_patch
 
 FRAME = 512

@@ -13,9 +13,9 @@ import pytest
 from darkscan.inference import FrameFormat, FrameWindows, OnnxRuntimeBackend, Pending, Seen
 from darkscan.inference.frame_windows import frames_a_call, stacked, unstacked
 from darkscan.inference.worker_backend import WorkerBackend
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.frame_results import ModelInfo
 from darkscan.pipeline.core.grid import window_origins
-from darkscan.pipeline.core.scan import Pixels
 from darkscan.pipeline.core.units import FrameId
 from darkscan.pipeline.running.specification import RING_NAME, RunFolder
 from darkscan.pipeline.transport.links import Desk, Inbox

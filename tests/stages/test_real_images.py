@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from darkscan.network.classical import methods
-from darkscan.network.validation import area_under_curve
+from darkscan.network.metrics import area_under_curve
 from darkscan.pipeline.core.defect_map import Defect, DefectMap
 from darkscan.pipeline.core.grid import axis_starts, tile_starts
 from tests.stages.running import darkscan

@@ -7,8 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.drivers.calibration.flat_field import Image
-from darkscan.pipeline.core.scan import Pixels
+from darkscan.pipeline.core.arrays import Float32Array, Pixels
 
 _FEWEST_PIXELS = 12
 _ASPECT = (0.75, 1.33)
@@ -38,7 +37,9 @@ def find_dots(pixels: Pixels, cell_px: int) -> Dots:
     parts of some. Ground and brightness of the dots may change slowly over the frame. Spots
     cut by its rim are left out, what is not round is left out.
     """
-    image: Image = np.asarray(cv2.GaussianBlur(pixels.astype(np.float32), (0, 0), 1.0), np.float32)
+    image: Float32Array = np.asarray(
+        cv2.GaussianBlur(pixels.astype(np.float32), (0, 0), 1.0), np.float32
+    )
     image -= _spread_out(_cells(image[::_SPARSE, ::_SPARSE], cell_px // _SPARSE, 50), image)
     some = image[::_SPARSE, ::_SPARSE]
     noise = _NORMAL_MAD * float(np.median(np.abs(some)))
@@ -52,7 +53,7 @@ def find_dots(pixels: Pixels, cell_px: int) -> Dots:
     return Dots(_centres(labels, weights, round_), stats[round_, cv2.CC_STAT_AREA].astype(float))
 
 
-def _cells(image: Image, cell: int, percent: float) -> Image:
+def _cells(image: Float32Array, cell: int, percent: float) -> Float32Array:
     """A percentile in each square of ``cell`` pixels, odd ones levelled by their neighbours."""
     height, width = image.shape
     rows, columns = (max(1, round(side / max(cell, 1))) for side in (height, width))
@@ -71,7 +72,7 @@ def _cells(image: Image, cell: int, percent: float) -> Image:
     return np.asarray(cv2.medianBlur(values, 3), dtype=np.float32)
 
 
-def _spread_out(cells: Image, image: Image) -> Image:
+def _spread_out(cells: Float32Array, image: Float32Array) -> Float32Array:
     return np.asarray(cv2.resize(cells, image.shape[::-1]), dtype=np.float32)
 
 
@@ -88,7 +89,7 @@ def _round(stats: npt.NDArray[np.int32], shape: tuple[int, ...]) -> npt.NDArray[
 
 
 def _centres(
-    labels: npt.NDArray[np.int32], weights: Image, wanted: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int32], weights: Float32Array, wanted: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
     """Centres of brightness (N, 2) of the components ``wanted``."""
     y, x = np.nonzero(labels)

@@ -6,11 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from darkscan.pipeline.core.arrays import Float32Array, Mask, Pixels
 from darkscan.pipeline.core.errors import InputError
-from darkscan.pipeline.core.scan import Pixels
-
-Image = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.bool_]
 
 NEIGHBOURS = 8
 """Good neighbours whose median replaces a bad pixel of an area camera."""
@@ -24,7 +21,7 @@ _SPARSE = 4
 _REACH = 4
 
 
-def surroundings(image: Image) -> Image:
+def surroundings(image: Float32Array) -> Float32Array:
     """The level around each pixel, without what is narrower than about 8 pixels.
 
     ``image`` is (h, w) float32 grey levels; h may be 1.
@@ -35,7 +32,7 @@ def surroundings(image: Image) -> Image:
     return np.asarray(cv2.resize(coarse, (width, height)), dtype=np.float32)
 
 
-def stand_out(image: Image, around: Image, least: float) -> Mask:
+def stand_out(image: Float32Array, around: Float32Array, least: float) -> Mask:
     """Pixels far above their surroundings, (h, w): by 4 sigma, and by ``least`` grey levels."""
     excess = image - around
     some = excess[:, ::_SPARSE] if len(excess) == 1 else excess[::_SPARSE, ::_SPARSE]
@@ -60,7 +57,7 @@ class BadPixels:
     def __len__(self) -> int:
         return len(self.places)
 
-    def replace(self, pixels: Pixels | Image) -> None:
+    def replace(self, pixels: Pixels | Float32Array) -> None:
         """Puts the median of good neighbours in place of bad pixels of (h, w), in place."""
         if not len(self):
             return
@@ -73,7 +70,7 @@ class BadPixels:
             pixels[self.places[:, 0], x] = _as(values, pixels)
 
 
-def _as(values: npt.NDArray[Any], pixels: Pixels | Image) -> npt.NDArray[Any]:
+def _as(values: npt.NDArray[Any], pixels: Pixels | Float32Array) -> npt.NDArray[Any]:
     return values if pixels.dtype.kind == "f" else np.rint(values)
 
 
@@ -115,7 +112,13 @@ class FlatField:
     """
 
     def __init__(
-        self, dark: Image, gain: Image, bad: BadPixels, *, bit_depth: int, name: str = ""
+        self,
+        dark: Float32Array,
+        gain: Float32Array,
+        bad: BadPixels,
+        *,
+        bit_depth: int,
+        name: str = "",
     ) -> None:
         self.dark = dark
         self.gain = gain
@@ -131,7 +134,7 @@ class FlatField:
         tiles = (self._rows, 1) if height == 1 else (1, 1)
         self._gain = np.tile(gain, tiles)
         self._offset = np.tile(offset, tiles)
-        self._buffer: Image = np.empty((self._rows, width), np.float32)
+        self._buffer: Float32Array = np.empty((self._rows, width), np.float32)
 
     def correct(self, pixels: Pixels) -> None:
         """Corrects a frame in place, (h, w) uint8 or uint16; one that fits not is refused.
@@ -148,7 +151,7 @@ class FlatField:
             self._correct_band(band, self._gain[rows], self._offset[rows])
         self.bad.replace(pixels)
 
-    def _correct_band(self, band: Pixels, gain: Image, offset: Image) -> None:
+    def _correct_band(self, band: Pixels, gain: Float32Array, offset: Float32Array) -> None:
         full = self._full_scale
         saturated = cv2.inRange(band, full, 65_535)
         scaled = self._buffer[: len(band)]

@@ -6,7 +6,7 @@ from datetime import date
 import cv2
 import numpy as np
 
-from darkscan.drivers.calibration.flat_field import BadPixels, FlatField, Image, Mask, surroundings
+from darkscan.drivers.calibration.flat_field import BadPixels, FlatField, surroundings
 from darkscan.drivers.calibration.glow import CELLS, mean_glow
 from darkscan.drivers.calibration.header import Header, SensorSetup
 from darkscan.drivers.calibration.stack import (
@@ -18,6 +18,7 @@ from darkscan.drivers.calibration.stack import (
 )
 from darkscan.drivers.recording import Recording
 from darkscan.drivers.rig import Rig
+from darkscan.pipeline.core.arrays import Float32Array, Mask
 from darkscan.pipeline.core.errors import InputError
 
 LEAST_LIGHT_FRAMES = 8
@@ -126,7 +127,9 @@ def _measure(lit: Stack, unlit: Stack, light: Recording, rig: Rig) -> tuple[Flat
     return field, quality
 
 
-def without_noise(mean: Image, half: Image, other: Image) -> tuple[Image, float]:
+def without_noise(
+    mean: Float32Array, half: Float32Array, other: Float32Array
+) -> tuple[Float32Array, float]:
     """The mean image less the measurement's noise, and the share of its detail that is real.
 
     What is smooth over 8 pixels is well measured and stays. Detail is kept in the share in
@@ -141,21 +144,21 @@ def without_noise(mean: Image, half: Image, other: Image) -> tuple[Image, float]
     first, second = (half - _smooth(half))[~far], (other - _smooth(other))[~far]
     power = float(np.mean(np.square(detail[~far]))) if first.size else 0.0
     share = float(np.clip(np.mean(first * second) / power, 0.0, 1.0)) if power > 0 else 0.0
-    kept: Image = smooth + np.where(far, detail, np.float32(share) * detail)
+    kept: Float32Array = smooth + np.where(far, detail, np.float32(share) * detail)
     return kept.astype(np.float32), share
 
 
-def _smooth(image: Image) -> Image:
+def _smooth(image: Float32Array) -> Float32Array:
     return np.asarray(cv2.GaussianBlur(image, (0, 0), _SMOOTHING_PX), dtype=np.float32)
 
 
-def _without(bad: BadPixels, *images: Image) -> tuple[Image, ...]:
+def _without(bad: BadPixels, *images: Float32Array) -> tuple[Float32Array, ...]:
     for image in images:
         bad.replace(image)
     return images
 
 
-def _glow(lit: Stack, dark: Image, light: Recording) -> Image:
+def _glow(lit: Stack, dark: Float32Array, light: Recording) -> Float32Array:
     """The element's own share of the mean frame, (h, w) about 1."""
     info = light.info
     glow = mean_glow(
@@ -176,7 +179,7 @@ def _glow(lit: Stack, dark: Image, light: Recording) -> Image:
     return np.asarray(enlarged, dtype=np.float32)
 
 
-def _levels(stack: Stack, dark: Image) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _levels(stack: Stack, dark: Float32Array) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """Each frame's own brightness above the dark level, (N,)."""
     step = 1 if stack.looks.shape[1] == 1 else _SPARSE
     some = (look[::step, ::_SPARSE] - dark[::step, ::_SPARSE] for look in stack.looks)

@@ -20,9 +20,8 @@ from darkscan.drivers.calibration.lattice import (
 from darkscan.drivers.calibration.stack import Progress
 from darkscan.drivers.recording import Recording
 from darkscan.drivers.rig import Geometry, Rig, drawn_geometry
+from darkscan.pipeline.core.arrays import Float64Array, Pixels
 from darkscan.pipeline.core.errors import InputError
-from darkscan.pipeline.core.geometry import FloatArray
-from darkscan.pipeline.core.scan import Pixels
 
 _SAME_PITCH = 0.02
 _SIZE = 0.4
@@ -125,7 +124,7 @@ def _refuse_gaps(
     seen: Sightings,
     indices: npt.NDArray[np.int64],
     close: npt.NDArray[np.bool_],
-    parameters: FloatArray,
+    parameters: Float64Array,
     grid: DotGrid,
 ) -> None:
     """Raises InputError if most dots lack neighbours: then the true spacing is a larger one."""

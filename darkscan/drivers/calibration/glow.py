@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.pipeline.core.geometry import FloatArray, PixelToStage
+from darkscan.pipeline.core.arrays import Float64Array
+from darkscan.pipeline.core.geometry import PixelToStage
 from darkscan.pipeline.core.scan import FrameMeta
 
 CELLS = 64
@@ -21,13 +22,13 @@ _UNLIT = 0.2
 
 
 def mean_glow(
-    cells: FloatArray,
+    cells: Float64Array,
     frames: list[FrameMeta],
     shape: tuple[int, int],
     pixel_to_stage: PixelToStage,
     *,
     line: bool,
-) -> FloatArray:
+) -> Float64Array:
     """The element's light in the mean of frames that were each brought to the same level.
 
     ``cells`` (N, h, w) are the mean light of parts of frames of ``shape``, ``frames`` say where
@@ -48,16 +49,16 @@ def mean_glow(
     level = (glow * np.exp(camera)).sum(axis=(1, 2), keepdims=True)
     glow *= lit.sum(axis=(1, 2), keepdims=True) / np.maximum(level, np.finfo(float).tiny)
     mean = glow.sum(axis=over, keepdims=True)[0] / np.maximum(seen, 1)
-    even: FloatArray = np.where(seen > 0, mean / mean[seen > 0].mean(), 1.0)
+    even: Float64Array = np.where(seen > 0, mean / mean[seen > 0].mean(), 1.0)
     return even
 
 
 def _come_apart(
-    log: FloatArray,
+    log: Float64Array,
     lit: npt.NDArray[np.bool_],
     place: npt.NDArray[np.int64],
     over: int | tuple[int, int],
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[Float64Array, Float64Array]:
     """The element's part (N, h, w) and the camera's (1, h or 1, w) of the light's logarithm.
 
     Their sum is ``log`` wherever it is ``lit``, as nearly as can be; found by turns.
@@ -66,10 +67,10 @@ def _come_apart(
     seen = np.maximum(lit.sum(axis=over, keepdims=True), 1)
     smooth = _smooth_patterns(seen.shape[1:])
 
-    def mean_over_frames(values: FloatArray) -> FloatArray:
+    def mean_over_frames(values: Float64Array) -> Float64Array:
         return np.asarray(np.where(lit, values, 0.0).sum(axis=over, keepdims=True) / seen)
 
-    def smoothed(pattern: FloatArray) -> FloatArray:
+    def smoothed(pattern: Float64Array) -> Float64Array:
         return np.asarray((smooth @ (smooth.T @ pattern.ravel())).reshape(pattern.shape))
 
     counts = np.maximum(lit.sum(axis=(1, 2), keepdims=True), 1)
@@ -90,7 +91,7 @@ def _come_apart(
     return element, camera
 
 
-def _even(cells: FloatArray) -> npt.NDArray[np.bool_]:
+def _even(cells: Float64Array) -> npt.NDArray[np.bool_]:
     """Cells without bright features, whose light no one cell on the element holds, (N, h, w)."""
     even = np.empty(cells.shape, dtype=bool)
     for frame, values in zip(even, cells.astype(np.float32), strict=True):
@@ -102,13 +103,15 @@ def _even(cells: FloatArray) -> npt.NDArray[np.bool_]:
     return even
 
 
-def _smooth_patterns(shape: tuple[int, ...]) -> FloatArray:
+def _smooth_patterns(shape: tuple[int, ...]) -> Float64Array:
     """Polynomials over cells (h, w) as orthonormal columns (h * w, patterns)."""
     rows, columns = shape
     y, x = np.meshgrid(*(np.linspace(-1, 1, n) if n > 1 else [0.0] for n in shape), indexing="ij")
     degrees = [(i, j) for i in range(_DEGREE + 1) for j in range(_DEGREE + 1 - i)]
     terms = [x**i * y**j for i, j in degrees if rows > 1 or j == 0]
-    orthonormal: FloatArray = np.linalg.qr(np.stack(terms, axis=-1).reshape(rows * columns, -1))[0]
+    orthonormal: Float64Array = np.linalg.qr(np.stack(terms, axis=-1).reshape(rows * columns, -1))[
+        0
+    ]
     return orthonormal
 
 

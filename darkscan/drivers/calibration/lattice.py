@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from darkscan.drivers.rig import Geometry
+from darkscan.pipeline.core.arrays import Float64Array
 from darkscan.pipeline.core.errors import InputError
-from darkscan.pipeline.core.geometry import FloatArray, PixelToStage, StageToElement
+from darkscan.pipeline.core.geometry import PixelToStage, StageToElement
 
 _TUKEY = 4.685
 """The tuning constant of Tukey's biweight: 95 % efficient for normal errors."""
@@ -24,22 +25,22 @@ class Model:
     about the middle of a frame and a place among the frames they hardly depend on each other.
     """
 
-    def __init__(self, centre_px: FloatArray, reference_mm: FloatArray) -> None:
+    def __init__(self, centre_px: Float64Array, reference_mm: Float64Array) -> None:
         self._centre = centre_px
         self._reference = reference_mm
 
-    def design(self, pixels: FloatArray, stage_mm: FloatArray) -> FloatArray:
+    def design(self, pixels: Float64Array, stage_mm: Float64Array) -> Float64Array:
         """(N, 5) from pixel points and axis positions (N, 2)."""
         ones = np.ones((len(pixels), 1))
         return np.hstack([pixels - self._centre, stage_mm - self._reference, ones])
 
-    def parameters(self, geometry: Geometry) -> FloatArray:
+    def parameters(self, geometry: Geometry) -> Float64Array:
         """(5, 2) of a known geometry."""
         pixel, stage = geometry.pixel_to_stage.matrix, geometry.stage_to_element
         offset = stage.element_at(self._reference) + pixel @ self._centre
         return np.vstack([pixel.T, stage.matrix.T, offset])
 
-    def geometry(self, parameters: FloatArray, name: str = "") -> Geometry:
+    def geometry(self, parameters: Float64Array, name: str = "") -> Geometry:
         """The geometry of parameters (5, 2)."""
         pixel, stage = parameters[:2].T, parameters[2:4].T
         x, y = (parameters[4] - pixel @ self._centre - stage @ self._reference).tolist()
@@ -54,16 +55,16 @@ class Model:
 class Prior:
     """Prior knowledge of the parameters."""
 
-    parameters: FloatArray
+    parameters: Float64Array
     """(5, 2)"""
 
-    deviations: FloatArray
+    deviations: Float64Array
     """(5,): their standard deviations, over that of a measured place."""
 
 
 def robust_fit(
-    design: FloatArray, places_mm: FloatArray, start: FloatArray, prior: Prior | None = None
-) -> tuple[FloatArray, FloatArray]:
+    design: Float64Array, places_mm: Float64Array, start: Float64Array, prior: Prior | None = None
+) -> tuple[Float64Array, Float64Array]:
     """Least squares reweighted by Tukey's biweight: parameters (5, 2) and weights (N,).
 
     ``start`` (5, 2) gives the first residuals. With a prior, what the data do not tell is as
@@ -88,7 +89,7 @@ def robust_fit(
     return parameters, weights
 
 
-def _entries(matrix: FloatArray) -> dict[str, float]:
+def _entries(matrix: Float64Array) -> dict[str, float]:
     (xx, xy), (yx, yy) = matrix.tolist()
     return {"xx": xx, "xy": xy, "yx": yx, "yy": yy}
 
@@ -114,15 +115,15 @@ class DotGrid:
     first_mm: tuple[float, float]
     """The first dot's centre, from the element's top left corner."""
 
-    def nearest(self, places_mm: FloatArray) -> npt.NDArray[np.int64]:
+    def nearest(self, places_mm: Float64Array) -> npt.NDArray[np.int64]:
         """Column and row (N, 2) of the dots nearest to places (N, 2)."""
         return np.rint((places_mm - self.first_mm) / self.spacing_mm).astype(np.int64)
 
-    def places(self, indices: npt.NDArray[np.int64]) -> FloatArray:
+    def places(self, indices: npt.NDArray[np.int64]) -> Float64Array:
         """Where dots (N, 2) lie, mm (N, 2)."""
         return np.asarray(self.first_mm + self.spacing_mm * indices, dtype=np.float64)
 
-    def phase_mm(self, places_mm: FloatArray) -> FloatArray:
+    def phase_mm(self, places_mm: Float64Array) -> Float64Array:
         """By how much places (N, 2) lie off the lattice on the whole, (2,)."""
         turns = np.exp(2j * np.pi * (places_mm - self.first_mm) / self.spacing_mm).mean(axis=0)
         return np.asarray(np.angle(turns) * self.spacing_mm / (2 * np.pi), dtype=np.float64)
@@ -132,10 +133,10 @@ class DotGrid:
 class Sightings:
     """Dots seen in all frames."""
 
-    pixels: FloatArray
+    pixels: Float64Array
     """(N, 2), x and y."""
 
-    stage_mm: FloatArray
+    stage_mm: Float64Array
     """(N, 2), where the axes stood."""
 
     frames: npt.NDArray[np.int64]
@@ -147,7 +148,7 @@ class Sightings:
 
 def identify(
     seen: Sightings, drawn: Geometry, grid: DotGrid
-) -> tuple[Model, FloatArray, npt.NDArray[np.int64]]:
+) -> tuple[Model, Float64Array, npt.NDArray[np.int64]]:
     """Names every dot: the model, its parameters (5, 2), and column and row (N, 2) of each dot.
 
     It begins with the dots in the middle of one frame, which the drawn geometry places well
@@ -178,17 +179,19 @@ def identify(
     return model, parameters, grid.nearest(design @ parameters)
 
 
-def off_mm(places_mm: FloatArray, indices: npt.NDArray[np.int64], grid: DotGrid) -> FloatArray:
+def off_mm(places_mm: Float64Array, indices: npt.NDArray[np.int64], grid: DotGrid) -> Float64Array:
     """How far places (N, 2) lie from their dots, (N,)."""
     return _length(grid.places(indices) - places_mm)
 
 
-def close_to_grid(off: FloatArray, grid: DotGrid) -> npt.NDArray[np.bool_]:
+def close_to_grid(off: Float64Array, grid: DotGrid) -> npt.NDArray[np.bool_]:
     """Whether dots lie as near to the lattice as dots of the target do."""
     return np.asarray(off < _CLOSE * grid.spacing_mm)
 
 
-def _refine(design: FloatArray, grid: DotGrid, parameters: FloatArray, prior: Prior) -> FloatArray:
+def _refine(
+    design: Float64Array, grid: DotGrid, parameters: Float64Array, prior: Prior
+) -> Float64Array:
     for _ in range(2):
         places = design @ parameters
         indices = grid.nearest(places)
@@ -204,7 +207,7 @@ def no_grid(grid: DotGrid) -> str:
     return f"its dots make no grid of {grid.spacing_mm:g} mm: is the spacing right?"
 
 
-def _offset(places_mm: FloatArray, grid: DotGrid) -> FloatArray:
+def _offset(places_mm: Float64Array, grid: DotGrid) -> Float64Array:
     offset = grid.phase_mm(places_mm)
     if np.abs(offset).max() > _MOST_OFF * grid.spacing_mm:
         x, y = offset
@@ -215,7 +218,7 @@ def _offset(places_mm: FloatArray, grid: DotGrid) -> FloatArray:
     return offset
 
 
-def _prior(start: FloatArray, drawn: Geometry, spacing_mm: float) -> Prior:
+def _prior(start: Float64Array, drawn: Geometry, spacing_mm: float) -> Prior:
     """The drawn geometry is right to a few percent; the offset is what was found."""
     pitch_mm = np.sqrt(drawn.pixel_to_stage.pixel_area_mm2)
     pixel, stage = _PIXEL_PRIOR * pitch_mm, _STAGE_PRIOR
@@ -223,7 +226,7 @@ def _prior(start: FloatArray, drawn: Geometry, spacing_mm: float) -> Prior:
     return Prior(start, deviations / (_DOT_ERROR * spacing_mm))
 
 
-def _best_frame(seen: Sightings) -> FloatArray:
+def _best_frame(seen: Sightings) -> Float64Array:
     """Where the axes stood for the frame with the most dots; of several, the most central."""
     frames, first, counts = np.unique(seen.frames, return_index=True, return_counts=True)
     if not len(frames):
@@ -234,5 +237,5 @@ def _best_frame(seen: Sightings) -> FloatArray:
     return np.asarray(stages[best])
 
 
-def _length(vectors: FloatArray) -> FloatArray:
+def _length(vectors: Float64Array) -> Float64Array:
     return np.asarray(np.linalg.norm(vectors, axis=-1))

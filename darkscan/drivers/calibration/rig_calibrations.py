@@ -16,8 +16,8 @@ from darkscan.drivers.calibration.header import (
     refuse_stale,
 )
 from darkscan.drivers.rig import Geometry, GeometrySettings, Rig, drawn_geometry
+from darkscan.pipeline.core.arrays import Float64Array
 from darkscan.pipeline.core.errors import InputError
-from darkscan.pipeline.core.geometry import FloatArray
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Deviation:
     """The angle by which the second direction leans towards the first, beyond the stated one."""
 
 
-def deviation(found: FloatArray, stated: FloatArray) -> Deviation:
+def deviation(found: Float64Array, stated: Float64Array) -> Deviation:
     """Compares matrices (2, 2) whose columns are places on the element."""
     difference = found @ np.linalg.inv(stated)
     scales, turns = [], []

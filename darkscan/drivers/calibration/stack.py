@@ -7,11 +7,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.drivers.calibration.flat_field import Image, Mask, stand_out, surroundings
+from darkscan.drivers.calibration.flat_field import stand_out, surroundings
 from darkscan.drivers.calibration.glow import CELLS
 from darkscan.drivers.recording import Recording
+from darkscan.pipeline.core.arrays import Float32Array, Mask, Pixels
 from darkscan.pipeline.core.errors import InputError
-from darkscan.pipeline.core.scan import FrameMeta, Pixels
+from darkscan.pipeline.core.scan import FrameMeta
 
 Progress = Callable[[int, int], None]
 
@@ -33,14 +34,14 @@ _VOTES = 0.8
 class Stack:
     """Frames over one another; a block of lines is one row, the typical line."""
 
-    looks: npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | Image
+    looks: npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | Float32Array
     """(N, h, w), uint8 or uint16; (N, 1, w) float32 for a line camera."""
 
     strips: npt.NDArray[np.int64]
     """(N,) from 0 without gaps; where there are many, neighbours count as one."""
 
     frames: list[FrameMeta]
-    cells: Image
+    cells: Float32Array
     """(N, 64, 64): the mean grey level of parts of the frames."""
 
     fixed: Mask
@@ -78,7 +79,7 @@ def read_stack(
     shape = (1, width) if line else (height, width)
     looks = np.empty((len(chosen), *shape), np.float32 if line else info.dtype)
     strips = _grouped([recording.frames[index].strip for index in chosen])
-    cells: Image = np.empty((len(chosen), CELLS, CELLS), np.float32)
+    cells: Float32Array = np.empty((len(chosen), CELLS, CELLS), np.float32)
     votes = np.zeros((int(strips.max(initial=-1)) + 1, *shape), np.uint8)
     least = 2.0 ** (info.bit_depth - 8)
     saturated = 0
@@ -119,26 +120,26 @@ def fixed_spots(votes: npt.NDArray[np.uint8], strips: npt.NDArray[np.int64]) -> 
     return np.asarray((in_all >= _VOTES * len(strips)) & (in_strips >= _VOTES * len(votes)))
 
 
-def _in_cells(block: Pixels, line: Image, outstanding: Mask) -> Image:
+def _in_cells(block: Pixels, line: Float32Array, outstanding: Mask) -> Float32Array:
     """A block of lines in cells, outstanding columns as the line has them."""
     some = block[::_ROW_STEP].astype(np.float32)
     some[:, outstanding] = line[0, outstanding]
     return _mean_cells(some)
 
 
-def _mean_cells(image: Image) -> Image:
+def _mean_cells(image: Float32Array) -> Float32Array:
     return np.asarray(cv2.resize(image, (CELLS, CELLS), interpolation=cv2.INTER_AREA), np.float32)
 
 
-def typical_line(block: Pixels) -> Image:
+def typical_line(block: Pixels) -> Float32Array:
     """The mean line of a block of lines, scratches and dust left out: (1, w) float32."""
     some = block[::_ROW_STEP].astype(np.float32)
     return _clipped_mean(some)[0][None]
 
 
 def robust_mean(
-    stack: Stack, *, dark: Image | float = 0.0, scales: npt.NDArray[np.float64] | None = None
-) -> tuple[Image, Image, Image]:
+    stack: Stack, *, dark: Float32Array | float = 0.0, scales: npt.NDArray[np.float64] | None = None
+) -> tuple[Float32Array, Float32Array, Float32Array]:
     """The mean over frames of ``(look - dark) * scale``, outliers left out; of all, of either half.
 
     Outliers lie more than 3 sigma from the median over frames. The halves are every other
@@ -149,7 +150,7 @@ def robust_mean(
     factors = scale.astype(np.float32)[:, None, None]
     number = stack.strips if stack.strips.max() > 0 else np.arange(count)
     half = number % 2 == 1
-    means: list[Image] = [np.empty((height, width), np.float32) for _ in range(3)]
+    means: list[Float32Array] = [np.empty((height, width), np.float32) for _ in range(3)]
     dark_map = np.broadcast_to(np.asarray(dark, np.float32), (height, width))
     rows = max(1, _BAND_VALUES // (count * width))
     for top in range(0, height, rows):
@@ -162,7 +163,7 @@ def robust_mean(
     return means[0], means[1], means[2]
 
 
-def _clipped_mean(values: Image) -> tuple[Image, Mask]:
+def _clipped_mean(values: Float32Array) -> tuple[Float32Array, Mask]:
     """The mean over axis 0 of what lies near the median, and what does."""
     middle = np.median(values, axis=0)
     off = np.abs(values - middle)
@@ -171,10 +172,12 @@ def _clipped_mean(values: Image) -> tuple[Image, Mask]:
     return _mean_of(values, kept, middle), kept
 
 
-def _mean_of(values: Image, kept: Mask, otherwise: Image) -> Image:
+def _mean_of(values: Float32Array, kept: Mask, otherwise: Float32Array) -> Float32Array:
     count = kept.sum(axis=0)
     total = np.where(kept, values, 0).sum(axis=0, dtype=np.float32)
-    mean: Image = np.where(count > 0, total / np.maximum(count, 1), otherwise).astype(np.float32)
+    mean: Float32Array = np.where(count > 0, total / np.maximum(count, 1), otherwise).astype(
+        np.float32
+    )
     return mean
 
 

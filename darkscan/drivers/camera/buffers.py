@@ -15,8 +15,8 @@ from darkscan.drivers.camera.errors import CameraError
 from darkscan.drivers.camera.nodes import Nodes, Wanted
 from darkscan.drivers.camera.unpacking import Layout, unpack
 from darkscan.drivers.rig.tables import NodeValue
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.errors import InputError
-from darkscan.pipeline.core.scan import Pixels
 
 
 def encoder_lines(read: Callable[[int], int], rows: int, step: int | None) -> npt.NDArray[np.int64]:

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.pipeline.core.scan import Pixels
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.units import FrameId
 
 Rows = npt.NDArray[np.int64]

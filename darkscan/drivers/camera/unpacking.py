@@ -12,10 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from darkscan.drivers.rig import PixelFormat
-from darkscan.pipeline.core.scan import Pixels
+from darkscan.pipeline.core.arrays import Pixels, UInt8Array
 
-Bytes = npt.NDArray[np.uint8]
-_Unpack = Callable[[Bytes, Pixels], None]
+_Unpack = Callable[[UInt8Array, Pixels], None]
 
 _BYTES_AT_ONCE = 192 * 1024
 """Packed formats take several passes over so much, which stays in the processor's cache."""
@@ -45,7 +44,7 @@ class Layout:
         return width // self.pixels * self.size
 
 
-def unpack(layout: Layout, rows: Bytes, out: Pixels) -> None:
+def unpack(layout: Layout, rows: UInt8Array, out: Pixels) -> None:
     """Writes the grey levels of ``rows`` (n, bytes of a row) into ``out`` (n, width).
 
     ``rows`` may be any strided view whose last axis is contiguous; ``out`` is uint8 for
@@ -56,15 +55,15 @@ def unpack(layout: Layout, rows: Bytes, out: Pixels) -> None:
         layout.unpack(rows[first : first + step], out[first : first + step])
 
 
-def _mono8(rows: Bytes, out: Pixels) -> None:
+def _mono8(rows: UInt8Array, out: Pixels) -> None:
     out[:] = rows
 
 
-def _mono16(rows: Bytes, out: Pixels) -> None:
+def _mono16(rows: UInt8Array, out: Pixels) -> None:
     out[:] = rows.view("<u2")
 
 
-def _mono10p(rows: Bytes, out: Pixels) -> None:
+def _mono10p(rows: UInt8Array, out: Pixels) -> None:
     # Eight bytes are read for five: a row's last group must not read beyond the buffer.
     if rows.shape[1] > _GROUP_10P:
         _four_at_once(rows, out[:, :-4].view("<u8"))
@@ -74,7 +73,7 @@ def _mono10p(rows: Bytes, out: Pixels) -> None:
         np.bitwise_and(levels, 0x3FF, out=out[:, out.shape[1] - 4 + pixel])
 
 
-def _four_at_once(rows: Bytes, out: npt.NDArray[np.uint64]) -> None:
+def _four_at_once(rows: UInt8Array, out: npt.NDArray[np.uint64]) -> None:
     """Spreads 4 x 10 bits to 4 x 16: first the two halves apart, then each in two."""
     groups = np.lib.stride_tricks.as_strided(
         rows, (*out.shape, 8), (rows.strides[0], _GROUP_10P, 1), writeable=False
@@ -90,7 +89,7 @@ def _four_at_once(rows: Bytes, out: npt.NDArray[np.uint64]) -> None:
     np.bitwise_or(bits, upper, out=out)
 
 
-def _mono12p(rows: Bytes, out: Pixels) -> None:
+def _mono12p(rows: UInt8Array, out: Pixels) -> None:
     bits, pairs = _pairs(rows), out.view("<u4")
     np.bitwise_and(bits, 0xFF_F000, out=pairs)
     pairs <<= 4
@@ -98,7 +97,7 @@ def _mono12p(rows: Bytes, out: Pixels) -> None:
     pairs |= bits
 
 
-def _mono12packed(rows: Bytes, out: Pixels) -> None:
+def _mono12packed(rows: UInt8Array, out: Pixels) -> None:
     bits, pairs = _pairs(rows), out.view("<u4")
     np.bitwise_and(bits, 0xFF_F000, out=pairs)
     pairs <<= 4
@@ -110,7 +109,7 @@ def _mono12packed(rows: Bytes, out: Pixels) -> None:
     pairs |= bits
 
 
-def _pairs(rows: Bytes) -> npt.NDArray[np.uint32]:
+def _pairs(rows: UInt8Array) -> npt.NDArray[np.uint32]:
     """Each three bytes as one number, 255 above them: what OpenCV does fast for colours."""
     colours = rows.reshape(len(rows), -1, 3)
     numbers: npt.NDArray[np.uint32] = cv2.cvtColor(colours, cv2.COLOR_BGR2BGRA).view("<u4")

@@ -10,9 +10,10 @@ import numpy as np
 
 from darkscan.drivers.images.levels import Levels, Picture
 from darkscan.drivers.images.picture import read_pictures
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.names import printable
-from darkscan.pipeline.core.scan import Pixels, PixelType
+from darkscan.pipeline.core.scan import PixelType
 
 _DEPTHS = (10, 12, 14, 16)
 _KEPT_BYTES = 1 << 30

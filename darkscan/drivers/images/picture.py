@@ -45,8 +45,8 @@ def read_picture(path: Path, *, stretch: bool = False, hdu: str | None = None) -
     are brought to levels of 16 bits. ``hdu`` chooses among the images of a FITS file.
 
     Raises InputError if the file cannot be read, is damaged or of a kind that is not read (see
-    docs/reference/formats.md), holds several images or undefined pixels, is to be turned, has an alpha
-    channel that varies, or pixels that are no levels.
+    docs/reference/formats.md), holds several images or undefined pixels, is to be turned, has
+    an alpha channel that varies, or pixels that are no levels.
     """
     return grey_picture(read_channels(path, hdu=hdu), path, stretch=stretch)
 

@@ -4,11 +4,12 @@ import math
 from collections.abc import Sequence
 
 from darkscan.drivers.images.mosaic import Mosaic
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.geometry import PixelToStage
 from darkscan.pipeline.core.grid import tile_starts
 from darkscan.pipeline.core.names import printable
-from darkscan.pipeline.core.scan import FrameMeta, Pixels, ScanInfo
+from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 from darkscan.pipeline.core.settings import check
 
 

@@ -17,13 +17,13 @@ from darkscan.drivers.motion.channel_access import (
     write,
 )
 from darkscan.drivers.motion.errors import AbsentError, MotionError
-from darkscan.drivers.motion.track import FloatArray
 from darkscan.drivers.rig.tables import CompareSettings
+from darkscan.pipeline.core.arrays import Float64Array
 from darkscan.pipeline.transport.messages import Axis, Compare
 
 _LOOK_EVERY_S = 0.02
 
-OnLatches = Callable[[int, FloatArray], None]
+OnLatches = Callable[[int, Float64Array], None]
 """Is given the number of the first new latch within its sweep, and the new ones (N, 3), mm."""
 
 

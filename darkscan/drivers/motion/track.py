@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from darkscan.drivers.motion.channel_access import Sample
+from darkscan.pipeline.core.arrays import Float64Array
 from darkscan.pipeline.transport.messages import Place
 
-FloatArray = npt.NDArray[np.float64]
 Times = npt.NDArray[np.int64]
 
 _NS = 1e-9
@@ -26,7 +26,7 @@ class History:
     def __init__(self, uncertainty_um: float) -> None:
         self._uncertainty_um = uncertainty_um
         self._times: Times = np.empty(0, np.int64)
-        self._positions: FloatArray = np.empty((0, 3))
+        self._positions: Float64Array = np.empty((0, 3))
 
     def add(self, times_ns: npt.ArrayLike, positions_mm: npt.ArrayLike) -> None:
         """Takes (N,) times, ns, and (N, 3) positions, mm; what is not newer is known already."""
@@ -42,7 +42,7 @@ class History:
         """Forgets all."""
         self._times, self._positions = self._times[:0], self._positions[:0]
 
-    def at(self, time_ns: int) -> tuple[FloatArray, float] | None:
+    def at(self, time_ns: int) -> tuple[Float64Array, float] | None:
         """Position (3,), mm, and its uncertainty, um; None where no two samples enclose the time.
 
         The axes are taken to move evenly from sample to sample; how far they bend there is
@@ -76,7 +76,7 @@ class Track:
     """Collects the samples of the axis that moves; the others stand where they were."""
 
     def __init__(
-        self, moving: int, start: Place, on_track: Callable[[Times, FloatArray], None]
+        self, moving: int, start: Place, on_track: Callable[[Times, Float64Array], None]
     ) -> None:
         self._moving = moving
         self._place = [float(position) for position in start]

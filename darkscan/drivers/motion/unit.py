@@ -12,12 +12,13 @@ from darkscan.drivers.motion.compare_output import CompareOutput, OnLatches
 from darkscan.drivers.motion.errors import MotionError, MotionGoneError, UnfitError
 from darkscan.drivers.motion.motor import Motor
 from darkscan.drivers.motion.record_state import Meaning
-from darkscan.drivers.motion.track import FloatArray, Times, Track
+from darkscan.drivers.motion.track import Times, Track
 from darkscan.drivers.rig.tables import MotionSettings
+from darkscan.pipeline.core.arrays import Float64Array
 from darkscan.pipeline.core.units import Millimetres
 from darkscan.pipeline.transport.messages import Axis, Compare, Place
 
-OnTrack = Callable[[Times, FloatArray], None]
+OnTrack = Callable[[Times, Float64Array], None]
 """Is given (N,) times, ns, and (N, 3) positions, mm."""
 
 _AXES: tuple[Literal["x", "y", "z"], ...] = ("x", "y", "z")
@@ -229,7 +230,7 @@ class MotionUnit:
         if self._track is not None:
             self._track.take(_AXES.index(axis), sample)
 
-    def _take_latches(self, first: int, positions: FloatArray) -> None:
+    def _take_latches(self, first: int, positions: Float64Array) -> None:
         """Passes latches on, if the output's coordinates are those of the records.
 
         That is seen from the axes that stand still.

@@ -7,8 +7,9 @@ import numpy as np
 
 from darkscan.drivers.planning.plan import AXES
 from darkscan.drivers.rig import FocusSettings, Rig
+from darkscan.pipeline.core.arrays import Float64Array
 from darkscan.pipeline.core.errors import InputError
-from darkscan.pipeline.core.geometry import FloatArray, rectangle
+from darkscan.pipeline.core.geometry import rectangle
 from darkscan.pipeline.transport.messages import Axis
 
 _LEAST_SPREAD = 1e-3
@@ -39,15 +40,15 @@ class FocusPlane:
             offset_mm=float(origin[2] - slope @ origin[:2]),
         )
 
-    def z_at(self, element_mm: FloatArray) -> FloatArray:
+    def z_at(self, element_mm: Float64Array) -> Float64Array:
         """Positions (...,) of the z axis, mm, for places (..., 2) on the element."""
-        z: FloatArray = element_mm @ np.array(self.slope) + self.offset_mm
+        z: Float64Array = element_mm @ np.array(self.slope) + self.offset_mm
         return z
 
 
 def heights(
-    rig: Rig, pixel_to_stage: FloatArray, element_mm: FloatArray
-) -> tuple[FloatArray, float]:
+    rig: Rig, pixel_to_stage: Float64Array, element_mm: Float64Array
+) -> tuple[Float64Array, float]:
     """Positions (strips, frames of a strip) of the z axis, mm; without a focus plane zero.
 
     And by how much frames miss the plane at their worst place, micrometres.
@@ -71,7 +72,7 @@ def heights(
     return np.broadcast_to(z[..., 0], element_mm.shape[:2]).copy(), off_um
 
 
-def _refuse(rig: Rig, plane: FocusPlane, element_mm: FloatArray, off_um: float) -> None:
+def _refuse(rig: Rig, plane: FocusPlane, element_mm: Float64Array, off_um: float) -> None:
     """Says by how much the focus is missed, and what may help."""
     assert rig.focus is not None
     if rig.scan.mode == "step":

@@ -22,8 +22,9 @@ import numpy as np
 from darkscan.drivers.planning.plan import AXES
 from darkscan.drivers.planning.view import View
 from darkscan.drivers.rig import Geometry, Rig
+from darkscan.pipeline.core.arrays import Float64Array
 from darkscan.pipeline.core.errors import InputError
-from darkscan.pipeline.core.geometry import FloatArray, rectangle
+from darkscan.pipeline.core.geometry import rectangle
 from darkscan.pipeline.core.recipe import Inspection
 from darkscan.pipeline.core.units import FiniteMm
 
@@ -80,7 +81,7 @@ class Lattice:
         (length, width), (step, strip_step) = self.frame_px, self.steps_px
         return length - step, width - strip_step
 
-    def corners_px(self) -> FloatArray:
+    def corners_px(self) -> Float64Array:
         """Pixel corner (0, 0) of every frame: (strips, frames of a strip, 2), x and y."""
         (step, strip_step), (count, strips) = self.steps_px, self.counts
         strip, number = np.mgrid[:strips, :count].astype(np.float64)
@@ -92,7 +93,7 @@ class Lattice:
 
 
 def lattice_over(
-    outline_px: FloatArray, along: int, spacings: tuple[Spacing, Spacing], slope: float
+    outline_px: Float64Array, along: int, spacings: tuple[Spacing, Spacing], slope: float
 ) -> Lattice:
     """The frames that cover a convex outline (N, 2), pixels.
 
@@ -137,7 +138,7 @@ def spacing(frame_px: int, overlap_px: int, stride: int, *, field: str) -> Spaci
     return Spacing(frame_px, step, stride)
 
 
-def _middle(values: Sequence[float] | FloatArray) -> float:
+def _middle(values: Sequence[float] | Float64Array) -> float:
     return (float(np.min(values)) + float(np.max(values))) / 2
 
 
@@ -191,7 +192,7 @@ def _side_field(rig: Rig, *, width: bool) -> str:
     return "scan.frame_height_px" if rig.scan.mode == "line" else "camera.height"
 
 
-def stage_places(rig: Rig, geometry: Geometry, view: View, lattice: Lattice) -> FloatArray:
+def stage_places(rig: Rig, geometry: Geometry, view: View, lattice: Lattice) -> Float64Array:
     """Positions of the x and y axes (strips, frames of a strip, 2), mm."""
     corners_mm = lattice.corners_px() @ view.pixel_to_stage.matrix.T
     stage = geometry.stage_to_element.stage_for(corners_mm)

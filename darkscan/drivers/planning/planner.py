@@ -9,8 +9,8 @@ from darkscan.drivers.planning.plan import PlannedFrame, ScanPlan
 from darkscan.drivers.planning.timing import frame_seconds, pace_of, scan_seconds
 from darkscan.drivers.planning.view import View
 from darkscan.drivers.rig import Geometry, Rig
+from darkscan.pipeline.core.arrays import Float64Array
 from darkscan.pipeline.core.errors import InputError
-from darkscan.pipeline.core.geometry import FloatArray
 from darkscan.pipeline.core.recipe import Inspection
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 from darkscan.pipeline.core.settings import check, updated
@@ -74,13 +74,13 @@ def plan_scan(
 class _Places:
     """Where the frames lie, (strips, frames of a strip, ...) as in the lattice, mm."""
 
-    element: FloatArray
+    element: Float64Array
     """(..., 2)"""
 
-    stage: FloatArray
+    stage: Float64Array
     """(..., 2)"""
 
-    z: FloatArray
+    z: Float64Array
 
     def frame(self, number: FrameId, strip: int, at: tuple[int, int], *, row: int) -> PlannedFrame:
         """The frame at a place of the lattice."""
@@ -94,7 +94,7 @@ class _Places:
         return PlannedFrame(meta=meta, stage_mm=stage, strip_row=row)
 
 
-def _place(xy_mm: FloatArray, z_mm: float) -> Place:
+def _place(xy_mm: Float64Array, z_mm: float) -> Place:
     x, y = xy_mm.tolist()
     return FiniteMm(x), FiniteMm(y), FiniteMm(float(z_mm))
 

@@ -8,8 +8,9 @@ import numpy as np
 from darkscan.drivers.planning.plan import AXES
 from darkscan.drivers.planning.timing import encoder_divider
 from darkscan.drivers.rig import Geometry, Rig
+from darkscan.pipeline.core.arrays import Float64Array
 from darkscan.pipeline.core.errors import InputError
-from darkscan.pipeline.core.geometry import FloatArray, PixelToStage
+from darkscan.pipeline.core.geometry import PixelToStage
 
 _STRAIGHT = 0.9
 """Cosine between the rows of a line scan and the strip; less is no slip of the adjustment."""
@@ -22,7 +23,7 @@ class View:
     pixel_to_stage: PixelToStage
     """The geometry's; of a line scan the rows are what axis and encoder make them."""
 
-    pixels_per_mm: FloatArray
+    pixels_per_mm: Float64Array
     """(2,) how far a frame wanders in its own pixels (x, y) for each mm of the strip axis."""
 
     line_step_mm: float = 0.0

@@ -12,9 +12,10 @@ from darkscan.drivers.recording.holders import why_not_open, why_not_opened
 from darkscan.drivers.recording.layout import FORMAT, LIBVER, SCAN, VERSION, read_scan
 from darkscan.drivers.recording.superblock import FileState, read_superblock
 from darkscan.drivers.recording.tables import check_pixels, read_frames, read_plan, rows_in_file
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.inputs import require_file
-from darkscan.pipeline.core.scan import FrameFlag, FrameMeta, Pixels, ScanInfo
+from darkscan.pipeline.core.scan import FrameFlag, FrameMeta, ScanInfo
 from darkscan.pipeline.core.settings import updated
 
 _MISSING = FrameFlag.LOST | FrameFlag.MISSING

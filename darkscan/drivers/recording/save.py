@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from darkscan.drivers.recording.writer import RecordingWriter
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.files import atomically
-from darkscan.pipeline.core.scan import FrameFlag, FrameSource, Pixels
+from darkscan.pipeline.core.scan import FrameFlag, FrameSource
 
 
 def save_recording(

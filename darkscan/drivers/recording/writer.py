@@ -24,8 +24,9 @@ from darkscan.drivers.recording.layout import (
     write_scan,
 )
 from darkscan.drivers.recording.superblock import read_superblock
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.errors import InputError, StorageError
-from darkscan.pipeline.core.scan import FrameFlag, FrameMeta, Pixels, ScanInfo
+from darkscan.pipeline.core.scan import FrameFlag, FrameMeta, ScanInfo
 
 _BOOKKEEPING_BYTES = 1 << 20
 _ROW_BYTES = 128  # a frame's row in all columns and in the index of the pixels

@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from darkscan.inference.backend import FloatArray, FrameWindows
+from darkscan.inference.backend import FrameWindows
 from darkscan.inference.cpu_backend import CpuBackend
 from darkscan.inference.frame_windows import Feed, on_threads, window_feed
 from darkscan.inference.onnx_runtime import read_conventions
 from darkscan.inference.pytorch.program import Program, read_network
+from darkscan.pipeline.core.arrays import Float32Array
 
 _MOST_SHAPES = 4
 
@@ -35,7 +36,7 @@ class TorchBackend(CpuBackend):
         self._programs.clear()
 
     @torch.inference_mode()
-    def _pass(self, constant: Feed, part: FrameWindows, places: int) -> list[FloatArray]:  # noqa: ARG002
+    def _pass(self, constant: Feed, part: FrameWindows, places: int) -> list[Float32Array]:  # noqa: ARG002
         feed = constant | window_feed(part)
         # Torch takes no read-only arrays, as the ring's are: those are copied.
         inputs = {name: torch.from_numpy(np.require(a, None, "W")) for name, a in feed.items()}

@@ -1,7 +1,7 @@
 """The paper's comparison: methods without a network, and networks as methods beside them.
 
 ``method`` is the one interface, ``otsu``, ``weak_scratch`` (reference [6]) and ``banks``
-(oriented filters) implement it, ``truth`` says which windows are scratched, ``table``
+(oriented filters) implement it, ``marked_windows`` says which windows are scratched, ``table``
 and ``figure`` lay out the results.
 """
 
@@ -33,8 +33,8 @@ __all__ = [
     "score_windows",
 ]
 
-_SHORTEST_PX = 40.0  # of a scratch that makes a training window positive
-# In standard deviations: where F1 on windows of the simulator's preset "wide" is largest.
+_SHORTEST_PX = 40.0  # the shortest scratch that makes a training window positive
+# Standard deviations at which F1 on windows of the simulator's preset "wide" is largest.
 _LINE_SIGMAS = 23.0
 _GABOR_SIGMAS = 20.0
 

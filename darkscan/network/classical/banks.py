@@ -11,34 +11,31 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.network.classical.levels import FloatImage, in_sigmas
+from darkscan.network.classical.levels import in_sigmas
 from darkscan.network.classical.method import Findings, FrameMethod, Origins, windows_of
-from darkscan.pipeline.core.scan import Pixels
+from darkscan.pipeline.core.arrays import Float32Array, Float64Array, Pixels
 
 DIRECTIONS = 16
 LENGTH_PX = 31
-PERCENTILE = 99.7  # of a window's pixels; a scratch of 100 px by 2 px is 0.3 %
+PERCENTILE = 99.7  # a scratch of 100 px by 2 px is 0.3 % of a window
 
 _LINE_SIGMA_PX = 0.8  # across; a FWHM of 1.9 px, as weak scratches have
 _GABOR_SIGMA_PX = 2.0
 _GABOR_PERIOD_PX = 8.0
 _GABOR_ASPECT = 0.3
 
-Kernel = npt.NDArray[np.float32]
-Coordinates = npt.NDArray[np.float64]
 
-
-def line_kernel(along: Coordinates, across: Coordinates) -> Coordinates:
+def line_kernel(along: Float64Array, across: Float64Array) -> Float64Array:
     """A line 31 px long with a Gaussian cross-section."""
     ends = np.clip(LENGTH_PX / 2 - np.abs(along), 0.0, 1.0)
-    section: Coordinates = np.exp(-0.5 * (across / _LINE_SIGMA_PX) ** 2)
+    section: Float64Array = np.exp(-0.5 * (across / _LINE_SIGMA_PX) ** 2)
     return section * ends
 
 
-def gabor_kernel(along: Coordinates, across: Coordinates) -> Coordinates:
+def gabor_kernel(along: Float64Array, across: Float64Array) -> Float64Array:
     """A cosine across the line under an elongated Gaussian (Daugman 1985), 31 px long."""
     radius = across**2 + (_GABOR_ASPECT * along) ** 2
-    envelope: Coordinates = np.exp(-0.5 * radius / _GABOR_SIGMA_PX**2)
+    envelope: Float64Array = np.exp(-0.5 * radius / _GABOR_SIGMA_PX**2)
     return envelope * np.cos(2 * np.pi * across / _GABOR_PERIOD_PX)
 
 
@@ -51,7 +48,7 @@ class FilterBank(FrameMethod):
     percentile of its responses.
     """
 
-    kernel: Callable[[Coordinates, Coordinates], Coordinates]
+    kernel: Callable[[Float64Array, Float64Array], Float64Array]
 
     def examine(self, frame: Pixels, origins: Origins, full_scale: float) -> Findings:
         """See FrameMethod.examine."""
@@ -61,7 +58,7 @@ class FilterBank(FrameMethod):
         scores = [_percentile(window) for window in windows]
         return Findings(response >= self.threshold, np.array(scores, dtype=np.float64))
 
-    def response(self, frame: Pixels) -> FloatImage:
+    def response(self, frame: Pixels) -> Float32Array:
         """The largest response of all directions, (H, W) float32."""
         standard = in_sigmas(frame)
         largest = np.full_like(standard, -np.inf)
@@ -72,7 +69,7 @@ class FilterBank(FrameMethod):
         return largest
 
 
-def oriented(kernel: Callable[[Coordinates, Coordinates], Coordinates]) -> list[Kernel]:
+def oriented(kernel: Callable[[Float64Array, Float64Array], Float64Array]) -> list[Float32Array]:
     """The kernel in 16 directions, each (31, 31) float32 with a root sum of squares of 1."""
     reach = LENGTH_PX // 2
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1].astype(np.float64)
@@ -86,6 +83,6 @@ def oriented(kernel: Callable[[Coordinates, Coordinates], Coordinates]) -> list[
 
 
 def _percentile(window: npt.NDArray[np.generic]) -> float:
-    # Of 65536 values; np.percentile would interpolate, at ten times the cost.
+    # np.percentile would interpolate between the 65536 values, at ten times the cost.
     place = round(PERCENTILE / 100 * (window.size - 1))
     return float(np.partition(window, place, axis=None)[place])

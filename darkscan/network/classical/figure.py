@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from darkscan.network.classical.levels import eight_bit
-from darkscan.network.classical.method import Marks
-from darkscan.network.figures import png
-from darkscan.pipeline.core.scan import Pixels
+from darkscan.network.pictures import png
+from darkscan.pipeline.core.arrays import Mask, Pixels
 
 _T = TypeVar("_T", np.uint8, np.float32)
 
@@ -42,7 +41,7 @@ class Column:
     notes: Sequence[str]
 
 
-def raw_tile(frame: Pixels, full_scale: float, mask: Marks | None = None) -> Tile:
+def raw_tile(frame: Pixels, full_scale: float, mask: Mask | None = None) -> Tile:
     """The frame as the camera gives it; the scratches of its mask outlined in red."""
     tile = _rgb(_shrunk(eight_bit(frame, full_scale)))
     if mask is not None:
@@ -59,7 +58,7 @@ def equalised_tile(frame: Pixels) -> Tile:
     return _rgb(_equalised(frame))
 
 
-def marks_tile(frame: Pixels, marks: Marks) -> Tile:
+def marks_tile(frame: Pixels, marks: Mask) -> Tile:
     """The detected pixels over the dimmed frame."""
     ground = _rgb(_equalised(frame)).astype(np.float32) * _DIMMED
     share = _shrunk(marks.astype(np.float32))[..., np.newaxis].clip(0, 1) ** _BOLDNESS

@@ -4,9 +4,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.pipeline.core.scan import Pixels
-
-FloatImage = npt.NDArray[np.float32]
+from darkscan.pipeline.core.arrays import Float32Array, Pixels
 
 BLOCK_PX = 32
 CLIP_SIGMAS = 4.0
@@ -32,11 +30,11 @@ def eight_bit(frame: Pixels, full_scale: float) -> npt.NDArray[np.uint8]:
     """The levels of a frame with this full scale, rounded to 8 bits."""
     if frame.dtype == np.uint8:
         return frame.astype(np.uint8, copy=False)
-    scaled: FloatImage = frame.astype(np.float32) * np.float32(255.0 / full_scale)
+    scaled: Float32Array = frame.astype(np.float32) * np.float32(255.0 / full_scale)
     return np.rint(scaled).clip(0, 255).astype(np.uint8)
 
 
-def in_sigmas(frame: Pixels) -> FloatImage:
+def in_sigmas(frame: Pixels) -> Float32Array:
     """The frame less its background, in local standard deviations, clipped to +-4.
 
     Background and noise are those of 32 px blocks: median, then mean and deviation of
@@ -60,7 +58,7 @@ def in_sigmas(frame: Pixels) -> FloatImage:
     return np.clip(standard, -CLIP_SIGMAS, CLIP_SIGMAS).astype(np.float32, copy=False)
 
 
-def _blocks(frame: Pixels) -> FloatImage:
+def _blocks(frame: Pixels) -> Float32Array:
     """The pixels of each block, (rows, columns, 1024); the last blocks are mirrored full."""
     height, width = frame.shape
     padded = np.pad(frame, ((0, -height % BLOCK_PX), (0, -width % BLOCK_PX)), mode="symmetric")
@@ -69,7 +67,7 @@ def _blocks(frame: Pixels) -> FloatImage:
     return split.transpose(0, 2, 1, 3).reshape(rows, columns, -1)
 
 
-def _spread(values: FloatImage, frame: Pixels) -> FloatImage:
+def _spread(values: Float32Array, frame: Pixels) -> Float32Array:
     """Values of blocks interpolated to the pixels of the frame."""
     smooth = cv2.medianBlur(values.astype(np.float32), 3)
     size = (values.shape[1] * BLOCK_PX, values.shape[0] * BLOCK_PX)

@@ -8,11 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from darkscan.network.classical.method import WINDOW_PX, Origins, windows_of
+from darkscan.pipeline.core.arrays import Mask
 
 RIM_PX = 12
 VISIBLE_PX = 40
-
-Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -24,11 +23,11 @@ class WindowLabels:
     touched but not visible count for neither class in training.
     """
 
-    touched: Flags
-    visible: Flags
+    touched: Mask
+    visible: Mask
 
     @property
-    def decided(self) -> Flags:
+    def decided(self) -> Mask:
         """Which windows count by the training rule."""
         return self.visible | ~self.touched
 
@@ -45,7 +44,7 @@ def label_windows(mask: npt.NDArray[np.bool_], origins: Origins) -> WindowLabels
     )
 
 
-def touching(mask: npt.NDArray[np.bool_], origins: Origins) -> Flags:
+def touching(mask: npt.NDArray[np.bool_], origins: Origins) -> Mask:
     """Which windows at ``origins`` (N, 2) have any pixel of a mask (H, W) in them: (N,)."""
     return np.array([window.any() for window in windows_of(mask, origins)], dtype=np.bool_)
 
@@ -60,7 +59,7 @@ def extent_px(mask: npt.NDArray[np.generic]) -> float:
 
 def mask_of_lines(
     lines: Iterable[tuple[npt.NDArray[np.float64], float]], shape: tuple[int, int]
-) -> Flags:
+) -> Mask:
     """The mask (H, W) of polylines, each of vertices (K, 2) and its FWHM, px.
 
     Vertices are (x, y), with (0, 0) the outer corner of the first pixel. Gaps in a

@@ -10,14 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from darkscan.network.classical.levels import full_scale_of
+from darkscan.pipeline.core.arrays import Mask, Pixels
 from darkscan.pipeline.core.grid import window_origins
-from darkscan.pipeline.core.scan import Pixels
 
 WINDOW_PX = 256
 STRIDE_PX = 128
 
-Marks = npt.NDArray[np.bool_]
-"""Detected pixels of a frame, (H, W)."""
 Scores = npt.NDArray[np.float64]
 """One score a window, (N,); the larger, the more likely a scratch."""
 Origins = npt.NDArray[np.integer]
@@ -25,9 +23,9 @@ Origins = npt.NDArray[np.integer]
 
 
 class Findings(NamedTuple):
-    """What a method finds in a frame, and in each of its windows."""
+    """A method's detected pixels (H, W) of a frame, and the scores (N,) of its windows."""
 
-    marks: Marks
+    marks: Mask
     scores: Scores
 
 
@@ -49,7 +47,7 @@ class FrameMethod(ABC):
         largest level that the camera can give.
         """
 
-    def mark(self, frame: Pixels) -> Marks:
+    def mark(self, frame: Pixels) -> Mask:
         """The detected pixels, (H, W) bool; the full scale is taken from the levels.
 
         Raises InputError if the frame is smaller than a window.

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from darkscan.network.classical.levels import eight_bit
 from darkscan.network.classical.method import Findings, FrameMethod, Origins, windows_of
-from darkscan.pipeline.core.scan import Pixels
+from darkscan.pipeline.core.arrays import Pixels
 
 ELONGATION = 3.0
 

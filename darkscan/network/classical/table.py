@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from darkscan.network.classical.marked_windows import Flags, WindowLabels
+from darkscan.network.classical.marked_windows import WindowLabels
 from darkscan.network.classical.method import Scores
-from darkscan.network.validation import area_under_curve, figures
+from darkscan.network.metrics import area_under_curve, figures
+from darkscan.pipeline.core.arrays import Mask
 
 POOLED = "all frames"
 
@@ -18,7 +19,7 @@ _CSV_FIGURES = ("windows", "scratched", "auc", "precision", "recall", "f1")
 
 @dataclass(frozen=True)
 class Scored:
-    """A method's scores of the windows of a frame, and what is true of them."""
+    """A method's scores of the windows of a frame, and the true labels of these."""
 
     frame: str
     method: str
@@ -29,7 +30,7 @@ class Scored:
 
 @dataclass(frozen=True)
 class RuleFigures:
-    """Figures by one rule of what a scratched window is; NaN where a class is missing."""
+    """Figures by one rule for scratched windows; NaN where a class is missing."""
 
     windows: int
     scratched: int
@@ -108,13 +109,13 @@ def _row(entry: Scored) -> Row:
     )
 
 
-def _figures(scores: Scores, truth: Flags, threshold: float) -> RuleFigures:
-    at = figures(scores, truth, threshold)
-    scratched = int(truth.sum())
+def _figures(scores: Scores, labels: Mask, threshold: float) -> RuleFigures:
+    at = figures(scores, labels, threshold)
+    scratched = int(labels.sum())
     return RuleFigures(
-        windows=len(truth),
+        windows=len(labels),
         scratched=scratched,
-        auc=area_under_curve(scores, truth),
+        auc=area_under_curve(scores, labels),
         precision=at.precision if (scores >= threshold).any() else float("nan"),
         recall=at.recall if scratched else float("nan"),
         f1=at.f1 if scratched else float("nan"),

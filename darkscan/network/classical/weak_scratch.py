@@ -13,16 +13,27 @@ import numpy.typing as npt
 
 from darkscan.network.classical.levels import eight_bit
 from darkscan.network.classical.method import Findings, FrameMethod, Origins, windows_of
-from darkscan.pipeline.core.scan import Pixels
+from darkscan.pipeline.core.arrays import Float64Array, Mask, Pixels
 
 SIDE_PX = 3
 """How far across a line its two sides are looked at."""
-
+LARGEST_ANGLE = np.radians(12.0)
+LARGEST_OFFSET_PX = 3.0
+LARGEST_GAP_PX = 200.0
+SAMPLE_POINTS = 5
+TRIALS = 1000
+LEAST_INLIERS = 10
+Segments = npt.NDArray[np.float64]
+"""Segments (N, 4): x and y of the one end, x and y of the other, px."""
 # The pixel (y, x) across the line, for lines at 0, 45, 90 and 135 degrees. Along a
 # diagonal, 2 pixels are the nearest to a distance of 3.
 _ACROSS = ((3, 0), (2, 2), (0, 3), (2, -2))
 _GRID_PX = 32
 _ABOVE_LOCAL_MEAN = 5
+_HOUGH_STEP_PX = 1.0
+_HOUGH_STEP_RAD = np.pi / 180
+_HOUGH_VOTES = 160
+_HOUGH_GAP_PX = 100.0
 
 
 @dataclass(frozen=True)
@@ -70,23 +81,22 @@ class Rules:
         return np.asarray(local, dtype=np.float32) + _ABOVE_LOCAL_MEAN
 
 
-Segments = npt.NDArray[np.float64]
-"""Segments (N, 4): x and y of the one end, x and y of the other, px."""
-Points = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
+@dataclass(frozen=True)
+class WeakScratchRules(FrameMethod):
+    """Candidate pixels by four rules, and the straight lines among them.
 
-LARGEST_ANGLE = np.radians(12.0)
-LARGEST_OFFSET_PX = 3.0
-LARGEST_GAP_PX = 200.0
+    A window's score is the number of line pixels in it. The lines are those of the whole
+    frame: in a window that stands alone only lines of 160 px or more are found.
+    """
 
-SAMPLE_POINTS = 5
-TRIALS = 1000
-LEAST_INLIERS = 10
+    rules: Rules
+    seed: int = 0
 
-_HOUGH_STEP_PX = 1.0
-_HOUGH_STEP_RAD = np.pi / 180
-_HOUGH_VOTES = 160
-_HOUGH_GAP_PX = 100.0
+    def examine(self, frame: Pixels, origins: Origins, full_scale: float) -> Findings:
+        """See FrameMethod.examine."""
+        marks = lines_among(self.rules.candidates(eight_bit(frame, full_scale)), self.seed)
+        scores = [np.count_nonzero(window) for window in windows_of(marks, origins)]
+        return Findings(marks, np.array(scores, dtype=np.float64))
 
 
 def lines_among(candidates: Mask, seed: int = 0) -> Mask:
@@ -145,7 +155,7 @@ def groups(segments: Segments) -> Iterator[Segments]:
             yield ends[members].reshape(-1, 4)
 
 
-def inliers(points: Points, rng: np.random.Generator) -> Mask:
+def inliers(points: Float64Array, rng: np.random.Generator) -> Mask:
     """Which of the points (K, 2), px, lie within 3 px of one straight line, by RANSAC.
 
     The line with the most of a thousand, each the least-squares fit of five points; none
@@ -165,7 +175,7 @@ def inliers(points: Points, rng: np.random.Generator) -> Mask:
     return best if best.sum() >= LEAST_INLIERS else np.zeros_like(best)
 
 
-def _near(unit: Points, units: Points, middles: Points) -> Mask:
+def _near(unit: Float64Array, units: Float64Array, middles: Float64Array) -> Mask:
     """Which segments run along a line through the origin of ``middles``."""
     parallel = np.abs(units @ unit) >= np.cos(LARGEST_ANGLE)
     offset = np.abs(middles[:, 0] * unit[1] - middles[:, 1] * unit[0])
@@ -173,7 +183,7 @@ def _near(unit: Points, units: Points, middles: Points) -> Mask:
     return near
 
 
-def _without_gap(places: Points, wanted: int) -> Mask:
+def _without_gap(places: Float64Array, wanted: int) -> Mask:
     """Which intervals (K, 2) of a line hang together with the one at ``wanted``."""
     begins, stops = places.min(axis=1), places.max(axis=1)
     order = np.argsort(begins, kind="stable")
@@ -188,21 +198,3 @@ def _without_gap(places: Points, wanted: int) -> Mask:
 def _draw(image: npt.NDArray[np.uint8], segments: npt.NDArray[np.generic]) -> None:
     for x0, y0, x1, y1 in np.rint(segments.astype(np.float64)).astype(int).tolist():
         cv2.line(image, (x0, y0), (x1, y1), (255,))
-
-
-@dataclass(frozen=True)
-class WeakScratchRules(FrameMethod):
-    """Candidate pixels by four rules, and the straight lines among them.
-
-    A window's score is the number of line pixels in it. The lines are those of the whole
-    frame: in a window that stands alone only lines of 160 px or more are found.
-    """
-
-    rules: Rules
-    seed: int = 0
-
-    def examine(self, frame: Pixels, origins: Origins, full_scale: float) -> Findings:
-        """See FrameMethod.examine."""
-        marks = lines_among(self.rules.candidates(eight_bit(frame, full_scale)), self.seed)
-        scores = [np.count_nonzero(window) for window in windows_of(marks, origins)]
-        return Findings(marks, np.array(scores, dtype=np.float64))

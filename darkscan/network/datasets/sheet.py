@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from darkscan.network.datasets.reader import Dataset, WindowSet
 from darkscan.network.datasets.rule import BACKGROUND, SCRATCH, WINDOW_PX
-from darkscan.network.figures import equalised
+from darkscan.network.pictures import equalised
 from darkscan.pipeline.core.files import write_atomically
 
 Picture = npt.NDArray[np.uint8]

@@ -15,11 +15,12 @@ from darkscan.network.datasets.labelled_image import (
     Scratch,
     points_along,
 )
+from darkscan.pipeline.core.arrays import Float32Array
 from darkscan.pipeline.core.scan import PixelType
 from darkscan.simulation.element import Dig, ElementTruth, Trace, simulate_element
 from darkscan.simulation.element.render import Scene
 from darkscan.simulation.element.sensor import quantise
-from darkscan.simulation.element.strokes import Image, add_line
+from darkscan.simulation.element.strokes import add_line
 
 _NOISE = 0x5E50  # as in simulated scans: the same element shows the same noise
 _FRAME_PX = 2048
@@ -99,7 +100,7 @@ class SimulatedImage:
         return LabelledImage(pixels, truth, hashlib.sha256(pixels.tobytes()).hexdigest())
 
 
-def _scratch_light(element: ElementTruth) -> Image:
+def _scratch_light(element: ElementTruth) -> Float32Array:
     """The light of the scratches alone, without noise: (height, width) float32."""
     width, height = element.size_px
     image = np.zeros((height, width), dtype=np.float32)

@@ -2,9 +2,9 @@
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from darkscan.network.datasets.labelled_image import FloatArray, Mask, Scratch
+from darkscan.pipeline.core.arrays import Indices
 
 JOINED_PX = 24.0
 """Pieces of a mask whose ends lie no farther apart are one scratch: point-like ones."""
@@ -14,8 +14,6 @@ JOINED_PX = 24.0
 # in discrete binary pictures", 1977).
 _STRAIGHT = np.pi * (1 + np.sqrt(2)) / 8
 _DIAGONAL = np.sqrt(2) * _STRAIGHT
-
-_Flat = npt.NDArray[np.intp]
 
 
 def mask_scratches(mask: Mask) -> tuple[Scratch, ...]:
@@ -46,55 +44,22 @@ def mask_scratches(mask: Mask) -> tuple[Scratch, ...]:
 def thin(mask: Mask) -> Mask:
     """The skeleton (H, W) of a mask: lines one pixel wide, connected as it was.
 
-    Guo and Hall, "Parallel thinning with two-subiteration algorithms", 1989, A1.
+    Lee, Kashyap and Chu, "Building skeleton models via 3-D medial surface/axis thinning
+    algorithms", 1994, as scikit-image has it. Its default, Zhang and Suen's, shortens
+    diagonals two pixels wide to half their length.
     """
-    padded = np.pad(mask, 1).astype(np.uint8)
-    width = padded.shape[1]
-    flat = padded.reshape(-1)
-    # p2 to p9 of the paper: from above, clockwise.
-    around = np.array(
-        [-width, -width + 1, 1, width + 1, width, width - 1, -1, -width - 1], dtype=np.intp
-    )
-    inner = np.asarray(cv2.erode(padded, np.ones((3, 3), np.uint8)))
-    # Each pass looks again only where something changed since it last looked.
-    pending: list[_Flat] = [np.flatnonzero((padded > 0) & (inner == 0))] * 2
-    while any(map(len, pending)):
-        for turn, removable in enumerate(_REMOVABLE):
-            seen = pending[turn][flat[pending[turn]] > 0]
-            code = (flat[seen[:, None] + around] << np.arange(8)).sum(axis=1)
-            gone = seen[removable[code]]
-            flat[gone] = 0
-            beside = (gone[:, None] + around).reshape(-1)
-            changed = np.unique(beside[flat[beside] > 0])
-            pending[turn] = changed
-            pending[1 - turn] = np.union1d(pending[1 - turn], changed)
-    return padded[1:-1, 1:-1].astype(np.bool_)
+    # Of the learning extra, and slow to load: data sets without masks are built without it.
+    from skimage.morphology import skeletonize
+
+    return np.asarray(skeletonize(mask, method="lee") > 0, dtype=np.bool_)
 
 
-def _removable() -> tuple[Mask, Mask]:
-    """For each of 256 neighbourhoods, whether the first and second pass remove the pixel."""
-    p2, p3, p4, p5, p6, p7, p8, p9 = ((np.arange(256) >> np.arange(8)[:, None]) & 1).astype(bool)
-
-    def count(*terms: Mask) -> npt.NDArray[np.int64]:
-        return np.asarray(np.sum(terms, axis=0), dtype=np.int64)
-
-    branches = count(~p2 & (p3 | p4), ~p4 & (p5 | p6), ~p6 & (p7 | p8), ~p8 & (p9 | p2))
-    neighbours = np.minimum(
-        count(p9 | p2, p3 | p4, p5 | p6, p7 | p8), count(p2 | p3, p4 | p5, p6 | p7, p8 | p9)
-    )
-    border = (branches == 1) & ((neighbours == 2) | (neighbours == 3))  # noqa: PLR2004 - the paper's
-    return border & ~((p6 | p7 | ~p9) & p8), border & ~((p2 | p3 | ~p5) & p4)
-
-
-_REMOVABLE = _removable()
-
-
-def _steps(skeleton: Mask) -> tuple[FloatArray, npt.NDArray[np.intp]]:
+def _steps(skeleton: Mask) -> tuple[FloatArray, Indices]:
     """The length each skeleton pixel stands for, and how many others it is linked to."""
     height, width = skeleton.shape
     padded = np.pad(skeleton, 1).astype(np.intp)
 
-    def shifted(dy: int, dx: int) -> npt.NDArray[np.intp]:
+    def shifted(dy: int, dx: int) -> Indices:
         return padded[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
 
     straight = shifted(-1, 0) + shifted(1, 0) + shifted(0, -1) + shifted(0, 1)
@@ -109,8 +74,8 @@ def _steps(skeleton: Mask) -> tuple[FloatArray, npt.NDArray[np.intp]]:
 
 
 def _join(
-    ends: FloatArray, piece: _Flat, count: int
-) -> tuple[_Flat, dict[int, list[tuple[FloatArray, FloatArray]]]]:
+    ends: FloatArray, piece: Indices, count: int
+) -> tuple[Indices, dict[int, list[tuple[FloatArray, FloatArray]]]]:
     """Joins pieces end to end, nearest first: a group for each piece, a group's bridges."""
     group = np.arange(count)
     bridges: dict[int, list[tuple[FloatArray, FloatArray]]] = {}
@@ -127,8 +92,8 @@ def _join(
 def _near_pairs(ends: FloatArray) -> list[tuple[int, int]]:
     """Pairs of points no farther apart than pieces may be, nearest first."""
     order = np.argsort(ends[:, 0], kind="stable")
-    firsts: list[_Flat] = []
-    seconds: list[_Flat] = []
+    firsts: list[Indices] = []
+    seconds: list[Indices] = []
     x = ends[order, 0]
     last = np.searchsorted(x, x + JOINED_PX, side="right")
     for place, stop in enumerate(last):

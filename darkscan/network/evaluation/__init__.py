@@ -3,11 +3,11 @@
 ``windows`` scores a split, ``in_frames`` does where its windows lie, ``thresholds`` chooses
 on validation, ``evaluation`` measures, ``intervals`` says how sure that is, ``breakdown``
 where it fails, ``elements`` does the same for whole defect maps; ``report``, ``plots`` and
-``tables`` show it, ``paper`` holds the paper's own figures. Only ``scoring`` needs torch,
+``tables`` show it, ``paper`` holds the paper's own figures. Only ``network_scorer`` needs torch,
 and only when it is used.
 """
 
-from darkscan.network.evaluation.evaluation import Evaluation, evaluate, plain
+from darkscan.network.evaluation.evaluation import Evaluation, Terms, evaluate, plain
 from darkscan.network.evaluation.thresholds import Rule, parse_rule
 from darkscan.network.evaluation.windows import DataSet, Scored, Scorer, WindowSet, score_split
 
@@ -17,6 +17,7 @@ __all__ = [
     "Rule",
     "Scored",
     "Scorer",
+    "Terms",
     "WindowSet",
     "evaluate",
     "parse_rule",

@@ -5,7 +5,8 @@ from itertools import pairwise
 import numpy as np
 
 from darkscan.network.evaluation.intervals import Share
-from darkscan.network.evaluation.windows import BoolArray, FloatArray, Scored
+from darkscan.network.evaluation.windows import Scored
+from darkscan.pipeline.core.arrays import Float64Array, Mask
 
 CNR_EDGES = (2.0, 3.0, 4.0, 6.0, 12.0)
 LENGTH_EDGES_PX = (64.0, 128.0, 192.0, 256.0)
@@ -20,7 +21,7 @@ def band_names(edges: tuple[float, ...]) -> list[str]:
 
 
 def recall_by_band(
-    scored: Scored, threshold: float, values: FloatArray, edges: tuple[float, ...]
+    scored: Scored, threshold: float, values: Float64Array, edges: tuple[float, ...]
 ) -> tuple[Share, ...]:
     """Recall of the scratches whose ``values`` (N,) lie in each band [low, high).
 
@@ -49,7 +50,7 @@ def false_alarms(scored: Scored, threshold: float) -> tuple[Share, ...]:
     return tuple(sorted(shares, key=lambda share: (-share.hits, -share.count, share.name)))
 
 
-def _by_name(scored: Scored, threshold: float, chosen: BoolArray) -> tuple[Share, ...]:
+def _by_name(scored: Scored, threshold: float, chosen: Mask) -> tuple[Share, ...]:
     called = scored.scores >= threshold
     shares = []
     for name in np.unique(scored.kind[chosen]):

@@ -1,4 +1,4 @@
-"""What cameras, lamps and file formats do to a window, each with its physics.
+"""Degradations of a window by cameras, lamps and file formats, each with its physics.
 
 Every function takes one image as its camera gave it and returns another; none changes its
 argument, none moves a scratch (but those that resample). Amounts in levels are those of an
@@ -15,10 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from darkscan.network.classical.levels import eight_bit
-from darkscan.pipeline.core.scan import Pixels
-
-Levels = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.bool_]
+from darkscan.pipeline.core.arrays import Float32Array, Mask, Pixels
 
 _EIGHT_BIT = 255.0
 _APART_PX = 3  # differences are taken over this: neighbours' noise is correlated
@@ -94,7 +91,9 @@ def gradient(grey: Grey, levels: float, rng: np.random.Generator) -> Grey:
     columns = np.linspace(-1, 1, width) * np.cos(angle)
     steepest = abs(np.sin(angle)) + abs(np.cos(angle))
     rise = 0.5 + (rows + columns) / (2 * steepest)
-    light: Levels = np.asarray(rise * (levels * grey.full_scale / _EIGHT_BIT), dtype=np.float32)
+    light: Float32Array = np.asarray(
+        rise * (levels * grey.full_scale / _EIGHT_BIT), dtype=np.float32
+    )
     sigma = np.sqrt(np.maximum(light, 0) * np.float32(_variance_per_level(grey)))
     return _as(grey, grey.levels + light + _normal(grey, sigma, rng))
 
@@ -182,7 +181,7 @@ def resampled(grey: Grey, factor: float) -> Grey:
 
 def resampled_mask(mask: Mask, factor: float) -> Mask:
     """The mask that goes with ``resampled``: true where a pixel covers any true one."""
-    # Of whole numbers the mean over an area would round a sliver down to nothing.
+    # As whole numbers, the mean over an area would round a sliver down to nothing.
     covered = mask.astype(np.float32)
     way = cv2.INTER_AREA if factor < 1 else cv2.INTER_NEAREST
     scaled = cv2.resize(covered, None, fx=factor, fy=factor, interpolation=way)
@@ -235,12 +234,12 @@ def _variance_per_level(grey: Grey) -> float:
     return noise_of(grey) ** 2 / max(1.0, float(np.median(grey.levels)))
 
 
-def _smooth(grey: Grey, sigma_px: float) -> Levels:
+def _smooth(grey: Grey, sigma_px: float) -> Float32Array:
     levels = grey.levels.astype(np.float32)
     return np.asarray(cv2.GaussianBlur(levels, (0, 0), sigma_px), dtype=np.float32)
 
 
-def _normal(grey: Grey, sigma: Levels | np.float32, rng: np.random.Generator) -> Levels:
+def _normal(grey: Grey, sigma: Float32Array | np.float32, rng: np.random.Generator) -> Float32Array:
     return sigma * rng.standard_normal(grey.levels.shape, dtype=np.float32)
 
 

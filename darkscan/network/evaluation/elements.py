@@ -1,25 +1,23 @@
 """Whole elements: true scratches found or missed in their defect maps, and false defects."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from darkscan.network.evaluation.breakdown import CNR_EDGES, band_names
-from darkscan.network.evaluation.intervals import Estimate, Share
+from darkscan.network.evaluation.intervals import Estimate, Share, poisson_rate
 from darkscan.pipeline.core.defect_map import DefectMap
 from darkscan.simulation.element import ElementTruth, Trace
 from darkscan.simulation.element.comparison import TrueScratch, compare
 from darkscan.simulation.element.render import Scene
 
 _MM2_PER_DM2 = 1e4
-_Z = 1.959964
 
 
 @dataclass(frozen=True)
 class DefectFigures:
-    """What the defect maps of simulated elements have of their truth."""
+    """How much of the true scratches the defect maps of simulated elements show."""
 
     elements: int
     area_dm2: float
@@ -57,7 +55,7 @@ def measure(pairs: Sequence[tuple[ElementTruth, DefectMap]]) -> DefectFigures:
             if (bands == at).any()
         ),
         false_defects=false,
-        false_per_dm2=_rate(false, area),
+        false_per_dm2=poisson_rate(false, area),
     )
 
 
@@ -73,11 +71,3 @@ def contrast_to_noise(scene: Scene, trace: Trace) -> float:
 
 def _share(name: str, scratches: Sequence[TrueScratch]) -> Share:
     return Share(name, sum(scratch.found for scratch in scratches), len(scratches))
-
-
-def _rate(count: int, area: float) -> Estimate:
-    """A Poisson count by area; Byar's interval (Breslow and Day, 1987, eq. 2.10)."""
-    low = count * (1 - 1 / (9 * count) - _Z / (3 * math.sqrt(count))) ** 3 if count else 0.0
-    more = count + 1
-    high = more * (1 - 1 / (9 * more) + _Z / (3 * math.sqrt(more))) ** 3
-    return Estimate(count / area, max(0.0, low) / area, high / area)

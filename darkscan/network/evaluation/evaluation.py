@@ -15,16 +15,11 @@ from darkscan.network.evaluation.breakdown import (
     recall_by_band,
     recall_by_kind,
 )
-from darkscan.network.evaluation.intervals import (
-    Bootstrap,
-    Estimate,
-    Ranking,
-    Share,
-    Weights,
-    ratio,
-)
+from darkscan.network.evaluation.intervals import Bootstrap, Estimate, Share
 from darkscan.network.evaluation.thresholds import OPERATING_POINTS, Rule
-from darkscan.network.evaluation.windows import FloatArray, Scored
+from darkscan.network.evaluation.windows import Scored
+from darkscan.network.metrics import Ranking, ratio
+from darkscan.pipeline.core.arrays import Float64Array
 from darkscan.pipeline.core.errors import InputError
 
 _CURVE_STEPS = 400
@@ -55,7 +50,8 @@ class Counts:
     """Scratched windows under the signal-to-noise limit: in no figure but recall by it."""
 
     left_out_found: int
-    """Of these, how many the detector found all the same: many, and the limit is too high."""
+    """How many of these the detector found all the same. If there are many, the limit is too
+    high."""
 
     unknown_snr: int
     """Scratched windows whose signal-to-noise nobody knows: they stay in."""
@@ -76,7 +72,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What one detector does on one split."""
+    """The figures of one detector on one split."""
 
     name: str
     about: Mapping[str, Any]
@@ -97,29 +93,43 @@ class Evaluation:
     by_cnr: tuple[Share, ...]
     by_length_px: tuple[Share, ...]
     by_snr: tuple[Share, ...]
-    """Of all scratched windows, those under the limit as well."""
+    """Recall by signal-to-noise of all scratched windows, those under the limit included."""
 
     false_alarms: tuple[Share, ...]
     curve: Curve = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The terms on which all detectors of a report are measured."""
+
+    rule: Rule
+    """How the threshold is found."""
+
+    split: str = "test"
+    """The name of the split that is measured."""
+
+    snr_limit: float | None = None
+    """Scratched windows of less matched-filter signal-to-noise are left out: they count
+    neither as missed nor as background."""
 
 
 def evaluate(
     name: str,
     test: Scored,
     validation: Scored | None,
-    rule: Rule,
+    terms: Terms,
     *,
-    split: str = "test",
-    snr_limit: float | None = None,
     about: Mapping[str, Any] | None = None,
     off_grid: int = 0,
 ) -> Evaluation:
     """Chooses the threshold on ``validation`` and measures it on ``test``.
 
-    Scratched windows under ``snr_limit`` are left out of both: neither missed nor
-    background. ``off_grid`` windows of the split are not in ``test``: they are told of,
-    no more. Raises InputError if no scratch is left, or the rule cannot be met.
+    ``name`` and ``about`` describe the detector. ``off_grid`` windows of the split are not
+    in ``test``; the evaluation only mentions them. Raises InputError if no scratch is left,
+    or the rule cannot be met.
     """
+    rule, split, snr_limit = terms.rule, terms.split, terms.snr_limit
     outside = test.below(snr_limit)
     seen = test.of(~outside)
     if not seen.labels.any():
@@ -169,7 +179,7 @@ def evaluate(
         by_length_px=recall_by_band(seen, at, seen.length_px, LENGTH_EDGES_PX),
         by_snr=recall_by_band(test, at, test.snr, SNR_EDGES),
         false_alarms=false_alarms(seen, at),
-        curve=_curve(ranking, len(seen)),
+        curve=_curve(ranking),
         **areas,
     )
 
@@ -177,12 +187,14 @@ def evaluate(
 def _operating_point(
     rule: Rule, scored: Scored, threshold: float, bootstrap: Bootstrap
 ) -> OperatingPoint:
-    called, truth = scored.scores >= threshold, scored.labels
-    cells = np.stack([called & truth, called & ~truth, ~called & truth, ~called & ~truth], axis=1)
+    called, labels = scored.scores >= threshold, scored.labels
+    outcomes = np.stack(
+        [called & labels, called & ~labels, ~called & labels, ~called & ~labels], axis=1
+    )
 
-    def figures(weights: Weights) -> dict[str, FloatArray]:
-        hits, false, missed, clean = (weights @ cells.astype(np.float64)).T
-        # As network.validation has it: without any positive, precision is 1.
+    def figures(weights: Float64Array) -> dict[str, Float64Array]:
+        hits, false, missed, clean = (weights @ outcomes.astype(np.float64)).T
+        # As network.metrics has it: without any positive, precision is 1.
         precision = ratio(hits, hits + false)
         precision[(hits + false) == 0] = 1.0
         return {
@@ -193,14 +205,14 @@ def _operating_point(
         }
 
     found = bootstrap.estimates(figures)
-    hits, false, missed, clean = cells.sum(axis=0).tolist()
+    hits, false, missed, clean = outcomes.sum(axis=0).tolist()
     for name, part, whole in (
         ("precision", hits, hits + false),
         ("recall", hits, hits + missed),
         ("false_positive_rate", false, false + clean),
     ):
         if whole and part in {0, whole}:
-            # Every draw of all alike is alike: the bootstrap would claim to be certain.
+            # All draws of equal outcomes are equal: the bootstrap would claim to be certain.
             found[name] = Share(name, part, whole).estimate
     return OperatingPoint(
         rule=str(rule),
@@ -210,12 +222,10 @@ def _operating_point(
     )
 
 
-def _curve(ranking: Ranking, count: int) -> Curve:
-    scratches, backgrounds = (side[0] for side in ranking.counts(np.ones((1, count))))
-    hits = np.cumsum(scratches)
-    precision = hits / (hits + np.cumsum(backgrounds))
-    recall = hits / hits[-1]
-    # Evenly by recall: a file of every step of a large split would be of no use.
+def _curve(ranking: Ranking) -> Curve:
+    hits, called = ranking.hits_and_calls()
+    precision, recall = hits / called, hits / hits[-1]
+    # Steps are kept evenly by recall: the file of a large split would else be too long.
     wanted = np.searchsorted(recall, np.linspace(0, 1, _CURVE_STEPS))
     kept = np.unique(np.append(np.minimum(wanted, len(recall) - 1), len(recall) - 1))
     return Curve(
@@ -226,7 +236,7 @@ def _curve(ranking: Ranking, count: int) -> Curve:
 
 
 def plain(value: Any) -> Any:
-    """Nested records as JSON can hold them; what is no number becomes null.
+    """Nested records in JSON's types; NaN and infinity become null.
 
     A Share becomes its name, hits, count and the share with its interval.
     """

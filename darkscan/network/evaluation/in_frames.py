@@ -16,9 +16,9 @@ from darkscan.network.datasets.images import grey_levels
 from darkscan.network.datasets.rule import WINDOW_PX
 from darkscan.network.datasets.simulated import SimulatedImage
 from darkscan.network.evaluation.windows import Progress, Scored, WindowSet, known_of
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.grid import window_origins
-from darkscan.pipeline.core.scan import Pixels
 
 _STRIDE_PX = 128
 

@@ -1,21 +1,18 @@
-"""Figures with their 95 % intervals: bootstrapped by source image, or Wilson's."""
+"""Figures with their 95 % intervals: bootstrapped by source image, Wilson's, or Byar's."""
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from darkscan.network.evaluation.windows import BoolArray, FloatArray, TextArray
+from darkscan.pipeline.core.arrays import Float64Array, TextArray
 
 RESAMPLES = 1000
 SEED = 20_260
 _LEVEL = (2.5, 97.5)  # percentiles: 95 %
 _Z = 1.959964  # the normal's 97.5 % point
 _AT_ONCE = 4_000_000  # weights in memory
-
-Weights = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -50,6 +47,14 @@ class Share:
         return Estimate(share, max(0.0, low), min(1.0, high))
 
 
+def poisson_rate(count: int, area: float) -> Estimate:
+    """A count by area, with Byar's interval of a Poisson mean (Breslow and Day, 1987, eq. 2.10)."""
+    low = count * (1 - 1 / (9 * count) - _Z / (3 * math.sqrt(count))) ** 3 if count else 0.0
+    more = count + 1
+    high = more * (1 - 1 / (9 * more) + _Z / (3 * math.sqrt(more))) ** 3
+    return Estimate(count / area, max(0.0, low) / area, high / area)
+
+
 class Bootstrap:
     """Draws windows anew, whole source images at a time where these are known.
 
@@ -74,7 +79,7 @@ class Bootstrap:
         self.by = "window" if not known else "source image"
 
     def estimates(
-        self, figures: Callable[[Weights], Mapping[str, FloatArray]]
+        self, figures: Callable[[Float64Array], Mapping[str, Float64Array]]
     ) -> dict[str, Estimate]:
         """Several figures with their intervals, all from the same draws.
 
@@ -83,7 +88,7 @@ class Bootstrap:
         """
         rng = np.random.default_rng(self._seed)
         at_once = max(1, _AT_ONCE // max(1, len(self._unit)))
-        found: dict[str, list[FloatArray]] = {}
+        found: dict[str, list[Float64Array]] = {}
         for first in range(0, self.resamples, at_once):
             weights = self._draw(rng, min(at_once, self.resamples - first))
             for name, values in figures(weights).items():
@@ -94,64 +99,16 @@ class Bootstrap:
             for name, values in whole.items()
         }
 
-    def _draw(self, rng: np.random.Generator, size: int) -> Weights:
+    def _draw(self, rng: np.random.Generator, size: int) -> Float64Array:
         drawn = rng.integers(0, self.units, (size, self.units))
         drawn += np.arange(size)[:, None] * self.units
         counts = np.bincount(drawn.ravel(), minlength=size * self.units)
         return counts.reshape(size, self.units)[:, self._unit].astype(np.float64)
 
 
-def _percentiles(value: float, drawn: FloatArray) -> Estimate:
+def _percentiles(value: float, drawn: Float64Array) -> Estimate:
     drawn = drawn[np.isfinite(drawn)]
     if not len(drawn) or not math.isfinite(value):
         return Estimate(value, math.nan, math.nan)
     low, high = np.percentile(drawn, _LEVEL)
     return Estimate(value, float(low), float(high))
-
-
-@dataclass(frozen=True, eq=False)
-class Ranking:
-    """Windows ordered by score, highest first, with equal scores as one step of a curve."""
-
-    order: npt.NDArray[np.int64]
-    starts: npt.NDArray[np.int64]
-    labels: FloatArray
-    scores: FloatArray
-    """(steps,) the score of each step."""
-
-    @classmethod
-    def of(cls, scores: FloatArray, labels: BoolArray) -> "Ranking":
-        """Ranks (N,) scores with their labels."""
-        order = np.argsort(-scores, kind="stable")
-        ranked = scores[order]
-        starts = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1]))
-        return cls(order, starts, labels[order].astype(np.float64), ranked[starts])
-
-    def counts(self, weights: Weights) -> tuple[Weights, Weights]:
-        """Scratches and backgrounds at each step, (R, steps) each, of weights (R, N)."""
-        ranked = weights[:, self.order]
-        positive = ranked * self.labels
-        return (
-            np.add.reduceat(positive, self.starts, axis=1),
-            np.add.reduceat(ranked - positive, self.starts, axis=1),
-        )
-
-    def area_under_curve(self, weights: Weights) -> FloatArray:
-        """(R,) the chance that a scratch outscores a background; ties count half."""
-        scratches, backgrounds = self.counts(weights)
-        total = backgrounds.sum(axis=1)
-        beaten = total[:, None] - np.cumsum(backgrounds, axis=1) + backgrounds / 2
-        return ratio((scratches * beaten).sum(axis=1), scratches.sum(axis=1) * total)
-
-    def average_precision(self, weights: Weights) -> FloatArray:
-        """(R,) the sum over steps of precision times the recall gained there."""
-        scratches, backgrounds = self.counts(weights)
-        hits = np.cumsum(scratches, axis=1)
-        precision = ratio(hits, hits + np.cumsum(backgrounds, axis=1))
-        gained = (scratches * np.nan_to_num(precision)).sum(axis=1)
-        return ratio(gained, scratches.sum(axis=1))
-
-
-def ratio(above: FloatArray, below: FloatArray) -> FloatArray:
-    """``above / below``, NaN where nothing is below."""
-    return np.divide(above, below, out=np.full_like(above, np.nan), where=below > 0)

@@ -194,7 +194,7 @@ def _windows_seen(about: Mapping[str, object]) -> tuple[object, object]:
 
 def _trained_on(evaluations: Sequence[Evaluation]) -> list[str]:
     hashes = sorted({str(e.about.get("training_data", "unknown")) for e in evaluations})
-    # Of a training whose best step is measured, the whole was spent.
+    # Where the best step of a training is measured, its whole budget was spent.
     budgets = {_windows_seen(e.about) for e in evaluations}
     widths = {e.about.get("width") for e in evaluations}
     lines = [f"Trained on data of hash {', '.join(hashes)}."]

@@ -4,11 +4,12 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
-from darkscan.network.evaluation.intervals import Ranking
 from darkscan.network.evaluation.windows import Scored
-from darkscan.network.validation import threshold_for_false_positives, threshold_for_precision
+from darkscan.network.metrics import (
+    threshold_for_f1,
+    threshold_for_false_positives,
+    threshold_for_precision,
+)
 from darkscan.pipeline.core.errors import InputError
 
 _SYNTAX = re.compile(r"(max-f1)|(precision|fpr)=([0-9.eE-]+)|([0-9.eE-]+)|(model)")
@@ -44,10 +45,10 @@ class Rule:
         """The threshold. Infinite if no score of these windows reaches the level."""
         scores, labels = validation.scores, validation.labels
         if self.kind == "precision":
-            return threshold_for_precision(scores, labels.astype(np.int64), self.level)
+            return threshold_for_precision(scores, labels, self.level)
         if self.kind == "fpr":
-            return threshold_for_false_positives(scores, labels.astype(np.int64), self.level)
-        return threshold_for_f1(validation) if self.kind == "max-f1" else self.level
+            return threshold_for_false_positives(scores, labels, self.level)
+        return threshold_for_f1(scores, labels) if self.kind == "max-f1" else self.level
 
 
 OPERATING_POINTS = (Rule("max-f1"), Rule("precision", 0.98), Rule("fpr", 0.002))
@@ -75,14 +76,6 @@ def parse_rule(text: str, model_threshold: float | None) -> Rule:
     if model_threshold is None:
         raise InputError("checkpoints have no threshold of their own", field="--threshold")
     return Rule("model", model_threshold)
-
-
-def threshold_for_f1(scored: Scored) -> float:
-    """The score at which F1 = 2 TP / (2 TP + FP + FN) is highest; of equals the highest."""
-    ranking = Ranking.of(scored.scores, scored.labels)
-    scratches, backgrounds = ranking.counts(np.ones((1, len(scored))))
-    hits, called = np.cumsum(scratches[0]), np.cumsum(scratches[0] + backgrounds[0])
-    return float(ranking.scores[int(np.argmax(2 * hits / (called + scratches[0].sum())))])
 
 
 def _fraction(text: str) -> float:

@@ -1,4 +1,4 @@
-"""What an evaluation asks of a data set, and the scored windows that it works on."""
+"""The data set that an evaluation needs, and the scored windows that it works on."""
 
 from collections.abc import Callable, Container
 from dataclasses import dataclass
@@ -7,12 +7,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from darkscan.pipeline.core.arrays import Float64Array, Mask, Pixels, TextArray
 from darkscan.pipeline.core.errors import InputError
-from darkscan.pipeline.core.scan import Pixels
 
-BoolArray = npt.NDArray[np.bool_]
-FloatArray = npt.NDArray[np.float64]
-TextArray = npt.NDArray[np.str_]
 Progress = Callable[[int, int], None]
 """Told how many windows are done, and how many there are."""
 
@@ -82,24 +79,24 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """Windows without their pixels: a score each, and what is known of each; all (N,)."""
+    """Windows without their pixels: the score and the known facts of each; all (N,)."""
 
-    scores: FloatArray
-    labels: BoolArray
+    scores: Float64Array
+    labels: Mask
     source: TextArray
     kind: TextArray
-    cnr: FloatArray
-    length_px: FloatArray
-    snr: FloatArray
+    cnr: Float64Array
+    length_px: Float64Array
+    snr: Float64Array
 
     def __len__(self) -> int:
         return len(self.scores)
 
-    def of(self, chosen: BoolArray) -> "Scored":
+    def of(self, chosen: Mask) -> "Scored":
         """The windows for which ``chosen`` (N,) holds."""
         return Scored(**{name: column[chosen] for name, column in vars(self).items()})
 
-    def below(self, snr_limit: float | None) -> BoolArray:
+    def below(self, snr_limit: float | None) -> Mask:
         """(N,) whether a window shows a scratch under the limit.
 
         Scratches of unknown signal-to-noise are not.
@@ -128,8 +125,8 @@ def score_split(
     return known_of(windows, np.concatenate(parts).astype(np.float64))
 
 
-def known_of(windows: WindowSet, scores: FloatArray) -> Scored:
-    """Scores (N,) with what is known of their windows.
+def known_of(windows: WindowSet, scores: Float64Array) -> Scored:
+    """Scores (N,) with the facts of their windows.
 
     Raises InputError if a score is no number.
     """

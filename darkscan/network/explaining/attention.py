@@ -28,18 +28,18 @@ def listening(network: nn.Module, listener: Listener) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Attention:
-    """What a network's modules weighted; None or empty for modules that it has not."""
+    """The weights that a network's modules gave; None or empty for modules that it lacks."""
 
     places: Tensor | None
     """sigma_s of channel attention (eq. 7): (N, h, w) in 0..1."""
     channels: Tensor | None
     """sigma_c of channel attention (eq. 6): (N, C) in 0..1."""
     scales: tuple[Tensor, ...]
-    """Of each scale attention (eq. 4), how strongly its four groups, from the one without
-    atrous convolution to the farthest reaching, answer: (N, 4, h, w) each, their channels'
-    mean magnitude."""
+    """How strongly the four groups of each scale attention (eq. 4) answer, from the one
+    without atrous convolution to the farthest reaching: (N, 4, h, w) each, the mean
+    magnitude of the group's channels."""
     lines: Tensor | None
-    """Of the line head, that a scratch runs through a cell: (N, 32, 32) in 0..1."""
+    """The line head's probability that a scratch runs through a cell: (N, 32, 32) in 0..1."""
 
 
 @torch.no_grad()

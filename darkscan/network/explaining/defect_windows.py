@@ -7,19 +7,20 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from darkscan.pipeline.core.arrays import Float64Array
 from darkscan.pipeline.core.defect_map import Defect, DefectMap
-from darkscan.pipeline.core.geometry import FloatArray, rectangle
+from darkscan.pipeline.core.geometry import rectangle
 from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 
-_MOST_SHARED = 0.5 + 1e-3  # half a window, to the stage's jitter
+_MOST_SHARED = 0.5 + 1e-3  # half a window, and a margin for the stage's jitter
 
 
 class WindowPlace(NamedTuple):
     """A window of a scan, and where it lies on the element."""
 
     source_index: int
-    """Of its frame in the scan's ``frames``."""
+    """The place of its frame in the scan's ``frames``."""
     frame: int
     """The frame's number."""
     y: int
@@ -79,7 +80,7 @@ def spread_out(
     return chosen
 
 
-def _within(points: FloatArray, defect: Defect) -> bool:
+def _within(points: Float64Array, defect: Defect) -> bool:
     """Whether all points (K, 2) lie in the outer ring and in none of its holes."""
     outer, *holes = (np.array(ring, dtype=np.float32) for ring in defect.contour)
     return all(

@@ -1,4 +1,4 @@
-"""All that can be shown of what a network made of some windows, without torch's types."""
+"""An explanation: all that can be shown of a network's view of windows, as numpy arrays."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -11,13 +11,11 @@ from torch import Tensor, nn
 
 from darkscan.network.explaining.attention import attention
 from darkscan.network.explaining.grad_cam import grad_cam
-from darkscan.pipeline.core.scan import Pixels
-
-FloatArray = npt.NDArray[np.float32]
+from darkscan.pipeline.core.arrays import Float32Array, Pixels
 
 
 class Panel(Enum):
-    """What can be shown of a network."""
+    """One view of a network that a figure can show."""
 
     CAM = "cam"
     PLACE = "place"
@@ -31,17 +29,17 @@ class Explanation:
     """One network's view of N windows; maps are as fine as the network's own."""
 
     network: str
-    scores: FloatArray
+    scores: Float32Array
     """(N,), probability of scratch."""
-    cam: FloatArray
+    cam: Float32Array
     """Grad-CAM: (N, h, w), not below 0, in units of the logit."""
-    places: FloatArray | None
+    places: Float32Array | None
     """sigma_s of eq. 7: (N, h, w) in 0..1; None without channel attention."""
-    channels: FloatArray | None
+    channels: Float32Array | None
     """sigma_c of eq. 6: (N, C) in 0..1; None without channel attention."""
-    scales: tuple[FloatArray, ...]
+    scales: tuple[Float32Array, ...]
     """Responses of the four groups of each stage's scale attention: (N, 4, h, w) each."""
-    lines: FloatArray | None
+    lines: Float32Array | None
     """Where the line head sees scratches: (N, 32, 32) in 0..1; None without line head."""
 
 
@@ -69,7 +67,7 @@ def explain(
 @torch.inference_mode()
 def scores_of(
     network: nn.Module, windows: Pixels, full_scale: float = 255.0, *, batch: int = 32
-) -> FloatArray:
+) -> Float32Array:
     """Probabilities of scratch (N,) of windows (N, 256, 256) uint8 or uint16."""
     parts: list[Tensor] = [
         network.classify(_levels(windows[first : first + batch]), full_scale)  # type: ignore[operator]
@@ -82,6 +80,6 @@ def _levels(windows: Pixels) -> Tensor:
     return torch.from_numpy(windows.astype(np.float32))
 
 
-def _array(tensor: Tensor) -> FloatArray:
+def _array(tensor: Tensor) -> Float32Array:
     values: npt.NDArray[Any] = tensor.detach().cpu().numpy()
     return values.astype(np.float32)

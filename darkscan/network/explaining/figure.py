@@ -8,63 +8,18 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.network.explaining.explanation import Explanation, FloatArray, Panel
-from darkscan.network.figures import equalised, png
-from darkscan.pipeline.core.scan import Pixels
+from darkscan.network.explaining.explanation import Explanation, Panel
+from darkscan.network.pictures import equalised, png
+from darkscan.pipeline.core.arrays import Float32Array, Pixels, UInt8Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-Grey = npt.NDArray[np.uint8]
-Colour = npt.NDArray[np.uint8]
-
-_HEAT_SHARE = 0.55  # of the colour: enough to be read, little enough to see the scratch
-
-
-def raw_view(window: Pixels, full_scale: float) -> Grey:
-    """The window (H, W) as the camera gave it: black is 0, white its full scale."""
-    view: Grey = np.rint(window * (255.0 / full_scale)).clip(0, 255).astype(np.uint8)
-    return view
-
-
-def overlay(view: Grey, heat: npt.NDArray[Any], low: float, high: float) -> Colour:
-    """A view (H, W) under a heat map (h, w), as RGB (H, W, 3); low is dark, high is light.
-
-    The map's cells are laid over the whole view, smoothly; equal ``low`` and ``high``
-    show no heat at all.
-    """
-    span = high - low
-    share = (heat.astype(np.float32) - low) / span if span > 0 else np.zeros_like(heat, np.float32)
-    height, width = view.shape
-    smooth = cv2.resize(share.clip(0, 1), (width, height), interpolation=cv2.INTER_LINEAR)
-    colours = cv2.applyColorMap(np.rint(255 * smooth).astype(np.uint8), cv2.COLORMAP_INFERNO)
-    grey = view[:, :, None].astype(np.float32)
-    mixed = _HEAT_SHARE * colours[:, :, ::-1] + (1 - _HEAT_SHARE) * grey
-    return np.rint(mixed).astype(np.uint8)
-
-
-def mosaic(tiles: list[Colour]) -> Colour:
-    """Four equal tiles (H, W, 3) in two rows, thin white lines between."""
-    first, second, third, fourth = tiles
-    height, width, _ = first.shape
-    line = max(2, height // 64)
-    whole = np.full((2 * height + line, 2 * width + line, 3), 255, np.uint8)
-    whole[:height, :width], whole[:height, -width:] = first, second
-    whole[-height:, :width], whole[-height:, -width:] = third, fourth
-    return whole
-
-
 _CELL_INCHES = 1.7
 _LABEL_INCHES = 1.5
 _TITLE_INCHES = 0.35
 _DOTS_PER_INCH = 150
 _SMALL = 7
-
-
-@dataclass(frozen=True)
-class _Row:
-    label: str
-    paint: Callable[["Axes", int], None]
+_HEAT_SHARE = 0.55  # the share of colour in a pixel: enough to read it, and the scratch still shows
 
 
 def draw(
@@ -114,8 +69,47 @@ def draw(
     return png(figure)
 
 
+def raw_view(window: Pixels, full_scale: float) -> UInt8Array:
+    """The window (H, W) as the camera gave it: black is 0, white its full scale."""
+    view: UInt8Array = np.rint(window * (255.0 / full_scale)).clip(0, 255).astype(np.uint8)
+    return view
+
+
+def overlay(view: UInt8Array, heat: npt.NDArray[Any], low: float, high: float) -> UInt8Array:
+    """A view (H, W) under a heat map (h, w), as RGB (H, W, 3); low is dark, high is light.
+
+    The map's cells are laid over the whole view, smoothly; equal ``low`` and ``high``
+    show no heat at all.
+    """
+    span = high - low
+    share = (heat.astype(np.float32) - low) / span if span > 0 else np.zeros_like(heat, np.float32)
+    height, width = view.shape
+    smooth = cv2.resize(share.clip(0, 1), (width, height), interpolation=cv2.INTER_LINEAR)
+    colours = cv2.applyColorMap(np.rint(255 * smooth).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    grey = view[:, :, None].astype(np.float32)
+    mixed = _HEAT_SHARE * colours[:, :, ::-1] + (1 - _HEAT_SHARE) * grey
+    return np.rint(mixed).astype(np.uint8)
+
+
+def mosaic(tiles: list[UInt8Array]) -> UInt8Array:
+    """Four equal tiles (H, W, 3) in two rows, thin white lines between."""
+    first, second, third, fourth = tiles
+    height, width, _ = first.shape
+    line = max(2, height // 64)
+    whole = np.full((2 * height + line, 2 * width + line, 3), 255, np.uint8)
+    whole[:height, :width], whole[:height, -width:] = first, second
+    whole[-height:, :width], whole[-height:, -width:] = third, fourth
+    return whole
+
+
+@dataclass(frozen=True)
+class _Row:
+    label: str
+    paint: Callable[["Axes", int], None]
+
+
 def _rows_of(
-    explanation: Explanation, views: Sequence[Grey], panels: Collection[Panel]
+    explanation: Explanation, views: Sequence[UInt8Array], panels: Collection[Panel]
 ) -> Iterator[_Row]:
     name = explanation.network
     if Panel.CAM in panels:
@@ -132,7 +126,9 @@ def _rows_of(
             yield _Row(label, _groups_painter(groups, views))
 
 
-def _cam_painter(explanation: Explanation, views: Sequence[Grey]) -> Callable[["Axes", int], None]:
+def _cam_painter(
+    explanation: Explanation, views: Sequence[UInt8Array]
+) -> Callable[["Axes", int], None]:
     def paint(axes: "Axes", column: int) -> None:
         cam = explanation.cam[column]
         _show(axes, overlay(views[column], cam, 0.0, float(cam.max())))
@@ -141,7 +137,7 @@ def _cam_painter(explanation: Explanation, views: Sequence[Grey]) -> Callable[["
     return paint
 
 
-def _map_painter(maps: FloatArray, views: Sequence[Grey]) -> Callable[["Axes", int], None]:
+def _map_painter(maps: Float32Array, views: Sequence[UInt8Array]) -> Callable[["Axes", int], None]:
     def paint(axes: "Axes", column: int) -> None:
         low, high = float(maps[column].min()), float(maps[column].max())
         _show(axes, overlay(views[column], maps[column], low, high))
@@ -150,7 +146,7 @@ def _map_painter(maps: FloatArray, views: Sequence[Grey]) -> Callable[["Axes", i
     return paint
 
 
-def _bars_painter(weights: FloatArray) -> Callable[["Axes", int], None]:
+def _bars_painter(weights: Float32Array) -> Callable[["Axes", int], None]:
     def paint(axes: "Axes", column: int) -> None:
         values = weights[column]
         axes.bar(np.arange(len(values)), values, width=1.0, color="tab:blue")
@@ -162,7 +158,9 @@ def _bars_painter(weights: FloatArray) -> Callable[["Axes", int], None]:
     return paint
 
 
-def _groups_painter(groups: FloatArray, views: Sequence[Grey]) -> Callable[["Axes", int], None]:
+def _groups_painter(
+    groups: Float32Array, views: Sequence[UInt8Array]
+) -> Callable[["Axes", int], None]:
     def paint(axes: "Axes", column: int) -> None:
         four = groups[column]
         high = float(four.max())
@@ -171,7 +169,7 @@ def _groups_painter(groups: FloatArray, views: Sequence[Grey]) -> Callable[["Axe
     return paint
 
 
-def _show(axes: "Axes", image: Grey) -> None:
+def _show(axes: "Axes", image: UInt8Array) -> None:
     axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
 
 

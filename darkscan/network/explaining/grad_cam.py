@@ -73,8 +73,8 @@ def _last(logits: Tensor, maps: list[Tensor]) -> tuple[Tensor, Tensor]:
         # Windows do not touch each other, so the sum's gradient is each window's own.
         gradients = torch.autograd.grad(logits.sum(), maps, allow_unused=True)
         found = [pair for pair in zip(maps, gradients, strict=True) if pair[1] is not None]
-        # Of maps at several scales, those that the strongest answer did not come from have
-        # gradients of nothing but 0.
+        # Where a network answers at several scales, the gradients of the maps that the
+        # strongest answer did not come from are 0 everywhere.
         telling = [pair for pair in found if pair[1].any()]
         if found:
             return (telling or found)[-1]

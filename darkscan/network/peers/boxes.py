@@ -48,7 +48,7 @@ def overlap(boxes: Tensor, others: Tensor) -> Tensor:
 
 
 def match(boxes: Tensor, scratched: Tensor, grid: Tensor) -> Tensor:
-    """What each anchor of ``grid`` (A, 4) is in each window: (N, A) int64.
+    """The class of each anchor of ``grid`` (A, 4) in each window: (N, A) int64.
 
     SCRATCH from an overlap of 0.5 with the window's box (N, 4), BACKGROUND below 0.4,
     IGNORED between; all BACKGROUND where ``scratched`` (N,) is false. The anchors that

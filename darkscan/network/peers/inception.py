@@ -50,6 +50,9 @@ class InceptionV3(Peer):
             layers.append(self._expanded(reached))
             reached = channels(320, width) + 4 * channels(384, width) + channels(192, width)
         self.features = nn.Sequential(*layers)
+        for module in self.features.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eps = _EPS
         self.drop = nn.Dropout(_DROPPED)
         self.head = nn.Linear(reached, outputs)
         initialise(self)
@@ -73,9 +76,7 @@ class InceptionV3(Peer):
             published, kernel, *rest = layer
             outputs = channels(published, self.width)
             stride, padding = rest or (1, None)
-            chain.append(
-                conv_norm(inputs, outputs, kernel, stride=stride, padding=padding, eps=_EPS)
-            )
+            chain.append(conv_norm(inputs, outputs, kernel, stride=stride, padding=padding))
             inputs = outputs
         return nn.Sequential(*chain), inputs
 

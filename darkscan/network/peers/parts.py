@@ -1,4 +1,4 @@
-"""What the peer networks share: grey windows in, one logit out, and their common layers."""
+"""The parts that the peer networks share: grey windows in, one logit out, common layers."""
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,6 @@ def conv_norm(
     stride: int = 1,
     padding: int | tuple[int, int] | None = None,
     relu: bool = True,
-    eps: float = 1e-5,
 ) -> nn.Sequential:
     """A convolution without bias, batch norm, and ReLU unless told otherwise.
 
@@ -31,7 +30,7 @@ def conv_norm(
     padding = (rows // 2, columns // 2) if padding is None else padding
     layers: list[nn.Module] = [
         nn.Conv2d(inputs, outputs, (rows, columns), stride, padding, bias=False),
-        nn.BatchNorm2d(outputs, eps=eps),
+        nn.BatchNorm2d(outputs),
     ]
     if relu:
         layers.append(nn.ReLU(inplace=True))

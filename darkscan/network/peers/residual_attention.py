@@ -44,7 +44,7 @@ class PreActivationUnit(nn.Module):
 
 
 class HalfScale(nn.Module):
-    """What the mask does at half the size: a unit, the same deeper down, a unit, and back up.
+    """The mask's part at half the size: a unit, the same deeper down, a unit, and back up.
 
     At the deepest of ``depth`` levels there are two units and nothing between them.
     """

@@ -25,7 +25,7 @@ _BLOCKS = (3, 4, 6, 3)  # ResNet-50
 _STRIDES = (8, 16, 32, 64, 128)
 _PYRAMID_CHANNELS = 256
 _HEAD_DEPTH = 4
-_PRIOR = 0.01  # of an anchor being an object, before training
+_PRIOR = 0.01  # the probability that an anchor is an object, before training
 _FOCUS, _BALANCE = 2.0, 0.25  # the focal loss's gamma and alpha
 _SMOOTH = 1 / 9
 _SCRATCHED = 0.5  # from this label on, a window has a scratch to box
@@ -147,14 +147,14 @@ class RetinaNet(Peer):
         """
         windows = batch.windows.float()
         logits, offsets, grid = self.detect(self.grey(windows, batch.full_scale))
-        truth = _at_least_a_pixel(batch.boxes, windows.shape[1])
-        matched = box.match(truth, batch.labels >= _SCRATCHED, grid)
+        boxes = _at_least_a_pixel(batch.boxes, windows.shape[1])
+        matched = box.match(boxes, batch.labels >= _SCRATCHED, grid)
         found = matched == box.SCRATCH
         anchors_found = found.sum().clamp(min=1)
         counted = matched != box.IGNORED
         classes = focal_loss(logits[:, :, 0][counted], found[counted].float())
         window, anchor = found.nonzero(as_tuple=True)
-        sought = box.encode(truth[window], grid[anchor])
+        sought = box.encode(boxes[window], grid[anchor])
         placed = smooth_l1_loss(offsets[found].float(), sought, beta=_SMOOTH, reduction="sum")
         loss: Tensor = (classes + placed) / anchors_found
         return loss
@@ -173,12 +173,12 @@ class RetinaNet(Peer):
         nn.init.constant_(bias, -math.log((1 - _PRIOR) / _PRIOR))
 
 
-def focal_loss(logits: Tensor, truth: Tensor) -> Tensor:
-    """The paper's eq. 5 summed over logits and truth (0 or 1) of one shape."""
-    signed = torch.where(truth > 0, logits, -logits)  # of being what it is
+def focal_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """The paper's eq. 5 summed over logits and labels (0 or 1) of one shape."""
+    signed = torch.where(labels > 0, logits, -logits)  # the logit of the true class
     missed = torch.sigmoid(-signed)
-    balance = torch.where(truth > 0, _BALANCE, 1 - _BALANCE)
-    entropy = binary_cross_entropy_with_logits(logits, truth, reduction="none")
+    balance = torch.where(labels > 0, _BALANCE, 1 - _BALANCE)
+    entropy = binary_cross_entropy_with_logits(logits, labels, reduction="none")
     return (balance * missed**_FOCUS * entropy).sum()
 
 

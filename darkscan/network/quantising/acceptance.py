@@ -11,15 +11,15 @@ import onnx
 
 from darkscan.inference.conventions import INPUTS
 from darkscan.inference.scoring import ModelScorer
-from darkscan.network.quantising.model import Target, add_metadata, is_dense, load_model, quantise
-from darkscan.network.quantising.windows import BATCH, StatedWindows, Tick, silent
-from darkscan.network.validation import (
+from darkscan.network.metrics import (
     Figures,
     Scores,
     area_under_curve,
     figures,
     threshold_for_false_positives,
 )
+from darkscan.network.quantising.model import Target, add_metadata, is_dense, load_model, quantise
+from darkscan.network.quantising.windows import BATCH, StatedWindows, Tick, silent
 from darkscan.pipeline.core.errors import DarkscanError, InputError
 from darkscan.pipeline.core.files import write_atomically
 from darkscan.pipeline.core.inputs import read_file

@@ -1,17 +1,19 @@
 """Training: fits a network to windows, can be killed and resumed, and keeps the best.
 
-``TrainingOptions`` say what is trained, ``Machine`` where; ``fit`` trains and writes
-``Checkpoint`` files; ``score`` asks a network.
+``TrainingOptions`` say what is trained, ``Machine`` where, ``Reporting`` who hears of it;
+``fit`` trains and writes ``Checkpoint`` files; ``score`` gives a network's logits.
 """
 
 from darkscan.network.training.checkpoint import Checkpoint
 from darkscan.network.training.fitting import fit
+from darkscan.network.training.journal import Reporting
 from darkscan.network.training.options import Machine, TrainingOptions, paper, small
-from darkscan.network.training.scoring import ValidationWindows, score
+from darkscan.network.training.validation import ValidationWindows, score
 
 __all__ = [
     "Checkpoint",
     "Machine",
+    "Reporting",
     "TrainingOptions",
     "ValidationWindows",
     "fit",

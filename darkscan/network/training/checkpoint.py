@@ -1,4 +1,4 @@
-"""Checkpoints: what is kept of a training, and how another training starts from one."""
+"""Checkpoints: the state of a training in a file, and how another training starts from one."""
 
 import dataclasses
 import hashlib
@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from darkscan.network.metrics import chance_area
 from darkscan.network.training.options import TrainingOptions
 from darkscan.network.variants import build
 from darkscan.pipeline.core.errors import InputError
@@ -17,8 +18,9 @@ from darkscan.pipeline.core.files import write_atomically
 from darkscan.pipeline.core.inputs import read_file, require_file
 
 _FORMAT = 2
-# Options of the first format that said where it ran, not what was trained.
+# Options of the first format that said where a training ran, not what was trained.
 _MACHINE_OPTIONS = ("threads", "save_seconds")
+_WIDENED = ("stem.", "head.")  # modules that may take more inputs behind those they had
 
 Row = dict[str, float]
 Weights = dict[str, Any]
@@ -26,10 +28,11 @@ Weights = dict[str, Any]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Enough to go on with a training, or, without ``network``, to use what it made.
+    """Enough to resume a training, or, without ``network``, to use the network it trained.
 
     ``network`` and ``averaged`` are state dicts, ``optimizer`` that of the optimiser;
-    ``figures`` are those of the latest validation, ``history`` of all.
+    ``figures`` are those of the latest validation, ``history`` of all, ``losses`` those of
+    the steps since the latest validation.
     """
 
     options: TrainingOptions
@@ -40,8 +43,9 @@ class Checkpoint:
     optimizer: dict[str, Any]
     figures: Row
     history: list[Row] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
     data: str = ""  # the source of windows, in words
-    file: Path | None = None  # that it was loaded from
+    file: Path | None = None  # the file that it was loaded from
 
     def save(self, file: Path) -> None:
         """Replaces ``file`` in one go. Raises StorageError if it cannot be written."""
@@ -74,9 +78,23 @@ class Checkpoint:
         except (TypeError, InputError) as error:
             raise InputError(f"is not a training checkpoint ({error})", file=file) from error
 
+    @property
+    def best_area(self) -> float:
+        """The largest area under the curve of all validations; 0 before the first."""
+        return max((row["auc"] for row in self.history), default=0.0)
+
+    @property
+    def learned(self) -> bool:
+        """Whether any validation was better than chance: its area under the curve tells.
+
+        Of scores without knowledge, one in 40 passes for better.
+        """
+        half = self.options.validation_windows / 2
+        return self.best_area > chance_area(half, half)
+
     def weights_only(self) -> "Checkpoint":
-        """The same without what only going on needs: a sixth of the size."""
-        return dataclasses.replace(self, network={}, optimizer={}, history=[])
+        """The same without what only a resumed training needs: a sixth of the size."""
+        return dataclasses.replace(self, network={}, optimizer={}, history=[], losses=[])
 
     def averaged_network(self) -> nn.Module:
         """The network to use: averaged weights, in evaluation mode.
@@ -93,12 +111,9 @@ class Checkpoint:
         return network.eval()
 
 
-_WIDENED = ("stem.", "head.")  # where more inputs may come behind those there were
-
-
 @dataclass(frozen=True)
 class Start:
-    """Weights for a network, and the names of those taken, padded with zeros, and fresh."""
+    """First weights of a network, and the names of those taken, padded with zeros, and fresh."""
 
     weights: dict[str, Tensor]
     taken: tuple[str, ...]
@@ -118,8 +133,9 @@ class Start:
 def start_from(file: Path, network: nn.Module) -> Start:
     """The averaged weights of a checkpoint where their names and shapes are the network's.
 
-    Where the network's stem or head takes more inputs than the checkpoint's, the further
-    ones begin at zero: it starts as the other ended. Raises InputError if nothing fits.
+    Where the network's stem or head takes more inputs than the checkpoint's, the weights of
+    the further ones are zero, so that the network starts as the other one ended. Raises
+    InputError if nothing fits.
     """
     checkpoint = Checkpoint.load(file)
     weights, taken, padded, fresh = {}, [], [], []

@@ -14,14 +14,55 @@ import torch
 
 from darkscan.network.batches import Batches, Source, in_background
 from darkscan.network.training.checkpoint import Checkpoint, Row, hash_of, start_from
-from darkscan.network.training.journal import Journal
+from darkscan.network.training.journal import Journal, Reporting
 from darkscan.network.training.options import Machine, TrainingOptions
 from darkscan.network.training.ranks import Ranks, joined
-from darkscan.network.training.scoring import ValidationWindows, validate
 from darkscan.network.training.trainer import Trainer
+from darkscan.network.training.validation import ValidationWindows, validate
 from darkscan.pipeline.core.errors import InputError, StorageError
 
+LATEST, BEST = "checkpoint.pt", "best.pt"
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def fit(
+    options: TrainingOptions,
+    directory: Path,
+    source: Source,
+    *,
+    machine: Machine | None = None,
+    init: Path | None = None,
+    reporting: Reporting | None = None,
+) -> Checkpoint:
+    """Trains until ``options.steps``, resuming from ``directory``'s checkpoint if it has one.
+
+    Writes ``checkpoint.pt`` at each validation and every ``machine.save_seconds``,
+    ``best.pt`` where the validation loss is the lowest yet, and ``log.csv``, ``log.png``
+    and ``pr.png`` at each validation. A new training starts from ``init``'s weights, if
+    given.
+
+    Raises InputError if the checkpoint is of a training with other options or other
+    windows, DarkscanError if the loss is no number any more (the last checkpoint stays),
+    StorageError if the directory cannot be written, KeyboardInterrupt, after saving,
+    where it is interrupted. Where torchrun started several processes, they share every
+    batch; the first alone validates, writes and reports.
+    """
+    machine, reporting = machine or Machine(), reporting or Reporting()
+    if init is not None:
+        options = dataclasses.replace(options, init=hash_of(init))
+    torch.set_num_threads(machine.threads)
+    with joined(machine.device) as ranks, Interrupts() as interrupts:
+        if not ranks.first:
+            reporting = Reporting(_nothing, _nothing, plots=False)
+        training = _Training(options, directory, source, machine, ranks)
+        training.begin(init, reporting.line)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(directory, error) from error
+        journal = Journal(directory, reporting, steps=options.steps)
+        return training.run(journal, interrupts, reporting.step)
 
 
 class Interrupts:
@@ -51,52 +92,8 @@ class Interrupts:
         self.asked = True
 
 
-LATEST, BEST = "checkpoint.pt", "best.pt"
-
-
-def fit(
-    options: TrainingOptions,
-    directory: Path,
-    source: Source,
-    *,
-    machine: Machine | None = None,
-    init: Path | None = None,
-    plots: bool = True,
-    report: Callable[[str], None] = print,
-    on_step: Callable[[int, float], None] = lambda _step, _loss: None,
-) -> Checkpoint:
-    """Trains until ``options.steps``, going on from ``directory``'s checkpoint if it has one.
-
-    Writes ``checkpoint.pt`` at each validation and every ``machine.save_seconds``,
-    ``best.pt`` where the validation loss is the lowest yet, and ``log.csv``, ``log.png``
-    and ``pr.png`` at each validation. A new training starts from ``init``'s weights, if
-    given. ``report`` gets a line at each validation, ``on_step`` each step and its loss.
-
-    Raises InputError if the checkpoint is of a training with other options or other
-    windows, DarkscanError if the loss is no number any more (the last checkpoint stays),
-    StorageError if the directory cannot be written, KeyboardInterrupt, after saving,
-    where it is interrupted. Where torchrun started several processes, they share every
-    batch; the first alone validates, writes and reports.
-    """
-    machine = machine or Machine()
-    if init is not None:
-        options = dataclasses.replace(options, init=hash_of(init))
-    torch.set_num_threads(machine.threads)
-    with joined(machine.device) as ranks, Interrupts() as interrupts:
-        if not ranks.first:
-            report, on_step = _nothing, _nothing
-        training = _Training(options, directory, source, machine, ranks)
-        training.begin(init, report)
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageError(directory, error) from error
-        journal = Journal(directory, report, steps=options.steps, plots=plots)
-        return training.run(journal, interrupts, on_step)
-
-
 class _Training:
-    """A trainer, what it is trained and judged on, and the folder that keeps it."""
+    """A trainer, the windows it is trained and judged on, and the folder that keeps it."""
 
     def __init__(
         self,
@@ -118,9 +115,10 @@ class _Training:
         self.data_hash = source.fingerprint(options.seed)
         self.history: list[Row] = []
         self.figures: Row = {}
+        self.losses: list[float] = []  # since the latest validation
 
     def begin(self, init: Path | None, report: Callable[[str], None]) -> None:
-        """Goes on from the folder's checkpoint, or starts, from ``init``'s weights if given."""
+        """Resumes from the folder's checkpoint, or starts, from ``init``'s weights if given."""
         file = self.directory / LATEST
         if file.exists():
             checkpoint = Checkpoint.load(file)
@@ -128,6 +126,7 @@ class _Training:
             self.trainer.restore(checkpoint)
             self.history = list(checkpoint.history)
             self.figures = checkpoint.figures
+            self.losses = list(checkpoint.losses)
             report(f"{file}: goes on after step {checkpoint.step} of {self.options.steps}")
         elif init is not None:
             start = start_from(init, self.trainer.network)
@@ -158,10 +157,9 @@ class _Training:
         first, begun = trainer.step, time.monotonic()
         before = self.history[-1]["seconds"] if self.history else 0.0
         saved = begun
-        losses: list[float] = []
         for batch in batches:
             loss = trainer.train(batch, options.rate(trainer.step, self._reductions()))
-            losses.append(loss)
+            self.losses.append(loss)
             on_step(trainer.step, loss)
             now = time.monotonic()
             if trainer.step == options.steps or trainer.step % options.validate_every == 0:
@@ -170,9 +168,9 @@ class _Training:
                     "seconds": round(before + now - begun, 1),
                     "contrast": options.curriculum.contrast(trainer.step - 1),
                     "learning_rate": options.rate(trainer.step - 1, self._reductions()),
-                    "loss": float(np.mean(losses)),
+                    "loss": float(np.mean(self.losses)),
                 }
-                losses.clear()
+                self.losses.clear()
                 left = (now - begun) / (trainer.step - first) * (options.steps - trainer.step)
                 self._validate(row, judged, journal, left)
                 saved = time.monotonic()
@@ -194,6 +192,7 @@ class _Training:
             data=self.source.description,
             figures=self.figures,
             history=self.history,
+            losses=self.losses,
             **self.trainer.state(),
         )
 

@@ -1,4 +1,4 @@
-"""What a training depends on, the paper's protocol and the one for small machines."""
+"""The options of a training: the paper's protocol, and the one for small machines."""
 
 import math
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ PAPER_WINDOWS = 30_920
 PAPER_VALIDATION_WINDOWS = 996
 PAPER_EPOCHS = 40
 
-_ENOUGH_BETTER = 1e-4  # of a validation loss: less is no progress
+_ENOUGH_BETTER = 1e-4  # a validation loss that falls by less is no progress
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class TrainingOptions:
     patience: int = 3  # validations without progress, after which a plateau ends
     weight_decay: float = 1e-4
     gradient_norm: float = 5.0  # longer gradients are shortened to it; 0: none are
-    average_decay: float = 0.995  # of the running average of weights that is validated and kept
-    ramp: float = 0.3  # of the steps, within which the contrast rises from 0 to 1
+    average_decay: float = 0.995  # of the average of weights, which is validated and kept
+    ramp: float = 0.3  # the share of steps in which the contrast rises from 0 to 1
     seed: int = 1
     validation_seed: int = 900_001
     validation_windows: int = 1024
-    precision: float = 0.995  # that the threshold must reach on validation
+    precision: float = 0.995  # the threshold must reach it on validation
     validate_every: int = 250
     init: str = ""  # the SHA-256 of the checkpoint whose weights it started from
 
@@ -93,7 +93,7 @@ _LEAST: dict[str, float] = {
 class Machine:
     """Where a training runs. Changes its speed, and its figures by no more than rounding."""
 
-    threads: int = 2  # of torch on the CPU
+    threads: int = 2  # torch's, on the CPU
     workers: int = 1  # processes that draw windows ahead; 0: none, the training draws them
     device: str = "auto"  # "cpu", "cuda", or cuda where there is one
     compiled: bool | None = None  # by torch.compile; None: on a GPU

@@ -46,7 +46,7 @@ class Ranks:
         return [float(value) for value in together / self.count]
 
     def from_first(self, compute: Callable[[], T]) -> T:
-        """What the first process computes, given to all."""
+        """The result of the first process, given to all."""
         if self.count == 1:
             return compute()
         box: list[Any] = [compute() if self.first else None]

@@ -1,11 +1,13 @@
 """One network being trained: a step, a running average of weights, a state to go on from."""
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from darkscan.network.batches import Batch
 from darkscan.network.training.checkpoint import Checkpoint, Weights
@@ -14,15 +16,20 @@ from darkscan.network.training.ranks import Ranks
 from darkscan.network.variants import build, loss_of
 from darkscan.pipeline.core.errors import DarkscanError
 
+_Module = TypeVar("_Module", bound=nn.Module)
+
+_WARMING = 10  # steps in which the running average lengthens to ten elevenths of the past
+
 
 class Trainer:
     """The network, its running average and its optimiser, advanced one batch at a time.
 
     With ``bfloat16``, by default on a GPU and on a CPU with matrix units (AMX), it computes
-    in that (norms, losses and weights stay float32), and if ``compiled``, through
-    torch.compile. With several processes gradients are averaged; on GPUs batch norm's
-    statistics are too, so that the result is that of one process with the whole batch. On
-    the CPU, where torch has no such norm, each process uses those of its share.
+    in bfloat16 (norms, losses and weights stay float32), and with ``compiled`` through
+    torch.compile. Several processes average their gradients; on GPUs they also average
+    batch norm's statistics, so that the result is that of one process with the whole
+    batch. On the CPU, where torch has no such norm, each process uses the statistics of
+    its share.
     """
 
     def __init__(
@@ -33,21 +40,20 @@ class Trainer:
         compiled: bool = False,
         bfloat16: bool | None = None,
         network: nn.Module | None = None,
-        averaged: nn.Module | None = None,
     ) -> None:
-        """``network`` and ``averaged``, two alike, stand in for those that options name."""
+        """``network`` stands in for the one that the options name."""
         torch.manual_seed(options.seed)
         self.options = options
         self.ranks = ranks
         self.step = 0
         network = build(options.network, options.width) if network is None else network
-        averaged = build(options.network, options.width) if averaged is None else averaged
+        average = AveragedModel(network, multi_avg_fn=_running(options), use_buffers=True)
         if ranks.count > 1 and ranks.device.type == "cuda":
             network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         # Channels last is 1.1 to 1.5 times as fast on the CPU, more on a GPU.
         self.network = _placed(network, ranks.device)
-        self.averaged = _placed(averaged, ranks.device).eval()
-        self.averaged.load_state_dict(self.network.state_dict())
+        self._average = _placed(average, ranks.device).eval()
+        self._set_averaged(self.step)
         self._loss = _loss(self.network, ranks, compiled=compiled)
         self._bfloat16 = _multiplies_bfloat16(ranks.device) if bfloat16 is None else bfloat16
         optimizer = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[options.optimizer]
@@ -55,8 +61,13 @@ class Trainer:
             self.network.parameters(), options.learning_rate, weight_decay=options.weight_decay
         )
 
+    @property
+    def averaged(self) -> nn.Module:
+        """The network of the averaged weights, in evaluation mode."""
+        return self._average.module
+
     def start(self, weights: Weights) -> None:
-        """Begins with other weights than random ones."""
+        """Replaces the random first weights."""
         self.network.load_state_dict(weights)
         self.averaged.load_state_dict(weights)
 
@@ -86,7 +97,7 @@ class Trainer:
             )
         self.optimizer.step()
         self.step += 1
-        self._average()
+        self._average.update_parameters(self.network)
         return together
 
     def state(self) -> dict[str, Any]:
@@ -99,26 +110,33 @@ class Trainer:
         }
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Goes on where a checkpoint was made."""
+        """Takes the state of a checkpoint, to go on from its step."""
         self.step = checkpoint.step
         self.network.load_state_dict(checkpoint.network)
         self.averaged.load_state_dict(checkpoint.averaged)
+        self._set_averaged(self.step)
         self.optimizer.load_state_dict(checkpoint.optimizer)
 
-    @torch.no_grad()
-    def _average(self) -> None:
-        # The average forgets its beginning fast and lengthens to its full memory.
-        decay = min(self.options.average_decay, self.step / (self.step + 10))
-        current = self.network.state_dict()
-        for name, value in self.averaged.state_dict().items():
-            if value.is_floating_point():
-                value.lerp_(current[name], 1 - decay)
-            else:
-                value.copy_(current[name])
+    def _set_averaged(self, steps: int) -> None:
+        """Tells the average that it is of the weights after ``steps`` and of the first ones."""
+        self._average.n_averaged.fill_(steps + 1)
+
+
+def _running(
+    options: TrainingOptions,
+) -> Callable[[Any, Any, Tensor | int], None]:
+    """An exponential average that forgets its beginning fast and lengthens to its full memory."""
+
+    def update(averaged: Any, current: Any, count: Tensor | int) -> None:
+        steps = int(count)
+        decay = min(options.average_decay, steps / (steps + _WARMING))
+        get_ema_multi_avg_fn(decay)(averaged, current, count)  # type: ignore[no-untyped-call]
+
+    return update
 
 
 class _Loss(nn.Module):
-    """A network's loss as the forward pass of a module, which torch can distribute."""
+    """A network whose forward pass is its loss, as torch's wrappers need it."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -136,7 +154,7 @@ def _multiplies_bfloat16(device: torch.device) -> bool:
     return device.type == "cpu" and supported is not None and bool(supported())
 
 
-def _placed(network: nn.Module, device: torch.device) -> nn.Module:
+def _placed(network: _Module, device: torch.device) -> _Module:
     network.to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network

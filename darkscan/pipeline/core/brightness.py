@@ -18,8 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-Float32Array = npt.NDArray[np.float32]
-Indices = npt.NDArray[np.intp]
+from darkscan.pipeline.core.arrays import Float32Array, Indices
 
 
 def window_extrema(

@@ -14,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
+from darkscan.pipeline.core.arrays import Float64Array
 from darkscan.pipeline.core.units import Finite
-
-FloatArray = npt.NDArray[np.float64]
 
 
 class PixelToStage(BaseModel):
@@ -55,7 +54,7 @@ class PixelToStage(BaseModel):
         )
 
     @property
-    def matrix(self) -> FloatArray:
+    def matrix(self) -> Float64Array:
         """(2, 2) float64, mm per pixel."""
         return np.array([[self.xx, self.xy], [self.yx, self.yy]])
 
@@ -64,7 +63,7 @@ class PixelToStage(BaseModel):
         """The area of one pixel on the element, mm2."""
         return abs(self.xx * self.yy - self.xy * self.yx)
 
-    def place(self, points_px: npt.ArrayLike, position_mm: Sequence[float]) -> FloatArray:
+    def place(self, points_px: npt.ArrayLike, position_mm: Sequence[float]) -> Float64Array:
         """Places (..., 2) pixel points (x, y) of a frame on the element, in mm."""
         points = np.asarray(points_px, dtype=np.float64)
         return points @ self.matrix.T + np.asarray(position_mm[:2], dtype=np.float64)
@@ -87,23 +86,23 @@ class StageToElement(BaseModel):
     y: Finite = Field(description="element y where both axes stand at zero, mm")
 
     @property
-    def matrix(self) -> FloatArray:
+    def matrix(self) -> Float64Array:
         """(2, 2) float64."""
         return np.array([[self.xx, self.xy], [self.yx, self.yy]])
 
-    def element_at(self, stage_mm: npt.ArrayLike) -> FloatArray:
+    def element_at(self, stage_mm: npt.ArrayLike) -> Float64Array:
         """Element places (..., 2), mm, for positions (..., 2) of the x and y axes."""
         stage = np.asarray(stage_mm, dtype=np.float64)
-        places: FloatArray = stage @ self.matrix.T + np.array([self.x, self.y])
+        places: Float64Array = stage @ self.matrix.T + np.array([self.x, self.y])
         return places
 
-    def stage_for(self, element_mm: npt.ArrayLike) -> FloatArray:
+    def stage_for(self, element_mm: npt.ArrayLike) -> Float64Array:
         """Positions (..., 2) of the x and y axes that lead to places (..., 2), mm."""
         element = np.asarray(element_mm, dtype=np.float64)
-        offsets: FloatArray = element - np.array([self.x, self.y])
+        offsets: Float64Array = element - np.array([self.x, self.y])
         return offsets @ np.linalg.inv(self.matrix).T
 
 
-def rectangle(x: float, y: float, width: float, height: float) -> FloatArray:
+def rectangle(x: float, y: float, width: float, height: float) -> Float64Array:
     """The four corners (4, 2) of a rectangle, in the order of a clock's hand."""
     return np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]])

@@ -5,9 +5,9 @@ from enum import IntFlag
 from typing import Literal, Protocol, Self
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.geometry import PixelToStage
 from darkscan.pipeline.core.units import (
     ElementMm,
@@ -22,9 +22,6 @@ LONGEST_NOTE = 120
 """Characters of a frame's note."""
 
 PixelType = Literal["uint8", "uint16"]
-
-
-Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 
 class ScanInfo(BaseModel):

@@ -4,7 +4,8 @@ import math
 
 import cv2
 
-from darkscan.pipeline.core.scan import Pixels, ScanInfo
+from darkscan.pipeline.core.arrays import Pixels
+from darkscan.pipeline.core.scan import ScanInfo
 
 _HALVED = 2
 _SLACK_PX = 1e-6

@@ -17,8 +17,8 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.errors import InputError
-from darkscan.pipeline.core.scan import Pixels
 from darkscan.pipeline.core.shared_memory import PAGE, attach_shared, create_shared, whole_pages
 from darkscan.pipeline.core.units import FrameId
 from darkscan.pipeline.transport.messages import FrameRef

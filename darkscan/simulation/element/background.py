@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from darkscan.pipeline.core.arrays import Float32Array, Float64Array
 from darkscan.simulation.element.draws import log_uniforms
-from darkscan.simulation.element.strokes import FloatArray, Image
 
 _NOTHING = np.empty((0, 0), dtype=np.float32)
 
@@ -21,12 +21,12 @@ class Background:
     """
 
     level: float
-    gradient: FloatArray
-    centre: FloatArray
-    waves: FloatArray
-    lobes: FloatArray
+    gradient: Float64Array
+    centre: Float64Array
+    waves: Float64Array
+    lobes: Float64Array
 
-    def render(self, x0: int, y0: int, height: int, width: int) -> Image:
+    def render(self, x0: int, y0: int, height: int, width: int) -> Float32Array:
         """The glow in grey levels at 8 bit: (height, width) float32."""
         x = x0 + np.arange(width) + 0.5
         y = (y0 + np.arange(height) + 0.5)[:, None]

@@ -3,11 +3,12 @@
 import cv2
 import numpy as np
 
+from darkscan.pipeline.core.arrays import Float32Array, Float64Array
 from darkscan.simulation.element.curves import HAIR_STEP_PX, draw_hair_shape, texture
 from darkscan.simulation.element.draws import chance, chances, log_uniform, log_uniforms
 from darkscan.simulation.element.dust import draw_specks, scatter
 from darkscan.simulation.element.looks import Look
-from darkscan.simulation.element.strokes import FloatArray, Image, Strokes, add_line, add_spots
+from darkscan.simulation.element.strokes import Strokes, add_line, add_spots
 
 LONGEST_TRACK_PX = {False: 30.0, True: 38.0}  # in the optic and in the wide look
 _LONG_TRACK_PX = (38.0, 280.0)  # the few tracks that graze the sensor
@@ -15,7 +16,7 @@ _SHARPEST_OPTICS_PX = 0.5  # sigma: light through a lens is never sharper, charg
 _BLINDING = 150.0  # grey levels: brighter glows are small, not to hide a scratch
 
 
-def add_surroundings(image: Image, look: Look, rng: np.random.Generator) -> list[str]:
+def add_surroundings(image: Float32Array, look: Look, rng: np.random.Generator) -> list[str]:
     """Adds what scratches lie upon, glows and steps in brightness, and names it."""
     names = []
     for _ in range(look.windows):
@@ -28,7 +29,9 @@ def add_surroundings(image: Image, look: Look, rng: np.random.Generator) -> list
     return names
 
 
-def add_clutter(image: Image, canvas: Image, look: Look, rng: np.random.Generator) -> list[str]:
+def add_clutter(
+    image: Float32Array, canvas: Float32Array, look: Look, rng: np.random.Generator
+) -> list[str]:
     """Adds what lies upon scratches or beside them, and names it, most frequent first."""
     names = ["dust"]
     add_spots(image, _specks(rng, look))
@@ -53,7 +56,7 @@ def add_clutter(image: Image, canvas: Image, look: Look, rng: np.random.Generato
     return names + _add_sensor_faults(image, look, rng)
 
 
-def _add_large_stars(image: Image, look: Look, rng: np.random.Generator) -> list[str]:
+def _add_large_stars(image: Float32Array, look: Look, rng: np.random.Generator) -> list[str]:
     names = []
     for name, share, draw in (
         ("star cloud", 0.35, _star_cloud),
@@ -66,7 +69,7 @@ def _add_large_stars(image: Image, look: Look, rng: np.random.Generator) -> list
     return names
 
 
-def _add_sensor_faults(image: Image, look: Look, rng: np.random.Generator) -> list[str]:
+def _add_sensor_faults(image: Float32Array, look: Look, rng: np.random.Generator) -> list[str]:
     names = []
     if chance(rng, look.crowd * (0.1 if look.wide else 0.04)):
         _cut(image, look, rng)
@@ -94,7 +97,7 @@ def draw_hair(rng: np.random.Generator, look: Look) -> Strokes:
     )
 
 
-def _directions(rng: np.random.Generator, count: int) -> FloatArray:
+def _directions(rng: np.random.Generator, count: int) -> Float64Array:
     angle = rng.uniform(0, np.pi, count)
     return np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
@@ -229,7 +232,7 @@ def _blob(rng: np.random.Generator, look: Look) -> Strokes:
     )
 
 
-def _add_glow(image: Image, look: Look, rng: np.random.Generator) -> None:
+def _add_glow(image: Float32Array, look: Look, rng: np.random.Generator) -> None:
     """A diffuse bright area whose centre may lie outside: large, or small and saturated."""
     x, y = rng.uniform(-0.2, 1.2, 2) * look.side_px
     turn, ratio = float(rng.uniform(0, np.pi)), float(rng.uniform(0.3, 1.0))
@@ -244,7 +247,7 @@ def _add_glow(image: Image, look: Look, rng: np.random.Generator) -> None:
     image += np.float32(peak) * np.exp(-(radius**power))
 
 
-def _add_step(image: Image, look: Look, rng: np.random.Generator) -> None:
+def _add_step(image: Float32Array, look: Look, rng: np.random.Generator) -> None:
     """Darkens one side of a line through the image, like the rim of a mount or a shadow."""
     (normal,) = _directions(rng, 1)
     if chance(rng, 0.6):
@@ -257,7 +260,7 @@ def _add_step(image: Image, look: Look, rng: np.random.Generator) -> None:
     image *= (1.0 - (1.0 - log_uniform(rng, 0.1, 0.85)) * step).astype(np.float32)
 
 
-def _cut(image: Image, look: Look, rng: np.random.Generator) -> None:
+def _cut(image: Float32Array, look: Look, rng: np.random.Generator) -> None:
     """Dead rows or columns, or the gap between two chips."""
     view = image if chance(rng, 0.5) else image.T
     first = int(rng.integers(0, look.side_px))
@@ -265,7 +268,7 @@ def _cut(image: Image, look: Look, rng: np.random.Generator) -> None:
     view[first : first + width] *= np.float32(rng.choice([0.0, 0.0, 0.3, 0.6]))
 
 
-def _stripes(look: Look, rng: np.random.Generator) -> Image:
+def _stripes(look: Look, rng: np.random.Generator) -> Float32Array:
     """Each column's own gain, as line cameras have it: (1, width) or (height, 1)."""
     gains = rng.standard_normal((1, look.side_px)) * rng.uniform(0.005, 0.03)
     smooth = cv2.GaussianBlur(gains, (0, 0), sigmaX=float(rng.uniform(0.3, 2.0)), sigmaY=0.01)
@@ -273,14 +276,14 @@ def _stripes(look: Look, rng: np.random.Generator) -> Image:
     return stripes if chance(rng, 0.5) else stripes.T
 
 
-def _add_row_noise(image: Image, look: Look, rng: np.random.Generator) -> None:
+def _add_row_noise(image: Float32Array, look: Look, rng: np.random.Generator) -> None:
     """An offset of each row or column of its own, as the readout of some sensors adds it."""
     offsets = rng.standard_normal((look.side_px, 1)) * look.sigma * rng.uniform(0.1, 0.5)
     view = image if chance(rng, 0.5) else image.T
     view += offsets.astype(np.float32)
 
 
-def _add_bleeding(image: Image, look: Look, rng: np.random.Generator) -> None:
+def _add_bleeding(image: Float32Array, look: Look, rng: np.random.Generator) -> None:
     """A hot column, or one that a saturated spot fills up: one pixel wide, along the sensor."""
     view = image if chance(rng, 0.5) else image.T
     first, last = sorted(rng.integers(0, look.side_px, 2))

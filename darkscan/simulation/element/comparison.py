@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from darkscan.pipeline.core.arrays import Float64Array
 from darkscan.pipeline.core.defect_map import Defect, DefectMap, Scratch
 from darkscan.simulation.element.element_truth import ElementTruth, Trace
-from darkscan.simulation.element.strokes import FloatArray
 
 _FOUND = 0.5  # the share of a scratch's length that must lie within defects
 _STEP_MM = 0.1
@@ -122,7 +122,7 @@ def compare(truth: ElementTruth, defect_map: DefectMap) -> Comparison:
 
 
 def _width_um(
-    lines: Sequence[tuple[Scratch, FloatArray]], along: FloatArray, close: float
+    lines: Sequence[tuple[Scratch, Float64Array]], along: Float64Array, close: float
 ) -> float | None:
     """The width of the longest line that runs along a polyline (M, 2), mm, nearly everywhere."""
     of_it = [line for line, points in lines if _near(points, along, close).mean() >= _MOSTLY]
@@ -130,7 +130,7 @@ def _width_um(
     return None if longest is None else longest.width_um
 
 
-def _near(points: FloatArray, others: FloatArray, distance: float) -> npt.NDArray[np.bool_]:
+def _near(points: Float64Array, others: Float64Array, distance: float) -> npt.NDArray[np.bool_]:
     """Which points (K, 2) have another one within a distance: both in mm."""
     found = np.zeros(len(points), np.bool_)
     if not len(points) or not len(others):
@@ -147,18 +147,18 @@ def _near(points: FloatArray, others: FloatArray, distance: float) -> npt.NDArra
     return found
 
 
-def _joined(parts: Iterable[FloatArray]) -> FloatArray:
+def _joined(parts: Iterable[Float64Array]) -> Float64Array:
     return np.concatenate([np.empty((0, 2)), *parts])
 
 
-def _points_along(vertices: FloatArray, step_mm: float) -> FloatArray:
+def _points_along(vertices: Float64Array, step_mm: float) -> Float64Array:
     """Points (M, 2) one step apart along a polyline (K, 2), mm."""
     along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(vertices, axis=0).T))])
     at = np.linspace(0.0, along[-1], max(2, int(along[-1] / step_mm)))
     return np.stack([np.interp(at, along, vertices[:, axis]) for axis in (0, 1)], axis=1)
 
 
-def _contains(defect: Defect, point: FloatArray) -> bool:
+def _contains(defect: Defect, point: Float64Array) -> bool:
     """Whether a point (mm) lies within a defect's outer ring and in none of its holes."""
     outer, *holes = (np.array(ring, np.float32) for ring in defect.contour)
     place = (float(point[0]), float(point[1]))

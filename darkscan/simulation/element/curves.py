@@ -3,14 +3,14 @@
 import cv2
 import numpy as np
 
-from darkscan.simulation.element.strokes import FloatArray
+from darkscan.pipeline.core.arrays import Float64Array
 
 HAIR_STEP_PX = 2.5
 _NARROWEST = 0.3  # samples: a narrower filter smooths nothing
 _STRAIGHTEST_HAIR = 0.86  # a hair's ends lie no farther apart, in its lengths
 
 
-def smooth_noise(rng: np.random.Generator, count: int, length: float) -> FloatArray:
+def smooth_noise(rng: np.random.Generator, count: int, length: float) -> Float64Array:
     """(count,) float64 of unit variance that changes over ``length`` samples."""
     if count <= 0:
         return np.zeros(0)
@@ -35,7 +35,7 @@ def curve(
     wander: float = 0.0,
     wander_px: float = 60.0,
     anchor: float = 0.5,
-) -> FloatArray:
+) -> Float64Array:
     """A polyline (K, 2) of a given length that runs through a point.
 
     ``anchor`` in [0, 1] says where along it; ``heading`` is its direction there, in
@@ -57,7 +57,7 @@ def curve(
 
 def draw_hair_shape(
     rng: np.random.Generator, through: tuple[float, float], length_px: float
-) -> FloatArray:
+) -> Float64Array:
     """The polyline (K, 2) of a hair or fibre: bent so that no scratch could be."""
     while True:
         vertices = curve(
@@ -82,7 +82,7 @@ def texture(
     variation: float,
     gap_fraction: float = 0.0,
     taper_px: float = 0.0,
-) -> FloatArray:
+) -> Float64Array:
     """How the brightness runs along ``count`` vertices: (count,) with a lit mean of 1.
 
     ``variation`` is the coefficient of variation of the lit parts; about
@@ -105,7 +105,7 @@ def texture(
 
 def beads(
     rng: np.random.Generator, count: int, step_px: float, *, period_px: float, sigma_px: float
-) -> FloatArray:
+) -> Float64Array:
     """The brightness of spots strung along a line: (count,), brightest spots near 1."""
     length = (count - 1) * step_px
     gaps = period_px * rng.uniform(0.4, 1.6, size=int(length / period_px) + 2)
@@ -116,7 +116,7 @@ def beads(
     return np.asarray(light.max(axis=1), dtype=np.float64)
 
 
-def lit_length(vertices: FloatArray, amplitude: FloatArray, box: tuple[float, ...]) -> float:
+def lit_length(vertices: Float64Array, amplitude: Float64Array, box: tuple[float, ...]) -> float:
     """The lit length in pixels of a polyline within a box (x0, y0, x1, y1)."""
     steps = np.hypot(*np.diff(vertices, axis=0).T)
     middles = (vertices[1:] + vertices[:-1]) / 2.0

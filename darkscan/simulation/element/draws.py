@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from darkscan.pipeline.core.arrays import Float64Array
 
 
 def chance(rng: np.random.Generator, probability: float) -> bool:
@@ -21,7 +21,7 @@ def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
     return float(log_uniforms(rng, low, high, 1)[0])
 
 
-def log_uniforms(rng: np.random.Generator, low: float, high: float, count: int) -> FloatArray:
+def log_uniforms(rng: np.random.Generator, low: float, high: float, count: int) -> Float64Array:
     """Numbers whose logarithms are uniform: (count,) float64."""
     return np.asarray(np.exp(rng.uniform(np.log(low), np.log(high), count)))
 

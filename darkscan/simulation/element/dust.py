@@ -4,15 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from darkscan.pipeline.core.arrays import Float32Array, Float64Array
 from darkscan.simulation.element.draws import chances
-from darkscan.simulation.element.strokes import FloatArray, Image, Strokes, add_spots
+from darkscan.simulation.element.strokes import Strokes, add_spots
 
 TILE_PX = 512
 _REACH_PX = 16  # no speck is seen farther than this from its centre
 _DUST = 0xD057  # sets the seeds of tiles apart from other seeds
 
 
-def draw_specks(rng: np.random.Generator, centres: FloatArray) -> Strokes:
+def draw_specks(rng: np.random.Generator, centres: Float64Array) -> Strokes:
     """Specks of measured sizes and brightness at (N, 2) places.
 
     Areas over five sigma of 1, 2 and 28 px at p25, p50 and p99; peaks of 28 to 99.
@@ -30,7 +31,7 @@ def draw_specks(rng: np.random.Generator, centres: FloatArray) -> Strokes:
 
 def scatter(
     rng: np.random.Generator, size_px: tuple[float, float], per_10k_px: float, clumping: float
-) -> FloatArray:
+) -> Float64Array:
     """Places (N, 2) of specks on a rectangle, a share ``clumping`` of them in clumps."""
     count = int(rng.poisson(per_10k_px * size_px[0] * size_px[1] / 1e4))
     centres = rng.uniform(0, 1, (count, 2)) * size_px
@@ -51,7 +52,7 @@ class Dust:
     per_10k_px: float
     clumping: float = 0.2
 
-    def add_to(self, image: Image, x0: int, y0: int) -> None:
+    def add_to(self, image: Float32Array, x0: int, y0: int) -> None:
         """Adds the dust to ``image`` (height, width), whose first pixel is (x0, y0)."""
         height, width = image.shape
         for row in range((y0 - _REACH_PX) // TILE_PX, (y0 + height + _REACH_PX) // TILE_PX + 1):

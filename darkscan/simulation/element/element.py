@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from darkscan.pipeline.core.arrays import Float64Array
 from darkscan.pipeline.core.errors import InputError
 from darkscan.simulation.element.curves import (
     HAIR_STEP_PX,
@@ -20,7 +21,6 @@ from darkscan.simulation.element.element_truth import (
     ScratchKind,
     Trace,
 )
-from darkscan.simulation.element.strokes import FloatArray
 
 _SQUARE_PX = 2048.0**2  # densities are counted per so many pixels
 _STEP_PX = 5.0
@@ -86,7 +86,7 @@ def simulate_element(size_px: tuple[int, int], seed: int, preset: str = "optic")
     )
 
 
-_Shape = tuple[ScratchKind | HairKind, FloatArray, FloatArray, float]
+_Shape = tuple[ScratchKind | HairKind, Float64Array, Float64Array, float]
 
 
 def _draw_scratches(

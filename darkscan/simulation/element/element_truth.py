@@ -8,9 +8,10 @@ from typing import Any, Literal, Self, get_args
 
 import numpy as np
 
+from darkscan.pipeline.core.arrays import Float64Array
 from darkscan.pipeline.core.errors import InputError, StorageError
 from darkscan.pipeline.core.inputs import read_text
-from darkscan.simulation.element.strokes import FloatArray, Strokes
+from darkscan.simulation.element.strokes import Strokes
 
 TRUTH_VERSION = 1
 
@@ -32,8 +33,8 @@ class Trace:
 
     id: int
     kind: TraceKind
-    vertices: FloatArray
-    amplitude: FloatArray
+    vertices: Float64Array
+    amplitude: Float64Array
     fwhm_px: float
 
     @property

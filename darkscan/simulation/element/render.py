@@ -2,11 +2,12 @@
 
 import numpy as np
 
+from darkscan.pipeline.core.arrays import Float32Array
 from darkscan.simulation.element.background import Background, draw_background
 from darkscan.simulation.element.dust import Dust
 from darkscan.simulation.element.element_truth import Dig, ElementTruth
 from darkscan.simulation.element.sensor import Noise
-from darkscan.simulation.element.strokes import Image, Strokes, add_line, add_spots
+from darkscan.simulation.element.strokes import Strokes, add_line, add_spots
 
 _HALO_WIDTHS = 4.0
 _REACH_PX = 16.0  # how far a trace's light reaches beyond its box
@@ -33,9 +34,9 @@ class Scene:
         self._dust = Dust(truth.seed, truth.dust_per_10k_px)
         self._boxes = np.array([trace.box for trace in truth.traces]).reshape(-1, 4)
         self._digs = _dig_strokes(truth.digs)
-        self._canvas: Image = np.zeros((0, 0), dtype=np.float32)
+        self._canvas: Float32Array = np.zeros((0, 0), dtype=np.float32)
 
-    def render(self, x0: int, y0: int, height: int, width: int) -> Image:
+    def render(self, x0: int, y0: int, height: int, width: int) -> Float32Array:
         """The light of a rectangle from element pixel (x0, y0): (height, width) float32.
 
         Overlapping rectangles show the same scene. Pixels off the element show
@@ -60,7 +61,7 @@ def render(
     height: int,
     width: int,
     rng: np.random.Generator | None = None,
-) -> Image:
+) -> Float32Array:
     """The light in a rectangle: (height, width) float32 grey levels at 8 bit.
 
     ``rng`` makes the sensor's noise; without it the image is noiseless.

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.simulation.element.strokes import Image
+from darkscan.pipeline.core.arrays import Float32Array
 
 SHALLOWEST_BITS, DEEPEST_BITS = 8, 16
 
@@ -29,7 +29,7 @@ class Noise:
         """The standard deviation at a mean grey level."""
         return float(np.sqrt(max(self.gain * mean + self.offset, self.floor**2)))
 
-    def add(self, light: Image, rng: np.random.Generator) -> Image:
+    def add(self, light: Float32Array, rng: np.random.Generator) -> Float32Array:
         """The noisy image of ``light`` (height, width) float32, as float32."""
         noise = rng.standard_normal(light.shape, dtype=np.float32)
         near, far = self.kernel
@@ -42,7 +42,9 @@ class Noise:
         return noise
 
 
-def quantise(image: Image, bit_depth: int = 8) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
+def quantise(
+    image: Float32Array, bit_depth: int = 8
+) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
     """Grey levels of a camera of 8 to 16 bits, from 8-bit grey levels in float32.
 
     uint8 at 8 bits, else uint16 with 255 scaled by 2**(bit_depth - 8) and clipped.

@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.geometry import PixelToStage
 from darkscan.pipeline.core.grid import tile_starts
-from darkscan.pipeline.core.scan import FrameMeta, Pixels, ScanInfo
+from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 from darkscan.pipeline.core.settings import check
 from darkscan.simulation.element.element_truth import ElementTruth
 from darkscan.simulation.element.render import Scene, render

@@ -11,8 +11,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
-Image = npt.NDArray[np.float32]
+from darkscan.pipeline.core.arrays import Float32Array, Float64Array
 
 SIGMA_PER_FWHM = 1.0 / (2.0 * np.sqrt(2.0 * np.log(2.0)))
 GAUSSIAN_POWER = 2.0
@@ -31,13 +30,13 @@ class Strokes:
     the Gaussian's width in pixels; all float64.
     """
 
-    start: FloatArray
-    end: FloatArray
-    amplitude: FloatArray
-    sigma: FloatArray
+    start: Float64Array
+    end: Float64Array
+    amplitude: Float64Array
+    sigma: Float64Array
 
     @classmethod
-    def along(cls, vertices: FloatArray, amplitude: FloatArray, fwhm_px: float) -> Self:
+    def along(cls, vertices: Float64Array, amplitude: Float64Array, fwhm_px: float) -> Self:
         """The strokes of a polyline (K, 2) with an amplitude (K,) at each vertex."""
         ends = np.stack([amplitude[:-1], amplitude[1:]], axis=1)
         lit = ends.max(axis=1) > _DARK
@@ -47,10 +46,10 @@ class Strokes:
     @classmethod
     def spots(
         cls,
-        centres: FloatArray,
-        amplitude: FloatArray,
-        sigma: FloatArray,
-        stretch: FloatArray | None = None,
+        centres: Float64Array,
+        amplitude: Float64Array,
+        sigma: Float64Array,
+        stretch: Float64Array | None = None,
     ) -> Self:
         """Round spots (N, 2), or drawn out along ``stretch`` (N, 2) pixels."""
         half = np.zeros_like(centres) if stretch is None else stretch / 2.0
@@ -70,7 +69,7 @@ class Strokes:
         )
 
 
-def add_spots(image: Image, strokes: Strokes) -> None:
+def add_spots(image: Float32Array, strokes: Strokes) -> None:
     """Adds every stroke's light to ``image`` (height, width), in place."""
     flat = image.reshape(-1)
     for pixels, light in _light(image.shape, strokes, power=GAUSSIAN_POWER):
@@ -78,7 +77,7 @@ def add_spots(image: Image, strokes: Strokes) -> None:
 
 
 def add_line(
-    image: Image, strokes: Strokes, canvas: Image, *, power: float = GAUSSIAN_POWER
+    image: Float32Array, strokes: Strokes, canvas: Float32Array, *, power: float = GAUSSIAN_POWER
 ) -> None:
     """Adds the strokes to ``image`` as one line: where they overlap, the brightest counts.
 
@@ -99,7 +98,7 @@ def add_line(
 
 def _light(
     shape: tuple[int, ...], strokes: Strokes, power: float
-) -> Iterator[tuple[npt.NDArray[np.intp], Image]]:
+) -> Iterator[tuple[npt.NDArray[np.intp], Float32Array]]:
     """Flat pixel indices and the light that falls on them, group by group."""
     height, width = shape
     reach = _REACH_SIGMAS * strokes.sigma
@@ -125,7 +124,7 @@ def _group_light(
     corner: npt.NDArray[np.intp],
     side: int,
     power: float,
-) -> tuple[npt.NDArray[np.intp], Image]:
+) -> tuple[npt.NDArray[np.intp], Float32Array]:
     height, width = shape
     # A square that hangs over the border is pushed inside: it still holds all that shows.
     x0 = np.clip(corner[:, 0], 0, max(width - side, 0))
@@ -134,7 +133,7 @@ def _group_light(
     rows = y0[:, None] + np.arange(min(side, height))
     pixels = rows[:, :, None] * width + columns[:, None, :]
 
-    def per_stroke(values: FloatArray) -> Image:
+    def per_stroke(values: Float64Array) -> Float32Array:
         return values.astype(np.float32)[:, None, None]
 
     delta = strokes.end - strokes.start

@@ -15,12 +15,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from darkscan.pipeline.core.arrays import Float32Array, Float64Array
 from darkscan.simulation.element.clutter import add_clutter, add_surroundings
 from darkscan.simulation.element.curves import beads, curve, lit_length, texture
 from darkscan.simulation.element.draws import chance, log_normal, log_uniform
 from darkscan.simulation.element.looks import WINDOW_PX, Look, WindowPreset, draw_look
 from darkscan.simulation.element.sensor import Noise, quantise
-from darkscan.simulation.element.strokes import FloatArray, Image, Strokes, add_line
+from darkscan.simulation.element.strokes import Strokes, add_line
 
 RIM_PX = 12.0
 VISIBLE_PX = 40.0
@@ -128,8 +129,8 @@ def training_window(
 class Line(NamedTuple):
     """A scratch as it was drawn into an image."""
 
-    vertices: FloatArray
-    lit: FloatArray  # (K,) 0 where the scratch pauses
+    vertices: Float64Array
+    lit: Float64Array  # (K,) 0 where the scratch pauses
     fwhm: float
 
     def inside_px(self, x: float, y: float, side: float) -> float:
@@ -165,7 +166,7 @@ def label(lines: Sequence[Line], x: float = 0.0, y: float = 0.0) -> float:
     return min(float(np.sqrt(showing / VISIBLE_PX)), 0.99)
 
 
-def _signal_to_noise(trace: Image, noise: Noise, background: Image) -> float:
+def _signal_to_noise(trace: Float32Array, noise: Noise, background: Float32Array) -> float:
     """The matched filter's, in white noise: the root of the sum of (trace / sigma)^2."""
     variance = np.maximum(noise.gain * background + noise.offset, noise.floor**2)
     return float(np.sqrt((trace.astype(np.float64) ** 2 / variance).sum()))
@@ -192,8 +193,8 @@ def _box(cells: npt.NDArray[np.uint8]) -> tuple[float, float, float, float]:
 
 
 def _add_scratches(
-    light: Image,
-    canvas: Image,
+    light: Float32Array,
+    canvas: Float32Array,
     look: Look,
     contrast: float,
     grazing: bool,  # noqa: FBT001
@@ -213,8 +214,8 @@ def _add_scratches(
 
 
 def add_scratches(
-    light: Image,
-    canvas: Image,
+    light: Float32Array,
+    canvas: Float32Array,
     look: Look,
     contrast: float,
     rng: np.random.Generator,
@@ -258,7 +259,7 @@ def _visible_scratch(
     rng: np.random.Generator,
     *,
     grazing: bool = False,
-) -> tuple[Line, FloatArray]:
+) -> tuple[Line, Float64Array]:
     """The line of a scratch that counts, or of one that grazes, and its relative brightness."""
     longest = look.longest_arc_px if kind == "swirl" else np.inf  # arcs, not circles
     fwhm = log_uniform(rng, 1.4, 7.0) if look.wide else log_normal(rng, 2.25, 0.25, 1.6, 3.3)
@@ -315,7 +316,7 @@ def _draw_curvature(rng: np.random.Generator, kind: str) -> float:
 
 def _draw_run(
     rng: np.random.Generator, kind: str, count: int, step: float, contrast: float
-) -> FloatArray:
+) -> Float64Array:
     if kind == "discontinuous":
         sigma = float(rng.uniform(0.7, 2.0))
         period = float(rng.uniform(5, 6 + 10 * contrast)) + 2 * sigma
@@ -328,8 +329,8 @@ def _draw_run(
 
 
 def _add_streak(
-    light: Image,
-    canvas: Image,
+    light: Float32Array,
+    canvas: Float32Array,
     look: Look,
     amplitude: float,
     contrast: float,
@@ -362,7 +363,7 @@ def _add_streak(
     return line
 
 
-def finish(image: Image, look: Look, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+def finish(image: Float32Array, look: Look, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
     """From noisy light to stored grey levels: blur, stretch, gamma, depth, compression."""
     if chance(rng, 0.2 if look.wide else 0.12):
         sigma = log_uniform(rng, 0.4, 1.5 if look.wide else 0.9)

@@ -15,11 +15,11 @@ import cv2
 import numpy as np
 
 from darkscan.drivers.rig import Geometry, Rig
+from darkscan.pipeline.core.arrays import Float32Array, Float64Array
 from darkscan.pipeline.core.errors import InputError
-from darkscan.pipeline.core.geometry import FloatArray, rectangle
+from darkscan.pipeline.core.geometry import rectangle
 from darkscan.simulation.element import ElementTruth
 from darkscan.simulation.element.render import Scene
-from darkscan.simulation.element.strokes import Image
 from darkscan.simulation.rig.shared import Canvas
 from darkscan.simulation.rig.target import BLANK, DOT_GRID, DotGrid
 from darkscan.simulation.rig.true_rig import (
@@ -44,7 +44,7 @@ _WHOLE = 1e-9
 class Light(Protocol):
     """Anything that can be rendered at any rectangle of its own pixels."""
 
-    def render(self, x0: int, y0: int, height: int, width: int) -> Image:
+    def render(self, x0: int, y0: int, height: int, width: int) -> Float32Array:
         """The light of a rectangle: (height, width) float32 grey levels at 8 bit."""
 
 
@@ -80,7 +80,7 @@ class CanvasLayout:
         return self.shape[0] * self.shape[1] * np.dtype(np.uint16).itemsize
 
     @property
-    def from_stage(self) -> FloatArray:
+    def from_stage(self) -> Float64Array:
         """(2, 3) float64: canvas (column, row) of pixel corner (0, 0) = it @ (x, y, 1)."""
         stage = self.true.stage_to_element
         affine = np.column_stack([stage.matrix, [stage.x, stage.y]])
@@ -143,7 +143,9 @@ def light_of(rig: Rig) -> Light:
     return Scene(truth)
 
 
-def _seen_light(light: Light, lattice: FloatArray, first: tuple[int, int], tile: Canvas) -> Image:
+def _seen_light(
+    light: Light, lattice: Float64Array, first: tuple[int, int], tile: Canvas
+) -> Float32Array:
     """The light of a tile whose corner is pixel ``first`` (column, row) of the true lattice.
 
     ``lattice`` (2, 2) turns the true lattice's pixels into the element's.
@@ -165,7 +167,7 @@ def _seen_light(light: Light, lattice: FloatArray, first: tuple[int, int], tile:
     return np.asarray(seen, dtype=np.float32)
 
 
-def _region(rig: Rig) -> FloatArray:
+def _region(rig: Rig) -> Float64Array:
     """The corners (4, 2) of what is inspected with its margin, element mm."""
     x, y, width, height = rig.element.region_mm or (0.0, 0.0, *rig.element.size_mm)
     margin = rig.scan.margin_mm

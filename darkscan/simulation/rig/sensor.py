@@ -5,8 +5,8 @@ import numpy as np
 
 from darkscan.drivers.planning.plan import AXES
 from darkscan.drivers.rig import Rig
+from darkscan.pipeline.core.arrays import Float32Array
 from darkscan.simulation.element.sensor import Noise
-from darkscan.simulation.element.strokes import Image
 from darkscan.simulation.rig.canvas import CanvasLayout
 from darkscan.simulation.rig.shared import Look
 from darkscan.simulation.rig.true_rig import sensor_shape, simulation_of
@@ -39,7 +39,7 @@ def look_of(rig: Rig, layout: CanvasLayout) -> Look:
     )
 
 
-def _falling_off(shape: tuple[int, int], share: float) -> Image | None:
+def _falling_off(shape: tuple[int, int], share: float) -> Float32Array | None:
     """The light that the lens lets through, 1 in the middle, 1 - ``share`` in the corners."""
     if not share:
         return None
@@ -50,7 +50,7 @@ def _falling_off(shape: tuple[int, int], share: float) -> Image | None:
     return np.asarray(1.0 - share * squared / squared.max(), dtype=np.float32)
 
 
-def _hot(shape: tuple[int, int], count: int, seed: int) -> Image | None:
+def _hot(shape: tuple[int, int], count: int, seed: int) -> Float32Array | None:
     """Grey levels at 8 bit that pixels add by themselves, the same ones for the same seed."""
     if not count:
         return None
@@ -61,7 +61,7 @@ def _hot(shape: tuple[int, int], count: int, seed: int) -> Image | None:
     return hot
 
 
-def _noise_tile(noise: Noise, seed: int) -> Image:
+def _noise_tile(noise: Noise, seed: int) -> Float32Array:
     """Noise of unit variance, correlated as the sensor's is, that can be laid side by side."""
     rng = np.random.default_rng([seed, _NOISE])
     white = rng.standard_normal((_NOISE_TILE_PX, _NOISE_TILE_PX), dtype=np.float32)

@@ -14,6 +14,7 @@ from typing import Literal, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from darkscan.pipeline.core.arrays import Float32Array
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.shared_memory import attach_shared, create_shared, whole_pages
 
@@ -123,7 +124,6 @@ SHARED_RIG = "DARKSCAN_SIMULATED_RIG"
 """The environment variable that tells the simulated camera which file to map."""
 
 Canvas = npt.NDArray[np.uint16]
-Image = npt.NDArray[np.float32]
 Item = TypeVar("Item", bound=np.generic)
 Position = tuple[float, float, float]
 """x, y, z of the axes, mm."""
@@ -145,9 +145,9 @@ class Look:
     kind: Literal["area", "line"]
     sensor_shape: tuple[int, int]
     to_canvas: npt.NDArray[np.float64]
-    gains: Image | None = None
-    hot: Image | None = None
-    noise: Image | None = None
+    gains: Float32Array | None = None
+    hot: Float32Array | None = None
+    noise: Float32Array | None = None
     noise_gain: float = 0.0
     noise_offset: float = 0.0
     noise_floor: float = 0.0

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from darkscan.simulation.element.strokes import Image
+from darkscan.pipeline.core.arrays import Float32Array
 
 DOT_GRID, BLANK = "dot-grid", "blank"
 TARGETS = (DOT_GRID, BLANK)
@@ -25,7 +25,7 @@ class DotGrid:
 
     spacing_px: float
 
-    def render(self, x0: int, y0: int, height: int, width: int) -> Image:
+    def render(self, x0: int, y0: int, height: int, width: int) -> Float32Array:
         """The light of a rectangle from plate pixel (x0, y0): (height, width) float32.
 
         In grey levels at 8 bit; a pixel at a dot's rim is as bright as the share of it
@@ -37,7 +37,7 @@ class DotGrid:
         covered = np.clip(radius + 0.5 - np.hypot(across, down[:, None]), 0.0, 1.0)
         return np.asarray(_DARK + (_BRIGHT - _DARK) * covered, dtype=np.float32)
 
-    def _off_centre(self, first: int, count: int, side_px: int) -> Image:
+    def _off_centre(self, first: int, count: int, side_px: int) -> Float32Array:
         """How far pixel centres lie from the nearest dot's centre along one axis, (count,)."""
         centres = first + np.arange(count) + 0.5
         whole = np.floor(side_px / self.spacing_px - 0.5 - DOT_SHARE / 2.0)

@@ -5,8 +5,9 @@ import math
 from darkscan.drivers.planning.plan import AXES
 from darkscan.drivers.planning.view import View
 from darkscan.drivers.rig import Geometry, Rig, SimulationSettings, drawn_geometry
+from darkscan.pipeline.core.arrays import Float64Array
 from darkscan.pipeline.core.errors import InputError
-from darkscan.pipeline.core.geometry import FloatArray, PixelToStage, StageToElement
+from darkscan.pipeline.core.geometry import PixelToStage, StageToElement
 from darkscan.pipeline.core.settings import updated
 from darkscan.simulation.element import ElementTruth, simulate_element
 from darkscan.simulation.rig.target import TARGETS
@@ -84,6 +85,6 @@ def _leaning(
     return StageToElement(xx=xx, xy=xy, yx=yx, yy=yy, x=x, y=y)
 
 
-def _pixel_to_stage(matrix: FloatArray) -> PixelToStage:
+def _pixel_to_stage(matrix: Float64Array) -> PixelToStage:
     (xx, xy), (yx, yy) = matrix.tolist()
     return PixelToStage(xx=xx, xy=xy, yx=yx, yy=yy)

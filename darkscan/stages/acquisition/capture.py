@@ -7,7 +7,8 @@ from typing import Protocol
 
 from darkscan.drivers.planning import PlannedFrame, ScanPlan
 from darkscan.drivers.rig import Geometry
-from darkscan.pipeline.core.scan import LONGEST_NOTE, FrameFlag, Pixels
+from darkscan.pipeline.core.arrays import Pixels
+from darkscan.pipeline.core.scan import LONGEST_NOTE, FrameFlag
 from darkscan.pipeline.core.settings import updated
 from darkscan.pipeline.core.units import FrameId
 from darkscan.pipeline.transport.messages import FrameRef

@@ -5,7 +5,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.pipeline.core.scan import FrameFlag, Pixels
+from darkscan.pipeline.core.arrays import Pixels
+from darkscan.pipeline.core.scan import FrameFlag
 from darkscan.pipeline.core.units import FrameId
 from darkscan.pipeline.transport.messages import Arrived, Latched, Track
 from darkscan.stages.acquisition.capture import Exposure, FrameWriter, Loss

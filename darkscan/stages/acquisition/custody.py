@@ -7,9 +7,10 @@ from pathlib import Path
 
 import structlog
 
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.errors import DarkscanError
 from darkscan.pipeline.core.frame_results import LedgerSums, NotInspected, Outcome, Stamp
-from darkscan.pipeline.core.scan import FrameMeta, Pixels
+from darkscan.pipeline.core.scan import FrameMeta
 from darkscan.pipeline.core.units import FrameId
 from darkscan.pipeline.running.specification import RING_NAME, RunSpec
 from darkscan.pipeline.transport.journal import JOURNAL_NAME, outcome, read_journal

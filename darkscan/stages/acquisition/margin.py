@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
-from darkscan.pipeline.core.scan import FrameMeta, Pixels, ScanInfo
+from darkscan.pipeline.core.arrays import Pixels
+from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 from darkscan.pipeline.core.shared_memory import keep_shared, whole_pages
 from darkscan.pipeline.transport.ring import check_margin
 from darkscan.stages.acquisition.neighbours import Box, Neighbours, margins

@@ -10,7 +10,8 @@ from darkscan.drivers.camera.lines import Assembled, LineAssembler
 from darkscan.drivers.motion.track import History
 from darkscan.drivers.planning import LiveScan, Pass, ScanPlan
 from darkscan.drivers.planning.plan import AXES
-from darkscan.pipeline.core.scan import FrameFlag, Pixels
+from darkscan.pipeline.core.arrays import Pixels
+from darkscan.pipeline.core.scan import FrameFlag
 from darkscan.pipeline.core.units import FrameId
 from darkscan.pipeline.transport.messages import Arrived, Latched, Track
 from darkscan.stages.acquisition.capture import Exposure, FrameWriter, Loss

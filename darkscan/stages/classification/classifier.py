@@ -15,11 +15,10 @@ import numpy as np
 
 from darkscan.centrelines import find_centrelines
 from darkscan.inference import FrameFormat, FrameWindows, Pending, Seen, scores_with_neighbours
-from darkscan.inference.backend import FloatArray
 from darkscan.inference.frame_windows import stacked, unstacked
 from darkscan.inference.worker_backend import WorkerBackend
+from darkscan.pipeline.core.arrays import Float32Array, Pixels
 from darkscan.pipeline.core.frame_results import Centrelines, ModelInfo
-from darkscan.pipeline.core.scan import Pixels
 from darkscan.pipeline.transport.messages import Prepared
 
 _MOST_FAILURES = 3
@@ -44,7 +43,7 @@ class Classified(NamedTuple):
     time between them.
     """
 
-    scores: FloatArray
+    scores: Float32Array
     centrelines: Centrelines
     started_ns: int
     finished_ns: int

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from darkscan.inference import FrameFormat
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.errors import DarkscanError, InputError, StorageError
 from darkscan.pipeline.core.inputs import read_file
-from darkscan.pipeline.core.scan import Pixels, ScanInfo
+from darkscan.pipeline.core.scan import ScanInfo
 from darkscan.pipeline.transport.messages import Prepared, Scored
 
 

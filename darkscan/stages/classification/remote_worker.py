@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from darkscan.inference import FrameFormat
 from darkscan.inference.worker_backend import WorkerBackend
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.errors import DarkscanError
-from darkscan.pipeline.core.scan import Pixels
 from darkscan.pipeline.core.settings import updated
 from darkscan.pipeline.transport.messages import (
     Capacity,

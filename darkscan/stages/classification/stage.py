@@ -11,9 +11,9 @@ from darkscan.inference import Backend, FrameFormat, ModelJob, Placement, file_h
 from darkscan.inference.backend import FetchesFrames
 from darkscan.inference.selection import device_of
 from darkscan.inference.worker_backend import WorkerBackend, open_worker_backend, shares_calls
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.frame_results import Stamp
-from darkscan.pipeline.core.scan import Pixels
 from darkscan.pipeline.running.specification import RING_NAME, RunSpec
 from darkscan.pipeline.transport.links import DeskClient, Outbox
 from darkscan.pipeline.transport.messages import Failed, FrameScores, Prepared, describe

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from darkscan.pipeline.core.arrays import Mask
 from darkscan.pipeline.core.defect_map import (
     Coverage,
     NotInspectedArea,
@@ -17,7 +18,6 @@ from darkscan.pipeline.core.defect_map import (
 from darkscan.pipeline.core.frame_results import FrameResult, ModelInfo, NotInspected
 from darkscan.pipeline.core.scan import FrameFlag, ScanInfo
 from darkscan.stages.merging.raster import (
-    BoolArray,
     Footprint,
     Raster,
     box_mm,
@@ -52,7 +52,7 @@ class Gap:
 
 def inspected_cells(
     raster: Raster, results: Sequence[FrameResult], scan: ScanInfo, model: ModelInfo
-) -> BoolArray:
+) -> Mask:
     """The cells (rows, columns) that some frame's windows cover with a valid score."""
     layer = raster.empty(np.bool_)
     whole = model.origins(scan.frame_shape)
@@ -68,9 +68,9 @@ def inspected_cells(
     return layer
 
 
-def blind_cells(raster: Raster, inspected: BoolArray) -> BoolArray:
+def blind_cells(raster: Raster, inspected: Mask) -> Mask:
     """The cells (rows, columns) within the scan's region that were not inspected."""
-    blind: BoolArray = raster.empty(np.bool_)
+    blind: Mask = raster.empty(np.bool_)
     region = (raster.region_rows, raster.region_columns)
     blind[region] = ~inspected[region]
     return blind
@@ -78,7 +78,7 @@ def blind_cells(raster: Raster, inspected: BoolArray) -> BoolArray:
 
 def coverage_of(
     raster: Raster,
-    inspected: BoolArray,
+    inspected: Mask,
     results: Sequence[FrameResult],
     not_inspected: Sequence[NotInspected],
     scan: ScanInfo,
@@ -141,7 +141,7 @@ def _gaps(
                 yield Gap(meta.frame, cause, footprint)
 
 
-def _areas(raster: Raster, blind: BoolArray, gaps: list[Gap]) -> tuple[NotInspectedArea, ...]:
+def _areas(raster: Raster, blind: Mask, gaps: list[Gap]) -> tuple[NotInspectedArea, ...]:
     """The blind cells as connected areas, each of one cause, from the top down."""
     if not blind.any():
         return ()
@@ -168,7 +168,7 @@ def _areas(raster: Raster, blind: BoolArray, gaps: list[Gap]) -> tuple[NotInspec
 
 
 def _connected_areas(
-    raster: Raster, mask: BoolArray, cause: Cause, gaps: Iterable[Gap], row: int, column: int
+    raster: Raster, mask: Mask, cause: Cause, gaps: Iterable[Gap], row: int, column: int
 ) -> Iterator[NotInspectedArea]:
     """The connected areas of a mask whose first cell is at (row, column) of the raster."""
     labels, regions = connected_regions(mask, connectivity=4, row=row, column=column)

@@ -13,12 +13,11 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from darkscan.pipeline.core.arrays import Float64Array, Mask
 from darkscan.pipeline.core.defect_map import Defect, Scratch
 from darkscan.pipeline.core.frame_results import FrameResult, ModelInfo
-from darkscan.pipeline.core.geometry import FloatArray
 from darkscan.pipeline.core.settings import updated
 from darkscan.stages.merging.raster import (
-    BoolArray,
     Footprint,
     Raster,
     Region,
@@ -47,7 +46,7 @@ def find_defects(
     raster: Raster,
     results: Sequence[FrameResult],
     model: ModelInfo,
-    not_inspected: BoolArray,
+    not_inspected: Mask,
 ) -> tuple[Defect, ...]:
     """The defects of all frames, from the top down, then from the left.
 
@@ -110,7 +109,7 @@ def _describe(
     raster: Raster,
     windows: list[Positive],
     scratches: tuple[Scratch, ...],
-    not_inspected: BoolArray,
+    not_inspected: Mask,
 ) -> Defect:
     contour = rings(region, raster)
     extent, orientation = _turned_box(np.array(contour[0]))
@@ -158,7 +157,7 @@ def _centroid(region: Region, raster: Raster) -> tuple[float, float]:
     return x, y
 
 
-def _turned_box(points: FloatArray) -> tuple[tuple[float, float], float]:
+def _turned_box(points: Float64Array) -> tuple[tuple[float, float], float]:
     """Long and short side (mm) of the smallest box around points (N, 2), and its angle (deg)."""
     # Single precision is all that OpenCV takes: start from a corner of their own.
     corners = cv2.boxPoints(cv2.minAreaRect((points - points.min(axis=0)).astype(np.float32)))
@@ -180,7 +179,7 @@ def _reaches_border(region: Region, raster: Raster) -> bool:
     )
 
 
-def _touches(region: Region, layer: BoolArray) -> bool:
+def _touches(region: Region, layer: Mask) -> bool:
     """Whether a region's cells, or those around them, are set in a (rows, columns) layer."""
     row, column = region.rows.start, region.columns.start
     top, left = max(row - 1, 0), max(column - 1, 0)

@@ -7,10 +7,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from darkscan.pipeline.core.arrays import Float64Array
 from darkscan.pipeline.core.defect_map import DefectMap, Rings
 from darkscan.pipeline.core.errors import StorageError
 from darkscan.pipeline.core.frame_results import FrameResult, Inspected
-from darkscan.pipeline.core.geometry import FloatArray, rectangle
+from darkscan.pipeline.core.geometry import rectangle
 from darkscan.pipeline.core.scan import ScanInfo
 from darkscan.pipeline.core.thumbnail import thumbnail_scale
 from darkscan.stages.merging.style import COLOURS, DEFECT_COLOUR, SCRATCH_COLOUR, bgr, scale_bar_mm
@@ -87,7 +88,7 @@ def _composed(
 
 def _placement(
     scan: ScanInfo, result: FrameResult, shape: tuple[int, ...], mm_per_px: float
-) -> FloatArray:
+) -> Float64Array:
     """(2, 3): from a thumbnail's pixels (x, y, 1) to the picture's, both from their corners."""
     frame_rows, frame_columns = scan.frame_shape
     pixels = np.array([frame_columns / shape[1], frame_rows / shape[0]])

@@ -16,11 +16,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from darkscan.pipeline.core.arrays import Float64Array, Mask
 from darkscan.pipeline.core.frame_results import ModelInfo
-from darkscan.pipeline.core.geometry import FloatArray, PixelToStage, rectangle
+from darkscan.pipeline.core.geometry import PixelToStage, rectangle
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
-
-BoolArray = npt.NDArray[np.bool_]
 
 CELLS_PER_STRIDE = 8
 MOST_CELLS = 2**26
@@ -55,7 +54,7 @@ class Footprint:
 
     rows: slice
     columns: slice
-    inside: BoolArray | None
+    inside: Mask | None
     """(rows, columns) bool: which cells of the block; None for all."""
 
     def fill(self, layer: npt.NDArray[Any], value: int) -> None:
@@ -84,10 +83,10 @@ class Footprint:
 class Raster:
     """The element's lattice: cell (row, column) lies between lines of ``y_mm`` and ``x_mm``."""
 
-    x_mm: FloatArray
+    x_mm: Float64Array
     """(columns + 1,) ascending, from 0 to the element's width."""
 
-    y_mm: FloatArray
+    y_mm: Float64Array
     """(rows + 1,) ascending, from 0 to the element's height."""
 
     cell_mm: float
@@ -112,12 +111,12 @@ class Raster:
         return len(self.y_mm) - 1, len(self.x_mm) - 1
 
     @cached_property
-    def x_middles(self) -> FloatArray:
+    def x_middles(self) -> Float64Array:
         """(columns,) the middle of each column, mm."""
         return (self.x_mm[1:] + self.x_mm[:-1]) / 2
 
     @cached_property
-    def y_middles(self) -> FloatArray:
+    def y_middles(self) -> Float64Array:
         """(rows,) the middle of each row, mm."""
         return (self.y_mm[1:] + self.y_mm[:-1]) / 2
 
@@ -125,7 +124,7 @@ class Raster:
         """A layer (rows, columns) of zeros."""
         return np.zeros(self.shape, dtype)
 
-    def area_mm2(self, mask: BoolArray, rows: slice, columns: slice) -> float:
+    def area_mm2(self, mask: Mask, rows: slice, columns: slice) -> float:
         """The area of the cells of a block that are set in ``mask`` (rows, columns), mm2."""
         heights, widths = np.diff(self.y_mm)[rows], np.diff(self.x_mm)[columns]
         area = 0.0
@@ -173,7 +172,7 @@ class Raster:
         size_px: tuple[int, int],
         rows: slice,
         columns: slice,
-    ) -> BoolArray:
+    ) -> Mask:
         """Which cells of a block have their middle within a rectangle of a frame."""
         to_px = np.linalg.inv(self.pixel_to_stage.matrix)
         x = (self.x_middles[columns] - meta.position_mm[0])[None, :]
@@ -181,7 +180,7 @@ class Raster:
         across = to_px[0, 0] * x + to_px[0, 1] * y - origin[1]
         down = to_px[1, 0] * x + to_px[1, 1] * y - origin[0]
         height, width = size_px
-        inside: BoolArray = (
+        inside: Mask = (
             (across >= -_TOLERANCE_PX)
             & (across <= width + _TOLERANCE_PX)
             & (down >= -_TOLERANCE_PX)
@@ -205,7 +204,7 @@ def cell_size_px(model: ModelInfo, element_px2: float) -> int:
     return max((size for size in divisors if size <= wanted), default=divisors[0])
 
 
-def _lines(length: float, cell: float, start: float, end: float) -> tuple[FloatArray, slice]:
+def _lines(length: float, cell: float, start: float, end: float) -> tuple[Float64Array, slice]:
     """Lattice lines over [0, length], and which cells lie within [start, end] of it.
 
     A line closer to a border than a quarter cell gives way to it: a rim thinner than
@@ -235,12 +234,12 @@ class Region:
     label: int
     rows: slice
     columns: slice
-    mask: BoolArray
+    mask: Mask
     """(rows, columns) of the block: its cells."""
 
 
 def connected_regions(
-    mask: BoolArray, *, connectivity: Literal[4, 8], row: int = 0, column: int = 0
+    mask: Mask, *, connectivity: Literal[4, 8], row: int = 0, column: int = 0
 ) -> tuple[Labels, list[Region]]:
     """Tells the connected regions of a mask apart: the label of each cell, and the regions.
 

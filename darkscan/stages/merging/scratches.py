@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from darkscan.pipeline.core.arrays import Float64Array
 from darkscan.pipeline.core.defect_map import Scratch
 from darkscan.pipeline.core.frame_results import FrameResult
-from darkscan.pipeline.core.geometry import FloatArray
 from darkscan.stages.merging.raster import Labels, Raster, rounded
 
 _SAME_PX = 4.0  # two frames place one line this close to each other
@@ -44,7 +44,7 @@ _Chain = list[tuple[int, bool]]
 class Piece:
     """A part of a line within one defect."""
 
-    points: FloatArray
+    points: Float64Array
     """(K, 2) x, y, mm, a pixel apart."""
 
     frames: frozenset[int]
@@ -57,7 +57,7 @@ class Piece:
         return length(self.points)
 
 
-def length(points: FloatArray) -> float:
+def length(points: Float64Array) -> float:
     """The length of a polyline (K, 2), in its own unit."""
     return float(np.hypot(*np.diff(points, axis=0).T).sum())
 
@@ -106,14 +106,14 @@ def _placed(raster: Raster, result: FrameResult, pixel_mm: float) -> Iterator[Pi
             )
 
 
-def resampled(points: FloatArray, step: float) -> FloatArray:
+def resampled(points: Float64Array, step: float) -> Float64Array:
     """A polyline (K, 2) with points about one step apart, and its own ends."""
     along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
     at = np.linspace(0.0, along[-1], max(2, round(along[-1] / step) + 1))
     return np.stack([np.interp(at, along, points[:, axis]) for axis in (0, 1)], axis=1)
 
 
-def _labels_at(raster: Raster, labels: Labels, points: FloatArray) -> npt.NDArray[np.int32]:
+def _labels_at(raster: Raster, labels: Labels, points: Float64Array) -> npt.NDArray[np.int32]:
     """The label (K,) of the cell under each point; 0 beside the element."""
     columns = np.searchsorted(raster.x_mm, points[:, 0], "right") - 1
     rows = np.searchsorted(raster.y_mm, points[:, 1], "right") - 1
@@ -151,7 +151,7 @@ def _unseen(piece: Piece, others: Sequence[Piece], pixel_mm: float) -> Iterator[
 
 
 def _along(
-    points: FloatArray, others: FloatArray, some: npt.NDArray[np.intp], near: float
+    points: Float64Array, others: Float64Array, some: npt.NDArray[np.intp], near: float
 ) -> npt.NDArray[np.bool_]:
     """Which points (K,) have one of ``some`` others near that runs in the same direction."""
     directions, other_directions = _directions(points), _directions(others)[some]
@@ -168,7 +168,7 @@ def _along(
     return seen
 
 
-def _directions(points: FloatArray) -> FloatArray:
+def _directions(points: Float64Array) -> Float64Array:
     """(K, 2) unit vectors along a polyline."""
     steps = np.gradient(points, axis=0)
     return np.asarray(steps / np.maximum(np.hypot(*steps.T)[:, None], 1e-12), np.float64)
@@ -231,7 +231,7 @@ def _continue(pieces: Sequence[Piece], one: _End, other: _End, pixel_mm: float) 
     return ahead >= -_LONGEST_OVERLAP_PX * pixel_mm and aside <= reach
 
 
-def _end(piece: Piece, *, last: bool) -> tuple[FloatArray, FloatArray]:
+def _end(piece: Piece, *, last: bool) -> tuple[Float64Array, Float64Array]:
     """An end of a piece, and the direction in which the piece would go on there."""
     points = piece.points if last else piece.points[::-1]
     step = points[-1] - points[-min(len(points), _END_PX)]
@@ -264,7 +264,7 @@ def _describe(pieces: Sequence[Piece], chain: _Chain, pixel_mm: float) -> Scratc
     )
 
 
-def _simplified(points: FloatArray, fineness: float) -> tuple[tuple[float, float], ...]:
+def _simplified(points: Float64Array, fineness: float) -> tuple[tuple[float, float], ...]:
     """The polyline with as few points as keep it as close; none twice in a row."""
     # Single precision is all that OpenCV takes: start from a corner of their own.
     origin = points.min(axis=0)

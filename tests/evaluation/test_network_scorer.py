@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from darkscan.network.evaluation.scoring import NetworkScorer
+from darkscan.network.evaluation.network_scorer import NetworkScorer
 from darkscan.network.evaluation.tables import OURS
 from darkscan.network.training import Checkpoint, TrainingOptions
 from darkscan.network.variants import OURS as OUR_NETWORK

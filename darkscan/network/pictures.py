@@ -1,4 +1,4 @@
-"""What every picture of the network's room needs: equalised windows, figures as PNG."""
+"""Pictures: windows with their histogram equalised, and figures as PNG."""
 
 import io
 from typing import TYPE_CHECKING
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.pipeline.core.scan import Pixels
+from darkscan.pipeline.core.arrays import Pixels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -1,45 +1,43 @@
-"""Asks a network, and says how good its answers are."""
+"""The validation of a network: its logits on labelled windows, and the figures of these."""
 
 import dataclasses
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 
-from darkscan.network.batches import Labels, Windows
-from darkscan.network.modules import GREY_RANGE
-from darkscan.network.validation import (
+from darkscan.network.metrics import (
     area_under_curve,
     cross_entropy,
     figures,
     threshold_for_precision,
 )
-
-Logits = npt.NDArray[np.float32]
+from darkscan.network.modules import GREY_RANGE
+from darkscan.pipeline.core.arrays import Float32Array, Mask, Pixels
 
 
 class ValidationWindows(NamedTuple):
     """Windows (N, 256, 256) in grey levels up to ``full_scale``, and labels (N,).
 
-    Or images with the labels of all their windows; others than 0 and 1 judge nothing.
+    Or larger images with the labels of all their windows in a row. Windows with other labels
+    than 0 and 1 judge nothing.
     """
 
-    windows: Windows
-    labels: Labels
+    windows: Pixels
+    labels: Float32Array
     full_scale: float
 
     @property
-    def judging(self) -> npt.NDArray[np.bool_]:
-        """Which labels are 0 or 1."""
+    def judging(self) -> Mask:
+        """(N,) which labels are 0 or 1."""
         return np.asarray((self.labels == 0) | (self.labels == 1))
 
 
 @torch.inference_mode()
 def score(
-    network: nn.Module, windows: Windows, batch: int = 64, full_scale: float = GREY_RANGE
-) -> Logits:
+    network: nn.Module, windows: Pixels, batch: int = 64, full_scale: float = GREY_RANGE
+) -> Float32Array:
     """Logits (N,) of windows (N, 256, 256) in grey levels, where the network is.
 
     A dense network also takes larger images, and gives logits of all their windows.
@@ -56,10 +54,10 @@ def score(
 
 def validate(
     network: nn.Module, judged: ValidationWindows, precision: float
-) -> tuple[dict[str, float], Labels, Logits]:
-    """The figures of a network at the lowest threshold of that precision.
+) -> tuple[dict[str, float], Float32Array, Float32Array]:
+    """A network's figures at the lowest threshold of that precision, its labels and logits.
 
-    And the labels and logits they are of.
+    Labels and logits (N,) are those of the windows that judge.
     """
     judging = judged.judging
     logits = score(network, judged.windows, full_scale=judged.full_scale)[judging]

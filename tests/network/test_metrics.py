@@ -3,8 +3,9 @@ import math
 import numpy as np
 import pytest
 
-from darkscan.network.validation import (
+from darkscan.network.metrics import (
     area_under_curve,
+    chance_area,
     cross_entropy,
     figures,
     precision_and_recall,
@@ -23,6 +24,13 @@ def test_area_under_curve_is_the_share_of_pairs_in_order() -> None:
         for b in SCORES[LABELS == 0]
     ]
     assert area_under_curve(SCORES, LABELS) == pytest.approx(np.mean(pairs))
+
+
+def test_scores_without_knowledge_seldom_pass_the_area_of_chance() -> None:
+    rng = np.random.default_rng(5)
+    labels = np.repeat([0, 1], [40, 24])
+    areas = [area_under_curve(rng.random(64), labels) for _ in range(1000)]
+    assert 0.01 < np.mean(np.array(areas) > chance_area(24, 40)) < 0.04
 
 
 def test_area_under_curve_needs_both_classes() -> None:
