@@ -11,7 +11,7 @@ import pytest
 
 from darkscan.cli import evaluate
 from darkscan.cli.main import main
-from darkscan.network.evaluation import scoring
+from darkscan.network.evaluation import network_scorer
 from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.errors import InputError
 from tests.evaluation.fakes import FakeData, FakeWindows, by_grey_level, drawn, in_a_plate
@@ -39,7 +39,7 @@ class FakeNetwork:
 def data(monkeypatch: pytest.MonkeyPatch) -> FakeData:
     content = FakeData(train=drawn(3, 20), validation=drawn(2), test=drawn(1))
     monkeypatch.setattr(evaluate, "open_data", lambda _: content)
-    monkeypatch.setattr(scoring, "NetworkScorer", FakeNetwork)
+    monkeypatch.setattr(network_scorer, "NetworkScorer", FakeNetwork)
     return content
 
 
