@@ -77,9 +77,31 @@ def unit(
     standing_unit: MotionUnitProcess, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[MotionUnitProcess]:
     """A unit in order, its axes where they are at first; many tests use it in turn."""
-    for name, value in standing_unit.environment.items():
+    yield from _in_turn(standing_unit, monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def unwatched_standing_unit(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[MotionUnitProcess]:
+    with MotionUnitProcess(unit_settings(), tmp_path_factory.mktemp("unwatched")) as unit:
+        yield unit
+
+
+@pytest.fixture
+def unwatched_unit(
+    unwatched_standing_unit: MotionUnitProcess, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[MotionUnitProcess]:
+    """A unit that no standing stage watches: what its positions mean may be changed."""
+    yield from _in_turn(unwatched_standing_unit, monkeypatch)
+
+
+def _in_turn(
+    unit: MotionUnitProcess, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[MotionUnitProcess]:
+    for name, value in unit.environment.items():
         monkeypatch.setenv(name, value)
-    yield standing_unit
+    yield unit
     for axis, high, start in zip("XYZ", HIGH, START, strict=True):
         put(f"TEST:{axis}:FAULT_AT", math.nan)
         put(f"TEST:{axis}:FAULT", "none")

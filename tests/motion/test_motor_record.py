@@ -160,7 +160,9 @@ def with_fields(mended: dict[str, object], **fields: object) -> Iterator[None]:
             put(f"TEST:X.{field}", value)
 
 
-def test_with_set_on_val_moves_the_offset_and_not_the_axis(unit: MotionUnitProcess) -> None:
+def test_with_set_on_val_moves_the_offset_and_not_the_axis(
+    unwatched_unit: MotionUnitProcess,
+) -> None:
     with with_fields({"SET": "Use", "OFF": 0.0}, SET="Set"):
         put("TEST:X", 33.0)
         assert value_of("TEST:X.RBV") == pytest.approx(33.0, abs=NOISE_MM)
@@ -170,7 +172,9 @@ def test_with_set_on_val_moves_the_offset_and_not_the_axis(unit: MotionUnitProce
         assert value_of("TEST:X.DHLM") == 900.0
 
 
-def test_with_set_on_and_a_frozen_offset_val_renames_the_dial(unit: MotionUnitProcess) -> None:
+def test_with_set_on_and_a_frozen_offset_val_renames_the_dial(
+    unwatched_unit: MotionUnitProcess,
+) -> None:
     with with_fields({"VAL": START[0], "SET": "Use", "FOFF": "Variable"}, FOFF=1, SET=1):
         put("TEST:X", 33.0)
         assert value_of("TEST:X.OFF") == 0.0
@@ -178,7 +182,7 @@ def test_with_set_on_and_a_frozen_offset_val_renames_the_dial(unit: MotionUnitPr
         assert value_of("TEST:X.RRBV") == pytest.approx(330_000, abs=NOISE_MM * 1e4)
 
 
-def test_with_disp_on_nothing_but_disp_can_be_written(unit: MotionUnitProcess) -> None:
+def test_with_disp_on_nothing_but_disp_can_be_written(unwatched_unit: MotionUnitProcess) -> None:
     with with_fields({"DISP": 0}, DISP=1):
         for field in ("VAL", "VELO", "SET"):
             with pytest.raises(CaprotoError):
@@ -211,7 +215,9 @@ def test_on_move_one_order_is_carried_out_and_the_next_waits(unit: MotionUnitPro
         wait_until(lambda: value_of("TEST:X.SPMG") == 1)
 
 
-def test_user_and_dial_run_against_each_other_where_dir_says_so(unit: MotionUnitProcess) -> None:
+def test_user_and_dial_run_against_each_other_where_dir_says_so(
+    unwatched_unit: MotionUnitProcess,
+) -> None:
     with with_fields({"DIR": "Pos", "FOFF": "Variable", "OFF": 0.0}, FOFF=1, DIR="Neg"):
         assert (value_of("TEST:X.LLM"), value_of("TEST:X.HLM")) == (-900.0, 50.0)
         put("TEST:X", -40.0)

@@ -55,7 +55,7 @@ WRONG = [
     ],
 )
 def test_what_would_spoil_a_scan_is_seen_and_nothing_is_touched(
-    unit: MotionUnitProcess, fields: Fields, mended: Fields, said: str
+    unwatched_unit: MotionUnitProcess, fields: Fields, mended: Fields, said: str
 ) -> None:
     with wrong(fields, mended):
         found = inspect_records(motion_settings())
@@ -77,7 +77,7 @@ def test_records_that_do_not_answer_are_not_looked_at(unit: MotionUnitProcess) -
 
 
 def test_a_stage_ends_in_one_line_before_anything_moves(
-    unit: MotionUnitProcess, start_stage: StartStage
+    unwatched_unit: MotionUnitProcess, start_stage: StartStage
 ) -> None:
     with wrong({".SET": "Set"}, {".SET": "Use"}):
         stage = start_stage()
@@ -141,7 +141,7 @@ PUT_BACK = [(".SET", "Set"), (".VAL", FIRST_PLACE), (".SET", "Use"), (".FOFF", "
     ids=["SET stays on Set", "another offset", "the dial redefined, and SET put back"],
 )
 def test_positions_that_no_longer_mean_the_same_end_the_scan(
-    unit: MotionUnitProcess,
+    unwatched_unit: MotionUnitProcess,
     start_stage: StartStage,
     thrown: list[tuple[str, object]],
     mended: list[tuple[str, object]],
@@ -192,7 +192,7 @@ def test_a_unit_that_comes_back_with_another_offset_is_not_taken_for_the_old_one
 
 
 def test_latches_in_other_coordinates_than_the_records_are_not_used(
-    unit: MotionUnitProcess, start_stage: StartStage
+    unwatched_unit: MotionUnitProcess, start_stage: StartStage
 ) -> None:
     put("TEST:Y.OFF", 2.0)  # the output knows nothing of it
     try:

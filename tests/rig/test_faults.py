@@ -180,7 +180,7 @@ def test_an_axis_that_fails_in_mid_move_stops_the_scan(fault: str, tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
-    [(".SET", "Set", '.SET is "Set"'), (":FAULT", "echo", ".DRBV moved by ")],
+    [(".SET", "Set", ".SET "), (":FAULT", "echo", ".DRBV moved by ")],
     ids=["SET is switched on", "the record echoes its orders"],
 )
 def test_an_axis_that_only_seems_to_move_leaves_no_false_map(

@@ -8,19 +8,15 @@ from typing import Any
 from darkscan.drivers.motion.channel_access import (
     ANSWER_S,
     Sample,
-    missing,
     read,
     read_numbers,
-    read_only,
     tell,
     watch,
     write,
 )
-from darkscan.drivers.motion.errors import AbsentError, MotionError, MotionGoneError
+from darkscan.drivers.motion.errors import MotionError, MotionGoneError
+from darkscan.drivers.motion.record_search import find_record, not_there
 from darkscan.drivers.motion.record_state import (
-    ALL_FIELDS,
-    ORDERS,
-    REQUIRED,
     Gate,
     Look,
     Meaning,
@@ -40,9 +36,6 @@ from darkscan.pipeline.core.errors import InputError
 _UNLIMITED_MM = 1e6
 _UM_TO_MM = 1e-3
 _WATCHED_EVERY_S = 1.0
-_GRACE_S = 2.0
-"""So much longer is searched for what a record may lack, when all else has answered."""
-
 _STATUS_S = 3.0
 """A record's own request for its controller's status is answered within this time."""
 
@@ -100,11 +93,11 @@ class Motor:
     async def connect(self, seconds: float) -> None:
         """Waits for the record and watches it. Raises InputError where it is not to be used."""
         try:
-            await self._find(seconds)
+            self._lacking = await find_record(self.record, seconds, self._setting)
             self._setup = await Setup.read(self.record, self._lacking)
             look = await self._look()
         except MotionGoneError as error:
-            raise self._not_there(seconds) from error
+            raise not_there(self.record, seconds, self._setting) from error
         except MotionError as error:
             raise InputError(str(error), field=self._setting) from error
         self._velocity, self.ramp_s = self._setup.velo, self._setup.accl
@@ -286,41 +279,6 @@ class Motor:
 
     def _error(self, problem: str) -> MotionError:
         return MotionError(f"axis {self.axis}: {problem}")
-
-    def _not_there(self, seconds: float) -> AbsentError:
-        return AbsentError(
-            f"record {self.record} does not answer within {seconds:g} s", field=self._setting
-        )
-
-    async def _find(self, seconds: float) -> None:
-        """Searches for all fields, and learns which the record lacks. Raises InputError."""
-        others = [name for name in ALL_FIELDS if name not in REQUIRED]
-        searching = {
-            asyncio.ensure_future(missing([self._field(name)], seconds=seconds + _GRACE_S)): name
-            for name in others
-        }
-        try:
-            lost = await missing([self._field(name) for name in REQUIRED], seconds=seconds)
-            if len(lost) == len(REQUIRED):
-                raise self._not_there(seconds)
-            if lost:
-                raise InputError(
-                    f"{lost[0]} does not answer within {seconds:g} s though {self.record} does: "
-                    "every motor record has that field",
-                    field=self._setting,
-                )
-            found, _ = await asyncio.wait(searching, timeout=_GRACE_S)
-            there = {searching[task] for task in found if not task.result()}
-            self._lacking = frozenset(others) - there
-        finally:
-            for task in searching:
-                task.cancel()
-        for name in await read_only([self._field(name) for name in ORDERS]):
-            raise InputError(
-                f"{name} may not be written by this computer: the records' access security "
-                "forbids it",
-                field=self._setting,
-            )
 
     async def _set_speed(self, velocity: float) -> None:
         self.require_speed(velocity)

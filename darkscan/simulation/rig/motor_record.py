@@ -8,7 +8,6 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
-from typing import Any
 
 from caproto import AlarmSeverity, AlarmStatus, ChannelAlarm
 
@@ -24,10 +23,7 @@ from darkscan.simulation.rig.channels import (
     text,
     whole,
 )
-from darkscan.simulation.rig.coordinates import Coordinates
-
-RESOLUTION_MM = 1e-4
-_UNITS, _PRECISION = "mm", 4
+from darkscan.simulation.rig.record_places import PRECISION, RESOLUTION_MM, RecordPlaces
 
 # Bits of MSTA.
 _UPWARDS = 1 << 0
@@ -87,9 +83,16 @@ class MotorRecord:
         self._waits = False
         """For SPMG, with an order."""
 
-        self._coordinates = Coordinates(RESOLUTION_MM, RESOLUTION_MM)
         self._alarm = ChannelAlarm()
-        self._make_positions(axis.profile.end, limits)
+        self._places = RecordPlaces(
+            axis,
+            limits,
+            on_val=self._on_val,
+            on_dval=self._on_dval,
+            alarm=self._alarm,
+            before_change=before_change,
+            noise_mm=self.noise_mm,
+        )
         self._make_moving(velocity, seconds)
         self._make_switches()
         self._fault_at = number(math.nan)
@@ -107,26 +110,6 @@ class MotorRecord:
                 ":NOISE": self._noise,
             }.items()
         }
-
-    def _make_positions(self, start: float, limits: tuple[float, float]) -> None:
-        places: dict[str, Any] = {
-            "units": _UNITS,
-            "precision": _PRECISION,
-            "lower_ctrl_limit": limits[0],
-            "upper_ctrl_limit": limits[1],
-        }
-        self._val = number(start, self._on_val, alarm=self._alarm, **places)
-        self._rbv = number(start, alarm=self._alarm, **places)
-        self._dval, self._drbv = number(start, self._on_dval, **places), number(start, **places)
-        self._rrbv = whole(round(start / RESOLUTION_MM))
-        self._low, self._high = number(limits[0], self._on_low), number(limits[1], self._on_high)
-        self._dial_low = number(limits[0], self._on_dial_low)
-        self._dial_high = number(limits[1], self._on_dial_high)
-        self._off = number(0.0, self._on_off)
-        self._dir = choice("Pos", ("Pos", "Neg"), self._on_dir)
-        self._foff = choice("Variable", ("Variable", "Frozen"))
-        self._mres = number(RESOLUTION_MM, self._on_mres)
-        self._egu = text(_UNITS, self._on_egu)
 
     def _make_moving(self, velocity: float, seconds: float) -> None:
         self._velo, self._vbas = number(velocity, self._on_velo), number(0.0)
@@ -149,12 +132,12 @@ class MotorRecord:
 
     def _fields(self) -> dict[str, Channel]:
         return {
-            "": self._val,
-            ".VAL": self._val,
-            ".RBV": self._rbv,
-            ".DVAL": self._dval,
-            ".DRBV": self._drbv,
-            ".RRBV": self._rrbv,
+            "": self._places.val,
+            ".VAL": self._places.val,
+            ".RBV": self._places.rbv,
+            ".DVAL": self._places.dval,
+            ".DRBV": self._places.drbv,
+            ".RRBV": self._places.rrbv,
             ".DMOV": self._dmov,
             ".MOVN": self._movn,
             ".MSTA": self._msta,
@@ -163,10 +146,10 @@ class MotorRecord:
             ".VBAS": self._vbas,
             ".VMAX": self._vmax,
             ".ACCL": self._accl,
-            ".LLM": self._low,
-            ".HLM": self._high,
-            ".DLLM": self._dial_low,
-            ".DHLM": self._dial_high,
+            ".LLM": self._places.low,
+            ".HLM": self._places.high,
+            ".DLLM": self._places.dial_low,
+            ".DHLM": self._places.dial_high,
             ".LVIO": self._lvio,
             ".LLS": self._lls,
             ".HLS": self._hls,
@@ -180,12 +163,12 @@ class MotorRecord:
             ".UDF": self._udf,
             ".STAT": self._stat,
             ".SEVR": self._sevr,
-            ".EGU": self._egu,
+            ".EGU": self._places.egu,
             ".DESC": text("simulated axis"),
             ".OUT": text("@simulated"),
             ".RTYP": text("motor"),
-            ".PREC": whole(_PRECISION),
-            ".MRES": self._mres,
+            ".PREC": whole(PRECISION),
+            ".MRES": self._places.mres,
             ".ERES": number(RESOLUTION_MM),
             ".RRES": number(RESOLUTION_MM),
             ".SREV": whole(200),
@@ -195,9 +178,9 @@ class MotorRecord:
             ".RDBD": self._rdbd,
             ".RTRY": whole(10),
             ".MISS": whole(0),
-            ".OFF": self._off,
-            ".DIR": self._dir,
-            ".FOFF": self._foff,
+            ".OFF": self._places.off,
+            ".DIR": self._places.dir,
+            ".FOFF": self._places.foff,
             ".SET": self._set,
         }
 
@@ -216,7 +199,7 @@ class MotorRecord:
         await self._post_state(time_ns, moving=moving)
         was_still = self._still.is_set()
         if moving or not was_still:
-            await self._post_place(time_ns)
+            await self._places.post(time_ns)
         # A status that was asked for is waited for before a move is said to be done.
         busy = moving or self._waits or (not was_still and self._stup.value == "BUSY")
         if busy:
@@ -228,15 +211,6 @@ class MotorRecord:
         if not was_still and self._spmg.value == "Move":  # that was the one
             await post(self._spmg, "Pause", time_ns)
         self._still.set()
-
-    async def _post_place(self, time_ns: int) -> None:
-        dial = self._coordinates.dial(self.axis.position(time_ns) + self.noise_mm())
-        user = self._coordinates.user_of(dial)
-        if self.axis.echoing:  # nothing moves, and the user readback says what was ordered
-            dial, user = self._drbv.value, self._val.value
-        await post(self._rrbv, round(dial / self._mres.value), time_ns)
-        await post(self._drbv, dial, time_ns)
-        await post(self._rbv, user, time_ns)
 
     async def _post_state(self, time_ns: int, *, moving: bool) -> None:
         axis = self.axis
@@ -254,7 +228,7 @@ class MotorRecord:
             (_MINUS_LIMIT, minus),
             (_HOMED, axis.homed),
         )
-        same_way = (self._coordinates.direction > 0) == (self._mres.value >= 0)
+        same_way = (self._places.coordinates.direction > 0) == (self._places.mres.value >= 0)
         high, low = (plus, minus) if same_way else (minus, plus)
         status, severity = self._alarm_of(high=high, low=low)
         if (self._alarm.status, self._alarm.severity) != (status, severity):
@@ -290,16 +264,16 @@ class MotorRecord:
         if self._disabled:
             return
         if self._set.value == "Set":
-            await self._rename(target)
+            await self._places.rename(target)
             raise KeepOldValue
         now_ns = self._before()
-        low, high = self._low.value, self._high.value
+        low, high = self._places.low.value, self._places.high.value
         self._violation = not low <= target <= high and low != high
         if self._violation:
             await self.post(now_ns)
             raise KeepOldValue
-        await post(self._val, target, now_ns)
-        await post(self._dval, self._coordinates.dial_of(target), now_ns)
+        await post(self._places.val, target, now_ns)
+        await post(self._places.dval, self._places.coordinates.dial_of(target), now_ns)
         if self._spmg.value in _HOLDS:
             self._waits = True
             await self.post(now_ns)
@@ -314,78 +288,20 @@ class MotorRecord:
         if self._disabled:
             return
         if self._set.value == "Set":
-            await self._load(target)
+            await self._places.load(target)
             raise KeepOldValue
-        await self._on_val(self._coordinates.user_of(target))
-
-    async def _rename(self, value: float) -> None:
-        """SET is on: VAL says what the place is called from now on."""
-        if self._foff.value == "Frozen":
-            await self._load(self._coordinates.dial_of(value))
-            return
-        self._coordinates.offset = value - self._dval.value * self._coordinates.direction
-        await post(self._val, value, time.time_ns())
-        await self._post_offset()
-
-    async def _load(self, dial: float) -> None:
-        """SET is on: the controller is told where it is."""
-        now_ns, coordinates = self._before(), self._coordinates
-        coordinates.load(dial, self.axis.position(now_ns))
-        await post(self._dval, dial, now_ns)
-        if self._foff.value == "Frozen":
-            await post(self._val, coordinates.user_of(dial), now_ns)
-        else:
-            coordinates.offset = self._val.value - dial * coordinates.direction
-        await self._post_offset()
-
-    async def _post_offset(self) -> None:
-        """Readback and limits follow the coordinates."""
-        now_ns, coordinates = time.time_ns(), self._coordinates
-        await post_changed(self._off, coordinates.offset, now_ns)
-        await self._post_place(now_ns)
-        if self._dial_low.value == self._dial_high.value == 0.0:
-            return
-        ends = [coordinates.user_of(end.value) for end in (self._dial_low, self._dial_high)]
-        await post_changed(self._low, min(ends), now_ns)
-        await post_changed(self._high, max(ends), now_ns)
-        await self._val.write_metadata(lower_ctrl_limit=min(ends), upper_ctrl_limit=max(ends))
-
-    async def _on_off(self, offset: float) -> None:
-        self._coordinates.offset = offset
-        await post(self._val, self._coordinates.user_of(self._dval.value), time.time_ns())
-        await self._post_offset()
-
-    async def _on_dir(self, word: str) -> None:
-        coordinates = self._coordinates
-        coordinates.direction = 1 if word == "Pos" else -1
-        if self._foff.value == "Frozen":
-            await post(self._val, coordinates.user_of(self._dval.value), time.time_ns())
-        else:
-            coordinates.offset = self._val.value - self._dval.value * coordinates.direction
-        await self._post_offset()
-
-    async def _on_mres(self, resolution: float) -> None:
-        """Steps become larger or smaller; the dial stays where it is."""
-        now_ns = self._before()
-        true_mm = self.axis.position(now_ns)
-        dial = self._coordinates.dial(true_mm)
-        self._coordinates.resolution = resolution
-        self._coordinates.load(dial, true_mm)
-
-    async def _on_egu(self, unit: str) -> None:
-        for channel in (self._val, self._rbv, self._dval, self._drbv):
-            await channel.write_metadata(units=unit)
+        await self._on_val(self._places.coordinates.user_of(target))
 
     async def _go(self, now_ns: int) -> None:
         self._waits = False
-        coordinates = self._coordinates
+        coordinates = self._places.coordinates
         if self.axis.echoing:
-            await self._post_place(now_ns)
+            await self._places.post(now_ns)
         elif self._cnen.value == "Enable" and not self._udf.value:
             scale = abs(coordinates.true_per_dial)
             self.axis.go(
                 now_ns,
-                coordinates.true(coordinates.dial_of(float(self._val.value))),
+                coordinates.true(coordinates.dial_of(float(self._places.val.value))),
                 velocity=float(self._velo.value) * scale,
                 seconds=float(self._accl.value),
                 base=float(self._vbas.value) * scale,
@@ -404,7 +320,7 @@ class MotorRecord:
         raise KeepOldValue
 
     async def _on_rdbd(self, deadband: float) -> None:
-        await post(self._rdbd, max(deadband, abs(self._mres.value)), time.time_ns())
+        await post(self._rdbd, max(deadband, abs(self._places.mres.value)), time.time_ns())
         raise KeepOldValue
 
     async def _on_stop(self, value: int) -> None:
@@ -412,7 +328,7 @@ class MotorRecord:
             self._waits = False
             self.axis.stop(self._before())
             self._after()
-            await self._settle_setpoint()
+            await self._places.settle()
         raise KeepOldValue
 
     async def _on_pause(self, word: str) -> None:
@@ -422,7 +338,7 @@ class MotorRecord:
         if word in _HOLDS:
             self.axis.stop(now_ns)
         if word == "Stop":
-            await self._settle_setpoint()
+            await self._places.settle()
         if word not in _HOLDS and (self._waits or self._spmg.value == "Pause"):
             await self._go(now_ns)
         self._after()
@@ -440,34 +356,10 @@ class MotorRecord:
     async def _on_udf(self, _value: int) -> None:
         self._after()
 
-    async def _settle_setpoint(self) -> None:
-        """After a stop the setpoint is where the axis comes to rest."""
-        dial = self._coordinates.dial(self.axis.profile.end)
-        await post_changed(self._dval, dial, time.time_ns())
-        await post_changed(self._val, self._coordinates.user_of(dial), time.time_ns())
-
-    async def _on_low(self, value: float) -> None:
-        await self._set_limit(self._coordinates.dial_of(value), low=True, user=True)
-
-    async def _on_high(self, value: float) -> None:
-        await self._set_limit(self._coordinates.dial_of(value), low=False, user=True)
-
-    async def _on_dial_low(self, value: float) -> None:
-        await self._set_limit(value, low=True, user=False)
-
-    async def _on_dial_high(self, value: float) -> None:
-        await self._set_limit(value, low=False, user=False)
-
-    async def _set_limit(self, dial: float, *, low: bool, user: bool) -> None:
-        if user and self._coordinates.direction < 0:  # they change places
-            low = not low
-        await post(self._dial_low if low else self._dial_high, dial, time.time_ns())
-        await self._post_offset()
-
     async def _on_fault(self, word: str) -> None:
         now_ns = self._before()
         self.axis.fail(now_ns, Fault(word), no_place(float(self._fault_at.value)))
         self._after()
         await self.post(now_ns)
         if not self.axis.frozen:
-            await self._post_place(now_ns)
+            await self._places.post(now_ns)
