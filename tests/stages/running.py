@@ -67,11 +67,27 @@ def darkscan(
     return done
 
 
+_WITH_RUNS_IN = """
+import sys
+from pathlib import Path
+from darkscan.pipeline.running import specification
+specification.SHARED_MEMORY = Path(sys.argv.pop(1))
+from darkscan.cli.main import main
+sys.exit(main())
+"""
+
+
 @contextmanager
-def running(*arguments: object) -> Iterator[subprocess.Popen[str]]:
-    """A command under way; killed with all its stages if the test leaves it so."""
+def running(
+    *arguments: object, shared_memory: Path | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """A command under way; killed with all its stages if the test leaves it so.
+
+    shared_memory: where its run's folder lies, apart from those of runs beside the test.
+    """
+    entrance = ["-m", "darkscan"] if shared_memory is None else ["-c", _WITH_RUNS_IN, shared_memory]
     process = subprocess.Popen(
-        [sys.executable, "-m", "darkscan", *map(str, arguments)],
+        [sys.executable, *map(str, (*entrance, *arguments))],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

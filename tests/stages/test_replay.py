@@ -9,6 +9,7 @@ import sys
 import time
 from importlib.resources import files
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psutil
 import pytest
@@ -336,17 +337,22 @@ def test_a_second_interrupt_aborts(recording: Path, tmp_path: Path) -> None:
 def test_leftovers_of_a_killed_run_are_swept_at_the_next_start(
     recording: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
-    with running("replay", recording, "--out", tmp_path / "first") as run:
-        wait_until(lambda: len(read_journal(tmp_path / "first" / JOURNAL_NAME)) >= 1)
-        stages, folder = psutil.Process(run.pid).children(), folder_of(run)
-        run.kill()
-        run.wait()
-    psutil.wait_procs(stages, timeout=PATIENCE_S)
-    assert not [stage for stage in stages if stage.is_running()]
-    assert folder.exists()
-    darkscan("replay", recording, "--out", tmp_path / "second")
-    assert not folder.exists()
-    assert same_map(tmp_path / "second", undisturbed)
+    # A memory of their own: any run that starts beside this test would sweep, too.
+    with TemporaryDirectory(dir="/dev/shm") as name:
+        memory = Path(name)
+        with running("replay", recording, "--out", tmp_path / "1", shared_memory=memory) as run:
+            wait_until(lambda: len(read_journal(tmp_path / "1" / JOURNAL_NAME)) >= 1)
+            stages, folder = psutil.Process(run.pid).children(), folder_of(run)
+            run.kill()
+            run.wait()
+        psutil.wait_procs(stages, timeout=PATIENCE_S)
+        assert not [stage for stage in stages if stage.is_running()]
+        assert list(memory.iterdir()) == [folder]
+        with running("replay", recording, "--out", tmp_path / "2", shared_memory=memory) as run:
+            run.communicate(timeout=PATIENCE_S)
+        assert run.returncode == 0
+        assert not list(memory.iterdir())
+    assert same_map(tmp_path / "2", undisturbed)
 
 
 def test_idle_processes_wait_and_do_not_spin(recording: Path, tmp_path: Path) -> None:
