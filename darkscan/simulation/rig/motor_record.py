@@ -8,7 +8,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from caproto import AlarmSeverity, AlarmStatus, ChannelAlarm
 
@@ -50,6 +50,19 @@ _FAULTS = tuple(fault.value for fault in Fault)
 _SLOWEST_RAMP_S = 0.1  # what the record takes for an ACCL that is none
 
 
+class Setup(NamedTuple):
+    """The values that a record has at first."""
+
+    limits: tuple[float, float]
+    """Soft limits, mm."""
+    velocity: float
+    """mm/s."""
+    seconds: float
+    """The time that the axis takes to reach its velocity, s."""
+    noise_um: float
+    """Standard deviation of the readback."""
+
+
 class MotorRecord:
     """The process variables of one motor record.
 
@@ -62,16 +75,13 @@ class MotorRecord:
         self,
         name: str,
         axis: Axis,
+        setup: Setup,
         *,
-        limits: tuple[float, float],
-        velocity: float,
-        seconds: float,
-        noise_um: float,
         draw: Callable[[], float],
         before_change: Callable[[], int],
         after_change: Callable[[], None],
     ) -> None:
-        """Serves ``axis`` under ``name``; velocity mm/s, seconds to velocity.
+        """Serves ``axis`` under ``name``.
 
         ``draw`` gives standard normal deviates. ``before_change`` brings the simulation up to
         date and returns its time, ns; ``after_change`` sets it in motion.
@@ -85,15 +95,15 @@ class MotorRecord:
         self._still.set()
         self._violation = False
         self._waits = False
-        """For SPMG, with an order."""
+        """Whether an order waits for SPMG."""
 
         self._coordinates = Coordinates(RESOLUTION_MM, RESOLUTION_MM)
         self._alarm = ChannelAlarm()
-        self._make_positions(axis.profile.end, limits)
-        self._make_moving(velocity, seconds)
+        self._make_positions(axis.profile.end, setup.limits)
+        self._make_moving(setup.velocity, setup.seconds)
         self._make_switches()
         self._fault_at = number(math.nan)
-        self._noise = number(noise_um)
+        self._noise = number(setup.noise_um)
         fields = self._fields()
         for field, channel in fields.items():
             if field != ".DISP":
@@ -282,7 +292,7 @@ class MotorRecord:
 
     @property
     def _disabled(self) -> bool:
-        """What is written is kept, and nothing follows from it."""
+        """Whether a value that is written is kept, but has no effect."""
         return bool(self._disa.value == self._disv.value)
 
     async def _on_val(self, target: float) -> None:
