@@ -35,7 +35,7 @@ class TrainingOptions:
     patience: int = 3  # validations without progress, after which a plateau ends
     weight_decay: float = 1e-4
     gradient_norm: float = 5.0  # longer gradients are shortened to it; 0: none are
-    average_decay: float = 0.995  # of the average of weights, which is validated and kept
+    average_decay: float = 0.995  # for the average of weights, which is validated and kept
     ramp: float = 0.3  # the share of steps in which the contrast rises from 0 to 1
     seed: int = 1
     validation_seed: int = 900_001

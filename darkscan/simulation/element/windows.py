@@ -153,7 +153,8 @@ class Line(NamedTuple):
         return lit_length(self.vertices, self.lit, area)
 
 
-class Scratches(NamedTuple):
+@dataclass(frozen=True)
+class Scratches:
     """Scratches of a kind that are to be drawn into an image."""
 
     kind: str
@@ -238,7 +239,7 @@ def add_scratches(
     wanted: Scratches,
 ) -> Drawn:
     """Draws scratches into ``light`` (H, W); ``canvas`` (H, W) of zeros is used for it."""
-    kind, _, heading, grazing = wanted
+    kind, heading, grazing = wanted.kind, wanted.heading, wanted.grazing
     strongest, lines = 0.0, []
     for number in range(wanted.count):
         cnr = _draw_cnr(rng, look)
