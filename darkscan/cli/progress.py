@@ -19,6 +19,7 @@ from darkscan.drivers.recording import is_hdf5, save_recording
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.names import as_text
 from darkscan.pipeline.core.scan import FrameSource
+from darkscan.pipeline.core.units import duration
 from darkscan.pipeline.running.supervisor import Progress
 
 _BAR_LINE_EVERY_S = 10.0
@@ -229,7 +230,7 @@ class ProgressView:
             "positive windows": str(positive),
             "lost": str(sums.lost if sums else 0),
             "quarantined": str(sums.quarantined if sums else 0),
-            "left": _duration(left / per_s) if per_s else "-",
+            "left": duration(left / per_s) if per_s else "-",
         }
         if not self._inspects:
             for name in ("windows/s", "queued", "positive windows", "quarantined"):
@@ -280,9 +281,3 @@ def _table(row: list[tuple[str, str]]) -> Table:
     table.add_row(*(Text(name, style="dim") for name, _ in row))
     table.add_row(*(Text(value, style="bold") for _, value in row))
     return table
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -7,7 +7,7 @@ from darkscan.network.datasets.labelled_image import Scratch
 from darkscan.pipeline.core.arrays import Float64Array, Indices, Mask
 
 JOINED_PX = 24.0
-"""Pieces of a mask whose ends lie no farther apart are one scratch: point-like ones."""
+"""Pieces of a mask whose ends lie no farther apart are one scratch, made of dots."""
 
 # A chain of pixels is longer than the line it draws: steps so weighted give the right
 # length on average over all directions (Kulpa, "Area and perimeter measurement of blobs
@@ -48,7 +48,7 @@ def thin(mask: Mask) -> Mask:
     algorithms", 1994, as scikit-image has it. Its default, Zhang and Suen's, shortens
     diagonals two pixels wide to half their length.
     """
-    # Of the learning extra, and slow to load: data sets without masks are built without it.
+    # It belongs to the learning extra and loads slowly: data sets without masks do without it.
     from skimage.morphology import skeletonize
 
     return np.asarray(skeletonize(mask, method="lee") > 0, dtype=np.bool_)
