@@ -30,6 +30,8 @@ _HIGHEST_PICTURE = 40
 Picture = Callable[[int, int, bool], Text]
 """Draws for so many columns and rows of a terminal, in colour or not."""
 
+_BETWEEN = 2  # columns of the terminal, between two figures
+
 
 def say(text: str) -> None:
     """Prints to standard output; a reader that is gone (`| head`) changes nothing else.
@@ -127,9 +129,6 @@ def record(source: FrameSource, path: Path, *, force: bool) -> None:
         raise InputError(problem, file=path, field="--out")
     with progress_bar("recording", "frames", len(source.frames)) as bar:
         save_recording(path, source, replace=force, on_frame=bar.show)
-
-
-_BETWEEN = 2
 
 
 class _QuietConsole(Console):

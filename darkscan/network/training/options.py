@@ -15,6 +15,11 @@ PAPER_VALIDATION_WINDOWS = 996
 PAPER_EPOCHS = 40
 
 _ENOUGH_BETTER = 1e-4  # a validation loss that falls by less is no progress
+_LEAST: dict[str, float] = {
+    "steps": 1, "batch": 2, "learning_rate": 0, "warm_up": 0, "patience": 1, "weight_decay": 0,
+    "gradient_norm": 0, "average_decay": 0, "ramp": 0, "seed": 0, "validation_seed": 0,
+    "validation_windows": 2, "precision": 0, "validate_every": 1,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -80,13 +85,6 @@ class TrainingOptions:
     def curriculum(self) -> Curriculum:
         """The contrast by step."""
         return Curriculum(int(self.ramp * self.steps))
-
-
-_LEAST: dict[str, float] = {
-    "steps": 1, "batch": 2, "learning_rate": 0, "warm_up": 0, "patience": 1, "weight_decay": 0,
-    "gradient_norm": 0, "average_decay": 0, "ramp": 0, "seed": 0, "validation_seed": 0,
-    "validation_windows": 2, "precision": 0, "validate_every": 1,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)

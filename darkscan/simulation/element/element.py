@@ -35,6 +35,8 @@ _SHARES: dict[ScratchKind, float] = {
     "discontinuous": 0.13,
     "swirl": 0.10,
 }
+_Shape = tuple[ScratchKind | HairKind, Float64Array, Float64Array, float]
+"""Kind, vertices (K, 2) and amplitudes (K,) along it, and full width at half maximum."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,6 @@ def simulate_element(size_px: tuple[int, int], seed: int, preset: str = "optic")
         traces=tuple(Trace(number, *shape) for number, shape in enumerate(shapes)),
         digs=_draw_digs(rng, size_px, int(rng.poisson(amounts.digs * squares))),
     )
-
-
-_Shape = tuple[ScratchKind | HairKind, Float64Array, Float64Array, float]
 
 
 def _draw_scratches(
