@@ -20,7 +20,7 @@ Values = TypeVar("Values", Float64Array, Float32Array)
 Number = TypeVar("Number", bound=np.generic)
 
 
-_REACH_PX = 9.0  # of a strip, to either side
+_REACH_PX = 9.0  # half the width of a strip
 _FINE_PX = 4.0  # from the middle: what the width is measured on
 OFFSETS = np.concatenate(
     [

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import dataclasses
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -134,10 +135,11 @@ def _add_order_options(parser: argparse.ArgumentParser) -> None:
 def _build(arguments: argparse.Namespace) -> int:
     workspace = _workspace(arguments.workspace_mb)
     with model_file(arguments.model) as model:
-        return _build_of(_order(arguments, model), arguments, workspace)
+        order = dataclasses.replace(_order(arguments, model), workspace=workspace)
+        return _build_of(order, arguments)
 
 
-def _build_of(order: "Order", arguments: argparse.Namespace, workspace: int | None) -> int:
+def _build_of(order: "Order", arguments: argparse.Namespace) -> int:
     from darkscan.inference import tensorrt
 
     folder = _folder(arguments.out)
@@ -148,13 +150,7 @@ def _build_of(order: "Order", arguments: argparse.Namespace, workspace: int | No
     with _progress() as tell:
         made = tensorrt.run_watched(
             lambda watch: tensorrt.make_engine(
-                library,
-                device,
-                order,
-                folder,
-                workspace=workspace,
-                force=arguments.force,
-                watch=watch,
+                library, device, order, folder, force=arguments.force, watch=watch
             ),
             tell,
         )
@@ -192,18 +188,14 @@ def _check_of(order: "Order") -> int:
     from darkscan.inference import tensorrt
 
     library = _library_here()
+    graph = tensorrt.read_graph(library, content, file=order.job.file)
+    done = "reads it"
     if library.reads_without_gpu:
         with _progress() as tell:
             built = tensorrt.run_watched(
-                lambda watch: tensorrt.build(
-                    library, content, shapes, file=order.job.file, watch=watch
-                ),
-                tell,
+                lambda watch: tensorrt.build(library, graph, shapes, watch=watch), tell
             )
         done = f"reads it and builds an engine of {len(built.engine) / 1e6:.1f} MB"
-    else:
-        tensorrt.read_graph(library, content, file=order.job.file)
-        done = "reads it"
     say(f"{order.job.file}: {library.name} {library.version} {done} ({shapes}, {order.arithmetic})")
     return ExitCode.OK
 

@@ -14,7 +14,7 @@ import structlog
 from darkscan.pipeline.core.errors import DarkscanError, ExitCode
 
 _BAD_NAMES = {errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR}
-"""What is wrong with a name that was given, whoever meets it first."""
+"""Errors that mean that a name which was given is wrong, whoever meets them first."""
 
 _RIG_MODULES = {"harvesters", "genicam", "aioca", "epicscorelibs", "caproto"}
 

@@ -44,7 +44,7 @@ def add_mask_options(parser: "argparse._ActionsContainer") -> None:
 
 
 def read_mask_meaning(arguments: argparse.Namespace, *, masks_given: bool) -> "MaskMeaning":
-    """What was said of the pixels of masks. Raises InputError naming the option that is wrong."""
+    """The stated meaning of masks' pixels. Raises InputError naming the option that is wrong."""
     from darkscan.network.datasets.mask_reading import MaskMeaning
 
     values, above, void = arguments.mask_values, arguments.mask_above, arguments.mask_void

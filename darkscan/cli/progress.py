@@ -19,6 +19,7 @@ from darkscan.drivers.recording import is_hdf5, save_recording
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.names import as_text
 from darkscan.pipeline.core.scan import FrameSource
+from darkscan.pipeline.core.units import duration
 from darkscan.pipeline.running.supervisor import Progress
 
 _BAR_LINE_EVERY_S = 10.0
@@ -28,6 +29,8 @@ _HIGHEST_PICTURE = 40
 
 Picture = Callable[[int, int, bool], Text]
 """Draws for so many columns and rows of a terminal, in colour or not."""
+
+_BETWEEN = 2  # columns of the terminal, between two figures
 
 
 def say(text: str) -> None:
@@ -128,9 +131,6 @@ def record(source: FrameSource, path: Path, *, force: bool) -> None:
         save_recording(path, source, replace=force, on_frame=bar.show)
 
 
-_BETWEEN = 2
-
-
 class _QuietConsole(Console):
     """Goes quiet when nobody reads any more, and lets the inspection go on."""
 
@@ -229,7 +229,7 @@ class ProgressView:
             "positive windows": str(positive),
             "lost": str(sums.lost if sums else 0),
             "quarantined": str(sums.quarantined if sums else 0),
-            "left": _duration(left / per_s) if per_s else "-",
+            "left": duration(left / per_s) if per_s else "-",
         }
         if not self._inspects:
             for name in ("windows/s", "queued", "positive windows", "quarantined"):
@@ -280,9 +280,3 @@ def _table(row: list[tuple[str, str]]) -> Table:
     table.add_row(*(Text(name, style="dim") for name, _ in row))
     table.add_row(*(Text(value, style="bold") for _, value in row))
     return table
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

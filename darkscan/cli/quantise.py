@@ -87,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _quantise(model: Path, arguments: argparse.Namespace) -> None:
-    from darkscan.network.quantising import Target, quantise_file, read_model
+    from darkscan.network.quantising import Target, Trial, quantise_file, read_model
 
     out = arguments.out
 
@@ -98,16 +98,13 @@ def _quantise(model: Path, arguments: argparse.Namespace) -> None:
         raise InputError(problem, file=arguments.data, field="--data")
     steps = arguments.calibrate * 2 + arguments.judge * 3
     with progress_bar("quantising", "images" if dense else "windows", steps) as bar:
-        quantise_file(
-            model,
-            out,
-            Target(arguments.target),
-            calibration=_windows(arguments, "train", arguments.calibrate, bar.advance, dense=dense),
-            test=_windows(arguments, "test", arguments.judge, bar.advance, dense=dense),
-            allow=arguments.allow,
-            tick=bar.advance,
-            on_comparison=_report,
+        trial = Trial(
+            _windows(arguments, "train", arguments.calibrate, bar.advance, dense=dense),
+            _windows(arguments, "test", arguments.judge, bar.advance, dense=dense),
+            arguments.allow,
         )
+        target = Target(arguments.target)
+        quantise_file(model, out, target, trial, tick=bar.advance, on_comparison=_report)
     megabytes = [file.stat().st_size / 1e6 for file in (model, out)]
     say(f"{out}: {megabytes[1]:.1f} MB, where {arguments.model} is {megabytes[0]:.1f} MB")
 

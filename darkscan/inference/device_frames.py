@@ -113,7 +113,7 @@ def on_device(device: int) -> Iterator[None]:
     try:
         with torch.cuda.device(device):
             yield
-    except (RuntimeError, AssertionError) as error:  # of torch: whatever CUDA says; no CUDA
+    except (RuntimeError, AssertionError) as error:  # CUDA failed, or torch has none
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise DarkscanError(f"GPU {device}: {reason}") from error
 

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from darkscan.network.fields import NODE_PX, interpolated
 
 _SPACING = 4  # statistics are taken on every fourth pixel of every fourth row
-_BACKGROUND_CELL = 8  # of these fourth pixels: the background follows a grid of 32 px
+_BACKGROUND_CELL = 8  # every fourth pixel is used: the background follows a grid of 32 px
 _CLIP_SIGMAS = 3.0
 _CLIP_ROUNDS = 3
 _LOWEST, _HIGHEST = -4.0, 8.0  # sigmas shown; a weak scratch has 2 to 5

@@ -8,7 +8,7 @@ from pathlib import Path
 from darkscan.drivers.calibration import load_flat, load_geometry
 from darkscan.drivers.planning import LiveScan, plan_scan
 from darkscan.drivers.planning.plan import naming
-from darkscan.drivers.planning.preflight import Preflight, preflight
+from darkscan.drivers.planning.preflight import FrameUse, Preflight, preflight
 from darkscan.drivers.rig import Geometry, Rig
 from darkscan.inference.rate import windows_per_s
 from darkscan.pipeline.core.errors import InputError, StorageError
@@ -79,9 +79,7 @@ def prepare_scan(
     info, inspects = live.plan.info, out_dir is not None
     rate = windows_per_s(model, recipe, info) if inspects else None
     with naming(request.rig_file):
-        ahead = preflight(
-            live.plan, rig, recipe, record=record, windows_per_s=rate, inspects=inspects
-        )
+        ahead = preflight(live.plan, rig, recipe, FrameUse(record, rate, inspects))
     processes = updated(recipe.processes, ring_slots=ahead.ring_slots)
     task = RunTask(
         out_dir=(out_dir or Path.cwd()).resolve(),

@@ -257,7 +257,7 @@ def _write_meanings(file: Path, meanings: Mapping[str, Meaning]) -> None:
 
 
 def _read_meanings(file: Path) -> dict[str, Meaning]:
-    """What a predecessor of this process left; nothing if there was none."""
+    """The state that a predecessor of this process left; empty if there was none."""
     if not file.exists():
         return {}
     return {axis: Meaning(**fields) for axis, fields in json.loads(file.read_bytes()).items()}

@@ -17,6 +17,7 @@ from darkscan.inference.scoring import ModelScorer
 from darkscan.network.quantising import (
     StatedWindows,
     Target,
+    Trial,
     acceptance,
     compare,
     data_set_windows,
@@ -223,9 +224,8 @@ def test_a_quantised_file_says_how_it_came_about(
 ) -> None:
     out = tmp_path / "int8.onnx"
     ticks: list[int] = []
-    found = quantise_file(
-        MODEL, out, Target.CPU, calibration=calibration, test=test_set, allow=1, tick=ticks.append
-    )
+    trial = Trial(calibration, test_set, allowed_loss=1)
+    found = quantise_file(MODEL, out, Target.CPU, trial, tick=ticks.append)
     before = metadata(onnx.load_model_from_string(in_float))
     after = metadata(onnx.load(out))
     assert before.items() <= after.items()
@@ -255,7 +255,7 @@ def test_a_model_that_loses_too_much_is_not_written(
             item.CopyFrom(numpy_helper.from_array(np.array([-99], np.float32), item.name))
     monkeypatch.setattr(acceptance, "quantise", lambda *_, **__: blind)
     with pytest.raises(DarkscanError, match=r"eight bits lose .* nothing is written"):
-        quantise_file(MODEL, out, target, calibration=calibration, test=test_set)
+        quantise_file(MODEL, out, target, Trial(calibration, test_set))
     assert list(tmp_path.iterdir()) == []
 
 

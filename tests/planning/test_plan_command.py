@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from darkscan.cli.main import main
+from darkscan.drivers.motion.inspecting import Inspected
+from darkscan.drivers.planning import instrument
 from darkscan.pipeline.core.errors import ExitCode
 from tests.conftest import REPOSITORY
 
@@ -53,6 +55,17 @@ def test_the_rigs_that_ship_can_be_planned(path: Path, capsys: pytest.CaptureFix
     for heading in ("strips", "overlap", "velocity", "focus", "data", "time", "preflight"):
         assert f"\n{heading}" in text
     assert "refused" not in text
+
+
+def test_axes_that_would_not_carry_out_orders_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = Inspected(answers=True, problem="X.SET is Set")
+    monkeypatch.setattr(instrument, "inspect_records", lambda _: found)
+    assert main(["plan", "--rig", str(rig_file(tmp_path))]) == ExitCode.BAD_INPUT
+    (axes,) = [line for line in capsys.readouterr().out.splitlines() if "axes" in line]
+    assert "refused" in axes
+    assert "X.SET is Set" in axes
 
 
 def test_people_read_what_will_happen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

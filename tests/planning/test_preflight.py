@@ -9,7 +9,7 @@ import pytest
 from darkscan.drivers.motion.inspecting import Inspected
 from darkscan.drivers.planning import ScanPlan, instrument, machine
 from darkscan.drivers.planning.instrument import Finding
-from darkscan.drivers.planning.preflight import Preflight, preflight, survey
+from darkscan.drivers.planning.preflight import FrameUse, Preflight, preflight, survey
 from darkscan.drivers.rig import Rig, SimulationSettings
 from darkscan.pipeline.core.errors import InputError, StorageError
 from darkscan.pipeline.core.recipe import Processes, Recipe
@@ -41,7 +41,7 @@ def looked_at(
     plan = plan_of(rig)
     recipe = Recipe(processes=Processes(ring_slots=ring_slots))
     rate = None if frames_per_s is None else frames_per_s * WINDOWS_A_FRAME
-    found = survey(plan, rig, recipe, record=record, windows_per_s=rate, inspects=inspects)
+    found = survey(plan, rig, recipe, FrameUse(record, rate, inspects))
     return found, plan
 
 
@@ -165,7 +165,7 @@ def test_what_the_instrument_cannot_do(
 ) -> None:
     rig = rig_of(mode, **tables)
     with pytest.raises(InputError, match=figures) as error:
-        preflight(plan_of(rig), rig, Recipe(), record=None, windows_per_s=None)
+        preflight(plan_of(rig), rig, Recipe(), FrameUse(None, None))
     assert error.value.field == field
 
 

@@ -169,7 +169,7 @@ def test_no_scratch_is_drawn_into_a_clean_window(monkeypatch: pytest.MonkeyPatch
     drawn = []
     line = windows.Line(np.array([[20.0, 99.0], [220.0, 99.0]]), np.ones(2), 0.0)
 
-    def note(*_: object) -> windows.Drawn:
+    def note(*_: object, **__: object) -> windows.Drawn:
         drawn.append(True)
         return windows.Drawn("straight", 3.0, [line])
 
@@ -185,7 +185,7 @@ def test_a_scratch_shows_40_px_within_the_rim(kind: str, contrast: float) -> Non
     rng = np.random.default_rng(8)
     for _ in range(40):
         look = draw_look(rng, contrast, "mixed")
-        line, _ = windows._visible_scratch(kind, look, contrast, 0.3, rng)
+        line, _ = windows._visible_scratch(kind, look, 0.3, rng)
         assert lit_length(line.vertices, line.lit, (12, 12, 244, 244)) >= 40
 
 

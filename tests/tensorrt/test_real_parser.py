@@ -46,7 +46,7 @@ def test_shipped_models_become_engines(
         pytest.skip("its trunk is in eight bits")
     pixel_type: PixelType = "uint8" if depth == 1 else "uint16"
     order = Order(job_of(model, (2048, 2048), pixel_type), arithmetic)
-    built = build(rtx, order.content(), order.shapes(), file=model)
+    built = build(rtx, read_graph(rtx, order.content(), file=model), order.shapes())
     assert len(built.engine) > 100_000
     assert built.timings == b""  # it measures nothing when it builds
 
@@ -58,13 +58,15 @@ def test_eight_bits_for_tensorrt_are_accepted(rtx: Any, tmp_path: Path) -> None:
     model = quantise(MODEL.read_bytes(), Target.TENSORRT, windows, file=MODEL)
     onnx.save(model, tmp_path / "int8.onnx")
     order = Order(job_of(tmp_path / "int8.onnx", (512, 512)), "fp32")
-    assert build(rtx, order.content(), order.shapes(), file=order.job.file).engine
+    graph = read_graph(rtx, order.content(), file=order.job.file)
+    assert build(rtx, graph, order.shapes()).engine
 
 
 def test_a_building_says_how_far_it_is(rtx: Any) -> None:
     order = Order(job_of(MODEL, (512, 512)), "fp32")
     steps = Steps()
-    build(rtx, order.content(), order.shapes(), file=MODEL, watch=steps)
+    graph = read_graph(rtx, order.content(), file=MODEL)
+    build(rtx, graph, order.shapes(), watch=steps)
     assert steps.told
     assert all(0 <= step.done <= step.total for step in steps.told)
 
@@ -89,7 +91,7 @@ def test_a_building_can_be_interrupted(rtx: Any) -> None:
 
     def work(watch: Watch) -> object:
         watch.stop()
-        return build(rtx, content, shapes, file=MODEL, watch=watch)
+        return build(rtx, read_graph(rtx, content, file=MODEL), shapes, watch=watch)
 
     with pytest.raises(DarkscanError, match=r"built no engine: .*[Cc]ancel") as caught:
         run_watched(work, lambda _: None)

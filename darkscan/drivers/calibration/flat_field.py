@@ -1,4 +1,4 @@
-"""The flat field: what makes every pixel answer alike, and what is shown for bad ones."""
+"""The flat field: corrections that make every pixel answer alike, and stand-ins for bad ones."""
 
 from typing import Any
 
@@ -6,40 +6,17 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.pipeline.core.arrays import Float32Array, Mask, Pixels
+from darkscan.pipeline.core.arrays import Float32Array, Pixels
 from darkscan.pipeline.core.errors import InputError
 
 NEIGHBOURS = 8
 """Good neighbours whose median replaces a bad pixel of an area camera."""
 
 NEIGHBOURS_IN_A_LINE = 4
-
-_STANDS_OUT_SIGMAS = 4.0
-_ONE_SIGMA_PERCENT = 84.13
-_COARSE = 4
-_SPARSE = 4
 _REACH = 4
-
-
-def surroundings(image: Float32Array) -> Float32Array:
-    """The level around each pixel, without what is narrower than about 8 pixels.
-
-    ``image`` is (h, w) float32 grey levels; h may be 1.
-    """
-    height, width = image.shape
-    small = (max(1, width // _COARSE), max(1, height // _COARSE))
-    coarse = cv2.medianBlur(cv2.resize(image, small, interpolation=cv2.INTER_AREA), 5)
-    return np.asarray(cv2.resize(coarse, (width, height)), dtype=np.float32)
-
-
-def stand_out(image: Float32Array, around: Float32Array, least: float) -> Mask:
-    """Pixels far above their surroundings, (h, w): by 4 sigma, and by ``least`` grey levels."""
-    excess = image - around
-    some = excess[:, ::_SPARSE] if len(excess) == 1 else excess[::_SPARSE, ::_SPARSE]
-    # From the upper side alone: in dark frames the lower half of the noise is cut off at zero.
-    middle, above = np.percentile(some, (50.0, _ONE_SIGMA_PERCENT))
-    sigma = float(above - middle)
-    return np.asarray(excess > middle + max(_STANDS_OUT_SIGMAS * sigma, least))
+"""Good neighbours lie within so many rows and columns; in a line within twice as many."""
+_BAND_PIXELS = 1 << 16
+"""A frame is corrected in bands of so many pixels: they stay in a processor's cache."""
 
 
 class BadPixels:
@@ -64,44 +41,10 @@ class BadPixels:
         x, near_x = self.places[:, 1], self._neighbours[..., 1]
         if self._in_a_line:
             values = np.median(pixels[:, near_x], axis=-1)
-            pixels[:, x] = _as(values, pixels)
+            pixels[:, x] = _as_levels(values, pixels)
         else:
             values = np.median(pixels[self._neighbours[..., 0], near_x], axis=-1)
-            pixels[self.places[:, 0], x] = _as(values, pixels)
-
-
-def _as(values: npt.NDArray[Any], pixels: Pixels | Float32Array) -> npt.NDArray[Any]:
-    return values if pixels.dtype.kind == "f" else np.rint(values)
-
-
-def _good_neighbours(
-    places: npt.NDArray[np.int32], shape: tuple[int, int]
-) -> npt.NDArray[np.int32]:
-    """The nearest good pixels of each bad one, (N, neighbours, 2)."""
-    in_a_line = shape[0] == 1
-    wanted = NEIGHBOURS_IN_A_LINE if in_a_line else NEIGHBOURS
-    down = [0] if in_a_line else range(-_REACH, _REACH + 1)
-    across = range(-_REACH * (2 if in_a_line else 1), _REACH * (2 if in_a_line else 1) + 1)
-    offsets = np.array([(y, x) for y in down for x in across], dtype=np.int32)
-    offsets = offsets[np.argsort((offsets**2).sum(axis=1), kind="stable")]
-    bad = np.zeros(shape, dtype=bool)
-    bad[places[:, 0], places[:, 1]] = True
-    near = places[:, None] + offsets
-    inside = ((near >= 0) & (near < shape)).all(axis=-1)
-    clipped = np.clip(near, 0, np.array(shape) - 1)
-    good = inside & ~bad[clipped[..., 0], clipped[..., 1]]
-    if len(places) and not good.any(axis=1).all():
-        y, x = places[np.flatnonzero(~good.any(axis=1))[0]]
-        raise InputError(f"pixel x {x}, y {y} has only bad pixels around it")
-    nearest = np.argsort(~good, axis=1, kind="stable")[:, :wanted]
-    # Where there are fewer good ones the nearest of all stands in for the rest.
-    there = np.take_along_axis(good, nearest, axis=1)
-    nearest = np.where(there, nearest, nearest[:, :1])
-    return np.take_along_axis(near, nearest[..., None], axis=1)
-
-
-_BAND_PIXELS = 1 << 16
-"""As many as stay in a processor's cache between the steps."""
+            pixels[self.places[:, 0], x] = _as_levels(values, pixels)
 
 
 class FlatField:
@@ -137,7 +80,7 @@ class FlatField:
         self._buffer: Float32Array = np.empty((self._rows, width), np.float32)
 
     def correct(self, pixels: Pixels) -> None:
-        """Corrects a frame in place, (h, w) uint8 or uint16; one that fits not is refused.
+        """Corrects a frame in place, (h, w) uint8 or uint16.
 
         ``(pixel - dark) * gain + mean dark``, rounded and held between 0 and full scale.
         Saturated pixels stay saturated: how bright they were is not known. Not for two threads
@@ -173,3 +116,34 @@ class FlatField:
                 f"the flat field is for frames of {width}{rows} {self._dtype}, "
                 f"the camera gives {frame} {pixels.dtype}"
             )
+
+
+def _good_neighbours(
+    places: npt.NDArray[np.int32], shape: tuple[int, int]
+) -> npt.NDArray[np.int32]:
+    """The nearest good pixels of each bad one, (N, neighbours, 2)."""
+    in_a_line = shape[0] == 1
+    wanted = NEIGHBOURS_IN_A_LINE if in_a_line else NEIGHBOURS
+    down = [0] if in_a_line else range(-_REACH, _REACH + 1)
+    across = range(-_REACH * (2 if in_a_line else 1), _REACH * (2 if in_a_line else 1) + 1)
+    offsets = np.array([(y, x) for y in down for x in across], dtype=np.int32)
+    offsets = offsets[np.argsort((offsets**2).sum(axis=1), kind="stable")]
+    bad = np.zeros(shape, dtype=bool)
+    bad[places[:, 0], places[:, 1]] = True
+    near = places[:, None] + offsets
+    inside = ((near >= 0) & (near < shape)).all(axis=-1)
+    clipped = np.clip(near, 0, np.array(shape) - 1)
+    good = inside & ~bad[clipped[..., 0], clipped[..., 1]]
+    if len(places) and not good.any(axis=1).all():
+        y, x = places[np.flatnonzero(~good.any(axis=1))[0]]
+        raise InputError(f"pixel x {x}, y {y} has only bad pixels around it")
+    nearest = np.argsort(~good, axis=1, kind="stable")[:, :wanted]
+    # Where there are fewer good ones the nearest of all stands in for the rest.
+    there = np.take_along_axis(good, nearest, axis=1)
+    nearest = np.where(there, nearest, nearest[:, :1])
+    return np.take_along_axis(near, nearest[..., None], axis=1)
+
+
+def _as_levels(values: npt.NDArray[Any], pixels: Pixels | Float32Array) -> npt.NDArray[Any]:
+    """Rounds ``values`` where pixels are whole numbers."""
+    return values if pixels.dtype.kind == "f" else np.rint(values)

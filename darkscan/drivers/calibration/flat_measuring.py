@@ -6,7 +6,7 @@ from datetime import date
 import cv2
 import numpy as np
 
-from darkscan.drivers.calibration.flat_field import BadPixels, FlatField, surroundings
+from darkscan.drivers.calibration.flat_field import BadPixels, FlatField
 from darkscan.drivers.calibration.glow import CELLS, mean_glow
 from darkscan.drivers.calibration.header import Header, SensorSetup
 from darkscan.drivers.calibration.stack import (
@@ -15,6 +15,7 @@ from darkscan.drivers.calibration.stack import (
     read_stack,
     refuse_one_place,
     robust_mean,
+    surroundings,
 )
 from darkscan.drivers.recording import Recording
 from darkscan.drivers.rig import Rig

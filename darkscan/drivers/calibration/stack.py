@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.drivers.calibration.flat_field import stand_out, surroundings
 from darkscan.drivers.calibration.glow import CELLS
 from darkscan.drivers.recording import Recording
 from darkscan.pipeline.core.arrays import Float32Array, Mask, Pixels
@@ -15,10 +14,9 @@ from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.scan import FrameMeta
 
 Progress = Callable[[int, int], None]
-
+"""Told how many frames are read, of how many."""
 MOST_BYTES = 1 << 29
 MOST_FRAMES = 64
-
 _ROW_STEP = 4
 """Every fourth line of a block tells as much about its columns: noise is not what limits it."""
 
@@ -29,12 +27,20 @@ _MOST_GROUPS = 8
 _VOTES = 0.8
 """A spot is the sensor's if it is there in so many of all frames and of all strips."""
 
+_STANDS_OUT_SIGMAS = 4.0
+_ONE_SIGMA_PERCENT = 84.13
+_COARSE = 4
+"""Surroundings are found in an image so many times smaller."""
+
+_SPARSE = 4
+"""The noise is measured on every fourth pixel of each axis."""
+
 
 @dataclass(frozen=True)
 class Stack:
     """Frames over one another; a block of lines is one row, the typical line."""
 
-    looks: npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | Float32Array
+    looks: Pixels | Float32Array
     """(N, h, w), uint8 or uint16; (N, 1, w) float32 for a line camera."""
 
     strips: npt.NDArray[np.int64]
@@ -45,13 +51,13 @@ class Stack:
     """(N, 64, 64): the mean grey level of parts of the frames."""
 
     fixed: Mask
-    """(h, w): what stands out in most frames of most strips."""
+    """(h, w): the pixels that stand out in most frames of most strips."""
 
     saturated: float
     """The share of saturated pixels."""
 
     def only(self, chosen: Mask) -> "Stack":
-        """Some of the frames, (N,) bool."""
+        """The stack of the frames that are ``chosen``, (N,) bool."""
         if chosen.all():
             return self
         frames = [meta for meta, is_chosen in zip(self.frames, chosen, strict=True) if is_chosen]
@@ -106,44 +112,13 @@ def read_stack(
     )
 
 
-def fixed_spots(votes: npt.NDArray[np.uint8], strips: npt.NDArray[np.int64]) -> Mask:
-    """Pixels that stand out in most frames and in most strips, a mask (h, w).
-
-    ``votes`` is (strips, h, w): in how many frames of a strip a pixel stood out. Strips count
-    by themselves because a scratch along a strip stays where it is in all of its frames.
-    """
-    frames = np.bincount(strips, minlength=len(votes))
-    in_strips = np.zeros(votes.shape[1:], np.int64)
-    for count, of in zip(votes, frames, strict=True):
-        in_strips += count >= _VOTES * of
-    in_all = votes.sum(axis=0, dtype=np.int64)
-    return np.asarray((in_all >= _VOTES * len(strips)) & (in_strips >= _VOTES * len(votes)))
-
-
-def _in_cells(block: Pixels, line: Float32Array, outstanding: Mask) -> Float32Array:
-    """A block of lines in cells, outstanding columns as the line has them."""
-    some = block[::_ROW_STEP].astype(np.float32)
-    some[:, outstanding] = line[0, outstanding]
-    return _mean_cells(some)
-
-
-def _mean_cells(image: Float32Array) -> Float32Array:
-    return np.asarray(cv2.resize(image, (CELLS, CELLS), interpolation=cv2.INTER_AREA), np.float32)
-
-
-def typical_line(block: Pixels) -> Float32Array:
-    """The mean line of a block of lines, scratches and dust left out: (1, w) float32."""
-    some = block[::_ROW_STEP].astype(np.float32)
-    return _clipped_mean(some)[0][None]
-
-
 def robust_mean(
     stack: Stack, *, dark: Float32Array | float = 0.0, scales: npt.NDArray[np.float64] | None = None
 ) -> tuple[Float32Array, Float32Array, Float32Array]:
-    """The mean over frames of ``(look - dark) * scale``, outliers left out; of all, of either half.
+    """Means over frames of ``(look - dark) * scale``: of all, and of each half of them, (h, w).
 
-    Outliers lie more than 3 sigma from the median over frames. The halves are every other
-    strip, or every other frame where there is one strip: what both show is no chance.
+    Outliers, more than 3 sigma from the median over frames, are left out. The halves are every
+    other strip, or every other frame where there is one strip: what both show is no chance.
     """
     count, height, width = stack.looks.shape
     scale = np.ones(count) if scales is None else scales
@@ -163,36 +138,6 @@ def robust_mean(
     return means[0], means[1], means[2]
 
 
-def _clipped_mean(values: Float32Array) -> tuple[Float32Array, Mask]:
-    """The mean over axis 0 of what lies near the median, and what does."""
-    middle = np.median(values, axis=0)
-    off = np.abs(values - middle)
-    reach = np.maximum(_CLIP_SIGMAS * _NORMAL_MAD * np.median(off, axis=0), 1.0)
-    kept: Mask = off <= reach
-    return _mean_of(values, kept, middle), kept
-
-
-def _mean_of(values: Float32Array, kept: Mask, otherwise: Float32Array) -> Float32Array:
-    count = kept.sum(axis=0)
-    total = np.where(kept, values, 0).sum(axis=0, dtype=np.float32)
-    mean: Float32Array = np.where(count > 0, total / np.maximum(count, 1), otherwise).astype(
-        np.float32
-    )
-    return mean
-
-
-def _grouped(strips: list[int]) -> npt.NDArray[np.int64]:
-    names, ranks = np.unique(strips, return_inverse=True)
-    return ranks.astype(np.int64) * min(len(names), _MOST_GROUPS) // max(1, len(names))
-
-
-def _spread(indices: list[int], most: int) -> list[int]:
-    most = min(most, MOST_FRAMES)
-    if len(indices) <= most:
-        return indices
-    return [indices[i] for i in np.linspace(0, len(indices) - 1, most).round().astype(int)]
-
-
 def refuse_one_place(recording: Recording, *, least_frames: int) -> None:
     """Raises InputError unless enough frames show different places, along x and along y."""
     frames = [meta for meta in recording.frames if meta.usable]
@@ -209,3 +154,85 @@ def refuse_one_place(recording: Recording, *, least_frames: int) -> None:
                 "along x and y, else its scratches cannot be told from the sensor's",
                 file=recording.path,
             )
+
+
+def typical_line(block: Pixels) -> Float32Array:
+    """The mean line of a block of lines, scratches and dust left out: (1, w) float32."""
+    some = block[::_ROW_STEP].astype(np.float32)
+    return _clipped_mean(some)[0][None]
+
+
+def surroundings(image: Float32Array) -> Float32Array:
+    """The level around each pixel, without what is narrower than about 8 pixels.
+
+    ``image`` is (h, w) float32 grey levels; h may be 1.
+    """
+    height, width = image.shape
+    small = (max(1, width // _COARSE), max(1, height // _COARSE))
+    coarse = cv2.medianBlur(cv2.resize(image, small, interpolation=cv2.INTER_AREA), 5)
+    return np.asarray(cv2.resize(coarse, (width, height)), dtype=np.float32)
+
+
+def stand_out(image: Float32Array, around: Float32Array, least: float) -> Mask:
+    """Pixels far above their surroundings, (h, w): by 4 sigma, and by ``least`` grey levels."""
+    excess = image - around
+    some = excess[:, ::_SPARSE] if len(excess) == 1 else excess[::_SPARSE, ::_SPARSE]
+    # From the upper side alone: in dark frames the lower half of the noise is cut off at zero.
+    middle, above = np.percentile(some, (50.0, _ONE_SIGMA_PERCENT))
+    sigma = float(above - middle)
+    return np.asarray(excess > middle + max(_STANDS_OUT_SIGMAS * sigma, least))
+
+
+def fixed_spots(votes: npt.NDArray[np.uint8], strips: npt.NDArray[np.int64]) -> Mask:
+    """Pixels that stand out in most frames and in most strips, a mask (h, w).
+
+    ``votes`` is (strips, h, w): in how many frames of a strip a pixel stood out. Strips count
+    by themselves because a scratch along a strip stays where it is in all of its frames.
+    """
+    frames = np.bincount(strips, minlength=len(votes))
+    in_strips = np.zeros(votes.shape[1:], np.int64)
+    for count, of in zip(votes, frames, strict=True):
+        in_strips += count >= _VOTES * of
+    in_all = votes.sum(axis=0, dtype=np.int64)
+    return np.asarray((in_all >= _VOTES * len(strips)) & (in_strips >= _VOTES * len(votes)))
+
+
+def _spread(indices: list[int], most: int) -> list[int]:
+    most = min(most, MOST_FRAMES)
+    if len(indices) <= most:
+        return indices
+    return [indices[i] for i in np.linspace(0, len(indices) - 1, most).round().astype(int)]
+
+
+def _grouped(strips: list[int]) -> npt.NDArray[np.int64]:
+    names, ranks = np.unique(strips, return_inverse=True)
+    return ranks.astype(np.int64) * min(len(names), _MOST_GROUPS) // max(1, len(names))
+
+
+def _in_cells(block: Pixels, line: Float32Array, outstanding: Mask) -> Float32Array:
+    """A block of lines in cells, outstanding columns as the line has them."""
+    some = block[::_ROW_STEP].astype(np.float32)
+    some[:, outstanding] = line[0, outstanding]
+    return _mean_cells(some)
+
+
+def _mean_cells(image: Float32Array) -> Float32Array:
+    return np.asarray(cv2.resize(image, (CELLS, CELLS), interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _clipped_mean(values: Float32Array) -> tuple[Float32Array, Mask]:
+    """The mean over axis 0 of the values near the median (h, w), and which lie near (N, h, w)."""
+    middle = np.median(values, axis=0)
+    off = np.abs(values - middle)
+    reach = np.maximum(_CLIP_SIGMAS * _NORMAL_MAD * np.median(off, axis=0), 1.0)
+    kept: Mask = off <= reach
+    return _mean_of(values, kept, middle), kept
+
+
+def _mean_of(values: Float32Array, kept: Mask, otherwise: Float32Array) -> Float32Array:
+    count = kept.sum(axis=0)
+    total = np.where(kept, values, 0).sum(axis=0, dtype=np.float32)
+    mean: Float32Array = np.where(count > 0, total / np.maximum(count, 1), otherwise).astype(
+        np.float32
+    )
+    return mean

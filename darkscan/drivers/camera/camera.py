@@ -101,10 +101,10 @@ class Camera:
         acquirer = self._camera.acquirer  # before any node is touched: they may be gone
         self._numbering.begin()
         self._incomplete_before = self._counts.incomplete
-        self._step = None
+        self._chunks.line_step = None
         with self._asking("cannot be started"):
             if self._line_encoder:
-                self._step = self._divider if direction > 0 else -self._divider
+                self._chunks.line_step = self._divider if direction > 0 else -self._divider
                 self._nodes.apply(output_mode(direction))
             if self._encoder or self._line_encoder:
                 self._execute("EncoderReset")
@@ -274,7 +274,6 @@ class Camera:
             numbered=numbered,
             incomplete=min(incomplete, numbered.missed),
             chunks=self._chunks,
-            step=self._step,
         )
 
     def _underruns_now(self) -> int:

@@ -23,6 +23,17 @@ from darkscan.pipeline.core.errors import InputError
 Mode = Literal["step", "fly", "line"]
 
 _SOURCES: dict[Mode, str] = {"step": "Software", "fly": "Line0", "line": "Encoder0"}
+_INTEGER = EInterfaceType.intfIInteger
+_FLOAT = EInterfaceType.intfIFloat
+_COMMAND = EInterfaceType.intfICommand
+_READABLE = {EAccessMode.RO, EAccessMode.RW}
+_WRITABLE = {EAccessMode.WO, EAccessMode.RW}
+_ROUNDING = 0.01
+"""Cameras round times and gains to what they can count in; so much of a value is no matter."""
+
+_NOTHING = 1e-9
+_OTHER_TIMES = {"s", "sec", "ms", "msec", "ns", "nsec"}
+"""Units that an exposure time may be in, other than microseconds."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +56,7 @@ class Wanted:
 
 
 def trigger_source(settings: CameraSettings, mode: Mode) -> str:
-    """Where triggers come from."""
+    """The source of the triggers: the rig file's, or the usual one of a scan's mode."""
     return settings.trigger_source or _SOURCES[mode]
 
 
@@ -56,7 +67,7 @@ def line_encoder(settings: CameraSettings, mode: Mode) -> str | None:
 
 
 def wanted_nodes(settings: CameraSettings, mode: Mode, *, encoder_divider: int) -> Iterator[Wanted]:
-    """All of them, in the order in which they must be set."""
+    """All nodes that a scan sets, in the order in which they must be set."""
     own = [Wanted(*item, f"camera.nodes.{item[0]}", sfnc=False) for item in settings.nodes.items()]
     # A set of values that the camera keeps would undo what is set before it.
     yield from (node for node in own if node.node.startswith("UserSet"))
@@ -67,7 +78,7 @@ def wanted_nodes(settings: CameraSettings, mode: Mode, *, encoder_divider: int) 
 
 
 def lasting_nodes(settings: CameraSettings) -> Iterator[Wanted]:
-    """Those that must not have changed by what was set after them."""
+    """The nodes that must not have changed by what was set after them."""
     own = {settings.names.get(node, node) for node in settings.nodes}
     for wanted in _image(settings):
         if settings.names.get(wanted.node, wanted.node) not in own:
@@ -75,7 +86,7 @@ def lasting_nodes(settings: CameraSettings) -> Iterator[Wanted]:
 
 
 def output_mode(direction: int) -> Wanted:
-    """Which direction of the encoder triggers lines."""
+    """The node that says in which direction the encoder triggers lines; the sign counts."""
     entry = "PositionUp" if direction > 0 else "PositionDown"
     return Wanted("EncoderOutputMode", entry, "camera.names.EncoderOutputMode")
 
@@ -115,17 +126,6 @@ def _encoder(settings: CameraSettings, mode: Mode, divider: int) -> Iterator[Wan
 def _common(node: str, value: NodeValue, field: str = "") -> Wanted:
     """A node that many cameras lack, and then need not have."""
     return Wanted(node, value, field or f"camera.names.{node}", optional=True)
-
-
-_INTEGER = EInterfaceType.intfIInteger
-_READABLE = {EAccessMode.RO, EAccessMode.RW}
-_WRITABLE = {EAccessMode.WO, EAccessMode.RW}
-_ROUNDING = 0.01
-"""Cameras round times and gains to what they can count in; so much of a value is no matter."""
-
-_NOTHING = 1e-9
-_OTHER_TIMES = {"s", "sec", "ms", "msec", "ns", "nsec"}
-"""Units that an exposure time may be in, other than microseconds."""
 
 
 class Nodes:
@@ -182,7 +182,7 @@ class Nodes:
             raise self._error(wanted, problem)
 
     def own_name(self, wanted: Wanted) -> str:
-        """What this camera calls the node; empty: it has none."""
+        """The name by which this camera calls the node; empty: it has none."""
         return self._names.get(wanted.node, wanted.node) if wanted.sfnc else wanted.node
 
     def largest(self, name: str) -> float | None:
@@ -230,7 +230,7 @@ def _entries(enumeration: Any) -> list[str]:
 
 
 def _set(node: Any, name: str, value: NodeValue) -> str:
-    """Sets a node that is there. Gives what is wrong, or nothing."""
+    """Sets a node that is there. Gives what is wrong; nothing if all is well."""
     kind = _kind(node)
     if problem := _mismatch(node, kind, name, value):
         return problem
@@ -239,7 +239,7 @@ def _set(node: Any, name: str, value: NodeValue) -> str:
             return ""
         return f"{name} cannot be written on this camera as it is set"
     try:
-        if kind is EInterfaceType.intfICommand:
+        if kind is _COMMAND:
             node.execute()
             return ""
         node.value = value
@@ -249,27 +249,25 @@ def _set(node: Any, name: str, value: NodeValue) -> str:
 
 
 def _not_taken(node: Any, name: str, value: NodeValue) -> str:
-    """Whether a node that was set has another value than that. Gives what is wrong, or nothing."""
-    if _kind(node) is EInterfaceType.intfICommand:
+    """Gives what is wrong if a node that was set has another value than that; else nothing."""
+    if _kind(node) is _COMMAND:
         return ""
     has = node.get_value(ignore_cache=True)
-    if _kind(node) is EInterfaceType.intfIFloat and not isinstance(value, str):
+    if _kind(node) is _FLOAT and not isinstance(value, str):
         same = abs(has - value) <= _ROUNDING * abs(value) + _NOTHING
     else:
         same = has == value
+    if same:
+        return ""
     return (
-        ""
-        if same
-        else (
-            f"the camera has {name} = {_shown(has)} after it was set to {_shown(value)}; "
-            "write what it can have"
-        )
+        f"the camera has {name} = {_shown(has)} after it was set to {_shown(value)}; "
+        "write what it can have"
     )
 
 
 def _other_time(node: Any, name: str) -> str:
-    """Whether a node wants another unit of time than microseconds. Gives what is wrong."""
-    unit = node.unit if _kind(node) in {_INTEGER, EInterfaceType.intfIFloat} else ""
+    """Gives what is wrong if a node is in another unit of time than microseconds; else nothing."""
+    unit = node.unit if _kind(node) in {_INTEGER, _FLOAT} else ""
     if unit.strip().lower() not in _OTHER_TIMES:
         return ""
     return (
@@ -279,8 +277,8 @@ def _other_time(node: Any, name: str) -> str:
 
 
 def _mismatch(node: Any, kind: EInterfaceType, name: str, value: NodeValue) -> str:
-    """Why a node cannot have a value, or nothing."""
-    if kind in {_INTEGER, EInterfaceType.intfIFloat}:
+    """Gives why a node cannot have a value; nothing if it can."""
+    if kind in {_INTEGER, _FLOAT}:
         return _out_of_range(node, kind, name, value)
     if kind is EInterfaceType.intfIEnumeration:
         offered = _entries(node)
@@ -288,7 +286,7 @@ def _mismatch(node: Any, kind: EInterfaceType, name: str, value: NodeValue) -> s
         return "" if value in offered else problem
     fits, otherwise = {
         EInterfaceType.intfIBoolean: (isinstance(value, bool), "is true or false"),
-        EInterfaceType.intfICommand: (value is True, "is a command: set it to true"),
+        _COMMAND: (value is True, "is a command: set it to true"),
         EInterfaceType.intfIString: (isinstance(value, str), "is a text"),
     }.get(kind, (False, "is nothing that can be set"))
     return "" if fits else f"{name} {otherwise}, not {_shown(value)}"
@@ -310,7 +308,7 @@ def _out_of_range(node: Any, kind: EInterfaceType, name: str, value: NodeValue) 
 
 
 def _shown(value: NodeValue) -> str:
-    """As it stands in a rig file."""
+    """A value as it stands in a rig file."""
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:.12g}" if isinstance(value, float) else json.dumps(value)

@@ -76,7 +76,7 @@ class _Image:
 
     @property
     def labels(self) -> set[str]:
-        """What it may be called."""
+        """The names by which it may be chosen."""
         name = self.unit.name.upper().replace(" ", "")
         return {str(self.number), *((name, f"{name},{self.unit.ver}") if name else ())}
 

@@ -31,11 +31,11 @@ _OTHER_FRAMES = {
     0xF7: "JPEG-LS",
 }
 _PRECISION = 8
-_PICTURE_LIST = 0xB002  # of 16 bytes each, the first four its kind
+_PICTURE_LIST = 0xB002  # entries of 16 bytes, the first four the picture's kind
 _PREVIEW = 1
 _COLOURS = {1: "GRAY", 3: "RGB"}
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
-_MARKER = re.compile(rb"\xff[\x02-\xcf\xd9-\xfe]")  # of a segment with content, or the end
+_MARKER = re.compile(rb"\xff[\x02-\xcf\xd9-\xfe]")  # begins a segment with content, or the end
 # Within a scan FF is followed by 0, or a restart marker; fill bytes are FF as well.
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 

@@ -13,7 +13,7 @@ from darkscan.pipeline.core.errors import InputError
 
 _LARGEST_WHOLE = 2.0**31
 _HIGHEST = 2.0**16 - 1
-_STEPS_PER_SIGMA = 8  # of the noise: rounding then adds less than a thousandth to it
+_STEPS_PER_SIGMA = 8  # so fine that rounding adds less than a thousandth to the noise
 _DARKEST_SIGMAS = 100.0  # below the median: what lies deeper is no light
 _MAD = 1.4826  # a normal deviation in median absolute deviations
 

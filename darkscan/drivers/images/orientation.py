@@ -8,9 +8,9 @@ import io
 import re
 from pathlib import Path
 
+from darkscan.drivers.images.tags import ORIENTATION, opened
 from darkscan.pipeline.core.errors import InputError
 
-_TAG = 274
 _UPRIGHT = (0, 1)  # 0 is what writers put who do not know
 _XMP = re.compile(rb"""tiff:Orientation\s*(?:=\s*["']|>)\s*(\d+)""")
 
@@ -24,20 +24,18 @@ def require_upright(value: object, where: str, path: Path) -> None:
 
 
 def require_upright_exif(exif: bytes, path: Path) -> None:
-    """The same for EXIF as JPEG and PNG hold it, which is a TIFF without an image."""
-    from darkscan.drivers.images.tags import opened
-
+    """As ``require_upright``, of EXIF as JPEG and PNG hold it, which is a TIFF without an image."""
     exif = exif.removeprefix(b"Exif\0\0")
     try:
         with opened(io.BytesIO(exif)) as tiff:
-            value = tiff.pages.first.tags.valueof(_TAG, 1)
+            value = tiff.pages.first.tags.valueof(ORIENTATION, 1)
     except Exception:  # noqa: BLE001 - EXIF that says nothing says nothing of orientation
         return
     require_upright(value, "Orientation (EXIF tag 274)", path)
 
 
 def require_upright_xmp(xmp: bytes, path: Path) -> None:
-    """The same for XMP, a text in XML that any format may hold."""
+    """As ``require_upright``, of XMP, a text in XML that any format may hold."""
     found = _XMP.search(xmp)
     if found is not None:
         require_upright(int(found.group(1)), "tiff:Orientation (XMP)", path)

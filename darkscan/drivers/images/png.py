@@ -75,7 +75,7 @@ def read_png(data: bytes, path: Path) -> Channels:
 
 
 def _header(data: bytes, path: Path) -> _Header:
-    """What the chunks say of the image, once all of them are found whole."""
+    """The image's properties by its chunks, once all of them are found whole."""
     content: dict[bytes, bytes] = {}
     for kind, body in _chunks(data, path):
         if not kind[0] & 0x20 and kind not in _KNOWN:

@@ -9,8 +9,12 @@ from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.geometry import PixelToStage
 from darkscan.pipeline.core.grid import tile_starts
 from darkscan.pipeline.core.names import printable
+from darkscan.pipeline.core.recipe import Inspection
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 from darkscan.pipeline.core.settings import check
+
+_GRID = Inspection()
+"""Windows of the usual side and stride: frames overlap for them."""
 
 
 class ImageScan:
@@ -32,8 +36,6 @@ class ImageScan:
         pitch_um: float,
         *,
         frame: int = 2048,
-        window: int = 256,
-        stride: int = 128,
         element: str = "",
         side: str = "front",
         bit_depth: int | None = None,
@@ -42,6 +44,7 @@ class ImageScan:
             problem = f"must be a positive number of micrometres, is {pitch_um}"
             raise InputError(problem, field="pitch_um")
         height, width = mosaic.shape
+        window, stride = _GRID.window, _GRID.stride
         if min(height, width) < window:
             problem = f"image of {width}x{height} pixels is smaller than a window of {window}"
             raise InputError(problem, file=mosaic.paths[0])
@@ -77,7 +80,7 @@ class ImageScan:
 
     @property
     def info(self) -> ScanInfo:
-        """What is known of the scan."""
+        """The scan's description."""
         return self._info
 
     @property

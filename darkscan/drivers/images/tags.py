@@ -1,4 +1,4 @@
-"""What a TIFF's tags say, and whether images of that kind are read."""
+"""Reads a TIFF's tags: they say where its image is, and whether images of that kind are read."""
 
 import logging
 import struct
@@ -11,11 +11,13 @@ import tifffile
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, PREDICTOR, SAMPLEFORMAT
 
 from darkscan.drivers.images.channels import damaged, not_read
-from darkscan.drivers.images.orientation import require_upright, require_upright_xmp
 from darkscan.pipeline.core.errors import InputError
 
-# What it would print of odd tags is either harmless or found out here as well.
+# Its messages about odd tags are either harmless or found out here as well.
 logging.getLogger("tifffile").disabled = True
+
+ORIENTATION = 274
+"""The tag that says how an image is to be turned before it is shown."""
 
 JPEG = COMPRESSION.JPEG
 _GREY, _RGB, _YCBCR = PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB, PHOTOMETRIC.YCBCR
@@ -37,6 +39,8 @@ _BITS: dict[int, tuple[int, ...]] = {
     SAMPLEFORMAT.IEEEFP: (16, 32, 64),
 }
 PACKED = (10, 12, 14)
+"""Bits of levels that are stored one after the other without gaps."""
+
 _BYTE = 8
 _COLOUR_BITS = (8, 16)
 _PREDICTABLE: dict[int, tuple[int, ...]] = {
@@ -74,7 +78,7 @@ def image_page(tiff: tifffile.TiffFile, path: Path) -> tifffile.TiffPage:
 
 
 def _stack(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> str:
-    """What makes a page's image one of many that follow within it; empty if nothing does."""
+    """The shape or the number of the images that follow within a page; empty if it has but one."""
     images = int((tiff.imagej_metadata or {}).get("images", 1))
     for series in tiff.series:
         if series.size > page.size:
@@ -84,16 +88,12 @@ def _stack(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> str:
 
 def require_readable(page: tifffile.TiffPage, path: Path) -> None:
     """Raises InputError, naming tag and value, unless all tags are those of a known kind."""
-    require_upright(page.tags.valueof(274, 1), "Orientation (tag 274)", path)
-    xmp = page.tags.valueof(700)
-    if isinstance(xmp, bytes):
-        require_upright_xmp(xmp, path)
     for what in (*_layout(page), *_predictor(page), *_samples(page)):
         raise not_read(what, path)
 
 
 def _layout(page: tifffile.TiffPage) -> Iterator[str]:
-    """What of a page's coding is not read: tag and value."""
+    """Tag and value of each feature of a page's coding that is not read."""
     if page.compression not in _COMPRESSIONS:
         yield _said(page, 259)
     if page.tags.get(262) is None or page.photometric not in _PLANES:
@@ -111,6 +111,7 @@ def _layout(page: tifffile.TiffPage) -> Iterator[str]:
 
 
 def _predictor(page: tifffile.TiffPage) -> Iterator[str]:
+    """Tag and value of a predictor that is not read."""
     if page.predictor == PREDICTOR.NONE:
         return
     numbers = _PREDICTABLE.get(page.predictor, ())
@@ -121,7 +122,7 @@ def _predictor(page: tifffile.TiffPage) -> Iterator[str]:
 
 
 def _samples(page: tifffile.TiffPage) -> Iterator[str]:
-    """What of a page's samples is not read."""
+    """Tag and value of each feature of a page's samples that is not read."""
     bits, count = page.bitspersample, page.samplesperpixel
     planes = _PLANES.get(page.photometric, 0)
     if page.sampleformat not in _BITS:
@@ -141,7 +142,7 @@ def _samples(page: tifffile.TiffPage) -> Iterator[str]:
 
 
 def _said(page: tifffile.TiffPage, code: int, why: str = "") -> str:
-    """A tag's name, number and value, and what makes it unreadable."""
+    """A tag's name, number and value, and the reason why it is not read."""
     tag = page.tags.get(code)
     value = "missing" if tag is None else _named(tag.value)
     return f"{tifffile.TIFF.TAGS[code]} (tag {code}) is {value}" + (f" {why}" if why else "")

@@ -10,11 +10,20 @@ import simplejpeg
 import tifffile
 
 from darkscan.drivers.images.channels import Channels, Values, damaged, not_read, require_size
-from darkscan.drivers.images.tags import JPEG, PACKED, image_page, opened, require_readable
+from darkscan.drivers.images.orientation import require_upright, require_upright_xmp
+from darkscan.drivers.images.tags import (
+    JPEG,
+    ORIENTATION,
+    PACKED,
+    image_page,
+    opened,
+    require_readable,
+)
 from darkscan.pipeline.core.errors import InputError
 
 _SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_NODATA = 42113
+_XMP = 700
+_NODATA = 42113  # GDAL's
 _BITS_A_BYTE = 8
 
 
@@ -32,6 +41,7 @@ def read_tiff(file: BinaryIO, path: Path) -> Channels:
         with opened(file) as tiff:
             page = image_page(tiff, path)
             require_size(page.imagewidth, page.imagelength, path)
+            _require_upright(page, path)
             require_readable(page, path)
             _require_all_there(page, path)
             values = np.atleast_3d(page.asarray())
@@ -59,6 +69,13 @@ def _channels(page: tifffile.TiffPage, values: Values, path: Path) -> Channels:
 def _bytes(page: tifffile.TiffPage) -> int:
     """How many bytes a value has when it is unpacked."""
     return int(2 ** math.ceil(math.log2(-(-page.bitspersample // _BITS_A_BYTE))))
+
+
+def _require_upright(page: tifffile.TiffPage, path: Path) -> None:
+    require_upright(page.tags.valueof(ORIENTATION, 1), f"Orientation (tag {ORIENTATION})", path)
+    xmp = page.tags.valueof(_XMP)
+    if isinstance(xmp, bytes):
+        require_upright_xmp(xmp, path)
 
 
 def _require_all_there(page: tifffile.TiffPage, path: Path) -> None:

@@ -13,7 +13,7 @@ _PROCESS_S = 30.0
 
 
 class Inspected(Settings):
-    """What was found."""
+    """The outcome of an inspection of records."""
 
     answers: bool
     """Whether all records are there."""

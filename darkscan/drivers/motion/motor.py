@@ -265,7 +265,7 @@ class Motor:
             self._fault.set_result(error)
 
     async def excuse(self) -> str:
-        """What the record says of why an order was not carried out."""
+        """The record's reason why an order was not carried out, to end a message with."""
         problem = self._obstacle(await self._look())
         self._doubted = True
         return f" ({problem})" if problem else str(await Outcome.read(self.record, self._lacking))

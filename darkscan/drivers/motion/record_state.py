@@ -81,7 +81,7 @@ class Stand(_Fields):
 
 @dataclass(frozen=True, kw_only=True)
 class Gate(_Fields):
-    """What else is read before each order."""
+    """Fields that are read before each order, beside those of the stand."""
 
     spmg: float
     llm: float
@@ -95,7 +95,7 @@ class Gate(_Fields):
 
 @dataclass(frozen=True, kw_only=True)
 class Switches(_Fields):
-    """What an order depends on and that is seldom touched: read now and then, and watched."""
+    """Fields on which an order depends and that are seldom touched: read now and then, watched."""
 
     egu: str
     disp: float
@@ -175,9 +175,9 @@ class Look(NamedTuple):
 
 @dataclass(frozen=True)
 class Meaning:
-    """What turns a controller's counts into the record's user positions.
+    """The fields that turn a controller's counts into the record's user positions.
 
-    If any of it changes in mid-run, all places are others than those of the plan.
+    If one of them changes in mid-run, no position means the place any more that the plan means.
     """
 
     off: float
@@ -189,14 +189,14 @@ class Meaning:
 
     @classmethod
     def of(cls, look: Look) -> Self:
-        """As it was read."""
+        """The meaning that was read in ``look``."""
         stand, _, switches = look
         return cls(
             stand.off, switches.dir, switches.mres, switches.eres, switches.ueip, switches.urip
         )
 
     def difference(self, now: "Meaning", record: str) -> str:
-        """What is said of the first field that is not what it was; empty: all are."""
+        """A sentence about the first field that has changed; empty: none has."""
         for field in fields(self):
             before, after = getattr(self, field.name), getattr(now, field.name)
             if before != after:
@@ -205,7 +205,7 @@ class Meaning:
 
 
 def changed(record: str, field: str, before: float, after: float) -> str:
-    """What is said of a field whose change makes all positions others."""
+    """A sentence about a field whose change gives all positions another meaning."""
     if field == "SET":
         return (
             f'{record}.SET was switched to "Set" in mid-scan: its positions may no longer mean '
@@ -248,7 +248,7 @@ def distrust(stand: Stand, record: str, settings: MotionSettings, stat: str = ""
 
 
 def bad_status(msta: float, record: str, settings: MotionSettings) -> str:
-    """What bits of MSTA say against the record; empty: nothing."""
+    """The reason that bits of MSTA give not to move the axis; empty: none."""
     bits = int(msta)
     if bits & _COMMUNICATION:
         return f"{record} does not reach its controller (MSTA)"

@@ -1,4 +1,4 @@
-"""Where the axes were: sample by sample during a sweep, and between the samples."""
+"""The axes' way during a sweep, sample by sample, and their places between the samples."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,12 +13,12 @@ from darkscan.pipeline.transport.messages import Place
 Times = npt.NDArray[np.int64]
 
 _NS = 1e-9
-_KEPT = 20_000
+_KEPT = 20_000  # samples
 _MM_TO_UM = 1000.0
 
 
 class History:
-    """Samples of the three axes on the records' clock, and what lies between them.
+    """Samples of the three axes on the records' clock, and places interpolated between them.
 
     ``uncertainty_um`` is one standard deviation of a sample.
     """
@@ -29,7 +29,7 @@ class History:
         self._positions: Float64Array = np.empty((0, 3))
 
     def add(self, times_ns: npt.ArrayLike, positions_mm: npt.ArrayLike) -> None:
-        """Takes (N,) times, ns, and (N, 3) positions, mm; what is not newer is known already."""
+        """Takes (N,) times, ns, and (N, 3) positions, mm; drops those not newer."""
         times = np.asarray(times_ns, np.int64)
         positions = np.asarray(positions_mm, np.float64).reshape(-1, 3)
         known = self._times[-1] if len(self._times) else np.iinfo(np.int64).min
@@ -39,7 +39,7 @@ class History:
         self._positions = np.concatenate([self._positions, positions[newer]])[-_KEPT:]
 
     def clear(self) -> None:
-        """Forgets all."""
+        """Forgets all samples."""
         self._times, self._positions = self._times[:0], self._positions[:0]
 
     def at(self, time_ns: int) -> tuple[Float64Array, float] | None:
@@ -85,20 +85,20 @@ class Track:
         self._positions: list[list[float]] = []
 
     def take(self, axis: int, sample: Sample) -> None:
-        """Takes note of an axis's position."""
+        """Takes note of a position of ``axis``."""
         self._place[axis] = float(sample.value)
         if axis == self._moving:
             self._times.append(sample.time_ns)
             self._positions.append(list(self._place))
 
     def tell(self) -> None:
-        """Passes on what has come since the last time."""
+        """Passes on the samples that have come since the last time."""
         if self._times:
             self._on_track(np.array(self._times, np.int64), np.array(self._positions))
             self._times, self._positions = [], []
 
     async def tell_every(self, seconds: float) -> None:
-        """Passes on again and again, until cancelled."""
+        """Calls ``tell`` every so many seconds, until cancelled."""
         while True:
             await asyncio.sleep(seconds)
             self.tell()

@@ -13,6 +13,8 @@ from darkscan.pipeline.core.units import FiniteMm
 from darkscan.pipeline.transport.messages import Place
 
 Verdict = Literal["ok", "waits", "refused"]
+_PACKED_BITS: dict[PixelFormat, int] = {"Mono10p": 10, "Mono12p": 12, "Mono12Packed": 12}
+_NO_LIMITS = FiniteMm(0.0), FiniteMm(0.0)
 
 
 class Finding(Settings):
@@ -32,12 +34,8 @@ def judged(name: str, figures: str, *, possible: bool, field: str = "") -> Findi
     return Finding(name=name, verdict="ok" if possible else "refused", figures=figures, field=field)
 
 
-_PACKED_BITS: dict[PixelFormat, int] = {"Mono10p": 10, "Mono12p": 12, "Mono12Packed": 12}
-_NO_LIMITS = FiniteMm(0.0), FiniteMm(0.0)
-
-
 def travel(plan: ScanPlan, rig: Rig) -> Finding:
-    """The axes' soft limits, as far as the rig file states them."""
+    """Checks the axes' way against their soft limits, as far as the rig file states them."""
     parts = passes(plan, rig, {frame.meta.frame for frame in plan.frames})
     low, high = stated_limits(rig)
     try:
@@ -56,16 +54,6 @@ def travel(plan: ScanPlan, rig: Rig) -> Finding:
     return Finding(name="travel", verdict="ok", figures=", ".join(ways))
 
 
-def stated_limits(rig: Rig) -> tuple[Place, Place]:
-    """The lower and the upper limits in the rig file; equal ones where it states none."""
-
-    def of(axis: AxisSettings | None) -> tuple[FiniteMm, FiniteMm]:
-        return _NO_LIMITS if axis is None else axis.limits_mm or _NO_LIMITS
-
-    x, y, z = of(rig.motion.x), of(rig.motion.y), of(rig.motion.z)
-    return (x[0], y[0], z[0]), (x[1], y[1], z[1])
-
-
 def records(rig: Rig) -> Finding | None:
     """Whether the axes' records would carry out orders; None for a rig that is not there yet."""
     if rig.simulated:
@@ -81,8 +69,35 @@ def records(rig: Rig) -> Finding | None:
     )
 
 
+def focus(plan: ScanPlan, rig: Rig) -> Finding | None:
+    """Checks how far frames are out of focus; None without a focus plane."""
+    if rig.focus is None:
+        return None
+    return judged(
+        "focus",
+        f"within {plan.defocus_um:.0f} um of the element's plane, depth {rig.focus.depth_um:g} um",
+        possible=plan.defocus_um <= rig.focus.depth_um,
+        field="focus.depth_um",
+    )
+
+
+def blur(plan: ScanPlan, rig: Rig) -> Finding:
+    """Checks how far the element wanders during an exposure."""
+    exposure_us = rig.camera.exposure_us
+    if plan.mode == "step":
+        return Finding(name="blur", verdict="ok", figures=f"exposed {exposure_us:g} us at rest")
+    moved_px = plan.velocity_mm_s * exposure_us / 1e6 / plan.pixel_mm
+    return judged(
+        "blur",
+        f"{moved_px:.2g} px in {exposure_us:g} us at {plan.velocity_mm_s:.4g} mm/s, "
+        f"of at most {rig.scan.blur_px:g} px",
+        possible=moved_px <= rig.scan.blur_px * (1 + 1e-9),
+        field="scan.blur_px",
+    )
+
+
 def camera_rate(plan: ScanPlan, rig: Rig) -> Finding:
-    """Frames or lines a second."""
+    """Checks how many frames or lines a second the camera has to take."""
     what, rate = "frames", 1 / frame_seconds(plan, rig)
     if plan.mode == "line":
         what, rate = "lines", plan.velocity_mm_s / abs(plan.line_step_mm)
@@ -124,34 +139,17 @@ def link(plan: ScanPlan, rig: Rig) -> Finding | None:
     )
 
 
+def stated_limits(rig: Rig) -> tuple[Place, Place]:
+    """The lower and the upper limits in the rig file; equal ones where it states none."""
+
+    def of(axis: AxisSettings | None) -> tuple[FiniteMm, FiniteMm]:
+        return _NO_LIMITS if axis is None else axis.limits_mm or _NO_LIMITS
+
+    x, y, z = of(rig.motion.x), of(rig.motion.y), of(rig.motion.z)
+    return (x[0], y[0], z[0]), (x[1], y[1], z[1])
+
+
 def bits_on_the_link(camera: CameraSettings) -> int:
     """Bits that a pixel takes on its way from the camera."""
     packed = _PACKED_BITS.get(camera.pixel_format)
     return packed or (8 if camera.bit_depth == 8 else 16)  # noqa: PLR2004 - a byte
-
-
-def blur(plan: ScanPlan, rig: Rig) -> Finding:
-    """How far the element wanders during an exposure."""
-    exposure_us = rig.camera.exposure_us
-    if plan.mode == "step":
-        return Finding(name="blur", verdict="ok", figures=f"exposed {exposure_us:g} us at rest")
-    moved_px = plan.velocity_mm_s * exposure_us / 1e6 / plan.pixel_mm
-    return judged(
-        "blur",
-        f"{moved_px:.2g} px in {exposure_us:g} us at {plan.velocity_mm_s:.4g} mm/s, "
-        f"of at most {rig.scan.blur_px:g} px",
-        possible=moved_px <= rig.scan.blur_px * (1 + 1e-9),
-        field="scan.blur_px",
-    )
-
-
-def focus(plan: ScanPlan, rig: Rig) -> Finding | None:
-    """How far frames are out of focus; None without a focus plane."""
-    if rig.focus is None:
-        return None
-    return judged(
-        "focus",
-        f"within {plan.defocus_um:.0f} um of the element's plane, depth {rig.focus.depth_um:g} um",
-        possible=plan.defocus_um <= rig.focus.depth_um,
-        field="focus.depth_um",
-    )

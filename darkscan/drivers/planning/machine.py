@@ -1,4 +1,4 @@
-"""What this computer has for a scan: memory for the ring, disk, and speed to keep up."""
+"""Checks of this computer before a scan: memory for the ring, disk, and speed to keep up."""
 
 import math
 import os
@@ -16,9 +16,23 @@ _MIB = 2**20
 _ROW_BYTES = 1024
 """A generous allowance for each frame's row in a recording, beside its pixels."""
 
+_SHARE = 0.5
+"""The share of the measured rate to count on during a strip: other processes are busy too."""
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """How far classification falls behind a scan, and how long the scan waits for it."""
+
+    waits_s: float
+    """How long the scan stands still until there is room for frames."""
+
+    behind_s: float
+    """From the last frame to the map."""
+
 
 def ring_memory(plan: ScanPlan, slots: int, margin: int = 0) -> Finding:
-    """The ring of frames, with ``margin`` px around each, in shared memory, which is memory."""
+    """Room for the ring of frames, with ``margin`` px around each, in shared memory and memory."""
     needed = ring_bytes(slots, plan.info.frame_shape, plan.info.dtype.itemsize, margin)
     shared, memory = free_bytes(SHARED_MEMORY), available_memory()
     figures = (
@@ -44,37 +58,6 @@ def recording_disk(plan: ScanPlan, record: Path) -> Finding:
     return judged("disk", figures, possible=needed <= free, field="--record")
 
 
-def free_bytes(folder: Path) -> int:
-    """The bytes that may still be written to a folder. Raises OSError if it is not there."""
-    status = os.statvfs(folder)
-    return status.f_bavail * status.f_frsize
-
-
-def available_memory() -> int | None:
-    """Memory that can be had without swapping, bytes; None where the system does not say."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    found = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
-    return 1024 * int(found[0]) if found else None
-
-
-_SHARE = 0.5
-"""The share of the measured rate to count on during a strip: other processes are busy too."""
-
-
-@dataclass(frozen=True)
-class Backlog:
-    """How far classification falls behind a scan, and how long the scan waits for it."""
-
-    waits_s: float
-    """How long the scan stands still until there is room for frames."""
-
-    behind_s: float
-    """From the last frame to the map."""
-
-
 def slots_for(plan: ScanPlan, rig: Rig, least: int, frames_per_s: float) -> int:
     """Frames that the ring must hold.
 
@@ -88,7 +71,7 @@ def slots_for(plan: ScanPlan, rig: Rig, least: int, frames_per_s: float) -> int:
 
 
 def backlog(plan: ScanPlan, rig: Rig, slots: int, frames_per_s: float) -> Backlog:
-    """Follows a scan frame by frame, or strip by strip where it cannot wait within one."""
+    """The backlog of a scan, followed frame by frame, or by strips where it cannot wait within."""
     frames = 1 if plan.mode == "step" else frames_of_a_strip(plan)
     turns = len(plan.frames) // frames
     room = slots - min(frames, slots)
@@ -104,6 +87,22 @@ def backlog(plan: ScanPlan, rig: Rig, slots: int, frames_per_s: float) -> Backlo
 def frames_of_a_strip(plan: ScanPlan) -> int:
     """The number of frames of the largest strip."""
     return plan.strip_bytes // plan.info.frame_bytes
+
+
+def free_bytes(folder: Path) -> int:
+    """The bytes that may still be written to a folder. Raises OSError if it is not there."""
+    status = os.statvfs(folder)
+    return status.f_bavail * status.f_frsize
+
+
+def available_memory() -> int | None:
+    """Memory that can be had without swapping, bytes; None where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    found = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
+    return 1024 * int(found[0]) if found else None
 
 
 def _hurry(rig: Rig) -> float:

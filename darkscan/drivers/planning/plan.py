@@ -14,21 +14,10 @@ from darkscan.pipeline.core.settings import Settings
 from darkscan.pipeline.core.units import Finite, FiniteMm, FrameId
 from darkscan.pipeline.transport.messages import Axis, Compare, Place
 
-
-@contextmanager
-def naming(rig_file: Path) -> Iterator[None]:
-    """Raises InputErrors about a key of the rig file anew, with the file's name."""
-    try:
-        yield
-    except InputError as error:
-        table = (error.field or "").partition(".")[0]
-        if error.file is not None or table not in Rig.model_fields:
-            raise
-        raise InputError(error.problem, file=rig_file, field=error.field) from error
-
-
 AXES: dict[Axis, Literal[0, 1]] = {"x": 0, "y": 1}
 """Where an axis stands in a Place."""
+
+_NAME = "scan.json"
 
 
 class PlannedFrame(Settings):
@@ -131,9 +120,6 @@ class Pass(Settings):
     """On the fly: the frame of each trigger."""
 
 
-_NAME = "scan.json"
-
-
 class LiveScan(Settings):
     """A rig, how its places are measured, and the plan it carries out."""
 
@@ -164,3 +150,15 @@ class LiveScan(Settings):
             raise InputError(f"holds no scan of a rig: {error.strerror}", file=run_dir) from error
         except ValidationError as error:
             raise InputError("holds no scan of a rig", file=path) from error
+
+
+@contextmanager
+def naming(rig_file: Path) -> Iterator[None]:
+    """Adds the rig file's name to InputErrors about one of its keys that are raised inside."""
+    try:
+        yield
+    except InputError as error:
+        table = (error.field or "").partition(".")[0]
+        if error.file is not None or table not in Rig.model_fields:
+            raise
+        raise InputError(error.problem, file=rig_file, field=error.field) from error

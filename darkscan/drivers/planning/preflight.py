@@ -1,6 +1,7 @@
 """Checks instrument and machine for all that a scan needs, before anything moves."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 from darkscan.drivers.planning import instrument, machine
 from darkscan.drivers.planning.instrument import Finding
@@ -17,8 +18,21 @@ _WORTH_SAYING_S = 1.0
 """A scan that waits less does not wait."""
 
 
+class FrameUse(NamedTuple):
+    """The use that a scan makes of its frames."""
+
+    record: Path | None
+    """The recording that they are written to; None: they are not recorded."""
+
+    windows_per_s: float | None
+    """How many windows classification manages; None where that was not measured."""
+
+    inspects: bool = True
+    """Whether they are classified at all."""
+
+
 class Preflight(Settings):
-    """All that was looked at."""
+    """The findings of everything that was looked at."""
 
     findings: tuple[Finding, ...]
 
@@ -38,51 +52,34 @@ class Preflight(Settings):
                 raise InputError(f"{finding.name}: {finding.figures}", field=finding.field or None)
 
 
-def preflight(
-    plan: ScanPlan,
-    rig: Rig,
-    recipe: Recipe,
-    *,
-    record: Path | None,
-    windows_per_s: float | None,
-    inspects: bool = True,
-) -> Preflight:
-    """As ``survey``. Raises InputError with the figures if the scan is impossible."""
-    found = survey(plan, rig, recipe, record=record, windows_per_s=windows_per_s, inspects=inspects)
+def preflight(plan: ScanPlan, rig: Rig, recipe: Recipe, use: FrameUse) -> Preflight:
+    """As ``survey``, without the axes' records: a scan looks at them itself.
+
+    Raises InputError with the figures if the scan is impossible.
+    """
+    found = survey(plan, rig, recipe, use)
     found.require()
     return found
 
 
 def survey(
-    plan: ScanPlan,
-    rig: Rig,
-    recipe: Recipe,
-    *,
-    record: Path | None,
-    windows_per_s: float | None,
-    inspects: bool = True,
-    asks: bool = False,
+    plan: ScanPlan, rig: Rig, recipe: Recipe, use: FrameUse, *, asks_records: bool = False
 ) -> Preflight:
-    """Looks at everything a scan needs.
-
-    ``record``: the recording, or None; ``windows_per_s``: what classification is capable of,
-    None where that was not measured; ``inspects``: whether frames are classified at all;
-    ``asks``: whether the axes' records are looked at, too. A scan looks at them itself.
-    """
+    """Looks at everything a scan needs; ``asks_records``: at the axes' records, too."""
     inspection = recipe.inspection
     windows = len(window_origins(plan.info.frame_shape, inspection.window, inspection.stride))
-    rate = windows_per_s / windows if inspects and windows_per_s else 0.0
+    rate = use.windows_per_s / windows if use.inspects and use.windows_per_s else 0.0
     slots = slots_for(plan, rig, recipe.processes.ring_slots, rate)
     behind = backlog(plan, rig, slots, rate) if rate else Backlog(0.0, 0.0)
     findings = [
         instrument.travel(plan, rig),
-        instrument.records(rig) if asks else None,
+        instrument.records(rig) if asks_records else None,
         instrument.focus(plan, rig),
         instrument.blur(plan, rig),
         instrument.camera_rate(plan, rig),
         instrument.link(plan, rig),
-        machine.ring_memory(plan, slots, recipe.inspection.context_px if inspects else 0),
-        machine.recording_disk(plan, record) if record is not None else None,
+        machine.ring_memory(plan, slots, inspection.context_px if use.inspects else 0),
+        machine.recording_disk(plan, use.record) if use.record is not None else None,
         _classification(plan, rig, windows, rate, behind) if rate else None,
     ]
     return Preflight(

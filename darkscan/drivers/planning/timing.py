@@ -1,4 +1,4 @@
-"""How long moves take, how fast a strip may be passed, and with them how long a scan takes."""
+"""The pace of a scan: the velocity along a strip, and the times of moves, frames and passes."""
 
 import math
 from collections.abc import Sequence
@@ -9,76 +9,20 @@ from darkscan.drivers.planning.plan import AXES, Pass, ScanPlan
 from darkscan.drivers.rig import MotionSettings, Rig
 from darkscan.pipeline.core.errors import InputError
 
-
-def move_seconds(distance_mm: float, velocity_mm_s: float, acceleration_mm_s2: float) -> float:
-    """A move from rest to rest with a trapezoidal velocity, a triangle where it is short."""
-    distance = abs(distance_mm)
-    if distance < velocity_mm_s**2 / acceleration_mm_s2:
-        return 2 * math.sqrt(distance / acceleration_mm_s2)
-    return distance / velocity_mm_s + velocity_mm_s / acceleration_mm_s2
-
-
-def frame_seconds(plan: ScanPlan, rig: Rig) -> float:
-    """From frame to frame of a strip."""
-    if plan.mode != "step":
-        return plan.frame_step_mm / plan.velocity_mm_s
-    return _travel_seconds((plan.frame_step_mm,), (0.0,), rig.motion) + _stare_seconds(rig)
-
-
-def scan_seconds(plan: ScanPlan, passes: Sequence[Pass], rig: Rig) -> float:
-    """All passes, from the first place on, if the scan never waits."""
-    motion = rig.motion
-    if plan.mode == "step":
-        places = [plan.frames[frame].stage_mm for part in passes for frame in part.frames]
-        moves = sum(_travel_seconds(*pair, motion) for pair in pairwise(places))
-        return moves + len(places) * _stare_seconds(rig)
-    axis = AXES[plan.axis]
-    sweeps = sum(
-        move_seconds(
-            part.end_mm - part.start_mm[axis], plan.velocity_mm_s, motion.acceleration_mm_s2
-        )
-        for part in passes
-    )
-    turns = sum(
-        _travel_seconds(_end(before, axis), after.start_mm, motion)
-        for before, after in pairwise(passes)
-    )
-    return sweeps + turns
-
-
-def _stare_seconds(rig: Rig) -> float:
-    """At rest: settling, the exposure, and the camera's time to hand over a frame."""
-    return rig.motion.settle_s + rig.camera.exposure_us / 1e6 + 1 / rig.camera.rate_hz
-
-
-def _end(part: Pass, axis: int) -> list[float]:
-    end: list[float] = list(part.start_mm)
-    end[axis] = part.end_mm
-    return end
-
-
-def _travel_seconds(
-    start_mm: Sequence[float], end_mm: Sequence[float], motion: MotionSettings
-) -> float:
-    """A move of all axes at once, each in its own time: the slowest counts."""
-    return max(
-        move_seconds(end - start, motion.velocity_mm_s, motion.acceleration_mm_s2)
-        for start, end in zip(start_mm, end_mm, strict=True)
-    )
-
-
 _LINE_STEP_TOLERANCE = 0.02
 """By which a line may be higher or lower than the pitch says; frames then are no squares."""
 
 
 @dataclass(frozen=True)
 class Pace:
-    """The velocity along a strip, which field of the rig file sets it, and what it takes."""
+    """The velocity along a strip."""
 
     velocity_mm_s: float
     set_by: str
+    """The field of the rig file that keeps it from being higher."""
+
     run_up_mm: float
-    """To reach it and to settle."""
+    """The way that the axis takes to reach it and to settle."""
 
 
 def pace_of(rig: Rig, *, frame_mm: float, pixel_mm: float) -> Pace:
@@ -120,3 +64,61 @@ def encoder_divider(line_mm: float, rig: Rig) -> int:
             field="motion.encoder_step_um",
         )
     return divider
+
+
+def frame_seconds(plan: ScanPlan, rig: Rig) -> float:
+    """The time from frame to frame of a strip."""
+    if plan.mode != "step":
+        return plan.frame_step_mm / plan.velocity_mm_s
+    return _travel_seconds((plan.frame_step_mm,), (0.0,), rig.motion) + _stare_seconds(rig)
+
+
+def scan_seconds(plan: ScanPlan, passes: Sequence[Pass], rig: Rig) -> float:
+    """The time of all passes, from the first place on, if the scan never waits."""
+    motion = rig.motion
+    if plan.mode == "step":
+        places = [plan.frames[frame].stage_mm for part in passes for frame in part.frames]
+        moves = sum(_travel_seconds(*pair, motion) for pair in pairwise(places))
+        return moves + len(places) * _stare_seconds(rig)
+    axis = AXES[plan.axis]
+    sweeps = sum(
+        move_seconds(
+            part.end_mm - part.start_mm[axis], plan.velocity_mm_s, motion.acceleration_mm_s2
+        )
+        for part in passes
+    )
+    turns = sum(
+        _travel_seconds(_end(before, axis), after.start_mm, motion)
+        for before, after in pairwise(passes)
+    )
+    return sweeps + turns
+
+
+def move_seconds(distance_mm: float, velocity_mm_s: float, acceleration_mm_s2: float) -> float:
+    """The time from rest to rest with a trapezoidal velocity, a triangle where it is short."""
+    distance = abs(distance_mm)
+    if distance < velocity_mm_s**2 / acceleration_mm_s2:
+        return 2 * math.sqrt(distance / acceleration_mm_s2)
+    return distance / velocity_mm_s + velocity_mm_s / acceleration_mm_s2
+
+
+def _stare_seconds(rig: Rig) -> float:
+    """The time at rest: settling, exposure, and the camera's time to hand over a frame."""
+    return rig.motion.settle_s + rig.camera.exposure_us / 1e6 + 1 / rig.camera.rate_hz
+
+
+def _travel_seconds(
+    start_mm: Sequence[float], end_mm: Sequence[float], motion: MotionSettings
+) -> float:
+    """The time of a move of all axes at once, each in its own time: the slowest counts."""
+    return max(
+        move_seconds(end - start, motion.velocity_mm_s, motion.acceleration_mm_s2)
+        for start, end in zip(start_mm, end_mm, strict=True)
+    )
+
+
+def _end(part: Pass, axis: int) -> list[float]:
+    """The place of the axes at the end of a pass."""
+    end: list[float] = list(part.start_mm)
+    end[axis] = part.end_mm
+    return end

@@ -12,7 +12,7 @@ from darkscan.drivers.recording.superblock import FileState, Superblock
 _PROCESSES = Path("/proc")
 
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
-"""What is said of files that cannot be locked where they lie, as on some network disks."""
+"""Errors of files that cannot be locked where they lie, as on some network disks."""
 
 
 def why_not_open(path: Path, block: Superblock) -> str | None:
@@ -26,11 +26,11 @@ def why_not_open(path: Path, block: Superblock) -> str | None:
     if block.state is FileState.FOREIGN and block.size:
         return "is not a recording: not an HDF5 file"
     writer = writer_of(path)
-    return _what_is_left(path, block) if writer is None else held_by(writer)
+    return _problem_left(path, block) if writer is None else held_by(writer)
 
 
-def _what_is_left(path: Path, block: Superblock) -> str:
-    """What is wrong with a file that nobody is writing."""
+def _problem_left(path: Path, block: Superblock) -> str:
+    """The problem with a file that nobody is writing."""
     if block.state is FileState.FOREIGN:
         return "is not a recording: empty"
     if block.state is FileState.TRUNCATED:
@@ -46,7 +46,7 @@ def _what_is_left(path: Path, block: Superblock) -> str:
 
 
 def why_not_opened(path: Path, error: OSError) -> str:
-    """What HDF5's error on opening a sound file for reading means."""
+    """The meaning of HDF5's error on opening a sound file for reading."""
     if error.errno in {errno.EAGAIN, errno.EWOULDBLOCK}:
         return held_by(writer_of(path) or "another program")
     if error.errno in NO_LOCKS:

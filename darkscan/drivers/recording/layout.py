@@ -28,6 +28,13 @@ TEXT = f"S{4 * LONGEST_NOTE}"  # UTF-8 takes four bytes a character at most
 UNWRITTEN = -1
 """The value of an integer column where no frame was recorded; positions then are NaN."""
 
+# The attributes of /scan whose names carry a unit that the field's name leaves out.
+_RENAMED = {
+    "pixel_to_stage": "pixel_to_stage_mm_per_px",
+    "frame_shape": "frame_shape_px",
+    "bit_depth": "bit_depth_bits",
+}
+
 
 @dataclass(frozen=True)
 class Column:
@@ -91,13 +98,6 @@ FRAME_COLUMNS = (
     Column("/frames/note", TEXT, "text", "why the frame is not usable", optional=True),
     Column("/frames/id", "i8", "frame number", "frames in these rows; -1 where none was recorded"),
 )
-
-# The attributes of /scan whose names carry a unit that the field's name leaves out.
-_RENAMED = {
-    "pixel_to_stage": "pixel_to_stage_mm_per_px",
-    "frame_shape": "frame_shape_px",
-    "bit_depth": "bit_depth_bits",
-}
 
 
 def write_scan(group: h5py.Group, info: ScanInfo) -> None:

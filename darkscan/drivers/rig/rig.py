@@ -177,6 +177,18 @@ class Rig(Written):
         return self
 
 
+class Geometry(Settings):
+    """From a pixel of a frame and the axes' positions to a place on the element.
+
+    ``element_mm = stage_to_element(stage) + pixel_to_stage @ (x_px, y_px)``
+    """
+
+    pixel_to_stage: PixelToStage
+    stage_to_element: StageToElement
+    name: OneLine = Field(default="")
+    """Name and hash of the calibration; empty: as drawn."""
+
+
 def load_rig(path: Path) -> Rig:
     """Reads a rig file and makes the paths in it absolute. Raises InputError."""
     rig = load_settings(path, Rig)
@@ -189,18 +201,6 @@ def load_rig(path: Path) -> Rig:
     if camera.producer != SIMULATED:
         camera = updated(camera, producer=str(folder / camera.producer))
     return updated(rig, calibration=calibration, camera=camera)
-
-
-class Geometry(Settings):
-    """From a pixel of a frame and the axes' positions to a place on the element.
-
-    ``element_mm = stage_to_element(stage) + pixel_to_stage @ (x_px, y_px)``
-    """
-
-    pixel_to_stage: PixelToStage
-    stage_to_element: StageToElement
-    name: OneLine = Field(default="")
-    """Name and hash of the calibration; empty: as drawn."""
 
 
 def drawn_geometry(rig: Rig) -> Geometry:

@@ -25,8 +25,6 @@ RangeMm = Annotated[tuple[FiniteMm, FiniteMm], Field(strict=False)]
 """[low, high], mm."""
 
 PositiveMm = Annotated[Millimetres, Field(allow_inf_nan=False, gt=0)]
-
-
 PixelFormat = Literal["Mono8", "Mono10", "Mono10p", "Mono12", "Mono12p", "Mono12Packed", "Mono16"]
 """The PFNC names that darkscan reads; p and Packed are the two ways of packing."""
 
@@ -39,6 +37,8 @@ BIT_DEPTHS: dict[PixelFormat, int] = {
     "Mono12Packed": 12,
     "Mono16": 16,
 }
+Positions = Literal["readback", "latch", "encoder", "timestamps"]
+"""How the place of a frame is known, see MotionSettings.positions."""
 
 SIMULATED = "simulated"
 """The producer that needs no camera: the simulated rig's."""
@@ -47,6 +47,7 @@ SIMULATED_PRODUCER = "DARKSCAN_SIMULATED_PRODUCER"
 """The environment variable by which a simulated rig that runs names its producer's file."""
 
 NodeValue = bool | int | float | str
+"""The value of a camera's node."""
 
 
 class CameraSettings(Written):
@@ -124,10 +125,6 @@ class CameraSettings(Written):
         if self.kind == "area" and self.height < 256:  # noqa: PLR2004 - a window
             raise ValueError(f"height {self.height} of an area camera is less than a window's 256")
         return self
-
-
-Positions = Literal["readback", "latch", "encoder", "timestamps"]
-"""How the place of a frame is known, see MotionSettings.positions."""
 
 
 class CompareSettings(Written):

@@ -22,7 +22,7 @@ DTYPES = {
 """Torch's types by ONNX's numbers for them."""
 
 
-def _conv(
+def _conv(  # noqa: PLR0913 - the operator's own inputs and attributes
     x: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
@@ -114,7 +114,7 @@ def _gather(x: Tensor, index: Tensor, *, axis: int = 0) -> Tensor:
     return x.index_select(axis, flat).reshape(shape)
 
 
-def _gemm(
+def _gemm(  # noqa: PLR0913 - the operator's own inputs and attributes
     a: Tensor,
     b: Tensor,
     c: Tensor | None = None,

@@ -113,6 +113,9 @@ class Built(NamedTuple):
 class Graph(NamedTuple):
     """A network of TensorRT's, with the builder and the parser; the parser holds its weights."""
 
+    file: Path
+    """The model file that it was read from, for errors."""
+
     builder: Any
     network: Any
     parser: Any
@@ -130,15 +133,14 @@ def read_graph(library: Library, content: bytes, *, file: Path) -> Graph:
     if not parser.parse(content):
         library.log.take()
         raise InputError(f"is refused by {library.name}: {_refusal(parser)}", file=file)
-    return Graph(builder, network, parser)
+    return Graph(file, builder, network, parser)
 
 
 def build(
     library: Library,
-    content: bytes,
+    graph: Graph,
     shapes: Shapes,
     *,
-    file: Path,
     timings: bytes = b"",
     workspace: int | None = None,
     watch: Watch | None = None,
@@ -147,12 +149,10 @@ def build(
 
     ``timings``: those of an earlier building; ``workspace``: the most device memory that
     kernels may take beside weights and feature maps, bytes; ``watch`` follows the progress and
-    can stop the building. Raises InputError if the graph is refused, DarkscanError if the building
-    fails or is stopped.
+    can stop the building. Raises InputError if the frames are refused, DarkscanError if the
+    building fails or is stopped.
     """
-    trt = library.trt
-    graph = read_graph(library, content, file=file)
-    builder = graph.builder
+    trt, builder = library.trt, graph.builder
     config = builder.create_builder_config()
     # float32 means float32: weak scratches lie in bits that TF32 drops.
     config.clear_flag(trt.BuilderFlag.TF32)
@@ -162,14 +162,14 @@ def build(
     for name, shape in shapes.of_inputs.items():
         profile.set_shape(name, shape, shape, shape)
     if config.add_optimization_profile(profile) < 0:
-        raise InputError(f"does not take frames of {shapes}: {library.log.take()}", file=file)
+        raise InputError(f"does not take frames of {shapes}: {library.log.take()}", file=graph.file)
     cache = _timing_cache(library, config, timings)
     # Held in a variable: the config does not keep it alive.
     watching = monitor(library.trt, watch or Watch())
     config.progress_monitor = watching
     plan = builder.build_serialized_network(graph.network, config)
     if plan is None:
-        raise DarkscanError(f"{file}: {library.name} built no engine: {library.log.take()}")
+        raise DarkscanError(f"{graph.file}: {library.name} built no engine: {library.log.take()}")
     return Built(bytes(plan), bytes(cache.serialize()) if cache is not None else b"")
 
 

@@ -12,6 +12,10 @@ from darkscan.pipeline.core.errors import InputError
 
 _INSTALL_RTX = "pip install tensorrt-rtx-cu13-libs tensorrt-rtx-cu13-bindings"
 _INSTALL = "pip install 'darkscan[gpu]', or TensorRT as NVIDIA describes"
+# Module, name, the version whose calls we know. TensorRT for RTX comes second: it has the same
+# calls, but compiles again when an engine is opened.
+_KNOWN = (("tensorrt", "tensorrt", "11"), ("tensorrt_rtx_bindings", "tensorrt-rtx", "1"))
+_NEED_NO_GPU = {"tensorrt-rtx"}
 
 
 @dataclass(frozen=True)
@@ -58,12 +62,6 @@ class Log:
         latest = self._errors[-1] if self._errors else "no reason given"
         self._errors.clear()
         return latest
-
-
-# Module, name, the version whose calls we know. TensorRT for RTX comes second: it has the same
-# calls, but compiles again when an engine is opened.
-_KNOWN = (("tensorrt", "tensorrt", "11"), ("tensorrt_rtx_bindings", "tensorrt-rtx", "1"))
-_NEED_NO_GPU = {"tensorrt-rtx"}
 
 
 def load_library(*, without_gpu: bool = False) -> Library:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from darkscan.inference.gpus import Device, use_device
 from darkscan.inference.model_job import ModelJob
-from darkscan.inference.tensorrt.building import Watch, build
+from darkscan.inference.tensorrt.building import Watch, build, read_graph
 from darkscan.inference.tensorrt.engines import Arithmetic, Engine, Shapes, short_hash
 from darkscan.inference.tensorrt.halving import in_half
 from darkscan.inference.tensorrt.library import Library
@@ -29,6 +29,8 @@ class Order:
 
     job: ModelJob
     arithmetic: Arithmetic
+    workspace: int | None = None
+    """The most device memory for kernels beside weights and feature maps, bytes; None: any."""
 
     def shapes(self) -> Shapes:
         """The shapes that the engine takes. Raises InputError if the model cannot be built so."""
@@ -55,7 +57,6 @@ def make_engine(
     order: Order,
     folder: Path,
     *,
-    workspace: int | None = None,
     force: bool = False,
     watch: Watch | None = None,
 ) -> Made:
@@ -75,11 +76,10 @@ def make_engine(
     use_device(device)
     built = build(
         library,
-        order.content(),
+        read_graph(library, order.content(), file=order.job.file),
         shapes,
-        file=order.job.file,
         timings=_content_of(timings),
-        workspace=workspace,
+        workspace=order.workspace,
         watch=watch,
     )
     if built.timings:

@@ -15,14 +15,15 @@ from darkscan.network.datasets.marks import MarksError, require_size
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.inputs import read_text
 
-_FIELD = "imageData"
+_FIELD = "imageData"  # the key of a labelme file
 
 
 @dataclass(frozen=True)
 class EmbeddedPicture:
-    """What must be the same in the image: (height, width), and its levels if none were lost.
+    """The size and the levels of an embedded picture, which the image must share.
 
-    ``levels`` is a hash of levels and type, "" after lossy compression.
+    ``shape`` is (height, width); ``levels`` is a hash of the levels, "" after lossy
+    compression, which changes them.
     """
 
     shape: tuple[int, int]
@@ -59,10 +60,6 @@ class EmbeddedPicture:
             raise MarksError(problem, file=file, field=_FIELD)
 
 
-def _hash(picture: Picture) -> str:
-    return "" if picture.lossy else hashlib.sha256(picture.levels.tobytes()).hexdigest()
-
-
 def read_json(file: Path) -> object:
     """The content of a JSON file. Raises InputError, also if a name occurs twice in an object."""
     text = read_text(file)
@@ -71,15 +68,6 @@ def read_json(file: Path) -> object:
     except (ValueError, RecursionError) as error:
         raise InputError(f"is not JSON: {error}", file=file) from error
     return content
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{twice!r} is given twice in one object")
-    return found
 
 
 def image_path(folder: Path, name: str, file: Path | str, field: str) -> Path:
@@ -110,5 +98,21 @@ def check_labels(wanted: Sequence[str], known: Collection[str], file: Path | str
                 raise InputError(problem, file=file, field="--label")
 
 
+def _hash(picture: Picture) -> str:
+    """The hash of a picture's levels; "" if compression changed them."""
+    return "" if picture.lossy else hashlib.sha256(picture.levels.tobytes()).hexdigest()
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object from its pairs. Raises ValueError if a name occurs twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r} is given twice in one object")
+    return found
+
+
 def _plain(label: str) -> str:
+    """A label without differences of case and spaces."""
     return " ".join(label.split()).casefold()

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from darkscan.network.datasets.facts import Witness
-from darkscan.network.datasets.labelled_image import LabelledImage, Pixels
+from darkscan.network.datasets.labelled_image import LabelledImage
 from darkscan.network.datasets.rule import BACKGROUND, RULE, SCRATCH, WINDOW_PX
 from darkscan.network.datasets.sampling import Sample, Sampling, draw_windows, labels_of
 from darkscan.network.datasets.splits import (
@@ -20,6 +20,7 @@ from darkscan.network.datasets.splits import (
     split_images,
 )
 from darkscan.network.datasets.writer import DatasetWriter, SourceRow, new_dataset
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.scan import PixelType
 
@@ -61,7 +62,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Options:
-    """What a build is told.
+    """The options of a build.
 
     ``counts`` are the windows of each split and class, by default ``windows`` of them in
     the proportions of the paper's Table I. ``images`` are the splits' shares of the
@@ -87,7 +88,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class SplitReport:
-    """What became of one split: wanted and found windows, and those left out."""
+    """The outcome of one split: wanted and found windows, and images left out."""
 
     images: int
     wanted: Counts

@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.network.datasets.labelled_image import FloatArray, Mask
+from darkscan.pipeline.core.arrays import Float64Array, Mask
 
 _FRACTION_BITS = 4  # outlines are drawn to a sixteenth of a pixel
 
 
-def fill(polygon: FloatArray, mask: Mask) -> bool:
+def fill(polygon: Float64Array, mask: Mask) -> bool:
     """Sets the pixels of ``mask`` (H, W) within a polygon (K, 2); whether there are any.
 
     x and y are counted from the outer corner of the first pixel.
@@ -28,7 +28,7 @@ def fill(polygon: FloatArray, mask: Mask) -> bool:
     return bool(canvas.any())
 
 
-def thick(lines: Sequence[FloatArray], shape: tuple[int, int], width_px: int) -> Mask:
+def thick(lines: Sequence[Float64Array], shape: tuple[int, int], width_px: int) -> Mask:
     """The pixels (H, W) of bands of ``width_px`` along polylines (K, 2)."""
     mask = np.zeros(shape, np.uint8)
     for line in lines:
@@ -38,6 +38,6 @@ def thick(lines: Sequence[FloatArray], shape: tuple[int, int], width_px: int) ->
     return mask.astype(np.bool_)
 
 
-def _fixed(points: FloatArray) -> npt.NDArray[np.int32]:
+def _fixed(points: Float64Array) -> npt.NDArray[np.int32]:
     """Places as OpenCV draws them: fixed point, (0, 0) the middle of the first pixel."""
     return np.asarray(np.rint((points - 0.5) * 2**_FRACTION_BITS), dtype=np.int32)

@@ -1,4 +1,4 @@
-"""What is told of each window beside its label: the columns of a data set."""
+"""The facts about each window beside its label: the columns of a data set."""
 
 from dataclasses import dataclass
 from functools import cached_property

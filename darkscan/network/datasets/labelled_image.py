@@ -1,4 +1,4 @@
-"""What is known of an image: where its scratches run, which pixels they touch."""
+"""An image with the truth about it: where its scratches run, which pixels they touch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,9 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
-Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+from darkscan.pipeline.core.arrays import Float64Array, Mask, Pixels
 
 _SPACING_PX = 1.0
 
@@ -23,9 +21,9 @@ class Scratch:
     noise, NaN where unknown; ``kind`` is its shape, "" if unknown.
     """
 
-    points: FloatArray
-    lengths: FloatArray
-    contrasts: FloatArray
+    points: Float64Array
+    lengths: Float64Array
+    contrasts: Float64Array
     kind: str = ""
 
 
@@ -34,7 +32,7 @@ class Distractor:
     """Something that is no scratch: points (K, 2), x and y, that it is seen at."""
 
     kind: str
-    points: FloatArray
+    points: Float64Array
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ class LabelledImage:
     sha256: str
 
 
-def points_along(vertices: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+def points_along(vertices: Float64Array) -> tuple[Float64Array, Float64Array, Float64Array]:
     """Points (P, 2) each pixel or less along a polyline (K, 2).
 
     With them the length (P,) of line that each stands for and its place (P,) as a
@@ -80,7 +78,7 @@ def points_along(vertices: FloatArray) -> tuple[FloatArray, FloatArray, FloatArr
     return points, np.full(count, along[-1] / count), place
 
 
-def polyline_scratch(vertices: FloatArray) -> Scratch:
+def polyline_scratch(vertices: Float64Array) -> Scratch:
     """The scratch along a polyline (K, 2) that somebody drew."""
     points, lengths, _ = points_along(vertices)
     return Scratch(points, lengths, np.full(len(points), np.nan))

@@ -1,4 +1,4 @@
-"""What may mark the scratches of one image, and how marks are held against that image."""
+"""Marks of the scratches of one image, and how they are held against that image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from darkscan.drivers.images import Picture
-from darkscan.network.datasets.labelled_image import FloatArray, Mask
+from darkscan.pipeline.core.arrays import Float64Array, Mask
 from darkscan.pipeline.core.errors import InputError
 
 
@@ -29,7 +29,7 @@ class Drawing:
     """
 
     mask: Mask
-    lines: tuple[FloatArray, ...] = ()
+    lines: tuple[Float64Array, ...] = ()
     void: Mask | None = None
     remark: str = ""
 
@@ -40,7 +40,7 @@ class Drawing:
 
 
 class Marks(Protocol):
-    """What marks the scratches of one image."""
+    """Marks of the scratches of one image, in whatever way a file holds them."""
 
     def check(self, picture: Picture, path: Path) -> None:
         """Raises MarksError if the marks were drawn on another picture than that at ``path``."""
@@ -51,7 +51,7 @@ class Marks(Protocol):
         ...
 
     def content(self) -> bytes:
-        """What tells these marks from others."""
+        """Bytes that differ where marks differ."""
         ...
 
 

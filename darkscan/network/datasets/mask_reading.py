@@ -11,25 +11,25 @@ import numpy as np
 import numpy.typing as npt
 
 from darkscan.drivers.images import Channels, read_channels
-from darkscan.network.datasets.labelled_image import Mask
 from darkscan.network.datasets.marks import Drawing, MarksError, require_size
+from darkscan.pipeline.core.arrays import Mask
 from darkscan.pipeline.core.errors import InputError
 
-_MOST_MARKED = 0.5  # of the pixels: more is the ground, not scratches
+_MOST_MARKED = 0.5  # share of the pixels: more are the ground, not scratches
 _COLOURS = 3
 _LISTED = 6  # levels in a message
-_WIDEST_BYTES = 2  # of a channel of a colour
+_WIDEST_BYTES = 2  # a channel of a colour
 _USUAL_VOID = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 
 Colour = tuple[int, int, int]
 Values = npt.NDArray[np.integer[Any] | np.floating[Any]]
 Level = float | Colour
-"""What a pixel holds: a grey level, or red, green and blue."""
+"""The value of a pixel: a grey level, or red, green and blue."""
 
 
 @dataclass(frozen=True)
 class MaskMeaning:
-    """What pixels of masks mean, where it does not go without saying.
+    """The meaning of the pixels of masks, where it does not go without saying.
 
     ``values`` are the levels of scratches; ``above`` is the level that theirs exceed.
     ``void`` are levels of pixels not to be judged, None where nothing was said of them.
@@ -137,7 +137,7 @@ class MaskReader:
 
 
 class _Pixels:
-    """What the pixels of a mask hold: grey levels, colours, or indices of a palette's colours."""
+    """The values of a mask's pixels: grey levels, colours, or indices of a palette's colours."""
 
     def __init__(self, seen: Values, path: Path, indices: Values | None) -> None:
         if seen.dtype.kind == "f" and not np.isfinite(seen).all():
@@ -169,7 +169,7 @@ class _Pixels:
         return found
 
     def levels(self, mask: Mask) -> list[str]:
-        """What the pixels of a mask (H, W) hold, as a user would write it."""
+        """The values of the pixels of a mask (H, W), as a user would write them."""
         if self._indices is not None or len(self._channels) == 1:
             return [_text(level) for level in np.unique(self.brightest[mask]).tolist()]
         bits = 8 * self.dtype.itemsize
@@ -200,7 +200,7 @@ def palette_indices(path: Path) -> Values | None:
             with Image.open(path) as image:
                 return np.asarray(image) if image.mode == "P" else None
     except (OSError, ValueError, Image.DecompressionBombError):
-        return None  # of a kind without palettes
+        return None  # a kind of image without palettes
 
 
 def _check_alpha(channels: Channels, meaning: MaskMeaning, path: Path) -> None:

@@ -10,16 +10,16 @@ import numpy as np
 from darkscan.drivers.images import Picture
 from darkscan.network.datasets.annotation_files import EmbeddedPicture
 from darkscan.network.datasets.drawing import fill
-from darkscan.network.datasets.labelled_image import FloatArray, Mask
 from darkscan.network.datasets.marks import Drawing, MarksError, StatedSize
 from darkscan.network.datasets.run_lengths import RunLengths
+from darkscan.pipeline.core.arrays import Float64Array, Mask
 
 _LEAST_PX = 1.0  # what is smaller is no outline: a click, or fractions of the picture's size
 _FLAT_PX = 1e-6
 _WIDEST_PX = 20.0  # a level rectangle that is wider is a box around a scratch, not its outline
 _CORNERS = 4
 
-Named = tuple[str, FloatArray]
+Named = tuple[str, Float64Array]
 """Points (K, 2), x and y, and the name of their place in the file."""
 
 
@@ -98,7 +98,7 @@ class Outlines:
             problem += "(--unsized believes them)"
             raise MarksError(problem, file=self.file, field=", ".join(self.size.fields))
 
-    def _check_points(self, name: str, points: FloatArray, shape: tuple[int, int]) -> None:
+    def _check_points(self, name: str, points: Float64Array, shape: tuple[int, int]) -> None:
         """Raises MarksError unless points (K, 2) lie on the image and are not all in one place."""
         height, width = shape
         if not np.isfinite(points).all():
@@ -115,14 +115,14 @@ class Outlines:
                 problem += ": wanted are pixels, not fractions of the picture's size"
             raise MarksError(problem, file=self.file, field=name)
 
-    def _check_area(self, name: str, points: FloatArray) -> None:
+    def _check_area(self, name: str, points: Float64Array) -> None:
         """Raises MarksError if a polygon (K, 2) has no area."""
         across = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)[-1]
         if across < _FLAT_PX:
             problem = "has no area, its points lie on one line: draw it as a line"
             raise MarksError(problem, file=self.file, field=name)
 
-    def _check_no_box(self, name: str, points: FloatArray) -> None:
+    def _check_no_box(self, name: str, points: Float64Array) -> None:
         """Raises MarksError if a polygon (K, 2) is a box around something."""
         corners = points[:-1] if (points[0] == points[-1]).all() else points
         width, height = np.ptp(points, axis=0)

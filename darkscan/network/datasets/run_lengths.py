@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from darkscan.network.datasets.labelled_image import Mask
 from darkscan.network.datasets.marks import MarksError, require_size
+from darkscan.pipeline.core.arrays import Mask
 
 _FIRST_LETTER = 48
-_BITS = 5  # of a number in each letter; the sixth says that more follow
+_BITS = 5  # bits of a number in each letter; the sixth says that more follow
 _LOW, _SIGN, _MORE = 0x1F, 0x10, 0x20
 _LETTERS = 64
 _WIDEST = 40  # bits of a run: more pixels than any image has

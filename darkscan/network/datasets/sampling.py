@@ -27,7 +27,7 @@ from darkscan.pipeline.core.grid import window_origins
 METHODS = ("gaussian", "uniform", "random")
 STRIDE_PX = 128
 _CLASSES = (SCRATCH, BACKGROUND)
-_BATCHES = 24  # of draws before a method gives up
+_BATCHES = 24  # a method gives up after so many batches of draws
 _LEAST_DRAWN = 64
 
 

@@ -61,7 +61,7 @@ def _row(windows: WindowSet, chosen: npt.NDArray[np.intp], title: str, columns: 
 
 
 def _caption(windows: WindowSet, index: int) -> str:
-    """What is known of a window; the font has only ASCII."""
+    """The facts about a window in a line; the font has only ASCII."""
     parts = [str(windows.kind[index]), str(windows.method[index])]
     if windows.labels[index] == SCRATCH:
         parts.append(f"{windows.length_px[index]:.0f} px")

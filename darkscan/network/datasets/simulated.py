@@ -39,7 +39,7 @@ class SimulatedImage:
 
     @property
     def name(self) -> str:
-        """What windows of it say they came from; the side is told where it is unusual."""
+        """The name of the image in its windows' rows; it has the side where that is unusual."""
         side = "" if self.frame_px == _FRAME_PX else f"-{self.frame_px}px"
         return f"simulated-{self.preset}-{self.seed}{side}"
 

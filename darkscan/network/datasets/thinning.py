@@ -3,11 +3,11 @@
 import cv2
 import numpy as np
 
-from darkscan.network.datasets.labelled_image import FloatArray, Mask, Scratch
-from darkscan.pipeline.core.arrays import Indices
+from darkscan.network.datasets.labelled_image import Scratch
+from darkscan.pipeline.core.arrays import Float64Array, Indices, Mask
 
 JOINED_PX = 24.0
-"""Pieces of a mask whose ends lie no farther apart are one scratch: point-like ones."""
+"""Pieces of a mask whose ends lie no farther apart are one scratch, made of dots."""
 
 # A chain of pixels is longer than the line it draws: steps so weighted give the right
 # length on average over all directions (Kulpa, "Area and perimeter measurement of blobs
@@ -48,13 +48,13 @@ def thin(mask: Mask) -> Mask:
     algorithms", 1994, as scikit-image has it. Its default, Zhang and Suen's, shortens
     diagonals two pixels wide to half their length.
     """
-    # Of the learning extra, and slow to load: data sets without masks are built without it.
+    # It belongs to the learning extra and loads slowly: data sets without masks do without it.
     from skimage.morphology import skeletonize
 
     return np.asarray(skeletonize(mask, method="lee") > 0, dtype=np.bool_)
 
 
-def _steps(skeleton: Mask) -> tuple[FloatArray, Indices]:
+def _steps(skeleton: Mask) -> tuple[Float64Array, Indices]:
     """The length each skeleton pixel stands for, and how many others it is linked to."""
     height, width = skeleton.shape
     padded = np.pad(skeleton, 1).astype(np.intp)
@@ -74,11 +74,11 @@ def _steps(skeleton: Mask) -> tuple[FloatArray, Indices]:
 
 
 def _join(
-    ends: FloatArray, piece: Indices, count: int
-) -> tuple[Indices, dict[int, list[tuple[FloatArray, FloatArray]]]]:
+    ends: Float64Array, piece: Indices, count: int
+) -> tuple[Indices, dict[int, list[tuple[Float64Array, Float64Array]]]]:
     """Joins pieces end to end, nearest first: a group for each piece, a group's bridges."""
     group = np.arange(count)
-    bridges: dict[int, list[tuple[FloatArray, FloatArray]]] = {}
+    bridges: dict[int, list[tuple[Float64Array, Float64Array]]] = {}
     for first, second in _near_pairs(ends):
         a, b = int(group[piece[first]]), int(group[piece[second]])
         if a == b:
@@ -89,7 +89,7 @@ def _join(
     return group, bridges
 
 
-def _near_pairs(ends: FloatArray) -> list[tuple[int, int]]:
+def _near_pairs(ends: Float64Array) -> list[tuple[int, int]]:
     """Pairs of points no farther apart than pieces may be, nearest first."""
     order = np.argsort(ends[:, 0], kind="stable")
     firsts: list[Indices] = []

@@ -1,6 +1,5 @@
 """Writes the file of a data set whole or not at all."""
 
-import contextlib
 import hashlib
 import json
 import os
@@ -27,7 +26,9 @@ from darkscan.network.datasets.layout import (
     sources_text,
 )
 from darkscan.network.datasets.rule import WINDOW_PX
+from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.errors import StorageError
+from darkscan.pipeline.core.files import atomically
 from darkscan.pipeline.core.scan import PixelType
 
 _COMPRESSION = 1  # gzip's fastest: noise gains nothing from more
@@ -63,7 +64,7 @@ class DatasetWriter:
     def add(
         self,
         source: SourceRow,
-        windows: npt.NDArray[np.uint8] | npt.NDArray[np.uint16],
+        windows: Pixels,
         columns: Mapping[str, npt.NDArray[Any]],
     ) -> None:
         """Appends windows (n, 256, 256) of one source, with all columns but ``source``."""
@@ -78,7 +79,7 @@ class DatasetWriter:
         self._sources.append(source)
 
     def finish(self, manifest: Mapping[str, Any], full_scale: float) -> str:
-        """Writes columns, sources and manifest; gives the hash."""
+        """Writes columns, sources and manifest; gives the hash of the data set."""
         digests = {}
         for name, split in self._splits.items():
             group = self._file[name]
@@ -132,25 +133,25 @@ def new_dataset(
 
     Raises StorageError if it cannot be written or the disk is too small for ``windows``.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    _require_room(path, windows * WINDOW_PX**2 * np.dtype(pixel_type).itemsize + _SPARE_BYTES)
+    with atomically(path, replace=True) as part:
+        try:
+            with h5py.File(part, "w", libver="v110") as file:
+                yield DatasetWriter(file, splits, pixel_type)
+        except OSError as error:
+            number = error.errno  # HDF5's own words for a failed write fill half a page
+            raise StorageError(path, os.strerror(number) if number else str(error)) from error
+
+
+def _require_room(path: Path, needed: int) -> None:
+    """Raises StorageError for too small a disk: HDF5 does not survive a full one."""
     try:
-        # HDF5 does not survive a full disk: better to refuse before anything is written.
-        needed = windows * WINDOW_PX**2 * np.dtype(pixel_type).itemsize + _SPARE_BYTES
         free = shutil.disk_usage(path.parent).free
-        if free < needed:
-            problem = f"needs up to {needed / 1e9:.2f} GB, {free / 1e9:.2f} GB are free"
-            raise StorageError(path, problem)
-        with h5py.File(temporary, "w", libver="v110") as file:
-            yield DatasetWriter(file, splits, pixel_type)
-        with temporary.open("rb") as whole:
-            os.fsync(whole.fileno())
-        temporary.replace(path)
     except OSError as error:
-        number = error.errno  # HDF5's own words for a failed write fill half a page
-        raise StorageError(path, os.strerror(number) if number else str(error)) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        raise StorageError(path, error) from error
+    if free < needed:
+        problem = f"needs up to {needed / 1e9:.2f} GB, {free / 1e9:.2f} GB are free"
+        raise StorageError(path, problem)
 
 
 def _chunk(values: npt.NDArray[Any]) -> tuple[int, ...] | None:

@@ -29,8 +29,18 @@ ALLOWED_LOSS = 0.005
 
 
 @dataclass(frozen=True)
+class Trial:
+    """The windows that a model in eight bits is made with and judged on."""
+
+    calibration: StatedWindows
+    test: StatedWindows
+    allowed_loss: float = ALLOWED_LOSS
+    """The most that F1 may fall on the test windows."""
+
+
+@dataclass(frozen=True)
 class Side:
-    """A model on the windows."""
+    """The figures of one model on the test windows."""
 
     area_under_curve: float
     kept: Figures
@@ -137,32 +147,30 @@ def quantise_file(
     file: Path,
     out: Path,
     target: Target,
+    trial: Trial,
     *,
-    calibration: StatedWindows,
-    test: StatedWindows,
-    allow: float = ALLOWED_LOSS,
     tick: Tick = silent,
     on_comparison: Callable[[Comparison], object] = lambda _: None,
 ) -> Comparison:
-    """Writes ``file``'s model in eight bits to ``out``, if its F1 falls by ``allow`` at most.
+    """Writes ``file``'s model in eight bits to ``out``, if its F1 does not fall too far.
 
-    F1 is that of ``test`` at the threshold that the file states: the thresholds stay what
-    they are, so that the two files can stand in for each other. ``on_comparison`` hears
-    of the figures before they are judged. Each calibration window ticks once, each test
+    F1 is that of the test windows at the threshold that the file states: the thresholds stay
+    what they are, so that the two files can stand in for each other. ``on_comparison`` gets
+    the figures before they are judged. Each calibration window ticks once, each test
     window twice. Raises InputError if ``file`` is no float model, DarkscanError if too
     much is lost, StorageError if ``out`` cannot be written; then nothing is.
     """
     content, threshold, _ = read_model(file)
-    model = quantise(content, target, calibration, file=file, tick=tick)
+    model, test = quantise(content, target, trial.calibration, file=file, tick=tick), trial.test
     with TemporaryDirectory(prefix="darkscan-quantise-") as folder:
         candidate = Path(folder) / "model.onnx"
         candidate.write_bytes(_bytes_of(model))
         comparison = compare(file, candidate, test, threshold, tick=tick)
     on_comparison(comparison)
-    if not comparison.loss <= allow:
+    if not comparison.loss <= trial.allowed_loss:
         raise DarkscanError(
             f"{file}: eight bits lose {comparison.loss:.4f} of F1 on {len(test)} {test.unit}, "
-            f"more than the {allow:g} allowed; nothing is written"
+            f"more than the {trial.allowed_loss:g} allowed; nothing is written"
         )
     stated = {
         "judged_on": test.description,

@@ -11,6 +11,7 @@ from darkscan.network.pictures import png
 from darkscan.network.training.checkpoint import Row
 from darkscan.pipeline.core.arrays import Float32Array
 from darkscan.pipeline.core.files import write_atomically, write_together
+from darkscan.pipeline.core.units import duration
 
 _TOLD = ("loss", "validation_loss", "auc", "recall", "precision")
 _INCHES = (6.4, 4.8)
@@ -112,13 +113,6 @@ def draw_precision_and_recall(logits: Float32Array, labels: Float32Array, row: R
     axes.grid(alpha=0.3)
     axes.legend(loc="lower left")
     return png(figure)
-
-
-def duration(seconds: float) -> str:
-    """Like 1:02:03 or 2:03."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _csv(history: list[Row]) -> bytes:

@@ -15,6 +15,11 @@ PAPER_VALIDATION_WINDOWS = 996
 PAPER_EPOCHS = 40
 
 _ENOUGH_BETTER = 1e-4  # a validation loss that falls by less is no progress
+_LEAST: dict[str, float] = {
+    "steps": 1, "batch": 2, "learning_rate": 0, "warm_up": 0, "patience": 1, "weight_decay": 0,
+    "gradient_norm": 0, "average_decay": 0, "ramp": 0, "seed": 0, "validation_seed": 0,
+    "validation_windows": 2, "precision": 0, "validate_every": 1,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class TrainingOptions:
     patience: int = 3  # validations without progress, after which a plateau ends
     weight_decay: float = 1e-4
     gradient_norm: float = 5.0  # longer gradients are shortened to it; 0: none are
-    average_decay: float = 0.995  # of the average of weights, which is validated and kept
+    average_decay: float = 0.995  # for the average of weights, which is validated and kept
     ramp: float = 0.3  # the share of steps in which the contrast rises from 0 to 1
     seed: int = 1
     validation_seed: int = 900_001
@@ -80,13 +85,6 @@ class TrainingOptions:
     def curriculum(self) -> Curriculum:
         """The contrast by step."""
         return Curriculum(int(self.ramp * self.steps))
-
-
-_LEAST: dict[str, float] = {
-    "steps": 1, "batch": 2, "learning_rate": 0, "warm_up": 0, "patience": 1, "weight_decay": 0,
-    "gradient_norm": 0, "average_decay": 0, "ramp": 0, "seed": 0, "validation_seed": 0,
-    "validation_windows": 2, "precision": 0, "validate_every": 1,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Reads files that a user names; every reason why one cannot be read is told in one line."""
+"""Reads files that a user names; an error says in one line why one cannot be read."""
 
 import codecs
 import errno
@@ -14,6 +14,7 @@ _NOT_FILES = (
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
 )
+_WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)  # UTF-32-LE: as 16
 
 
 def require_file(path: Path, *, field: str | None = None, absent: str | None = None) -> None:
@@ -46,9 +47,6 @@ def read_file(path: Path, *, field: str | None = None, absent: str | None = None
         return path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", file=path, field=field) from error
-
-
-_WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)  # UTF-32-LE begins as 16
 
 
 def read_text(path: Path) -> str:

@@ -34,3 +34,10 @@ FrameId = NewType("FrameId", int)
 
 Nanoseconds = NewType("Nanoseconds", int)
 """A time: ``time.monotonic_ns`` for our own work, the camera's clock for exposures."""
+
+
+def duration(seconds: float) -> str:
+    """A time span as people write it: 1:02:03 or 2:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

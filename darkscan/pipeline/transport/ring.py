@@ -25,7 +25,7 @@ from darkscan.pipeline.transport.messages import FrameRef
 
 _MAGIC = 0x3347_4E49_524B_5344  # "DSKRING3"
 _SLOT_WORDS = 8  # a cache line, so that slots do not slow each other down
-_PID_BITS = 32  # of a holder's word; the number of the sending stands above them
+_PID_BITS = 32  # the low bits of a holder's word; above them stands the number of the sending
 
 
 class _Head(IntEnum):

@@ -16,6 +16,7 @@ from darkscan.simulation.element.looks import WINDOW_PX, WindowPreset, draw_look
 from darkscan.simulation.element.windows import (
     KINDS,
     Drawn,
+    Scratches,
     add_scratches,
     crossed_cells,
     finish,
@@ -73,9 +74,7 @@ def _crop(
         if kind == "swirl":
             count = int(rng.integers(2, _MOST_ARCS + 1))
         heading = float(rng.uniform(0, 2 * np.pi))
-        drawn = add_scratches(
-            light, canvas, look, contrast, rng, kind=kind, count=count, heading=heading
-        )
+        drawn = add_scratches(light, canvas, look, rng, Scratches(kind, count, heading))
     add_clutter(light, canvas, look, rng)
     starts = range(0, CROP_PX - WINDOW_PX + 1, STRIDE_PX)
     labels = [[label(drawn.lines, x, y) for x in starts] for y in starts]

@@ -1,5 +1,7 @@
 """The shapes of scratches, hairs and tracks, and how their brightness runs along them."""
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 
@@ -8,6 +10,30 @@ from darkscan.pipeline.core.arrays import Float64Array
 HAIR_STEP_PX = 2.5
 _NARROWEST = 0.3  # samples: a narrower filter smooths nothing
 _STRAIGHTEST_HAIR = 0.86  # a hair's ends lie no farther apart, in its lengths
+
+
+class Waypoint(NamedTuple):
+    """A point through which a line runs."""
+
+    x: float
+    """Pixels."""
+    y: float
+    heading: float
+    """Direction of the line at the point, radians from x towards y."""
+
+
+class Bends(NamedTuple):
+    """How a line departs from a straight one."""
+
+    curvature: float = 0.0
+    """The constant part of its turn, radians a pixel."""
+    wander: float = 0.0
+    """Standard deviation of the random part of its turn, radians a pixel."""
+    wander_px: float = 60.0
+    """The length over which the random part changes, pixels."""
+
+
+STRAIGHT = Bends()
 
 
 def smooth_noise(rng: np.random.Generator, count: int, length: float) -> Float64Array:
@@ -26,33 +52,29 @@ def smooth_noise(rng: np.random.Generator, count: int, length: float) -> Float64
 
 def curve(
     rng: np.random.Generator,
-    through: tuple[float, float],
+    waypoint: Waypoint,
     length_px: float,
     step_px: float,
+    bends: Bends = STRAIGHT,
     *,
-    heading: float,
-    curvature: float = 0.0,
-    wander: float = 0.0,
-    wander_px: float = 60.0,
     anchor: float = 0.5,
 ) -> Float64Array:
-    """A polyline (K, 2) of a given length that runs through a point.
+    """A polyline (K, 2) of x, y in pixels, of a given length, that runs through a point.
 
-    ``anchor`` in [0, 1] says where along it; ``heading`` is its direction there, in
-    radians from x towards y; ``curvature`` its constant turn and ``wander`` the standard
-    deviation of a random one that changes over ``wander_px``, both in radians per pixel.
+    ``anchor`` in [0, 1] says where along it the point lies. Vertices are about ``step_px``
+    apart.
     """
     count = max(2, round(length_px / step_px) + 1)
     step = length_px / (count - 1)
-    turn = np.full(count - 1, curvature)
-    if wander:
-        turn += wander * smooth_noise(rng, count - 1, wander_px / step)
+    turn = np.full(count - 1, bends.curvature)
+    if bends.wander:
+        turn += bends.wander * smooth_noise(rng, count - 1, bends.wander_px / step)
     direction = np.cumsum(turn) * step
     middle = min(int(anchor * (count - 1)), count - 2)
-    direction += heading - direction[middle]
+    direction += waypoint.heading - direction[middle]
     steps = step * np.stack([np.cos(direction), np.sin(direction)], axis=1)
     points = np.concatenate([np.zeros((1, 2)), np.cumsum(steps, axis=0)])
-    return np.asarray(points - points[middle] + through, dtype=np.float64)
+    return np.asarray(points - points[middle] + waypoint[:2], dtype=np.float64)
 
 
 def draw_hair_shape(
@@ -60,16 +82,13 @@ def draw_hair_shape(
 ) -> Float64Array:
     """The polyline (K, 2) of a hair or fibre: bent so that no scratch could be."""
     while True:
-        vertices = curve(
-            rng,
-            through,
-            length_px,
-            HAIR_STEP_PX,
-            heading=float(rng.uniform(0, 2 * np.pi)),
+        waypoint = Waypoint(*through, heading=float(rng.uniform(0, 2 * np.pi)))
+        bends = Bends(
             curvature=float(rng.normal(0, 1 / 35)),
             wander=float(1 / rng.uniform(10, 40)),
             wander_px=float(rng.uniform(5, 20)),
         )
+        vertices = curve(rng, waypoint, length_px, HAIR_STEP_PX, bends)
         if np.hypot(*(vertices[-1] - vertices[0])) < _STRAIGHTEST_HAIR * length_px:
             return vertices
 

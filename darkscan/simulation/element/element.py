@@ -8,6 +8,8 @@ from darkscan.pipeline.core.arrays import Float64Array
 from darkscan.pipeline.core.errors import InputError
 from darkscan.simulation.element.curves import (
     HAIR_STEP_PX,
+    Bends,
+    Waypoint,
     beads,
     curve,
     draw_hair_shape,
@@ -33,6 +35,8 @@ _SHARES: dict[ScratchKind, float] = {
     "discontinuous": 0.13,
     "swirl": 0.10,
 }
+_Shape = tuple[ScratchKind | HairKind, Float64Array, Float64Array, float]
+"""Kind, vertices (K, 2) and amplitudes (K,) along it, and full width at half maximum."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +90,6 @@ def simulate_element(size_px: tuple[int, int], seed: int, preset: str = "optic")
     )
 
 
-_Shape = tuple[ScratchKind | HairKind, Float64Array, Float64Array, float]
-
-
 def _draw_scratches(
     rng: np.random.Generator, size_px: tuple[int, int], amounts: ElementPreset, count: int
 ) -> list[_Shape]:
@@ -100,10 +101,13 @@ def _draw_scratches(
         place, heading = _place(rng, size_px), float(rng.uniform(0, 2 * np.pi))
         bright = chance(rng, amounts.bright)
         for _ in range(int(rng.integers(3, 8)) if kind == "swirl" else 1):
-            near = (place[0] + rng.normal(0, 40), place[1] + rng.normal(0, 40))
-            turned = heading + float(rng.normal(0, 0.15))
+            near = Waypoint(
+                x=place[0] + rng.normal(0, 40),
+                y=place[1] + rng.normal(0, 40),
+                heading=heading + float(rng.normal(0, 0.15)),
+            )
             length = _draw_length(rng, size_px)
-            shapes.append(_draw_scratch(rng, kind, near, turned, length, bright=bright))
+            shapes.append(_draw_scratch(rng, kind, near, length, bright=bright))
     return shapes
 
 
@@ -116,18 +120,20 @@ def _draw_certain_scratches(rng: np.random.Generator, size_px: tuple[int, int]) 
         ("discontinuous", False, 500.0),
     )
     for kind, bright, length in certain:
-        place = (size_px[0] * rng.uniform(0.25, 0.75), size_px[1] * rng.uniform(0.25, 0.75))
-        heading = float(rng.uniform(0, 2 * np.pi))
+        waypoint = Waypoint(
+            x=size_px[0] * rng.uniform(0.25, 0.75),
+            y=size_px[1] * rng.uniform(0.25, 0.75),
+            heading=float(rng.uniform(0, 2 * np.pi)),
+        )
         length_px = min(length, _LONGEST * float(np.hypot(*size_px)), 6000.0)
-        shapes.append(_draw_scratch(rng, kind, place, heading, length_px, bright=bright))
+        shapes.append(_draw_scratch(rng, kind, waypoint, length_px, bright=bright))
     return shapes
 
 
 def _draw_scratch(
     rng: np.random.Generator,
     kind: ScratchKind,
-    through: tuple[float, float],
-    heading: float,
+    waypoint: Waypoint,
     length_px: float,
     *,
     bright: bool,
@@ -135,16 +141,13 @@ def _draw_scratch(
     discontinuous = kind == "discontinuous"
     step = _BEAD_STEP_PX if discontinuous else _STEP_PX
     radius = {"swirl": rng.uniform(100, 400), "curved": rng.uniform(400, 4000)}.get(kind, 2e4)
-    vertices = curve(
-        rng,
-        through,
-        min(length_px, 350.0) if kind == "swirl" else length_px,
-        step,
-        heading=heading,
+    bends = Bends(
         curvature=float(rng.choice([-1.0, 1.0]) / radius) if kind != "swirl" else 1.0 / radius,
         wander=float(rng.uniform(0, 3e-5 if kind == "straight" else 2e-4)),
         wander_px=200.0,
     )
+    length_px = min(length_px, 350.0) if kind == "swirl" else length_px
+    vertices = curve(rng, waypoint, length_px, step, bends)
     amplitude = _draw_amplitude(rng, bright=bright)
     if discontinuous:
         sigma = float(rng.uniform(0.8, 1.6))
@@ -178,7 +181,7 @@ def _draw_tracks(rng: np.random.Generator, size_px: tuple[int, int], count: int)
     shapes: list[_Shape] = []
     for _ in range(count):
         length, heading = float(rng.uniform(8, 30)), float(rng.uniform(0, 2 * np.pi))
-        vertices = curve(rng, _place(rng, size_px), length, length, heading=heading)
+        vertices = curve(rng, Waypoint(*_place(rng, size_px), heading), length, length)
         amplitude = np.full(len(vertices), log_uniform(rng, 10, 80))
         fwhm = float(rng.uniform(1.2, 2.0))
         shapes.append(("track", np.round(vertices, 3), np.round(amplitude, 3), round(fwhm, 3)))

@@ -9,7 +9,8 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 
 from darkscan.pipeline.core.arrays import Float64Array
-from darkscan.pipeline.core.errors import InputError, StorageError
+from darkscan.pipeline.core.errors import InputError
+from darkscan.pipeline.core.files import write_atomically
 from darkscan.pipeline.core.inputs import read_text
 from darkscan.simulation.element.strokes import Strokes
 
@@ -112,13 +113,7 @@ class ElementTruth:
             "traces": [_trace_record(trace, mm) for trace in self.traces],
             "digs": [{**vars(dig), "centre_mm": [dig.x * mm, dig.y * mm]} for dig in self.digs],
         }
-        scratch = file.with_name(f"{file.name}.partial")
-        try:
-            scratch.write_text(json.dumps(document) + "\n", encoding="utf-8")
-            scratch.replace(file)
-        except OSError as error:
-            scratch.unlink(missing_ok=True)
-            raise StorageError(file, error) from error
+        write_atomically(file, (json.dumps(document) + "\n").encode())
 
     @classmethod
     def load(cls, file: Path) -> Self:

@@ -23,6 +23,7 @@ class Look:
     level: float
     background: Background
     noise: Noise
+    contrast: float  # the curriculum in [0, 1]: 0 the easiest, 1 as hard as they come
     crowd: float  # in (0, 1]: how much clutter, which grows with the curriculum
     side_px: int = WINDOW_PX  # height and width of the image
 
@@ -45,13 +46,13 @@ class Look:
 def draw_look(
     rng: np.random.Generator, contrast: float, preset: WindowPreset, side_px: int = WINDOW_PX
 ) -> Look:
-    """Draws the surroundings of an image; ``contrast`` in [0, 1] crowds them."""
+    """Draws the surroundings of an image; ``contrast``, the curriculum in [0, 1], crowds them."""
     size = (side_px, side_px)
     wide = preset == "wide" or (preset == "mixed" and chance(rng, 0.5))
     crowd = (0.15 + 0.85 * contrast) * float(rng.uniform(0.4, 1.0))
     if not wide:
         background = draw_background(rng, size, unevenness=0.15, shortest_px=300)
-        return Look(wide, background.level, background, Noise(), crowd, side_px)
+        return Look(wide, background.level, background, Noise(), contrast, crowd, side_px)
     level = log_uniform(rng, 2.0, 120.0)
     background = draw_background(
         rng,
@@ -68,4 +69,4 @@ def draw_look(
         floor=0.5 * sigma,
         kernel=(float(rng.uniform(0, 0.35)), float(rng.uniform(0, 0.12))),
     )
-    return Look(wide, level, background, noise, crowd, side_px)
+    return Look(wide, level, background, noise, contrast, crowd, side_px)

@@ -6,6 +6,7 @@ from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.geometry import PixelToStage
 from darkscan.pipeline.core.grid import tile_starts
+from darkscan.pipeline.core.recipe import Inspection
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 from darkscan.pipeline.core.settings import check
 from darkscan.simulation.element.element_truth import ElementTruth
@@ -14,6 +15,9 @@ from darkscan.simulation.element.sensor import DEEPEST_BITS, SHALLOWEST_BITS, qu
 
 _FRAME_PERIOD_NS = 250_000_000  # stop, settle, expose: four frames a second
 _STRIP_TURN_NS = 1_000_000_000
+_GRID = Inspection()
+"""Windows of the usual side and stride: frames overlap for them."""
+
 _NOISE = 0x5E50  # sets the seeds of the sensor's noise apart from other seeds
 
 
@@ -31,8 +35,6 @@ class SimulatedScan:
         *,
         pitch_um: float = 10.0,
         frame_px: int = 2048,
-        window_px: int = 256,
-        stride_px: int = 128,
         bit_depth: int = 8,
         element: str = "",
     ) -> None:
@@ -49,8 +51,8 @@ class SimulatedScan:
             raise InputError(f"must be 8 to 16, is {bit_depth}", field="bit_depth")
         self.truth = truth
         self._scene = Scene(truth)
-        columns = tile_starts(width, frame_px, window_px, stride_px)
-        rows = tile_starts(height, frame_px, window_px, stride_px)
+        columns = tile_starts(width, frame_px, _GRID.window, _GRID.stride)
+        rows = tile_starts(height, frame_px, _GRID.window, _GRID.stride)
         self._corners = [
             (x, y, strip)
             for strip, y in enumerate(rows)

@@ -17,7 +17,14 @@ import numpy.typing as npt
 
 from darkscan.pipeline.core.arrays import Float32Array, Float64Array
 from darkscan.simulation.element.clutter import add_clutter, add_surroundings
-from darkscan.simulation.element.curves import beads, curve, lit_length, texture
+from darkscan.simulation.element.curves import (
+    Bends,
+    Waypoint,
+    beads,
+    curve,
+    lit_length,
+    texture,
+)
 from darkscan.simulation.element.draws import chance, log_normal, log_uniform
 from darkscan.simulation.element.looks import WINDOW_PX, Look, WindowPreset, draw_look
 from darkscan.simulation.element.sensor import Noise, quantise
@@ -110,7 +117,7 @@ def training_window(
     without = light.copy()
     drawn = Drawn("", 0.0, [])
     if chance(rng, 0.5):
-        drawn = _add_scratches(light, canvas, look, contrast, chance(rng, grazed), rng)
+        drawn = _add_scratches(light, canvas, look, rng, grazing=chance(rng, grazed))
     snr = _signal_to_noise(light - without, look.noise, without) if drawn.lines else 0.0
     names += add_clutter(light, canvas, look, rng)
     image = finish(look.noise.add(light, rng), look, rng)
@@ -144,6 +151,19 @@ class Line(NamedTuple):
     def _lit_px(self, x: float, y: float, side: float, more: float) -> float:
         area = (x - more, y - more, x + side + more, y + side + more)
         return lit_length(self.vertices, self.lit, area)
+
+
+@dataclass(frozen=True)
+class Scratches:
+    """Scratches of a kind that are to be drawn into an image."""
+
+    kind: str
+    """A key of ``KINDS``."""
+    count: int
+    heading: float
+    """The direction about which those of a swirl run, radians; others run anywhere."""
+    grazing: bool = False
+    """Whether they only graze the image, or show in it as short ones."""
 
 
 class Drawn(NamedTuple):
@@ -196,9 +216,9 @@ def _add_scratches(
     light: Float32Array,
     canvas: Float32Array,
     look: Look,
-    contrast: float,
-    grazing: bool,  # noqa: FBT001
     rng: np.random.Generator,
+    *,
+    grazing: bool,
 ) -> Drawn:
     shares = KINDS[look.wide]
     kind = str(rng.choice(list(shares), p=np.array(list(shares.values())) / sum(shares.values())))
@@ -208,42 +228,37 @@ def _add_scratches(
     heading = float(rng.uniform(0, 2 * np.pi))
     if kind == "swirl" and not grazing:
         count = int(rng.integers(2, 6))
-    return add_scratches(
-        light, canvas, look, contrast, rng, kind=kind, count=count, heading=heading, grazing=grazing
-    )
+    return add_scratches(light, canvas, look, rng, Scratches(kind, count, heading, grazing))
 
 
 def add_scratches(
     light: Float32Array,
     canvas: Float32Array,
     look: Look,
-    contrast: float,
     rng: np.random.Generator,
-    *,
-    kind: str,
-    count: int,
-    heading: float,
-    grazing: bool = False,
+    wanted: Scratches,
 ) -> Drawn:
-    """Draws ``count`` scratches of a kind; those of a swirl run about the same ``heading``."""
+    """Draws scratches into ``light`` (H, W); ``canvas`` (H, W) of zeros is used for it."""
+    kind, heading, grazing = wanted.kind, wanted.heading, wanted.grazing
     strongest, lines = 0.0, []
-    for number in range(count):
-        cnr = _draw_cnr(rng, look, contrast)
+    for number in range(wanted.count):
+        cnr = _draw_cnr(rng, look)
         if kind != "swirl":
             heading = float(rng.uniform(0, 2 * np.pi))
         strongest = max(strongest, cnr)
         if kind == "streak" and not number:
-            lines.append(_add_streak(light, canvas, look, cnr * look.sigma, contrast, grazing, rng))
+            amplitude = cnr * look.sigma
+            lines.append(_add_streak(light, canvas, look, amplitude, rng, grazing=grazing))
             continue
         shape = "straight" if kind == "streak" else kind
-        line, run = _visible_scratch(shape, look, contrast, heading, rng, grazing=grazing)
+        line, run = _visible_scratch(shape, look, heading, rng, grazing=grazing)
         add_line(light, Strokes.along(line.vertices, run * cnr * look.sigma, line.fwhm), canvas)
         lines.append(line)
     return Drawn(kind, strongest, lines)
 
 
-def _draw_cnr(rng: np.random.Generator, look: Look, contrast: float) -> float:
-    if chance(rng, 1 - contrast):
+def _draw_cnr(rng: np.random.Generator, look: Look) -> float:
+    if chance(rng, 1 - look.contrast):
         return float(rng.uniform(6, 20))
     if chance(rng, (0.5 if look.wide else 0.7)):
         return log_normal(rng, 3.3, 0.32, 2.0, 5.5)
@@ -254,7 +269,6 @@ def _draw_cnr(rng: np.random.Generator, look: Look, contrast: float) -> float:
 def _visible_scratch(
     kind: str,
     look: Look,
-    contrast: float,
     heading: float,
     rng: np.random.Generator,
     *,
@@ -267,21 +281,20 @@ def _visible_scratch(
     area = (rim, look.side_px - rim)
     while True:
         through = (float(rng.uniform(*area)), float(rng.uniform(*area)))
-        length = _draw_length(rng, look, contrast)
+        length = _draw_length(rng, look)
         if grazing and chance(rng, 0.3):
             length = log_uniform(rng, 18.0, VISIBLE_PX)
         step = 1.5 if kind == "discontinuous" else 4.0
+        turned = heading + (0.25 * float(rng.standard_normal()) if kind == "swirl" else 0.0)
         vertices = curve(
             rng,
-            through,
+            Waypoint(*through, turned),
             min(length, longest),
             step,
-            heading=heading + (0.25 * float(rng.standard_normal()) if kind == "swirl" else 0.0),
-            curvature=_draw_curvature(rng, kind),
-            wander=float(rng.choice([0.0, 2e-4, 6e-4])),
+            Bends(_draw_curvature(rng, kind), float(rng.choice([0.0, 2e-4, 6e-4]))),
             anchor=float(rng.random()),
         )
-        run = _draw_run(rng, kind, len(vertices), step, contrast)
+        run = _draw_run(rng, kind, len(vertices), step, look.contrast)
         lit = np.ones(len(vertices)) if kind == "discontinuous" else run
         if _shows(line := Line(vertices, lit, fwhm), VISIBLE_PX, look, grazing=grazing):
             return line, run
@@ -296,8 +309,8 @@ def _shows(line: Line, least_px: float, look: Look, *, grazing: bool) -> bool:
     return not inside and line.showing_px(0, 0, look.side_px) > SHORTEST_GRAZE_PX
 
 
-def _draw_length(rng: np.random.Generator, look: Look, contrast: float) -> float:
-    if chance(rng, 1 - contrast):
+def _draw_length(rng: np.random.Generator, look: Look) -> float:
+    if chance(rng, 1 - look.contrast):
         return log_uniform(rng, 200, 900)
     if chance(rng, (0.6 if look.wide else 0.35)):
         return 900.0  # crosses the window, or ends inside if anchored near an end
@@ -333,9 +346,9 @@ def _add_streak(
     canvas: Float32Array,
     look: Look,
     amplitude: float,
-    contrast: float,
-    grazing: bool,  # noqa: FBT001
     rng: np.random.Generator,
+    *,
+    grazing: bool,
 ) -> Line:
     """A broad streak, Gaussian or flat on top, with a halo: scattered or trailed light."""
     fwhm = log_uniform(rng, 3.0, 40.0)
@@ -343,19 +356,20 @@ def _add_streak(
     reach = fwhm / 2.0 if grazing else 0.0
     far = look.side_px + reach
     while True:
+        through = (float(rng.uniform(-reach, far)), float(rng.uniform(-reach, far)))
+        length = 900.0 if chance(rng, 0.8) else float(rng.uniform(150, 400))
         vertices = curve(
             rng,
-            (float(rng.uniform(-reach, far)), float(rng.uniform(-reach, far))),
-            900.0 if chance(rng, 0.8) else float(rng.uniform(150, 400)),
+            Waypoint(*through, heading=float(rng.uniform(0, 2 * np.pi))),
+            length,
             step,
-            heading=float(rng.uniform(0, 2 * np.pi)),
-            curvature=float(rng.normal(0, 1 / 6000)),
+            Bends(curvature=float(rng.normal(0, 1 / 6000))),
             anchor=float(rng.random()),
         )
         line = Line(vertices, np.ones(len(vertices)), fwhm)
         if _shows(line, 2 * VISIBLE_PX, look, grazing=grazing):
             break
-    run = texture(rng, len(vertices), step, variation=float(rng.uniform(0.0, 0.2 * contrast)))
+    run = texture(rng, len(vertices), step, variation=float(rng.uniform(0.0, 0.2 * look.contrast)))
     power = float(rng.choice([2.0, 2.0, 3.0, 5.0, 8.0]))
     add_line(light, Strokes.along(vertices, run * amplitude, fwhm), canvas, power=power)
     halo = amplitude * float(rng.uniform(0.0, 0.06))

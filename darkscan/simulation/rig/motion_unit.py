@@ -31,7 +31,7 @@ from darkscan.simulation.rig.channels import (
     waveform,
     whole,
 )
-from darkscan.simulation.rig.motor_record import MotorRecord
+from darkscan.simulation.rig.motor_record import MotorRecord, Setup
 from darkscan.simulation.rig.position_compare import PositionCompare
 from darkscan.simulation.rig.shared import SharedRig
 from darkscan.simulation.rig.unit_process import READY, MotionUnitSettings
@@ -110,13 +110,16 @@ class MotionUnit:
 
     def _record(self, settings: AxisSettings, axis: Axis) -> MotorRecord:
         motion = self._settings.motion
-        return MotorRecord(
-            settings.record,
-            axis,
+        setup = Setup(
             limits=_limits(settings),
             velocity=motion.velocity_mm_s,
             seconds=motion.velocity_mm_s / motion.acceleration_mm_s2,
             noise_um=self._noise_um,
+        )
+        return MotorRecord(
+            settings.record,
+            axis,
+            setup,
             draw=lambda: float(self._deviates.standard_normal()),
             before_change=self.advance,
             after_change=self._wake.set,

@@ -8,6 +8,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from caproto import AlarmSeverity, AlarmStatus, ChannelAlarm
 
@@ -23,7 +24,7 @@ from darkscan.simulation.rig.channels import (
     text,
     whole,
 )
-from darkscan.simulation.rig.record_places import PRECISION, RESOLUTION_MM, RecordPlaces
+from darkscan.simulation.rig.record_places import PRECISION, RESOLUTION_MM, Callbacks, RecordPlaces
 
 # Bits of MSTA.
 _UPWARDS = 1 << 0
@@ -46,6 +47,19 @@ _FAULTS = tuple(fault.value for fault in Fault)
 _SLOWEST_RAMP_S = 0.1  # what the record takes for an ACCL that is none
 
 
+class Setup(NamedTuple):
+    """The values that a record has at first."""
+
+    limits: tuple[float, float]
+    """Soft limits, mm."""
+    velocity: float
+    """mm/s."""
+    seconds: float
+    """The time that the axis takes to reach its velocity, s."""
+    noise_um: float
+    """Standard deviation of the readback."""
+
+
 class MotorRecord:
     """The process variables of one motor record.
 
@@ -58,16 +72,13 @@ class MotorRecord:
         self,
         name: str,
         axis: Axis,
+        setup: Setup,
         *,
-        limits: tuple[float, float],
-        velocity: float,
-        seconds: float,
-        noise_um: float,
         draw: Callable[[], float],
         before_change: Callable[[], int],
         after_change: Callable[[], None],
     ) -> None:
-        """Serves ``axis`` under ``name``; velocity mm/s, seconds to velocity.
+        """Serves ``axis`` under ``name``.
 
         ``draw`` gives standard normal deviates. ``before_change`` brings the simulation up to
         date and returns its time, ns; ``after_change`` sets it in motion.
@@ -81,22 +92,15 @@ class MotorRecord:
         self._still.set()
         self._violation = False
         self._waits = False
-        """For SPMG, with an order."""
+        """Whether an order waits for SPMG."""
 
         self._alarm = ChannelAlarm()
-        self._places = RecordPlaces(
-            axis,
-            limits,
-            on_val=self._on_val,
-            on_dval=self._on_dval,
-            alarm=self._alarm,
-            before_change=before_change,
-            noise_mm=self.noise_mm,
-        )
-        self._make_moving(velocity, seconds)
+        callbacks = Callbacks(self._on_val, self._on_dval, before_change, self.noise_mm)
+        self._places = RecordPlaces(axis, setup.limits, callbacks, self._alarm)
+        self._make_moving(setup.velocity, setup.seconds)
         self._make_switches()
         self._fault_at = number(math.nan)
-        self._noise = number(noise_um)
+        self._noise = number(setup.noise_um)
         fields = self._fields()
         for field, channel in fields.items():
             if field != ".DISP":
@@ -256,7 +260,7 @@ class MotorRecord:
 
     @property
     def _disabled(self) -> bool:
-        """What is written is kept, and nothing follows from it."""
+        """Whether a value that is written is kept, but has no effect."""
         return bool(self._disa.value == self._disv.value)
 
     async def _on_val(self, target: float) -> None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from caproto import ChannelAlarm
 
@@ -24,23 +24,28 @@ _UNITS = "mm"
 OnPlace = Callable[[float], Awaitable[None]]
 
 
+class Callbacks(NamedTuple):
+    """The functions of the record that its places call."""
+
+    on_val: OnPlace
+    """Carries out an order in user coordinates."""
+    on_dval: OnPlace
+    """Carries out an order in dial coordinates."""
+    before_change: Callable[[], int]
+    """Brings the simulation up to date and gives its time, ns."""
+    noise_mm: Callable[[], float]
+    """Gives an error of a measured position."""
+
+
 class RecordPlaces:
     """The channels of a record's places; they follow OFF, DIR and MRES as the real ones do."""
 
     def __init__(
-        self,
-        axis: Axis,
-        limits: tuple[float, float],
-        *,
-        on_val: OnPlace,
-        on_dval: OnPlace,
-        alarm: ChannelAlarm,
-        before_change: Callable[[], int],
-        noise_mm: Callable[[], float],
+        self, axis: Axis, limits: tuple[float, float], callbacks: Callbacks, alarm: ChannelAlarm
     ) -> None:
-        """``on_val`` and ``on_dval`` are given orders; ``noise_mm`` gives errors of readbacks."""
+        """``limits``: the soft limits, mm."""
         self._axis = axis
-        self._before, self._noise_mm = before_change, noise_mm
+        self._before, self._noise_mm = callbacks.before_change, callbacks.noise_mm
         self.coordinates = Coordinates(RESOLUTION_MM, RESOLUTION_MM)
         start = axis.profile.end
         places: dict[str, Any] = {
@@ -49,9 +54,9 @@ class RecordPlaces:
             "lower_ctrl_limit": limits[0],
             "upper_ctrl_limit": limits[1],
         }
-        self.val = number(start, on_val, alarm=alarm, **places)
+        self.val = number(start, callbacks.on_val, alarm=alarm, **places)
         self.rbv = number(start, alarm=alarm, **places)
-        self.dval, self.drbv = number(start, on_dval, **places), number(start, **places)
+        self.dval, self.drbv = number(start, callbacks.on_dval, **places), number(start, **places)
         self.rrbv = whole(round(start / RESOLUTION_MM))
         self.low, self.high = number(limits[0], self._on_low), number(limits[1], self._on_high)
         self.dial_low = number(limits[0], self._on_dial_low)

@@ -1,8 +1,8 @@
 """The memory shared with the simulated camera; producer/rig.h says the same in C.
 
-A file in /dev/shm: what there is to see (the canvas), how the camera sees it, where the
-axes are, the triggers of the compare output, and the faults to play. The camera is a C
-library in another process, which maps the same file.
+A file in /dev/shm holds the canvas, which is the light that there is to see, how the camera
+sees it, where the axes are, the triggers of the compare output, and the faults to play. The
+camera is a C library in another process, which maps the same file.
 """
 
 import ctypes
@@ -18,110 +18,12 @@ from darkscan.pipeline.core.arrays import Float32Array
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.shared_memory import attach_shared, create_shared, whole_pages
 
+SHARED_RIG = "DARKSCAN_SIMULATED_RIG"
+"""The environment variable that tells the simulated camera which file to map."""
+
 MAGIC = 0x3130_4749_5253_4B44  # "DKSRIG01"
 RING = 4096
 """Tellings and triggers that are kept. A telling every 5 ms fills the ring in 20 s."""
-
-
-class Moment(ctypes.Structure):
-    """Where the axes stood at a time."""
-
-    time_ns: int
-    position: "ctypes.Array[ctypes.c_double]"
-
-    _fields_ = (("time_ns", ctypes.c_int64), ("position", ctypes.c_double * 3))
-
-
-class Head(ctypes.Structure):
-    """The header at the start of the file. Every word has one writer.
-
-    ``*_asked`` is written by the simulation and ``*_done`` by the camera; both only grow.
-    ``plug`` is odd while the camera is unplugged and counts pluggings and unpluggings.
-    """
-
-    magic: int
-    size: int
-    line_scan: int
-    encoder_axis: int
-    encoder_step_mm: float
-    to_canvas: "ctypes.Array[ctypes.c_double]"
-    sensor_height: int
-    sensor_width: int
-    canvas_height: int
-    canvas_width: int
-    noise_side: int
-    noise_gain: float
-    noise_offset: float
-    noise_floor: float
-    gains_at: int
-    hot_at: int
-    noise_at: int
-    canvas_at: int
-    light: int
-    plug: int
-    drop_asked: int
-    incomplete_asked: int
-    skip_asked: int
-    moves_told: int
-    triggers_fired: int
-    acquiring: int
-    triggers_seen: int
-    triggers_ignored: int
-    drop_done: int
-    incomplete_done: int
-    skip_done: int
-    frames: int
-    lines: int
-    underruns: int
-    moves: "ctypes.Array[Moment]"
-    triggers: "ctypes.Array[Moment]"
-
-    _fields_ = (
-        ("magic", ctypes.c_uint64),
-        ("size", ctypes.c_uint64),
-        # The look, written once.
-        ("line_scan", ctypes.c_uint64),
-        ("encoder_axis", ctypes.c_uint64),
-        ("encoder_step_mm", ctypes.c_double),
-        ("to_canvas", ctypes.c_double * 6),
-        ("sensor_height", ctypes.c_uint64),
-        ("sensor_width", ctypes.c_uint64),
-        ("canvas_height", ctypes.c_uint64),
-        ("canvas_width", ctypes.c_uint64),
-        ("noise_side", ctypes.c_uint64),
-        ("noise_gain", ctypes.c_double),
-        ("noise_offset", ctypes.c_double),
-        ("noise_floor", ctypes.c_double),
-        ("gains_at", ctypes.c_uint64),
-        ("hot_at", ctypes.c_uint64),
-        ("noise_at", ctypes.c_uint64),
-        ("canvas_at", ctypes.c_uint64),
-        # Written by the simulation.
-        ("light", ctypes.c_uint64),
-        ("plug", ctypes.c_uint64),
-        ("drop_asked", ctypes.c_uint64),
-        ("incomplete_asked", ctypes.c_uint64),
-        ("skip_asked", ctypes.c_uint64),
-        ("moves_told", ctypes.c_uint64),
-        ("triggers_fired", ctypes.c_uint64),
-        # Written by the camera.
-        ("acquiring", ctypes.c_uint64),
-        ("triggers_seen", ctypes.c_uint64),
-        ("triggers_ignored", ctypes.c_uint64),
-        ("drop_done", ctypes.c_uint64),
-        ("incomplete_done", ctypes.c_uint64),
-        ("skip_done", ctypes.c_uint64),
-        ("frames", ctypes.c_uint64),
-        ("lines", ctypes.c_uint64),
-        ("underruns", ctypes.c_uint64),
-        # Written by the simulation, oldest overwritten.
-        ("moves", Moment * RING),
-        ("triggers", Moment * RING),
-    )
-
-
-SHARED_RIG = "DARKSCAN_SIMULATED_RIG"
-"""The environment variable that tells the simulated camera which file to map."""
 
 Canvas = npt.NDArray[np.uint16]
 Item = TypeVar("Item", bound=np.generic)
@@ -296,7 +198,7 @@ class SharedRig:
 class Faults:
     """The faults that the simulated camera shows on request."""
 
-    def __init__(self, head: Head) -> None:
+    def __init__(self, head: "Head") -> None:
         self._head = head
 
     def drop(self, frames: int = 1) -> None:
@@ -327,6 +229,103 @@ class Faults:
     def close(self) -> None:
         """Lets go of the memory."""
         del self._head
+
+
+class Moment(ctypes.Structure):
+    """Where the axes stood at a time."""
+
+    time_ns: int
+    position: "ctypes.Array[ctypes.c_double]"
+
+    _fields_ = (("time_ns", ctypes.c_int64), ("position", ctypes.c_double * 3))
+
+
+class Head(ctypes.Structure):
+    """The header at the start of the file. Every word has one writer.
+
+    ``*_asked`` is written by the simulation and ``*_done`` by the camera; both only grow.
+    ``plug`` is odd while the camera is unplugged and counts pluggings and unpluggings.
+    """
+
+    magic: int
+    size: int
+    line_scan: int
+    encoder_axis: int
+    encoder_step_mm: float
+    to_canvas: "ctypes.Array[ctypes.c_double]"
+    sensor_height: int
+    sensor_width: int
+    canvas_height: int
+    canvas_width: int
+    noise_side: int
+    noise_gain: float
+    noise_offset: float
+    noise_floor: float
+    gains_at: int
+    hot_at: int
+    noise_at: int
+    canvas_at: int
+    light: int
+    plug: int
+    drop_asked: int
+    incomplete_asked: int
+    skip_asked: int
+    moves_told: int
+    triggers_fired: int
+    acquiring: int
+    triggers_seen: int
+    triggers_ignored: int
+    drop_done: int
+    incomplete_done: int
+    skip_done: int
+    frames: int
+    lines: int
+    underruns: int
+    moves: "ctypes.Array[Moment]"
+    triggers: "ctypes.Array[Moment]"
+
+    _fields_ = (
+        ("magic", ctypes.c_uint64),
+        ("size", ctypes.c_uint64),
+        # The look, written once.
+        ("line_scan", ctypes.c_uint64),
+        ("encoder_axis", ctypes.c_uint64),
+        ("encoder_step_mm", ctypes.c_double),
+        ("to_canvas", ctypes.c_double * 6),
+        ("sensor_height", ctypes.c_uint64),
+        ("sensor_width", ctypes.c_uint64),
+        ("canvas_height", ctypes.c_uint64),
+        ("canvas_width", ctypes.c_uint64),
+        ("noise_side", ctypes.c_uint64),
+        ("noise_gain", ctypes.c_double),
+        ("noise_offset", ctypes.c_double),
+        ("noise_floor", ctypes.c_double),
+        ("gains_at", ctypes.c_uint64),
+        ("hot_at", ctypes.c_uint64),
+        ("noise_at", ctypes.c_uint64),
+        ("canvas_at", ctypes.c_uint64),
+        # Written by the simulation.
+        ("light", ctypes.c_uint64),
+        ("plug", ctypes.c_uint64),
+        ("drop_asked", ctypes.c_uint64),
+        ("incomplete_asked", ctypes.c_uint64),
+        ("skip_asked", ctypes.c_uint64),
+        ("moves_told", ctypes.c_uint64),
+        ("triggers_fired", ctypes.c_uint64),
+        # Written by the camera.
+        ("acquiring", ctypes.c_uint64),
+        ("triggers_seen", ctypes.c_uint64),
+        ("triggers_ignored", ctypes.c_uint64),
+        ("drop_done", ctypes.c_uint64),
+        ("incomplete_done", ctypes.c_uint64),
+        ("skip_done", ctypes.c_uint64),
+        ("frames", ctypes.c_uint64),
+        ("lines", ctypes.c_uint64),
+        ("underruns", ctypes.c_uint64),
+        # Written by the simulation, oldest overwritten.
+        ("moves", Moment * RING),
+        ("triggers", Moment * RING),
+    )
 
 
 def _check(look: Look, canvas: Canvas) -> None:

@@ -23,6 +23,14 @@ from darkscan.pipeline.transport.messages import Place
 READY = b"ready\n"
 """The line that the process prints to standard output once its records can be reached."""
 
+_MODULE = "darkscan.simulation.rig.motion_unit"
+_LOOPBACK = "127.0.0.1"
+_START_S = 60.0
+_END_S = 5.0
+_ATTEMPTS = 3
+_LONGEST_WORD = 200
+_OWN_PORTS = (15_000, 32_000)  # below those that Linux gives to whoever asks for any
+
 
 class MotionUnitSettings(Settings):
     """The records to serve, and what moves behind them."""
@@ -60,15 +68,6 @@ class MotionUnitSettings(Settings):
             raise InputError(
                 f"does not hold a motion unit's settings: {error}", file=file
             ) from error
-
-
-_MODULE = "darkscan.simulation.rig.motion_unit"
-_LOOPBACK = "127.0.0.1"
-_START_S = 60.0
-_END_S = 5.0
-_ATTEMPTS = 3
-_LONGEST_WORD = 200
-_OWN_PORTS = (15_000, 32_000)
 
 
 class MotionUnitProcess:
@@ -158,6 +157,7 @@ class MotionUnitProcess:
 
 
 def _clients(server: int, repeater: int) -> dict[str, str]:
+    """The environment of clients that are to find the records."""
     return {
         "EPICS_CA_ADDR_LIST": _LOOPBACK,
         "EPICS_CA_AUTO_ADDR_LIST": "NO",
@@ -167,6 +167,7 @@ def _clients(server: int, repeater: int) -> dict[str, str]:
 
 
 def _servers(server: int, repeater: int) -> dict[str, str]:
+    """The environment of the process that serves the records."""
     return {
         "EPICS_CAS_SERVER_PORT": str(server),
         "EPICS_CAS_INTF_ADDR_LIST": _LOOPBACK,

@@ -67,7 +67,7 @@ class Custody:
         self._free = deque(range(self._ring.slots))
         self._ledger = Ledger(processes.attempts)
         self._unrecorded: set[FrameId] = set()
-        self._mapped_slots: dict[FrameId, int] = {}  # of mapped frames that wait for the recording
+        self._mapped_slots: dict[FrameId, int] = {}  # mapped frames wait for the recording
         self._sent_at: dict[FrameId, float] = {}
         self._stamps: dict[FrameId, Stamp] = {}
         self._ended = False

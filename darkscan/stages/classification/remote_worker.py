@@ -152,7 +152,7 @@ class RemoteWorker:
             return classifier.step()
         except (DarkscanError, WireError):
             raise
-        except Exception as error:  # of the backend, after several: libraries raise anything
+        except Exception as error:  # the backend has failed repeatedly; libraries raise anything
             raise DarkscanError(f"{self._address}: gives up: {describe(error)}") from error
 
     def _backend_for(self, joined: Joined, content: memoryview | None) -> WorkerBackend:

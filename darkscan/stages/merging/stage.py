@@ -90,7 +90,7 @@ class Merging:
                 self._settle(message, received)
                 self._acknowledge(meta.frame)
             case Thumbnail():
-                pass  # of a frame that was sent again and is settled by now
+                pass  # the frame was sent again, and is settled by now
             case _:
                 _log.warning("unexpected message", kind=type(message).__name__)
 
