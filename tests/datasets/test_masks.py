@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+import tifffile
 from astropy.io import fits
 from PIL import Image
 
@@ -131,6 +132,19 @@ def test_pixels_of_a_void_label_are_not_judged(tmp_path: Path) -> None:
     assert read(write(tmp_path, levels(1)), void=(255,)).void is None
 
 
+def test_pixels_that_a_file_calls_undefined_are_no_marks(tmp_path: Path) -> None:
+    path = tmp_path / "m.tif"
+    tifffile.imwrite(path, levels(0, 255), extratags=[(42113, 2, 0, "255", True)])
+    with pytest.raises(MarksError, match=r"holds 1600 undefined pixels .*--mask-void"):
+        read(path)
+    void = read(path, void=(255,)).void
+    assert void is not None
+    assert void.sum() == 1600
+    assert read(path, void=()).mask.sum() == 1600
+    tifffile.imwrite(path, levels(1), extratags=[(42113, 2, 0, "0", True)])
+    assert (read(path).mask == DRAWN).all()
+
+
 @pytest.mark.parametrize(
     ("pixels", "name", "meaning", "problem"),
     [
@@ -143,6 +157,14 @@ def test_pixels_of_a_void_label_are_not_judged(tmp_path: Path) -> None:
         pytest.param(
             levels(1, 65535, dtype="uint16"), "m.tif", {"values": (1,)}, "--mask-void 65535",
             id="void of 16 bits?",
+        ),
+        pytest.param(
+            levels(1, 255, dtype="uint16"), "m.tif", {"values": (1,)}, "--mask-void 255",
+            id="void of 8 in 16 bits?",
+        ),
+        pytest.param(
+            levels(1, -1, dtype="int16"), "m.fits", {"values": (1,)}, "--mask-void -1",
+            id="void below zero?",
         ),
         pytest.param(
             levels(1, 2, dtype="uint16"), "m.tif", {}, "2 levels (1, 2)", id="numbers of instances"

@@ -124,8 +124,12 @@ def test_a_narrow_image_keeps_its_axes(tmp_path: Path) -> None:
             [fits.PrimaryHDU(np.zeros((3, 30, 40), "u1")), fits.ImageHDU(CHIP_1)],
             r"holds 2 images, wanted is one: 0 .* of 40x30x3 pixels, 1 of 40x30",
         ),
+        (
+            [fits.PrimaryHDU(CHIP_1, fits.Header([("BAYERPAT", "GRBG")]))],
+            "is not read: BAYERPAT is 'GRBG', a sensor's mosaic of colours",
+        ),
     ],
-    ids=["empty", "a row of numbers", "a cube", "a cube and an image"],
+    ids=["empty", "a row of numbers", "a cube", "a cube and an image", "a sensor's mosaic"],
 )
 def test_what_is_no_image_is_not_taken_for_one(
     tmp_path: Path, units: list[Any], problem: str

@@ -19,6 +19,10 @@ PROGRESSIVE = by_pillow(smooth_colours(), "JPEG", progressive=True)
 START, FRAME, SCAN = b"\xff\xd8", GREY.index(b"\xff\xc0"), GREY.index(b"\xff\xda")
 
 
+def overwritten(content: bytes, at: int, by: bytes) -> bytes:
+    return content[:at] + by + content[at + len(by) :]
+
+
 def by_libjpeg(content: bytes) -> np.ndarray:
     with Image.open(io.BytesIO(content)) as image:
         return np.asarray(image)
@@ -36,6 +40,7 @@ def by_libjpeg(content: bytes) -> np.ndarray:
         GREY[:SCAN] + b"\xff\xff" + GREY[SCAN:],
         GREY[:FRAME] + b"\x01\x02\x03" + GREY[FRAME:],
         GREY[:SCAN] + b"\x00\xff\x00\x07" + GREY[SCAN:],
+        overwritten(GREY, FRAME + 11, b"\x22"),
     ],
     ids=[
         "grey",
@@ -47,6 +52,7 @@ def by_libjpeg(content: bytes) -> np.ndarray:
         "fill bytes",
         "bytes between segments",
         "bytes before the scan",
+        "grey of 2x2 samples",
     ],
 )
 def test_pixels_are_those_of_libjpeg(
@@ -59,10 +65,6 @@ def test_pixels_are_those_of_libjpeg(
     picture = read_picture(tmp_path / "a.jpg")
     assert (picture.pixel_type, picture.lossy) == ("uint8", True)
     assert capfd.readouterr().err == ""
-
-
-def overwritten(content: bytes, at: int, by: bytes) -> bytes:
-    return content[:at] + by + content[at + len(by) :]
 
 
 @pytest.mark.parametrize(
@@ -114,8 +116,13 @@ def with_frame(marker: int) -> bytes:
         (with_frame(0xC9), "FFC9 says arithmetic JPEG"),
         (with_frame(0xC5), "FFC5 says differential"),
         (by_pillow(smooth_colours(), "JPEG", "CMYK"), "a JPEG of CMYK"),
+        (overwritten(COLOUR, COLOUR.index(b"\xff\xc0") + 11, b"\x42"), "unusual subsampling"),
+        (
+            overwritten(GREY[:-2], FRAME + 5, b"\0\0") + b"\xff\xdc\0\4\0\x28\xff\xd9",
+            r"height follows its pixels \(DNL\)",
+        ),
     ],
-    ids=["12 bits", "lossless", "JPEG-LS", "arithmetic", "hierarchical", "CMYK"],
+    ids=["12 bits", "lossless", "JPEG-LS", "arithmetic", "hierarchical", "CMYK", "4:1:0", "DNL"],
 )
 def test_other_kinds_are_refused_by_name(tmp_path: Path, content: bytes, what: str) -> None:
     (tmp_path / "a.jpg").write_bytes(content)
@@ -132,6 +139,12 @@ def listing(*kinds: int) -> bytes:
     return START + b"\xff\xe2" + struct.pack(">H", len(body) + 2) + body + GREY[2:]
 
 
+def test_bytes_right_behind_the_start_are_passed_over(tmp_path: Path) -> None:
+    # Pillow does not look for the first marker; libjpeg does.
+    (tmp_path / "a.jpg").write_bytes(START + bytes(5) + GREY[2:])
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.jpg").levels, by_libjpeg(GREY))
+
+
 def test_several_pictures_are_refused_and_previews_are_none(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     more = [Image.fromarray(smooth_colours())]
@@ -143,6 +156,12 @@ def test_several_pictures_are_refused_and_previews_are_none(tmp_path: Path) -> N
         read_picture(path)
     path.write_bytes(listing(0x030000, 0x010001))
     np.testing.assert_array_equal(read_picture(path).levels, by_libjpeg(GREY))
+    # A listed one behind the first, as of a phone's camera, is known; one that is not is another.
+    path.write_bytes(listing(0x030000, 0x010001) + GREY)
+    np.testing.assert_array_equal(read_picture(path).levels, by_libjpeg(GREY))
+    path.write_bytes(GREY + COLOUR)
+    with pytest.raises(InputError, match="holds another JPEG behind the first"):
+        read_picture(path)
     path.write_bytes(START + b"\xff\xe2\x00\x0aMPF\0junk" + GREY[2:])
     with pytest.raises(InputError, match="its list of pictures cannot be read"):
         read_picture(path)

@@ -49,13 +49,61 @@ def png_xmp(path: Path, value: int) -> None:
     with_chunk(path, b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP % value)
 
 
+def png_packed_xmp(path: Path, value: int) -> None:
+    body = b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(XMP % value)
+    with_chunk(path, b"iTXt", body)
+
+
+def raw_profile(kind: str, profile: bytes) -> bytes:
+    return f"\n{kind}\n{len(profile):8}\n{profile.hex()}\n".encode()
+
+
 def png_raw_profile(path: Path, value: int) -> None:
-    exif = exif_with(value).tobytes()
-    text = f"\nexif\n{len(exif):8}\n{exif.hex()}\n".encode()
+    text = raw_profile("exif", exif_with(value).tobytes())
     with_chunk(path, b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(text))
 
 
-WAYS = [tiff_tag, tiff_xmp, jpeg_exif, jpeg_xmp, png_exif, png_xmp, png_raw_profile]
+def png_short_raw_profile(path: Path, value: int) -> None:
+    text = raw_profile("exif", exif_with(value).tobytes())
+    with_chunk(path, b"tEXt", b"Raw profile type APP1\0" + text)
+
+
+def png_raw_xmp(path: Path, value: int) -> None:
+    text = raw_profile("xmp", XMP % value)
+    with_chunk(path, b"zTXt", b"Raw profile type xmp\0\0" + zlib.compress(text))
+
+
+def exif_of_a_tag(value: int, order: str, kind: int) -> bytes:
+    """EXIF of one tag that says that there are more, and has no end."""
+    code, mark = ("I", b"II") if kind == 4 else ("HH", b"II")
+    mark = mark if order == "<" else b"MM"
+    values = (value, 0)[: len(code)]
+    head = mark + struct.pack(f"{order}HIH", 42, 8, 5)
+    return head + struct.pack(f"{order}HHI{code}", 274, kind, 1, *values)
+
+
+def exif_cut_off(path: Path, value: int) -> None:
+    with_chunk(path, b"eXIf", exif_of_a_tag(value, "<", 3))
+
+
+def exif_of_long_numbers(path: Path, value: int) -> None:
+    with_chunk(path, b"eXIf", exif_of_a_tag(value, ">", 4))
+
+
+WAYS = [
+    tiff_tag,
+    tiff_xmp,
+    jpeg_exif,
+    jpeg_xmp,
+    png_exif,
+    png_xmp,
+    png_packed_xmp,
+    png_raw_profile,
+    png_short_raw_profile,
+    png_raw_xmp,
+    exif_cut_off,
+    exif_of_long_numbers,
+]
 
 
 @pytest.mark.parametrize("read", [read_picture, read_channels], ids=["image", "mask"])
@@ -79,6 +127,9 @@ def test_upright_images_are_read(tmp_path: Path, write: Any, value: int) -> None
     assert np.abs(levels.astype(int) - smooth()).max() <= 3
 
 
-def test_exif_that_cannot_be_read_says_nothing(tmp_path: Path) -> None:
-    with_chunk(tmp_path / "a.png", b"eXIf", b"no EXIF at all")
+@pytest.mark.parametrize("kind", [b"eXIf", b"zTXt", b"iTXt"])
+@pytest.mark.parametrize("exif", [b"no EXIF at all", b"II*\0", b"MM\0*\xff\xff\xff\xff"])
+def test_exif_that_cannot_be_read_says_nothing(tmp_path: Path, kind: bytes, exif: bytes) -> None:
+    keyword = {b"zTXt": b"Raw profile type exif\0", b"iTXt": b"XML:com.adobe.xmp\0"}
+    with_chunk(tmp_path / "a.png", kind, keyword.get(kind, b"") + exif)
     np.testing.assert_array_equal(read_picture(tmp_path / "a.png").levels, smooth())

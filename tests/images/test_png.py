@@ -190,9 +190,10 @@ def test_what_is_not_whole_is_refused(
             "holds 2 pictures",
         ),
         (png(rows(levels()), WIDTH, 8, 0, chunk(b"CgBI", b"1234")), "is not read: .*'CgBI'"),
+        (2 * png(rows(levels()), WIDTH, 8, 0), "holds another PNG behind the first"),
         (png(rows(levels("uint8", 2)), WIDTH, 8, 4), "alpha channel with more than one value"),
     ],
-    ids=["animation", "Apple's own", "alpha that varies"],
+    ids=["animation", "Apple's own", "one behind the other", "alpha that varies"],
 )
 def test_other_kinds_are_refused(tmp_path: Path, content: bytes, problem: str) -> None:
     (tmp_path / "a.png").write_bytes(content)

@@ -120,12 +120,13 @@ def test_truncated_image_is_refused_silently(
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"", "is not an image"),
+        (b"", "is empty"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "Git LFS keeps elsewhere"),
         (b"hello, this is a letter", "is not an image"),
         (strips_missing_tiff(), "is damaged"),
         (b"SIMPLE  =                    T", "cannot be read as FITS"),
     ],
-    ids=["empty", "text", "TIFF without its last strip", "FITS without an end"],
+    ids=["empty", "LFS pointer", "text", "TIFF without its last strip", "FITS without an end"],
 )
 def test_other_files_are_refused(tmp_path: Path, content: bytes, problem: str) -> None:
     (tmp_path / "a.tif").write_bytes(content)
@@ -161,6 +162,24 @@ def test_pages_are_not_dropped_in_silence(tmp_path: Path) -> None:
 def test_images_of_other_formats_are_called_by_name(tmp_path: Path, kind: str, pillow: str) -> None:
     (tmp_path / "a.img").write_bytes(by_pillow(smooth_colours(), pillow))
     with pytest.raises(InputError, match=f"is not read: it is a {kind} file; convert it to a PNG"):
+        read_picture(tmp_path / "a.img")
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("DICOM", bytes(128) + b"DICM"),
+        ("Photoshop", b"8BPS\0\1"),
+        ("gzip", b"\x1f\x8b\x08\0"),
+        ("JPEG XR", b"II\xbc\1"),
+        ("NRRD", b"NRRD0004\n"),
+    ],
+)
+def test_formats_that_pillow_does_not_write_have_names(
+    tmp_path: Path, kind: str, content: bytes
+) -> None:
+    (tmp_path / "a.img").write_bytes(content)
+    with pytest.raises(InputError, match=f"is not read: it is a {kind} file"):
         read_picture(tmp_path / "a.img")
 
 

@@ -258,6 +258,18 @@ REFUSED: dict[str, tuple[Write, str]] = {
         written(grey("uint16", 4000), compression="jpeg", bitspersample=12),
         r"tag 258\) is 12 with JPEG",
     ),
+    "JPEG of two channels": (
+        content(by_pillow(smooth(), "TIFF", "LA", compression="jpeg")),
+        r"SamplesPerPixel \(tag 277\) is 2 with JPEG",
+    ),
+    "a tile that is left out": (
+        content(tagged({273: (0,), 279: (0,)})),
+        r"1 of its 1 strips are left out \(offset and byte count 0\)",
+    ),
+    "half of its bytes": (
+        content(tagged({257: (HEIGHT // 2,)})),
+        r"StripByteCounts \(tag 279\) is 2240, but its tags describe 1120",
+    ),
     "low bits first": (content(tagged({266: (2,)})), r"FillOrder \(tag 266\) is 2"),
     "a volume": (
         written(np.zeros((5, 16, 16), "u1"), volumetric=True),

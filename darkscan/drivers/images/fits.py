@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.drivers.images.channels import Channels, Values, damaged, require_size
+from darkscan.drivers.images.channels import Channels, Values, damaged, not_read, require_size
 from darkscan.pipeline.core.errors import InputError
 
 _SIGNATURE = b"SIMPLE  ="
@@ -19,6 +19,7 @@ _SUFFIXES = tuple(
     f".{kind}{packed}" for kind in ("fits", "fit", "fts") for packed in ("", ".gz", ".bz2", ".xz")
 )
 _FLAT = 2
+_MOSAICS = ("BAYERPAT", "COLORTYP")
 _WRONG = 0  # what astropy says of a sum that is there, and is not the data's
 _MOST_NAMED = 8
 
@@ -42,6 +43,7 @@ def read_fits(path: Path, *, hdu: str | None = None) -> Channels:
             images = [_Image(number, unit) for number, unit in enumerate(units) if _is_image(unit)]
             image = _only(images, path) if hdu is None else _chosen(images, hdu, path)
             shape = _flat_shape(image, path)
+            _require_no_mosaic(image, path)
             _require_sums(image, path)
             values, undefined = _values(image, path)
         native = values.astype(values.dtype.newbyteorder("="), copy=False)
@@ -137,6 +139,14 @@ def _flat_shape(image: _Image, path: Path) -> tuple[int, int]:
         raise InputError(f"holds no two-dimensional image: {image}", file=path)
     require_size(axes[1], axes[0], path)
     return axes[0], axes[1]
+
+
+def _require_no_mosaic(image: _Image, path: Path) -> None:
+    """Raises InputError for the raw pixels of a colour sensor: neighbours differ by colour."""
+    for card in _MOSAICS:
+        pattern = image.unit.header.get(card)
+        if isinstance(pattern, str) and set(pattern.strip().upper()) >= set("RGB"):
+            raise not_read(f"{card} is {pattern!r}, a sensor's mosaic of colours", path)
 
 
 def _require_sums(image: _Image, path: Path) -> None:

@@ -3,10 +3,11 @@
 import io
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import simplejpeg
 
 from darkscan.drivers.images.channels import Channels, damaged, not_read, require_size
@@ -15,7 +16,7 @@ from darkscan.drivers.images.tags import opened
 from darkscan.pipeline.core.errors import InputError
 
 _SIGNATURE = b"\xff\xd8"
-_SCAN, _END, _EXIF, _PICTURES = 0xDA, 0xD9, 0xE1, 0xE2
+_SCAN, _END, _HEIGHT, _EXIF, _PICTURES = 0xDA, 0xD9, 0xDC, 0xE1, 0xE2
 _FRAMES = {0xC0: "baseline", 0xC1: "extended", 0xC2: "progressive"}
 _OTHER_FRAMES = {
     0xC3: "lossless",
@@ -42,7 +43,7 @@ _AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 def is_jpeg(head: bytes) -> bool:
     """Whether a file is a JPEG, by its first bytes."""
-    return head.startswith(_SIGNATURE + b"\xff")
+    return head.startswith(_SIGNATURE)
 
 
 def read_jpeg(data: bytes, path: Path) -> Channels:
@@ -51,35 +52,47 @@ def read_jpeg(data: bytes, path: Path) -> Channels:
     Bytes between its segments that belong to none are passed over. Raises InputError if it is
     damaged, holds several pictures, is to be turned, or is of a kind that is not read.
     """
-    kept = [_SIGNATURE]
-    frame = b""
-    for marker, segment in _segments(data, path):
-        if marker in _OTHER_FRAMES:
-            raise not_read(f"SOF marker FF{marker:02X} says {_OTHER_FRAMES[marker]} JPEG", path)
+    segments = list(_segments(data, path))
+    frame, late_height = b"", False
+    for marker, segment in segments:
         if marker in _FRAMES:
             frame = segment[4:]
         elif marker == _EXIF:
             _require_upright(segment[4:], path)
-        elif marker == _PICTURES and segment[4:].startswith(b"MPF\0"):
-            _require_single(segment[8:], path)
-        kept.append(segment)
+        late_height |= marker == _HEIGHT
+    _require_single(segments, path)
+    if late_height and frame[1:3] == b"\0\0":
+        raise not_read("it is a JPEG whose height follows its pixels (DNL)", path)
     height, width, colours = _shape(frame, path)
-    try:
-        values = simplejpeg.decode_jpeg(b"".join(kept), colours)
-    except ValueError as error:
-        raise damaged(error, path) from error
+    values = decoded(_SIGNATURE + b"".join(segment for _, segment in segments), colours, path)
     if values.shape[:2] != (height, width) or values.dtype != np.uint8:
         raise damaged(f"its header does not fit its {values.shape} values", path)
     return Channels(values, lossy=True)
 
 
+def decoded(data: bytes, colours: str, path: Path) -> npt.NDArray[np.uint8]:
+    """The pixels (H, W, channels) of a JPEG in the colour space ``colours``.
+
+    Raises InputError if any of them are missing, or its channels are subsampled oddly.
+    """
+    try:
+        values: npt.NDArray[np.uint8] = simplejpeg.decode_jpeg(data, colours)
+    except ValueError as error:
+        if "subsampling" in str(error) and data.startswith(_SIGNATURE):
+            raise not_read("it is a JPEG with unusual subsampling of its colours", path) from error
+        raise damaged(error, path) from error
+    return values
+
+
 def _segments(data: bytes, path: Path) -> Iterator[tuple[int, bytes]]:
-    """The marker and the bytes of each segment to the end; scans with their pixels."""
+    """The marker and the bytes of each segment; scans with their pixels, the end with the rest."""
     at = len(_SIGNATURE)
     while found := _MARKER.search(data, at):
         at, marker = found.end() - 2, data[found.end() - 1]
+        if marker in _OTHER_FRAMES:
+            raise not_read(f"SOF marker FF{marker:02X} says {_OTHER_FRAMES[marker]} JPEG", path)
         if marker == _END:
-            yield marker, data[at : at + 2]
+            yield marker, data[at:]
             return
         end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
         if marker == _SCAN:
@@ -111,7 +124,20 @@ def _require_upright(segment: bytes, path: Path) -> None:
         require_upright_xmp(segment, path)
 
 
-def _require_single(pictures: bytes, path: Path) -> None:
+def _require_single(segments: Sequence[tuple[int, bytes]], path: Path) -> None:
+    """Raises InputError if there is another picture that is no preview of this one."""
+    listed = False
+    for marker, segment in segments:
+        if marker == _PICTURES and segment[4:].startswith(b"MPF\0"):
+            listed = True
+            _require_previews(segment[8:], path)
+    behind = segments[-1][1][2:]
+    if behind.startswith(_SIGNATURE + b"\xff") and not listed:
+        problem = "holds another JPEG behind the first, wanted is one image a file"
+        raise InputError(problem, file=path)
+
+
+def _require_previews(pictures: bytes, path: Path) -> None:
     """Raises InputError if a list of pictures (MPF) names more than one that is no preview."""
     kinds = "<u4" if pictures.startswith(b"II") else ">u4"
     try:

@@ -4,14 +4,17 @@ An image that is to be turned before it is shown could have its marks and its pl
 either way, before or after. It is refused, whatever its format and wherever that is said.
 """
 
-import io
 import re
+import struct
 from pathlib import Path
 
-from darkscan.drivers.images.tags import ORIENTATION, opened
+from darkscan.drivers.images.tags import ORIENTATION
 from darkscan.pipeline.core.errors import InputError
 
 _UPRIGHT = (0, 1)  # 0 is what writers put who do not know
+_BYTE_ORDERS = {b"II": "<", b"MM": ">"}
+_HEADER, _ENTRY = 8, 12  # bytes of a TIFF's head, and of each of its tags
+_CODES = {1: "B", 4: "I"}  # of types BYTE and LONG; all others are read as SHORT
 _XMP = re.compile(rb"""tiff:Orientation\s*(?:=\s*["']|>)\s*(\d+)""")
 
 
@@ -24,14 +27,19 @@ def require_upright(value: object, where: str, path: Path) -> None:
 
 
 def require_upright_exif(exif: bytes, path: Path) -> None:
-    """As ``require_upright``, of EXIF as JPEG and PNG hold it, which is a TIFF without an image."""
+    """The same for EXIF as JPEG and PNG hold it, which is a TIFF without an image."""
     exif = exif.removeprefix(b"Exif\0\0")
-    try:
-        with opened(io.BytesIO(exif)) as tiff:
-            value = tiff.pages.first.tags.valueof(ORIENTATION, 1)
-    except Exception:  # noqa: BLE001 - EXIF that says nothing says nothing of orientation
-        return
-    require_upright(value, "Orientation (EXIF tag 274)", path)
+    order = _BYTE_ORDERS.get(exif[:2])
+    if order is None or len(exif) < _HEADER:
+        return  # EXIF that says nothing says nothing of orientation
+    start = int(struct.unpack_from(f"{order}I", exif, 4)[0]) + 2
+    # Every tag that is there counts, however many of them there are said to be.
+    for at in range(start, len(exif) - _ENTRY + 1, _ENTRY):
+        tag, kind = struct.unpack_from(f"{order}HH", exif, at)
+        if tag == ORIENTATION:
+            (value,) = struct.unpack_from(order + _CODES.get(kind, "H"), exif, at + 8)
+            require_upright(value, "Orientation (EXIF tag 274)", path)
+            return
 
 
 def require_upright_xmp(xmp: bytes, path: Path) -> None:

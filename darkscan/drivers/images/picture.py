@@ -17,7 +17,7 @@ from darkscan.drivers.images.png import is_png, read_png
 from darkscan.drivers.images.tiff import is_tiff, read_tiff
 from darkscan.pipeline.core.errors import InputError
 
-_HEAD_BYTES = 16
+_HEAD_BYTES = 132
 _OTHERS = (
     ("BMP", 0, b"BM"),
     ("GIF", 0, b"GIF8"),
@@ -32,9 +32,15 @@ _OTHERS = (
     ("NumPy", 0, b"\x93NUMPY"),
     ("HDF5", 0, b"\x89HDF"),
     ("ZIP", 0, b"PK\x03\x04"),
+    ("gzip", 0, b"\x1f\x8b"),
+    ("Photoshop", 0, b"8BPS"),
+    ("DICOM", 128, b"DICM"),
+    ("JPEG XR", 0, b"II\xbc"),
+    ("NRRD", 0, b"NRRD"),
     ("PDF", 0, b"%PDF"),
     *(("PNM", 0, b"P%c" % kind) for kind in b"1234567Ff"),
 )
+_POINTER = b"version https://git-lfs"
 
 
 def read_picture(path: Path, *, stretch: bool = False, hdu: str | None = None) -> Picture:
@@ -84,6 +90,11 @@ def _read(file: BinaryIO, path: Path, hdu: str | None) -> Channels:
     for kind, at, signature in _OTHERS:
         if head[at:].startswith(signature):
             raise not_read(f"it is a {kind} file", path)
+    if not head:
+        raise InputError("is empty", file=path)
+    if head.startswith(_POINTER):
+        problem = "only points to an image that Git LFS keeps elsewhere: fetch it (git lfs pull)"
+        raise InputError(problem, file=path)
     raise InputError("is not an image (PNG, TIFF, JPEG or FITS)", file=path)
 
 

@@ -24,8 +24,11 @@ _PALETTE = 3
 _WITH_ALPHA = (4, 6)
 _BYTE = 8
 _KNOWN = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
-_XMP = b"XML:com.adobe.xmp\0"
-_RAW_EXIF = (b"Raw profile type exif\0", b"Raw profile type APP1\0")
+_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+_XMP = b"XML:com.adobe.xmp"
+_RAW_PROFILE = b"Raw profile type "  # how ImageMagick keeps EXIF and XMP
+_RAW_PROFILES = (b"exif", b"app1", b"xmp")
+_LONGEST_TEXT = 2**24
 
 
 @dataclass(frozen=True)
@@ -110,21 +113,40 @@ def _chunks(data: bytes, path: Path) -> Iterator[tuple[bytes, bytes]]:
             raise damaged("it does not begin with its header", path)
         yield kind, body
         at += 12 + length
+    if data.startswith(_SIGNATURE, at):
+        raise InputError(
+            "holds another PNG behind the first, wanted is one image a file", file=path
+        )
 
 
 def _require_upright(kind: bytes, body: bytes, path: Path) -> None:
     if kind == b"eXIf":
         require_upright_exif(body, path)
-    elif kind == b"iTXt" and body.startswith(_XMP):
-        require_upright_xmp(body, path)
-    elif kind == b"zTXt" and body.startswith(_RAW_EXIF):
-        require_upright_exif(_unpacked(body), path)
+    elif kind in _TEXTS:
+        profile = _profile(kind, body)
+        require_upright_exif(profile, path)
+        require_upright_xmp(profile, path)
 
 
-def _unpacked(body: bytes) -> bytes:
-    """EXIF as ImageMagick keeps it: hexadecimal digits in a compressed text."""
+def _profile(kind: bytes, body: bytes) -> bytes:
+    """The EXIF or XMP that a text holds, plain or as hexadecimal digits; empty if none."""
+    keyword, _, content = body.partition(b"\0")
+    raw = keyword.removeprefix(_RAW_PROFILE).lower() in _RAW_PROFILES
+    if not raw and keyword != _XMP:
+        return b""
     try:
-        text = zlib.decompress(body.partition(b"\0")[2][1:])
-        return bytes.fromhex(b"".join(text.split()[2:]).decode("ascii"))
+        text = _text(kind, content)
+        return bytes.fromhex(b"".join(text.split()[2:]).decode("ascii")) if raw else text
     except (zlib.error, ValueError):
         return b""
+
+
+def _text(kind: bytes, content: bytes) -> bytes:
+    """The text behind a keyword, unpacked."""
+    compressed = kind == b"zTXt"
+    if kind == b"zTXt":
+        content = content[1:]
+    elif kind == b"iTXt":
+        compressed = content[:1] == b"\1"
+        _language, _translation, content = content[2:].split(b"\0", 2)
+    return zlib.decompressobj().decompress(content, _LONGEST_TEXT) if compressed else content

@@ -96,7 +96,9 @@ def _layout(page: tifffile.TiffPage) -> Iterator[str]:
     """Tag and value of each feature of a page's coding that is not read."""
     if page.compression not in _COMPRESSIONS:
         yield _said(page, 259)
-    if page.tags.get(262) is None or page.photometric not in _PLANES:
+    if page.tags.get(262) is None:
+        yield _said(page, 262)
+    elif page.photometric not in _PLANES:
         white = page.photometric == PHOTOMETRIC.MINISWHITE
         yield _said(page, 262, "which means that 0 is white" if white else "")
     if page.photometric == _YCBCR and page.compression != JPEG:
@@ -129,6 +131,8 @@ def _samples(page: tifffile.TiffPage) -> Iterator[str]:
         yield _said(page, 339)
     if bits not in _BITS.get(page.sampleformat, ()):
         yield _said(page, 258, f"with SampleFormat {_named(SAMPLEFORMAT(page.sampleformat))}")
+    if page.compression == JPEG and count == 2:  # noqa: PLR2004
+        yield _said(page, 277, "with JPEG compression")
     if page.compression == JPEG and bits != _BYTE:
         yield _said(page, 258, "with JPEG compression")
     if page.compression != COMPRESSION.NONE and bits in PACKED:

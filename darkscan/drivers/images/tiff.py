@@ -6,10 +6,10 @@ from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-import simplejpeg
 import tifffile
 
 from darkscan.drivers.images.channels import Channels, Values, damaged, not_read, require_size
+from darkscan.drivers.images.jpeg import decoded
 from darkscan.drivers.images.orientation import require_upright, require_upright_xmp
 from darkscan.drivers.images.tags import (
     JPEG,
@@ -80,13 +80,18 @@ def _require_upright(page: tifffile.TiffPage, path: Path) -> None:
 
 def _require_all_there(page: tifffile.TiffPage, path: Path) -> None:
     """Raises InputError unless every strip and tile is in the file, and of a whole one's size."""
+    named = "tiles" if page.is_tiled else "strips"
     segments = list(zip(page.dataoffsets, page.databytecounts, strict=False))
     if len(segments) != math.prod(page.chunked) or len(page.databytecounts) != len(segments):
-        raise damaged(f"it lists {len(segments)} strips, not {math.prod(page.chunked)}", path)
+        raise damaged(f"it lists {len(segments)} {named}, not {math.prod(page.chunked)}", path)
     end = page.parent.filehandle.size
+    left_out = segments.count((0, 0))
+    if left_out:
+        what = f"{left_out} of its {len(segments)} {named} are left out (offset and byte count 0), "
+        raise not_read(what + "and their pixels undefined", path, "write it whole")
     missing = sum(not (at > 0 and 0 < count <= end - at) for at, count in segments)
     if missing:
-        raise damaged(f"{missing} of its {len(segments)} strips are not there", path)
+        raise damaged(f"{missing} of its {len(segments)} {named} are not there", path)
     if page.compression == 1 and not page.is_tiled:
         _require_full_strips(page, path)
     if page.compression == JPEG:
@@ -97,6 +102,7 @@ def _require_full_strips(page: tifffile.TiffPage, path: Path) -> None:
     planes = page.samplesperpixel if page.planarconfig == 1 else 1
     row = -(-page.imagewidth * planes * page.bitspersample // _BITS_A_BYTE)
     a_plane = -(-page.imagelength // page.rowsperstrip)
+    most = row * min(page.rowsperstrip, page.imagelength)
     for index, count in enumerate(page.databytecounts):
         top = index % a_plane * page.rowsperstrip
         wanted = row * min(page.rowsperstrip, page.imagelength - top)
@@ -106,6 +112,10 @@ def _require_full_strips(page: tifffile.TiffPage, path: Path) -> None:
             # Levels that are not packed after all, whatever the tags say.
             what = f"strips of {count} bytes do not hold packed levels"
             raise not_read(f"BitsPerSample (tag 258) is {page.bitspersample}, but {what}", path)
+        if count >= 2 * most:
+            # Further planes, or wider levels than the tags say.
+            what = f"StripByteCounts (tag 279) is {count}, but its tags describe {most} bytes"
+            raise not_read(what, path)
 
 
 def _require_whole_jpegs(page: tifffile.TiffPage, path: Path) -> None:
@@ -117,10 +127,7 @@ def _require_whole_jpegs(page: tifffile.TiffPage, path: Path) -> None:
         data = file.read(count)
         if tables is not None:
             data = tables[:-2] + data[2:]
-        try:
-            simplejpeg.decode_jpeg(data, "GRAY")
-        except ValueError as error:
-            raise damaged(error, path) from error
+        decoded(data, "GRAY", path)
 
 
 def _undefined(page: tifffile.TiffPage, seen: Values, path: Path) -> npt.NDArray[np.bool_] | None:

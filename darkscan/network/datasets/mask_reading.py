@@ -19,7 +19,7 @@ _MOST_MARKED = 0.5  # share of the pixels: more are the ground, not scratches
 _COLOURS = 3
 _LISTED = 6  # levels in a message
 _WIDEST_BYTES = 2  # a channel of a colour
-_USUAL_VOID = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
+_USUAL_VOID = (255, 65535, -1)
 
 Colour = tuple[int, int, int]
 Values = npt.NDArray[np.integer[Any] | np.floating[Any]]
@@ -98,6 +98,8 @@ class MaskReader:
         _check_alpha(channels, meaning, path)
         pixels = _Pixels(channels.seen, path, palette_indices(path))
         void = pixels.among(meaning.void or ())
+        if meaning.void != ():
+            _check_undefined(channels, void | (pixels.brightest == 0), path)
         if meaning.above is not None:
             return (pixels.brightest > meaning.above) & ~void, void
         if meaning.values:
@@ -124,13 +126,14 @@ class MaskReader:
             raise InputError(problem, file=path, field="mask")
 
     def _check_void(self, pixels: "_Pixels", void: Mask, path: Path) -> None:
-        """Raises MarksError if the highest level, mostly that of void pixels, was not named."""
-        usual = _USUAL_VOID.get(pixels.dtype)
+        """Raises MarksError if a level that mostly stands for void pixels was not named."""
         black_is_scratch = {0, (0, 0, 0)} & set(self.meaning.values)
-        if self.meaning.void is not None or usual is None or black_is_scratch:
+        if self.meaning.void is not None or black_is_scratch:
             return
-        rest = pixels.among([usual]) & ~void & ~pixels.among(self.meaning.values)
-        if rest.any():
+        rest = ~void & ~pixels.among(self.meaning.values)
+        for usual in _USUAL_VOID:
+            if not (pixels.among([usual]) & rest).any():
+                continue
             problem = f"holds {usual} as well, often the level of pixels not to be judged: say "
             problem += f"--mask-void {usual}, or --mask-void none if it means that nothing is there"
             raise MarksError(problem, file=path, field="mask")
@@ -212,6 +215,14 @@ def _check_alpha(channels: Channels, meaning: MaskMeaning, path: Path) -> None:
         problem = "is transparent in places: say whether what is drawn on it is the scratches "
         problem += "(--mask-alpha marks), or transparency means nothing (--mask-alpha ignore)"
         raise MarksError(problem, file=path, field="mask")
+
+
+def _check_undefined(channels: Channels, known: Mask, path: Path) -> None:
+    """Raises MarksError for pixels that the file calls undefined, but for black and void ones."""
+    undefined = 0 if channels.undefined is None else int((channels.undefined & ~known).sum())
+    if undefined:
+        problem = f"holds {undefined} undefined pixels (BLANK in FITS, GDAL_NODATA in TIFF): name "
+        raise MarksError(problem + "their level (--mask-void)", file=path, field="mask")
 
 
 def _check_losses(channels: Channels, meaning: MaskMeaning, path: Path) -> None:
