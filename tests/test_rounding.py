@@ -15,6 +15,7 @@ def test_sums_in_another_order_are_the_same() -> None:
     assert_same_but_for_rounding(LOGITS + np.float32(1.7e-5), LOGITS)
 
 
+@pytest.mark.slow
 def test_anything_more_is_not() -> None:
     with pytest.raises(AssertionError):
         assert_same_but_for_rounding(LOGITS + np.float32(0.01), torch.from_numpy(LOGITS))

@@ -71,6 +71,7 @@ def area_scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return record_target(tmp_path_factory.mktemp("area") / "t.h5", rig, true_geometry(rig))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rig", RIGS.values(), ids=RIGS)
 def test_places_are_right_over_the_whole_element(rig: Rig, tmp_path: Path) -> None:
     truth = true_geometry(rig)
@@ -92,6 +93,7 @@ def test_what_was_found_is_said_in_words(area_scan: Path) -> None:
     assert "24 frames" in dots
 
 
+@pytest.mark.slow
 def test_large_errors_of_the_drawing_are_followed_dot_by_dot(tmp_path: Path) -> None:
     """Over a frame 3 % and 20 mrad add up to a good part of the spacing."""
     rig = make_rig()

@@ -269,6 +269,7 @@ def test_refuses_an_import_that_no_map_could_show(
     assert field in refused("import", image, *options, out=tmp_path / "scan.h5")
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_a_run_without_half_a_map(tmp_path: Path) -> None:
     """A limit on the size of files stands in for a full disk."""
     record_small_scan(tmp_path / "scan.h5")

@@ -112,6 +112,7 @@ def test_what_cannot_be_trained_is_refused_and_leaves_nothing(
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_it_trains_goes_on_and_refuses_other_options(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], one_line: Callable[..., str]
 ) -> None:
@@ -144,6 +145,7 @@ def test_what_learned_something_is_to_be_exported_next(
     assert told[-1] == f"next: darkscan export {best} --out {model}"
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_exported_with_its_weights(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -165,6 +167,7 @@ def saved(file: Path, name: str) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_and_says_so(tmp_path: Path) -> None:
     out = tmp_path / "out"
     words = ["train", "--out", str(out), *TINY, "--validate-every", "1", "--no-plots"]
@@ -182,7 +185,9 @@ def test_ctrl_c_saves_and_says_so(tmp_path: Path) -> None:
     _, errors = running.communicate(timeout=300)
     assert first.startswith("step 1/4000")
     assert running.returncode == 130
-    assert errors == "darkscan: interrupted\n"
+    # A slow machine says now and then how far it is.
+    said = [line for line in errors.splitlines() if not line.startswith("training:")]
+    assert said == ["darkscan: interrupted"]
     assert Checkpoint.load(out / "checkpoint.pt").step >= 1
 
 

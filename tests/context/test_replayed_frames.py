@@ -8,6 +8,8 @@ import pytest
 from tests.context.acquiring import CONTEXT_PX, recorded, replay_of, surroundings_seen
 from tests.context.scene import Scene, scene
 
+pytestmark = pytest.mark.slow
+
 LOST = 6
 
 

@@ -43,6 +43,7 @@ def test_backends_are_measured_against_onnx_runtime(
     assert float(cells["openvino, half"][2]) < 0.05
 
 
+@pytest.mark.slow
 def test_a_backend_that_fails_when_measured_is_one_line(
     dense_model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

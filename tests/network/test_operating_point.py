@@ -18,6 +18,7 @@ def flat_windows(seed: int, index: int, size: int, contrast: float, level: int) 
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.0, 0.1])
 def test_the_threshold_keeps_false_windows_rare_on_every_kind(rate: float) -> None:
     torch.manual_seed(1)

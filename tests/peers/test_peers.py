@@ -37,6 +37,7 @@ def trained() -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PEERS)
 def test_a_few_steps_reduce_the_loss(trained: subprocess.CompletedProcess[str], name: str) -> None:
     losses = dict(json.loads(line) for line in trained.stdout.splitlines())

@@ -69,6 +69,7 @@ def rigs(draw: st.DrawFn) -> tuple[Rig, Geometry]:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(rigs())
 def test_every_point_of_the_region_lies_well_inside_a_frame(case: tuple[Rig, Geometry]) -> None:

@@ -14,7 +14,7 @@ from darkscan.simulation.rig import SimulatedRig, true_geometry
 from tests.simulated_rig.dots import dots_in
 from tests.simulated_rig.rigs import DOTS, NEEDS_COMPILER, WRONG, area_rig, line_rig
 
-pytestmark = NEEDS_COMPILER
+pytestmark = [pytest.mark.slow, NEEDS_COMPILER]
 QUIET = DOTS | WRONG | {"noise": "none"}
 LINES = {"width": 384, "height": 64}
 ROWS = 256

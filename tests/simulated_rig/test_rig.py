@@ -15,7 +15,7 @@ from darkscan.simulation.rig.unit_process import MotionUnitProcess
 from tests.simulated_rig.rigs import NEEDS_COMPILER, area_rig
 from tests.simulated_rig.values import value_of
 
-pytestmark = NEEDS_COMPILER
+pytestmark = [pytest.mark.slow, NEEDS_COMPILER]
 LIT = {"illumination": {"switch": "TEST:LIGHT"}}
 
 

@@ -13,6 +13,8 @@ from darkscan.simulation.rig.unit_process import MotionUnitProcess, MotionUnitSe
 from tests.simulated_rig.rigs import area_rig
 from tests.simulated_rig.values import value_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def settings() -> MotionUnitSettings:
