@@ -9,7 +9,7 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 
 from darkscan.pipeline.core.arrays import Float64Array
-from darkscan.pipeline.core.errors import InputError
+from darkscan.pipeline.core.errors import InputError, StorageError
 from darkscan.pipeline.core.files import write_atomically
 from darkscan.pipeline.core.inputs import read_text
 from darkscan.simulation.element.strokes import Strokes
@@ -113,6 +113,8 @@ class ElementTruth:
             "traces": [_trace_record(trace, mm) for trace in self.traces],
             "digs": [{**vars(dig), "centre_mm": [dig.x * mm, dig.y * mm]} for dig in self.digs],
         }
+        if not file.parent.is_dir():
+            raise StorageError(file, f"there is no folder {file.parent}")
         write_atomically(file, (json.dumps(document) + "\n").encode())
 
     @classmethod
