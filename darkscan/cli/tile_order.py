@@ -93,6 +93,8 @@ def _by_numbers(fold: Callable[[Path], str]) -> Callable[[Path], _Key]:
 
 def _named(paths: Sequence[Path]) -> str:
     names = [path.name for path in paths]
+    if len(set(names)) == 1 < len(names):
+        names = [str(path) for path in paths]
     if len(names) > _NAMED:
         names = [*names[: _NAMED - 1], "...", names[-1]]
     return ", ".join(names)

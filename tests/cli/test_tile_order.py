@@ -43,6 +43,11 @@ def test_names_that_a_shell_has_sorted_are_put_in_the_order_of_their_numbers(
     assert order_of(by_letters, "natural") == (names, "")
 
 
+def test_tiles_of_one_name_are_told_apart_by_their_folders() -> None:
+    _, told = order_of(["s1/t.png", "s10/t.png", "s2/t.png"])
+    assert told.startswith("tiles are taken in natural order: s1/t.png, s2/t.png, s10/t.png; ")
+
+
 def test_letters_sorted_without_regard_to_case_stay_so() -> None:
     taken, _ = order_of(["a-1", "A-10", "a-2", "B-1"])
     assert taken == ["a-1", "a-2", "A-10", "B-1"]

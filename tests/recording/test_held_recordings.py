@@ -1,6 +1,7 @@
 """Recordings that cannot be opened now: each cause has its own words and its own way out."""
 
 import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -78,6 +79,14 @@ def test_who_has_it_open_for_writing_is_named(recording_path: Path, mode: str, o
 def test_readers_do_not_get_into_each_others_way(recording_path: Path) -> None:
     with held(recording_path, "r"):
         assert_whole(recording_path)
+
+
+def test_who_has_locked_it_is_named(recording_path: Path) -> None:
+    with recording_path.open("rb") as locked:
+        fcntl.flock(locked, fcntl.LOCK_SH)
+        assert_whole(recording_path)
+        fcntl.flock(locked, fcntl.LOCK_EX)
+        assert f" (process {os.getpid()}): close it there" in refusal(recording_path)
 
 
 def test_a_writer_whose_process_cannot_be_seen_is_known_by_its_lock(

@@ -87,7 +87,7 @@ def _writers(path: Path) -> Iterator[str]:
 
 
 def _is_writing(descriptor: Path, sought: os.stat_result) -> bool:
-    """Whether an open file of a process is the one sought, and open for writing."""
+    """Whether an open file of a process is the one sought, and open or locked for writing."""
     try:
         if not os.path.samestat(descriptor.stat(), sought):
             return False
@@ -95,7 +95,8 @@ def _is_writing(descriptor: Path, sought: os.stat_result) -> bool:
     except FileNotFoundError:
         return False  # closed meanwhile
     flags = next(line.split()[1] for line in lines if line.startswith("flags:"))
-    return int(flags, 8) & os.O_ACCMODE != os.O_RDONLY
+    locked = any(line.startswith("lock:") and "FLOCK" in line and "WRITE" in line for line in lines)
+    return locked or int(flags, 8) & os.O_ACCMODE != os.O_RDONLY
 
 
 def _is_locked(path: Path) -> bool:
