@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO_OUT ?= out/demo
 
-.PHONY: help demo rig test check figures tables schema clean
+.PHONY: help demo rig test check lowest figures tables schema clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo      simulate a scan, inspect it, compare with the truth (base install)"
 	@echo "make rig       installs what a rig needs, and builds the simulated camera"
 	@echo "make test      lint, types, architecture and the whole test suite"
+	@echo "make lowest    the demo and the base's tests with the oldest libraries that will do"
 	@echo "make figures   the benchmarks; prints what docs/benchmarks.md quotes"
 	@echo "make tables    the paper's Tables II and III, every row trained (hours on two cores)"
 	@echo "make schema    writes docs/defect-map.schema.json anew"
@@ -63,6 +64,18 @@ check: $(VENV)/dev
 test: check
 	$(BIN)/pytest
 
+# The base install with the lower bounds of pyproject.toml: what comes without torch and onnx.
+LOWEST := .venv-lowest
+LOWEST_TESTS := tests/acquisition tests/centrelines tests/images tests/mapping tests/pipeline \
+    tests/planning tests/recording tests/simulation tests/test_setup.py tests/cli/test_odd_names.py \
+    tests/cli/test_progress.py tests/cli/test_element_picture.py tests/cli/test_tile_order.py
+lowest:
+	test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip --disable-pip-version-check install -q -c constraints-lowest.txt \
+	    -e . pytest pytest-timeout hypothesis jsonschema psutil
+	$(LOWEST)/bin/darkscan demo --out out/lowest
+	$(LOWEST)/bin/python -m pytest -q $(LOWEST_TESTS)
+
 figures: $(VENV)/dev
 	$(BIN)/python benchmarks/ring.py
 	$(BIN)/python benchmarks/speed.py
@@ -84,4 +97,4 @@ schema: $(VENV)/base
 	    print(json.dumps(json_schema(), indent=2))' > docs/defect-map.schema.json
 
 clean:
-	rm -rf $(VENV) out build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) out build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -27,7 +26,6 @@ _END = 12  # points of a chain that show where it goes on
 _FURTHER, _FURTHER_THAN_SEEN = 4, 12  # and how far: of crests, of a path of the line map
 _LEAST_FREE = 0.5  # of a chain that no line found before has claimed
 _CLAIM = 5  # width of what a line claims, pixels of the halved frame
-_LEAST_POINTS = 2  # of a line
 _FINENESS = 64  # parts of a pixel that places are given in: rounding of no size goes no further
 
 
@@ -51,13 +49,13 @@ def find_centrelines(
     search = _Search(frame, origins, window)
     if lines is None:
         search.follow_crests(search.mask)
-        return _packed(search.found, search.shape)
+        return _packed(search.found)
     line_map = LineMap.of(origins, lines, window, search.shape)
     search.follow(line_map.paths(), near=False)
     rest = line_map.unexplained([line.points / HALVED - 0.5 for line in search.found])
     if rest is not None:
         search.follow_crests(search.mask & rest[: len(search.mask), : search.mask.shape[1]])
-    return _packed(search.found, search.shape)
+    return _packed(search.found)
 
 
 class _Search:
@@ -96,6 +94,7 @@ class _Search:
             self._add(strip)
 
     def _add(self, strip: Strip) -> None:
+        strip = strip.part(_on_frame(strip.points, self.shape))
         free = _free_part(strip.points / HALVED - 0.5, self._claimed)
         for line in measure(strip.part(free)):
             path = np.rint(line.points / HALVED - 0.5).astype(np.int32)
@@ -113,12 +112,23 @@ def _candidates(chains: list[Chain], least_excess: float) -> list[Chain]:
     return sorted(promising, key=lambda chain: -chain.excess)[:_MOST_CANDIDATES]
 
 
+def _on_frame(points: FloatArray, shape: tuple[int, int]) -> slice:
+    """The longest stretch of a polyline (K, 2) on a frame of (height, width).
+
+    A chain is smoothed, and may end a little beyond the border.
+    """
+    inside = ((points >= 0) & (points <= shape[::-1])).all(axis=1)
+    edges = np.flatnonzero(np.diff(inside, prepend=False, append=False)).reshape(-1, 2)
+    first, end = max(edges.tolist(), key=lambda run: run[1] - run[0], default=(0, 0))
+    return slice(first, end)
+
+
 def _free_part(points: FloatArray, claimed: npt.NDArray[np.uint8]) -> slice:
     """A polyline (K, 2) from its first to its last free pixel; nothing if most are claimed."""
     height, width = claimed.shape
     x, y = np.rint(points).astype(np.intp).T
     free = np.flatnonzero(claimed[y.clip(0, height - 1), x.clip(0, width - 1)] == 0)
-    if len(free) < _LEAST_FREE * len(points):
+    if not len(free) or len(free) < _LEAST_FREE * len(points):
         return slice(0)
     return slice(int(free[0]), int(free[-1]) + 1)
 
@@ -148,15 +158,14 @@ def _is_claimed(path: npt.NDArray[np.int32], claimed: npt.NDArray[np.uint8]) -> 
     return taken > (1 - _LEAST_FREE) * cv2.countNonZero(own)
 
 
-def _packed(found: Sequence[Line], shape: tuple[int, int]) -> Centrelines:
-    lines = [line for line in (_cut_off(line, shape) for line in found) if line is not None]
+def _packed(found: Sequence[Line]) -> Centrelines:
     counts, points = [], 0
-    for line in lines[:MOST_LINES]:
+    for line in found[:MOST_LINES]:
         points += len(line.points)
         if points > MOST_POINTS:
             break
         counts.append(len(line.points))
-    kept = lines[: len(counts)]
+    kept = found[: len(counts)]
     if not kept:
         return Centrelines.none()
     places = np.concatenate([line.points for line in kept])
@@ -166,18 +175,3 @@ def _packed(found: Sequence[Line], shape: tuple[int, int]) -> Centrelines:
         widths=np.array([round(line.width_px, 3) for line in kept], np.float32),
         contrasts=np.array([round(line.contrast, 3) for line in kept], np.float32),
     )
-
-
-def _cut_off(line: Line, shape: tuple[int, int]) -> Line | None:
-    """What of a line lies on a frame of (height, width): its longest part; None if nothing does.
-
-    A centre line is smoothed and may end a little beyond the border.
-    """
-    inside = ((line.points >= 0) & (line.points <= shape[::-1])).all(axis=1)
-    if inside.all():
-        return line
-    edges = np.flatnonzero(np.diff(inside, prepend=False, append=False)).reshape(-1, 2)
-    first, end = max(edges.tolist(), key=lambda run: run[1] - run[0], default=(0, 0))
-    if end - first < _LEAST_POINTS:
-        return None
-    return replace(line, points=line.points[first:end])
