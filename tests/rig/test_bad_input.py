@@ -13,7 +13,8 @@ from darkscan.drivers.simulated_rig import SimulatedRig
 from darkscan.pipeline.configuration import check
 from darkscan.pipeline.errors import DarkscanError, ExitCode
 from tests.acquisition.fakes import rig_of
-from tests.rig.scanning import put, scan, simulated
+from tests.motion.records import put
+from tests.rig.scanning import scan, simulated
 from tests.stages.running import darkscan
 
 pytestmark = [

@@ -16,11 +16,11 @@ from darkscan.drivers.rig import Rig
 from darkscan.drivers.simulated_rig import SimulatedRig
 from darkscan.pipeline.supervisor import Progress
 from tests.acquisition.fakes import rig_of
+from tests.motion.records import put
 from tests.rig.scanning import (
     Once,
     assert_same_results,
     captured,
-    put,
     replayed,
     scan,
     simulated,
