@@ -69,12 +69,16 @@ LOWEST := .venv-lowest
 LOWEST_TESTS := tests/acquisition tests/centrelines tests/images tests/mapping tests/pipeline \
     tests/planning tests/recording tests/simulation tests/test_setup.py tests/cli/test_odd_names.py \
     tests/cli/test_progress.py tests/cli/test_element_picture.py tests/cli/test_tile_order.py
+# One writes a file that earlier libraries cannot write, one has their names of a compression.
+LOWEST_REFUSALS := tests/images/test_tiff.py::test_other_kinds_are_refused_by_tag_and_value
+LOWEST_WITHOUT := --deselect '$(LOWEST_REFUSALS)[9 bits]' \
+    --deselect '$(LOWEST_REFUSALS)[compressed with CCITTFAX4]'
 lowest:
 	test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/python -m pip --disable-pip-version-check install -q -c constraints-lowest.txt \
-	    -e . pytest pytest-timeout hypothesis jsonschema psutil
+	    -e . pytest pytest-timeout hypothesis jsonschema pillow psutil
 	$(LOWEST)/bin/darkscan demo --out out/lowest
-	$(LOWEST)/bin/python -m pytest -q $(LOWEST_TESTS)
+	$(LOWEST)/bin/python -m pytest -q $(LOWEST_TESTS) $(LOWEST_WITHOUT)
 
 figures: $(VENV)/dev
 	$(BIN)/python benchmarks/ring.py

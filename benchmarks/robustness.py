@@ -46,7 +46,8 @@ from darkscan.network.classical import (
 from darkscan.network.classical.truth import Flags, WindowLabels, label_windows
 from darkscan.network.datasets import Dataset
 from darkscan.network.datasets.facts import CELL_PX
-from darkscan.network.datasets.masks import MaskFile, check_stems
+from darkscan.network.datasets.mask_reading import MaskReader
+from darkscan.network.datasets.masks import check_stems
 from darkscan.network.evaluation import degradations as physics
 from darkscan.network.evaluation.degradations import CONDITIONS, PITCHES, Condition, Grey
 from darkscan.network.pictures import png
@@ -115,12 +116,14 @@ class ImageSubject:
     seed: int
 
     @classmethod
-    def of(cls, image: Path, mask: Path, count: int, seed: int) -> "ImageSubject":
+    def of(
+        cls, image: Path, mask: Path, reader: MaskReader, count: int, seed: int
+    ) -> "ImageSubject":
         """Reads both. Raises InputError."""
         mosaic = Mosaic([image], stretch=True)
         levels: Pixels = np.empty(mosaic.shape, np.dtype(mosaic.pixel_type))
         mosaic.read_into(0, 0, levels)
-        marked = MaskFile(mask).draw(mosaic.shape).mask
+        marked = reader.read(mask, mosaic.shape).mask
         if min(levels.shape) * min(PITCHES) < WINDOW_PX:
             height, width = levels.shape
             raise InputError(f"{width}x{height} pixels are too few to reduce it", file=image)
@@ -336,9 +339,10 @@ def _subjects(arguments: argparse.Namespace) -> list[Subject]:
     check_stems(images)
     data = [] if arguments.data is None else [arguments.data]
     pairs = zip(images, masks, strict=True)
+    reader = MaskReader()
     return [
         *(SplitSubject.of(file, arguments.windows, seed) for file in data),
-        *(ImageSubject.of(*pair, arguments.image_windows, seed) for pair in pairs),
+        *(ImageSubject.of(*pair, reader, arguments.image_windows, seed) for pair in pairs),
     ]
 
 

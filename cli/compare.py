@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -10,29 +10,32 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import numpy.typing as npt
 
+from darkscan.cli.mask_options import MASKS, add_mask_options, read_mask_meaning
 from darkscan.cli.models import model_file
-from darkscan.cli.options import checked_threads, require_writable
+from darkscan.cli.options import add_hdu, checked_threads, require_writable
 from darkscan.cli.output import say
 from darkscan.cli.progress_bar import progress_bar
 from darkscan.cli.scoring import ModelScorer
 from darkscan.pipeline.errors import ExitCode, InputError
 from darkscan.pipeline.frames import Pixels
 from darkscan.pipeline.grid import window_origins
+from darkscan.pipeline.names import printable
 from darkscan.pipeline.storage import write_together
 
 if TYPE_CHECKING:
     from darkscan.network.classical import FrameMethod
     from darkscan.network.classical.figure import Column, Tile
     from darkscan.network.classical.table import Scored
+    from darkscan.network.datasets.mask_reading import MaskMeaning, MaskReader
 
 _FIGURE, _CSV, _MARKDOWN = "comparison.png", "comparison.csv", "comparison.md"
 _FRAME_PX = 2048
 _MOST_SIMULATED = 100
 _BATCH = 32
 _EVEN = 0.5  # the probability from which on a checkpoint's network says scratch
-_BLURRED = {".jpg", ".jpeg"}
 
-_EPILOG = """\
+_EPILOG = (
+    """\
 examples:
   darkscan compare --simulated 5 --model default --out comparison/
   darkscan compare plate.png --mask plate-mask.png --out comparison/
@@ -41,9 +44,13 @@ examples:
 
 comparison.png has a column for each frame and a row for each method, as the paper's
 Fig. 8: detected pixels, or the outline of positive windows, over the dimmed frame. With
-masks (any level but 0 is scratch), scratches are outlined in red on the raw frame, and
-comparison.csv and comparison.md give window AUC, and precision, recall and F1 at each
-method's own threshold: a model file's, 0.5 for a checkpoint.
+masks, scratches are outlined in red on the raw frame, and comparison.csv and comparison.md
+give window AUC, and precision, recall and F1 at each method's own threshold: a model
+file's, 0.5 for a checkpoint.
+
+"""
+    + MASKS
+    + """
 
 methods: otsu            Otsu's threshold; score: longest elongated component, px
          rules           weak-scratch rules of reference [6]; score: line pixels
@@ -52,6 +59,7 @@ methods: otsu            Otsu's threshold; score: longest elongated component, p
          line-bank       16 oriented lines of 31 px; score: 99.7th percentile, sigmas
          gabor-bank      16 oriented Gabor functions, likewise
 """
+)
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -73,6 +81,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         default=[],
         help="the mask of each FRAME, in their order",
     )
+    add_hdu(parser)
+    add_mask_options(parser)
     parser.add_argument(
         "--simulated", type=int, metavar="N", help="N simulated frames instead of FRAMEs"
     )
@@ -126,12 +136,25 @@ def _add(show: Callable[[int, int], None], done: int, steps: int, more: int) -> 
 
 @dataclass(frozen=True)
 class _Frame:
-    """A frame to compare on; ``mask`` (H, W) bool says where its scratches are, if known."""
+    """A frame to compare on.
+
+    ``mask`` (H, W) bool says where its scratches are, if known, ``void`` (H, W) bool which
+    pixels nobody judged, if any.
+    """
 
     name: str
     pixels: Pixels
     full_scale: int
     mask: npt.NDArray[np.bool_] | None
+    void: npt.NDArray[np.bool_] | None = None
+
+    def judged(self, origins: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+        """Which windows at ``origins`` (N, 2) hold no pixel that nobody judged: (N,)."""
+        from darkscan.network.classical.truth import touching
+
+        if self.void is None:
+            return np.ones(len(origins), np.bool_)
+        return ~touching(self.void, origins)
 
 
 def _compare(
@@ -146,7 +169,8 @@ def _compare(
 
     pixels = frame.pixels
     origins = window_origins((pixels.shape[0], pixels.shape[1]), WINDOW_PX, STRIDE_PX)
-    labels = None if frame.mask is None else label_windows(frame.mask, origins)
+    judged = frame.judged(origins)
+    labels = None if frame.mask is None else label_windows(frame.mask, origins[judged])
     tiles: list[Tile] = [raw_tile(pixels, frame.full_scale, frame.mask), equalised_tile(pixels)]
     notes, scored = ["", ""], []
     for number, method in enumerate(methods):
@@ -156,6 +180,7 @@ def _compare(
         if labels is None:
             notes.append("")
             continue
+        scores = scores[judged]
         scored.append(Scored(frame.name, method.name, method.threshold, scores, labels))
         area = area_under_curve(scores, labels.touched)
         notes.append("" if np.isnan(area) else f"AUC {area:.3f}")
@@ -211,7 +236,7 @@ def _model(given: str, threads: int) -> "FrameMethod":
 
     with model_file(Path(given)) as file:
         scorer = ModelScorer(file, threads=threads)
-        return NetworkMethod(file.name, scorer.info.threshold, scorer.frame)
+        return NetworkMethod(printable(file.name), scorer.info.threshold, scorer.frame)
 
 
 def _checkpoint(text: str, threads: int) -> "FrameMethod":
@@ -231,7 +256,7 @@ def _checkpoint(text: str, threads: int) -> "FrameMethod":
         batches = np.array_split(origins, -(-len(origins) // _BATCH))
         return np.concatenate([scorer(windows[b[:, 0], b[:, 1]], full_scale) for b in batches])
 
-    return NetworkMethod(name, _EVEN, score)
+    return NetworkMethod(printable(name), _EVEN, score)
 
 
 def _frames(arguments: argparse.Namespace) -> list[_Frame]:
@@ -241,9 +266,12 @@ def _frames(arguments: argparse.Namespace) -> list[_Frame]:
         raise InputError("give either FRAMEs or --simulated N", field="FRAME")
     if masks and len(masks) != len(files):
         raise InputError(f"{len(masks)} masks for {len(files)} frames", field="--mask")
+    if arguments.hdu is not None and not files:
+        raise InputError("simulated frames are in no FITS file", field="--hdu")
     if count is None:
-        pairs = zip(files, masks or [None] * len(files), strict=True)
-        return [_read(file, mask) for file, mask in pairs]
+        meaning = read_mask_meaning(arguments, masks_given=bool(masks))
+        return _read_all(files, masks, meaning, arguments.hdu)
+    read_mask_meaning(arguments, masks_given=False)
     for name, value, least, most in (
         ("--simulated", count, 1, _MOST_SIMULATED),
         ("--seed", arguments.seed, 0, 2**63 - _MOST_SIMULATED),
@@ -254,26 +282,43 @@ def _frames(arguments: argparse.Namespace) -> list[_Frame]:
         return list(_simulated(arguments.seed, count, show))
 
 
-def _read(file: Path, mask: Path | None) -> _Frame:
-    from darkscan.drivers.images import Mosaic, read_picture
-    from darkscan.network.classical import WINDOW_PX
+def _read_all(
+    files: Sequence[Path], masks: Sequence[Path], meaning: "MaskMeaning", hdu: str | None
+) -> list[_Frame]:
+    from darkscan.network.datasets.mask_reading import MaskReader
 
-    image = Mosaic([file], stretch=True)
+    reader = MaskReader(meaning)
+    given: Sequence[Path | None] = masks or [None] * len(files)
+    frames = [_read(file, mask, reader, hdu) for file, mask in zip(files, given, strict=True)]
+    reader.check_met()
+    return frames
+
+
+def _read(file: Path, mask: Path | None, reader: "MaskReader", hdu: str | None) -> _Frame:
+    """A frame with what its mask says. Raises InputError."""
+    from darkscan.drivers.images import Mosaic
+    from darkscan.network.classical import STRIDE_PX, WINDOW_PX
+
+    image = Mosaic([file], stretch=True, hdu=hdu)
     height, width = image.shape
     if min(height, width) < WINDOW_PX:
         problem = f"{width}x{height} pixels are less than a window of {WINDOW_PX}"
         raise InputError(problem, file=file)
     pixels: Pixels = np.empty(image.shape, np.dtype(image.pixel_type))
     image.read_into(0, 0, pixels)
-    truth = None
-    if mask is not None:
-        if mask.suffix.lower() in _BLURRED:
-            raise InputError("a mask must not be JPEG, which blurs it", file=mask)
-        truth = read_picture(mask).levels != 0
-        if truth.shape != image.shape:
-            problem = f"is {truth.shape[1]}x{truth.shape[0]} pixels, its frame {width}x{height}"
-            raise InputError(problem, file=mask)
-    return _Frame(file.name, pixels, 2**image.bit_depth - 1, truth)
+    frame = _Frame(printable(file.name), pixels, 2**image.bit_depth - 1, None)
+    if mask is None:
+        return frame
+    drawing = reader.read(mask, (height, width))
+    frame = replace(frame, mask=drawing.mask, void=drawing.void)
+    origins = window_origins((height, width), WINDOW_PX, STRIDE_PX)
+    unjudged = int((~frame.judged(origins)).sum())
+    if unjudged == len(origins):
+        problem = "leaves no window to judge: each holds a pixel of --mask-void"
+        raise InputError(problem, file=mask, field="mask")
+    if unjudged:
+        say(f"{mask}: {unjudged} of {len(origins)} windows hold pixels that nobody judged")
+    return frame
 
 
 def _simulated(seed: int, count: int, show: Callable[[int, int], None]) -> Iterator[_Frame]:

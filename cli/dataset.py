@@ -2,11 +2,12 @@
 
 import argparse
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from darkscan.cli.dataset_options import add_build_options, read_options, read_sources
+from darkscan.cli.mask_options import MASKS
 from darkscan.cli.output import say
 from darkscan.cli.progress_bar import progress_bar
 from darkscan.pipeline.errors import ExitCode, InputError
@@ -24,22 +25,34 @@ examples:
   darkscan dataset sheet data.h5 --out sheet.png
 """
 
-_BUILD_EPILOG = """\
+_BUILD_EPILOG = (
+    """\
 A window of 256x256 px is
   scratch      if at least 40 px of one scratch's centre line lie within it less a rim of 12 px;
   background   if no scratch pixel and no centre line lies anywhere in it;
-  left out     otherwise: what a scratch touches only at the rim is neither.
+  left out     otherwise: what a scratch touches only at the rim is neither; so is what
+               holds a pixel that nobody judged.
+
+Marks are held against their picture: where sizes differ, or marks cannot be understood (a box
+alone, an outline without area, a mask of several levels), the image is refused; --leave-out
+leaves such images out and names them. It never counts as clean what is not understood.
 
 Sampling: Gaussian about points of the scratches, uniform on the grid that an inspection
 looks at, and random; random windows also stand in for what the other two cannot give.
 Splits are made an image at a time: no image is in two. The same options and images give
 the same bytes. docs/datasets.md has the format of the file and of what marks scratches.
 
+"""
+    + MASKS
+    + """
+
 examples:
   darkscan dataset build --simulated 40 --preset optic,dirty --windows 6000 --out data.h5
   darkscan dataset build plates/*.tif --masks masks --mask-suffix _scratches --out data.h5
   darkscan dataset build --pairs pairs.csv --counts 2000/2000,200/200,200/200 --out data.h5
+  darkscan dataset build plates/*.png --masks labels --mask-values 1 --mask-void 255 --out data.h5
 """
+)
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -91,10 +104,12 @@ def _build(arguments: argparse.Namespace) -> int:
     from darkscan.network.datasets import Dataset, build_dataset
 
     options = read_options(arguments)
-    sources = read_sources(arguments)
+    sources, left_out = read_sources(arguments)
     with progress_bar("sampling", "images") as show:
         show(0, len(sources))
-        reports = build_dataset(sources, out, options, lambda done: show(done, len(sources)))
+        reports = build_dataset(
+            sources, out, options, lambda done: show(done, len(sources)), left_out
+        )
     for name, report in reports.items():
         wanted, found = report.wanted, report.found
         for kind, number, target in (
@@ -104,7 +119,7 @@ def _build(arguments: argparse.Namespace) -> int:
             if number < target:
                 say(f"{name}: only {number} of {target} {kind} windows could be drawn")
         if report.left_out:
-            say(f"{name}: {report.left_out} windows left out, a scratch only touches them")
+            say(f"{name}: {report.left_out} windows left out: neither scratch nor background")
     dataset = Dataset.open(out)
     _describe(dataset)
     dataset.close()
@@ -180,6 +195,22 @@ def _describe(dataset: "Dataset") -> None:
             f"{name:<12}{len(windows)} windows: {scratches} scratch, "
             f"{len(windows) - scratches} background, of {images} image{'s'[: images != 1]}"
         )
+    _describe_unused(dataset.manifest)
+
+
+def _describe_unused(manifest: Mapping[str, Any]) -> None:
+    """Says which images count as clean, as nothing is marked in them, and which are left out."""
+    unmarked = manifest.get("unmarked", {})
+    if unmarked:
+        count = sum(unmarked.values())
+        reasons = ", ".join(f"{reason} {number}" for reason, number in unmarked.items())
+        nothing = f"image{'s'[: count != 1]}, nothing is marked in them: {reasons}"
+        say(f"{'clean':<12}{count} {nothing}")
+    left_out = manifest.get("left_out", [])
+    if left_out:
+        say(f"{'left out':<12}{len(left_out)} image{'s'[: len(left_out) != 1]}, by their marks:")
+    for image in left_out:
+        say(f"{'':<12}{image['name']}: {image['reason']}")
 
 
 def _kinds(dataset: "Dataset", split: str) -> Iterator[str]:

@@ -5,11 +5,15 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from darkscan.cli.mask_options import add_mask_options, read_mask_meaning
+from darkscan.cli.options import add_hdu
 from darkscan.drivers.simulation import PRESETS
 from darkscan.pipeline.errors import InputError
 
 if TYPE_CHECKING:
-    from darkscan.network.datasets import Counts, MarkedImage, Options, Shares, Source
+    from darkscan.network.datasets import Counts, LeftOut, MarkedImage, Options, Shares, Source
+    from darkscan.network.datasets.marks import Marks
+    from darkscan.network.datasets.mask_reading import MaskReader
 
 _SPLITS = ("train", "validation", "test")
 _MOST_WINDOWS = 10_000_000
@@ -48,6 +52,26 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     images.add_argument(
         "--line-px", type=int, default=5, help="width of a scratch drawn as a line (default: 5)"
     )
+    add_hdu(images)
+    images.add_argument(
+        "--crowd",
+        choices=("void", "marks"),
+        default="void",
+        help="what COCO annotations with iscrowd are: regions that nobody judged, or marks as all "
+        "others, as CVAT means its masks (default: void)",
+    )
+    images.add_argument(
+        "--unsized",
+        action="store_true",
+        help="believe outlines that do not say how large their picture was",
+    )
+    images.add_argument(
+        "--leave-out",
+        action="store_true",
+        help="leave images out whose marks do not fit or are not understood, and name them "
+        "(default: refuse them)",
+    )
+    add_mask_options(parser.add_argument_group("what the pixels of masks mean"))
     images.add_argument("--simulated", type=int, metavar="N", help="N simulated elements")
     images.add_argument(
         "--preset",
@@ -136,21 +160,47 @@ def read_options(arguments: argparse.Namespace) -> "Options":
     )
 
 
-def read_sources(arguments: argparse.Namespace) -> "list[Source]":
-    """The images to cut. Raises InputError naming the file or option that is wrong."""
-    sources: list[Source] = [*_marked(arguments), *_simulated(arguments)]
+def read_sources(arguments: argparse.Namespace) -> "tuple[list[Source], list[LeftOut]]":
+    """The images to cut, and those left out. Raises InputError naming the file or option."""
+    marked, left_out = _marked(arguments)
+    sources: list[Source] = [*marked, *_simulated(arguments)]
+    if left_out and not sources:
+        problem = f"all images are left out, {left_out[0].name} as {left_out[0].reason}"
+        raise InputError(problem, field="--leave-out")
     if not sources:
         problem = "no image is given: name images with --masks, or --pairs, --coco, --labelme "
         raise InputError(problem + "or --simulated")
-    return sources
+    return sources, left_out
 
 
-def _marked(arguments: argparse.Namespace) -> "list[MarkedImage]":
-    from darkscan.network.datasets import MarkedImage
-    from darkscan.network.datasets.coco import read_coco
-    from darkscan.network.datasets.images import Marks
+def _marked(arguments: argparse.Namespace) -> "tuple[list[MarkedImage], list[LeftOut]]":
+    """The images with marks that can be used, and those without."""
+    from darkscan.network.datasets import LeftOut, MarkedImage, MarksError
+    from darkscan.network.datasets.mask_reading import MaskReader
+    from darkscan.network.datasets.masks import check_stems
+
+    given = bool(arguments.images) or arguments.pairs is not None
+    masks = MaskReader(read_mask_meaning(arguments, masks_given=given))
+    pairs = _pairs(arguments, masks)
+    check_stems(image for image, _ in pairs)
+    marked: list[MarkedImage] = []
+    left_out: list[LeftOut] = []
+    for image, marks in pairs:
+        try:
+            marked.append(MarkedImage(image, marks, arguments.line_px, arguments.hdu))
+        except MarksError as error:
+            if not arguments.leave_out:
+                raise
+            left_out.append(LeftOut(image.name, error.reason))
+    masks.check_met()
+    return marked, left_out
+
+
+def _pairs(arguments: argparse.Namespace, masks: "MaskReader") -> "list[tuple[Path, Marks]]":
+    """Every image with its marks."""
+    from darkscan.network.datasets.coco import CocoOptions, read_coco
     from darkscan.network.datasets.labelme import read_labelme
-    from darkscan.network.datasets.masks import check_stems, masks_by_list, masks_by_name
+    from darkscan.network.datasets.masks import masks_by_list, masks_by_name
 
     if arguments.images and arguments.masks is None:
         problem = "is given without --masks: where its scratches lie is unknown"
@@ -161,15 +211,19 @@ def _marked(arguments: argparse.Namespace) -> "list[MarkedImage]":
         raise InputError("masks have no labels: only --coco and --labelme do", field="--label")
     pairs: list[tuple[Path, Marks]] = []
     if arguments.images:
-        pairs += masks_by_name(arguments.images, arguments.masks, arguments.mask_suffix)
+        pairs += masks_by_name(arguments.images, arguments.masks, arguments.mask_suffix, masks)
     if arguments.pairs is not None:
-        pairs += masks_by_list(arguments.pairs)
+        pairs += masks_by_list(arguments.pairs, masks)
     if arguments.coco is not None:
-        pairs += read_coco(arguments.coco, arguments.coco_images, arguments.label)
+        options = CocoOptions(
+            arguments.coco_images, arguments.label, arguments.crowd, arguments.unsized
+        )
+        pairs += read_coco(arguments.coco, options)
     if arguments.labelme:
-        pairs += read_labelme(arguments.labelme, arguments.label)
-    check_stems(image for image, _ in pairs)
-    return [MarkedImage(image, marks, arguments.line_px) for image, marks in pairs]
+        pairs += read_labelme(arguments.labelme, arguments.label, unsized=arguments.unsized)
+    if arguments.hdu is not None and not pairs:
+        raise InputError("simulated images are in no FITS file", field="--hdu")
+    return pairs
 
 
 def _simulated(arguments: argparse.Namespace) -> "list[Source]":

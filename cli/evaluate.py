@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from darkscan.cli.models import model_file
-from darkscan.cli.options import checked_threads, require_writable
+from darkscan.cli.options import add_hdu, checked_threads, require_writable
 from darkscan.cli.output import say
 from darkscan.cli.progress_bar import progress_bar
 from darkscan.cli.scoring import ModelScorer
 from darkscan.pipeline.errors import ExitCode, InputError
+from darkscan.pipeline.names import printable
 from darkscan.pipeline.recipe import Inspection
 from darkscan.pipeline.results import ModelInfo
 from darkscan.pipeline.storage import write_together
@@ -103,6 +104,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--images", type=Path, metavar="DIR", help="where images lie that are not simulated"
     )
+    add_hdu(parser)
     parser.add_argument("--threads", type=int, help="of the network (default: all cores)")
     parser.set_defaults(run=run)
 
@@ -162,6 +164,8 @@ def _check(arguments: argparse.Namespace) -> None:
         raise InputError("is laid out from checkpoints: --checkpoint NAME=FILE", field="--table")
     if arguments.in_frames and arguments.model is None:
         raise InputError("is for a model file: export the checkpoint", field="--in-frames")
+    if arguments.hdu is not None and arguments.images is None:
+        raise InputError("chooses in the images of --images", field="--hdu")
     require_writable(arguments.out / "report.md")
 
 
@@ -170,7 +174,7 @@ def _detectors(arguments: argparse.Namespace, threads: int) -> Iterator[_Detecto
         with model_file(arguments.model) as file:
             model = ModelScorer(file, threads=threads)
             about = {"model": model.info.name, "hash": model.info.hash}
-            yield _Detector(file.name, model, about, model.info)
+            yield _Detector(printable(file.name), model, about, model.info)
         return
     from darkscan.network.evaluation.scoring import NetworkScorer
     from darkscan.network.evaluation.tables import require_row
@@ -229,7 +233,7 @@ def _scored(
     with progress_bar(f"{detector.name}: scoring {split}", "windows") as show:
         if isinstance(model, ModelScorer) and (model.dense or arguments.in_frames):
             windows = data.split(split)
-            frames = Frames(windows.full_scale, arguments.images)
+            frames = Frames(windows.full_scale, arguments.images, arguments.hdu)
             scored = score_in_frames(windows, model, frames, show=show)
         else:
             scored = score_split(data, split, model, show=show)

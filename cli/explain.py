@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from darkscan.cli.options import require_writable
+from darkscan.cli.options import add_hdu, require_writable
 from darkscan.cli.output import say
 from darkscan.pipeline.configuration import check
 from darkscan.pipeline.defect_map import DefectMap
 from darkscan.pipeline.errors import ExitCode, InputError
 from darkscan.pipeline.files import read_file, require_file
 from darkscan.pipeline.frames import Pixels
+from darkscan.pipeline.names import printable
 from darkscan.pipeline.scan import ScanInfo
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--window", metavar="Y,X", action="append", default=[], help="first pixel; may be repeated"
     )
+    add_hdu(parser)
     parser.add_argument("--map", type=Path, help="a defect map, instead of an image")
     parser.add_argument("--scan", type=Path, help="the recording that the map was made of")
     parser.add_argument("--defect", metavar="ID", help="which defect of the map, D0003 for one")
@@ -96,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
     panels = _panels(arguments.show)
     of_defect = _wants_defect(arguments)
     # Torch takes seconds to load: what is wrong with the command is told before.
-    chosen = None if of_defect else _of_image(arguments.image, arguments.window)
+    chosen = None if of_defect else _of_image(arguments)
 
     from darkscan.network.explaining import Panel, draw, explain
     from darkscan.pipeline.storage import write_atomically
@@ -139,6 +141,8 @@ def _wants_defect(arguments: argparse.Namespace) -> bool:
                 raise InputError("give an IMAGE, or --map, --scan and --defect", field=option)
         if arguments.window:
             raise InputError("a defect brings its own windows", field="--window")
+        if arguments.hdu is not None:
+            raise InputError("a recording has no HDU to choose", field="--hdu")
     elif not arguments.window:
         raise InputError("name at least one window of the image", field="--window")
     if not 1 <= arguments.windows <= _MOST_WINDOWS or len(arguments.window) > _MOST_WINDOWS:
@@ -156,12 +160,13 @@ def _panels(text: str) -> list[str]:
     return panels
 
 
-def _of_image(path: Path, wanted: list[str]) -> _Chosen:
+def _of_image(arguments: argparse.Namespace) -> _Chosen:
     """Windows of an image. Raises InputError naming the one that is not within it."""
     from darkscan.drivers.images import Mosaic
 
-    places = [_place(text) for text in wanted]
-    image = Mosaic([path], stretch=True)
+    path: Path = arguments.image
+    places = [_place(text) for text in arguments.window]
+    image = Mosaic([path], stretch=True, hdu=arguments.hdu)
     height, width = image.shape
     windows = np.empty((len(places), _WINDOW, _WINDOW), image.pixel_type)
     for (y, x), out in zip(places, windows, strict=True):
@@ -249,6 +254,6 @@ def _networks(checkpoints: list[Path]) -> "dict[str, nn.Module]":
         training = Checkpoint.load(file)
         name = str(training.options.network)
         if name in networks:
-            name = f"{name} ({file.parent.name}/{file.stem})"
+            name = printable(f"{name} ({file.parent.name}/{file.stem})")
         networks[name] = training.averaged_network().eval()
     return networks

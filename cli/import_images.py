@@ -5,7 +5,7 @@ import shlex
 import time
 from pathlib import Path
 
-from darkscan.cli.options import checked_pitch
+from darkscan.cli.options import add_hdu, checked_pitch
 from darkscan.cli.output import say
 from darkscan.cli.recording_progress import record
 from darkscan.cli.tile_order import ORDERS, in_order
@@ -19,8 +19,9 @@ examples:
 
 The image's top left corner becomes the element's origin, x to the right and y down. It
 is cut into overlapping frames, left to right and back again; nothing of it is dropped.
-PNG, TIFF, JPEG and FITS are read, grey or colour, of 8 or 16 bits. Damaged images are
-refused. Several images are tiles of equal size, laid edge to edge, row by row. A shell
+PNG, TIFF, JPEG and FITS are read, grey or colour, of up to 16 bits, as they are stored
+(docs/formats.md). Damaged images are refused, and those that are to be turned or hold
+several. Several files are tiles of equal size, laid edge to edge, row by row. A shell
 lists tile-10 before tile-2; tiles in such an order are sorted by their numbers, and it
 is said. Any other order is kept.
 """
@@ -62,6 +63,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--frame", type=int, default=2048, metavar="N", help="side of a frame (default: 2048)"
     )
+    add_hdu(parser)
     parser.add_argument("--force", action="store_true", help="overwrite an existing recording")
     parser.set_defaults(run=run)
 
@@ -79,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     if told:
         say(told)
     scan = ImageScan(
-        Mosaic(images, arguments.columns),
+        Mosaic(images, arguments.columns, hdu=arguments.hdu),
         pitch_um,
         frame=arguments.frame,
         element=arguments.element,

@@ -20,6 +20,15 @@ def checked_pitch(arguments: argparse.Namespace) -> float:
     return pitch
 
 
+def add_hdu(parser: "argparse._ActionsContainer") -> None:
+    """Adds the option that chooses among the images of FITS files."""
+    parser.add_argument(
+        "--hdu",
+        metavar="NAME",
+        help="which image of a FITS file that holds several: NAME, NAME,VERSION or its number",
+    )
+
+
 def checked_threads(given: int | None) -> int:
     """How many threads to use. Raises InputError for an impossible number."""
     if given is None:

@@ -16,8 +16,9 @@ examples:
   darkscan plan --rig rig.toml --record scan.h5 --side back
   darkscan plan --rig rig.toml --json | jq '.passes[0]'
 
-Nothing moves, and neither camera nor motion unit is asked: soft limits are those that the
-rig file states (motion.x.limits_mm and so on); `darkscan run` asks the motion unit for its own.
+Nothing moves and nothing is written. Axes that answer are asked whether they would carry out
+orders; soft limits are those that the rig file states (motion.x.limits_mm and so on):
+`darkscan run` holds the plan against the records' own. The camera is not asked.
 How fast windows are classified is measured on this machine, for half a second.
 exit codes: 0 the scan is possible, though it may have to wait; 2 it is not, or bad input.
 """
@@ -62,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
         with model_of(recipe) as model:
             rate = windows_per_s(model, recipe, plan.info)
-        found = survey(plan, rig, recipe, record=arguments.record, windows_per_s=rate)
+        found = survey(plan, rig, recipe, record=arguments.record, windows_per_s=rate, asks=True)
         if arguments.json:
             say(json.dumps(as_data(plan, rig, recipe, found), indent=2))
         else:

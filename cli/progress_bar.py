@@ -13,7 +13,7 @@ def progress_bar(label: str, unit: str) -> Iterator[Callable[[int, int], None]]:
     """A bar with the time left on a terminal, nothing elsewhere; tell it (done, total)."""
     console = Console(file=sys.stderr)
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),  # a file name may look like markup
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(unit),

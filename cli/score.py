@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from darkscan.cli.models import model_file
-from darkscan.cli.options import checked_threads, require_writable
+from darkscan.cli.options import add_hdu, checked_threads, require_writable
 from darkscan.cli.output import say
 from darkscan.cli.progress_bar import progress_bar
 from darkscan.cli.scoring import ModelScorer, score_image
@@ -34,8 +34,9 @@ which every image gets its NAME.scores.npz. A file holds two arrays: origins (N,
 y and x of each window's first pixel, and scores (N,) float, the probability of scratch.
 Windows start at every multiple of the stride, and once more flush with the far border.
 An image smaller than a window is padded to one by reflection at its far borders.
-PNG, TIFF, JPEG and FITS are read, grey or colour, of 8 or 16 bits; fractions, gaps and
-wider ranges are brought to 16 bits, linearly, fine enough for their noise.
+PNG, TIFF, JPEG and FITS are read, grey or colour, of up to 16 bits (docs/formats.md);
+fractions, gaps and wider ranges are brought to 16 bits, linearly, fine enough for their
+noise.
 """
 
 
@@ -61,6 +62,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="the camera's largest grey level (default: 255 for 8-bit images, for others that "
         "of the least of 10, 12, 14 and 16 bits that holds the highest level)",
     )
+    add_hdu(parser)
     parser.set_defaults(run=run)
 
 
@@ -74,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     with model_file(arguments.model) as model:
         scorer = ModelScorer(model, threads=threads)
     for image, out in zip(arguments.images, outputs, strict=True):
-        mosaic = Mosaic([image], stretch=True)
+        mosaic = Mosaic([image], stretch=True, hdu=arguments.hdu)
         full_scale = _full_scale(arguments.full_scale, mosaic)
         with progress_bar(f"scoring {image.name}", "rows") as show:
             origins, scores = score_image(mosaic, scorer, full_scale, show)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from darkscan.pipeline.errors import InputError
-from darkscan.pipeline.files import read_file
+from darkscan.pipeline.text import read_text
 
 
 class Settings(BaseModel):
@@ -31,10 +31,7 @@ SettingsT = TypeVar("SettingsT", bound=BaseModel)
 
 def load_settings(path: Path, kind: type[SettingsT]) -> SettingsT:
     """Reads a TOML file. Raises InputError naming the file and the field."""
-    try:
-        text = read_file(path).decode()
-    except UnicodeDecodeError as error:
-        raise InputError("is not a text file", file=path) from error
+    text = read_text(path)
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -3,6 +3,8 @@
 from enum import IntEnum
 from pathlib import Path
 
+from darkscan.pipeline.names import printable
+
 
 class ExitCode(IntEnum):
     """What a command says to the shell."""
@@ -35,7 +37,7 @@ class InputError(DarkscanError):
         self.file = None if file is None else str(file)
         self.field = field
         where = [part for part in (self.file, self.field) if part]
-        super().__init__(" ".join(": ".join([*where, problem]).split("\n")))
+        super().__init__(printable(" ".join(": ".join([*where, problem]).split("\n"))))
 
 
 class StorageError(DarkscanError):
@@ -45,4 +47,4 @@ class StorageError(DarkscanError):
 
     def __init__(self, file: Path | str, error: OSError | str) -> None:
         reason = error if isinstance(error, str) else (error.strerror or str(error))
-        super().__init__(f"{file}: cannot be written: {reason}")
+        super().__init__(printable(f"{file}: cannot be written: {reason}"))

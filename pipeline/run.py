@@ -18,6 +18,7 @@ from pydantic import Field
 
 from darkscan.pipeline.configuration import Settings, check
 from darkscan.pipeline.errors import InputError, StorageError
+from darkscan.pipeline.names import is_text
 from darkscan.pipeline.recipe import Recipe
 from darkscan.pipeline.results import ModelInfo
 from darkscan.pipeline.scan import ScanInfo
@@ -81,10 +82,8 @@ class RunSpec(Settings):
     @staticmethod
     def require_text(path: Path, field: str) -> None:
         """Raises InputError for a name that is no text: the description is JSON."""
-        try:
-            os.fsencode(path).decode()
-        except UnicodeDecodeError as error:
-            raise InputError(f"the name {str(path)!a} is no text", field=field) from error
+        if not is_text(str(path)):
+            raise InputError("its name is no UTF-8 text: rename it", file=path, field=field)
 
     def write(self, run_dir: Path) -> None:
         """Leaves the description where ``read`` finds it."""

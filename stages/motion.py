@@ -1,17 +1,20 @@
 """Motion: carries out the orders of acquisition, and stops the axes when anything goes wrong."""
 
 import asyncio
+import json
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from darkscan.drivers.motion.errors import MotionError, MotionGoneError
+from darkscan.drivers.motion.errors import MotionError, MotionGoneError, UnfitError
 from darkscan.drivers.motion.history import FloatArray, Times
+from darkscan.drivers.motion.record_state import Meaning
 from darkscan.drivers.motion.unit import MARGIN_S, MotionUnit
 from darkscan.drivers.rig.motion import MotionSettings
 from darkscan.pipeline.errors import DarkscanError, InputError
@@ -28,6 +31,7 @@ from darkscan.pipeline.messages import (
     Track,
 )
 from darkscan.pipeline.station import Station
+from darkscan.pipeline.storage import write_atomically
 
 _BEAT_S = 0.5
 _RETRY_S = 0.5
@@ -61,6 +65,7 @@ class Motion:
             on_latches=self._tell_latches,
             on_gone=self._on_gone,
             margin_s=margin_s,
+            meanings=_read_meanings(self._was_ready),
         )
         self._end = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -163,7 +168,7 @@ class Motion:
     async def _say_ready(self) -> None:
         position = await self._unit.position()
         self._ready = True
-        self._was_ready.touch()
+        _write_meanings(self._was_ready, self._unit.meanings)
         self._send(
             MotionReady(position_mm=position, low_mm=self._unit.low_mm, high_mm=self._unit.high_mm)
         )
@@ -227,6 +232,9 @@ class Motion:
                 await self._say_ready()
             except DarkscanError as error:
                 _log.info("motion unit not back", reason=str(error))
+                if isinstance(error, UnfitError) and error.problem != reason:
+                    reason = error.problem  # it is there: somebody has to mend it
+                    self._send(MotionStopped(reason=reason, gone=True))
                 await asyncio.sleep(_RETRY_S)
             else:
                 return
@@ -239,3 +247,16 @@ class Motion:
 
     def _send(self, message: Message) -> None:
         self._to_acquisition.send(message)
+
+
+def _write_meanings(file: Path, meanings: Mapping[str, Meaning]) -> None:
+    """Leaves what positions hang on for a successor of this process."""
+    content = {axis: asdict(meaning) for axis, meaning in meanings.items()}
+    write_atomically(file, json.dumps(content).encode())
+
+
+def _read_meanings(file: Path) -> dict[str, Meaning]:
+    """What a predecessor of this process left; nothing if there was none."""
+    if not file.exists():
+        return {}
+    return {axis: Meaning(**fields) for axis, fields in json.loads(file.read_bytes()).items()}

@@ -14,17 +14,26 @@ from typing import Any, Self
 
 from darkscan.drivers.camera.bindings import GENICAM_ERRORS, said
 from darkscan.drivers.camera.buffers import Buffer
-from darkscan.drivers.camera.chunks import Chunks
+from darkscan.drivers.camera.chunks import Chunks, signed
 from darkscan.drivers.camera.errors import CameraError, CameraGone
 from darkscan.drivers.camera.nodes import Nodes
 from darkscan.drivers.camera.numbering import Numbering
 from darkscan.drivers.camera.producer import Connection
 from darkscan.drivers.camera.unpacking import LAYOUTS
-from darkscan.drivers.camera.wanted import Mode, line_encoder, output_mode, wanted_nodes
+from darkscan.drivers.camera.wanted import (
+    Mode,
+    lasting_nodes,
+    line_encoder,
+    output_mode,
+    wanted_nodes,
+)
 from darkscan.drivers.rig import CameraSettings
 from darkscan.pipeline.errors import InputError
 
 _SLICE_S = 0.05
+_SHAKING_COUNTS = 10
+"""By which the encoder of an axis at rest may be off zero."""
+
 _QUIET_S = 0.5
 """A camera that has sent nothing for so long is asked whether it is there."""
 
@@ -101,6 +110,7 @@ class Camera:
                 self._nodes.apply(output_mode(direction))
             if self._encoder or self._line_encoder:
                 self._execute("EncoderReset")
+                self._require_zero()
             self._underruns_before = 0
             acquirer.start()
             self._underruns_before = self._underruns_now()
@@ -173,12 +183,39 @@ class Camera:
         self._nodes = Nodes(node_map, self.settings.names, self._file)
         for wanted in wanted_nodes(self.settings, self._mode, encoder_divider=self._divider):
             self._nodes.apply(wanted)
+        for wanted in lasting_nodes(self.settings):
+            self._nodes.require(wanted)
         lines = self._mode == "line"
         self._check_rate("AcquisitionLineRate" if lines else "AcquisitionFrameRate")
         self._chunks = Chunks(self._nodes, lines=lines, encoder=self._encoder, file=self._file)
+        self._require_reset()
         connection.on_incomplete(self._count_incomplete)
         first = int(connection.numbers_from_1)
         self._numbering = Numbering(first, self.settings.id_wraps_at)
+
+    def _require_reset(self) -> None:
+        """Raises InputError for an encoder whose counts cannot be zeroed."""
+        uses_encoder = self._encoder or self._line_encoder
+        left_alone = self.settings.names.get("EncoderReset") == ""
+        if uses_encoder and not left_alone and self._nodes.named("EncoderReset") is None:
+            raise InputError(
+                "this camera has no node EncoderReset, and the encoder's counts must begin at 0 "
+                'where a strip begins; name its own, or "" if the start of the acquisition does it',
+                file=self._file,
+                field="camera.names.EncoderReset",
+            )
+
+    def _require_zero(self) -> None:
+        """Raises CameraError if the encoder's count is none of an axis that has not moved."""
+        node = self._nodes.find("EncoderValue")
+        if node is None:
+            return
+        count = signed(int(node.get_value(ignore_cache=True)))
+        if abs(count) > max(self._divider, _SHAKING_COUNTS):
+            raise CameraError(
+                f"{self.name} has EncoderValue = {count} after EncoderReset: its lines would be "
+                "placed from a wrong zero"
+            )
 
     def _check_rate(self, node: str) -> None:
         largest = self._nodes.largest(node)

@@ -2,7 +2,6 @@
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -53,7 +52,7 @@ class Chunks:
         try:
             if self._lines:
                 return encoder_lines(self._count_of_line, rows, step)
-            return np.full(rows, _signed(self._encoder), np.int64)
+            return np.full(rows, signed(int(self._encoder.value)), np.int64)
         except GENICAM_ERRORS:
             return None
 
@@ -65,16 +64,16 @@ class Chunks:
 
     def _count_of_line(self, line: int) -> int:
         assert self._line is not None
+        assert self._encoder is not None
         # Unverified: verifying takes twenty times as long, and the line is one of the block's.
         self._line.set_value(line, verify=False)
-        return _signed(self._encoder)
+        return signed(int(self._encoder.value))
 
 
 def _switched(node: str, *, value: NodeValue) -> Wanted:
     return Wanted(node, value, f"camera.names.{node}")
 
 
-def _signed(node: Any) -> int:
+def signed(count: int) -> int:
     """A count; cameras that keep it in 32 bits without a sign wrap below zero."""
-    count = int(node.value)
     return count - _UINT32 if _UINT32 // 2 <= count < _UINT32 else count

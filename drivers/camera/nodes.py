@@ -22,6 +22,12 @@ from darkscan.pipeline.errors import InputError
 _INTEGER = EInterfaceType.intfIInteger
 _READABLE = {EAccessMode.RO, EAccessMode.RW}
 _WRITABLE = {EAccessMode.WO, EAccessMode.RW}
+_ROUNDING = 0.01
+"""Cameras round times and gains to what they can count in; so much of a value is no matter."""
+
+_NOTHING = 1e-9
+_OTHER_TIMES = {"s", "sec", "ms", "msec", "ns", "nsec"}
+"""Units that an exposure time may be in, other than microseconds."""
 
 
 class Nodes:
@@ -51,9 +57,9 @@ class Nodes:
         """Sets a node.
 
         Raises InputError with the rig file's field: the camera has no such node, the node
-        cannot be written, or the value is none that it allows.
+        cannot be written, the value is none that it allows, or not the one that it then has.
         """
-        name = self._names.get(wanted.node, wanted.node) if wanted.sfnc else wanted.node
+        name = self.own_name(wanted)
         if not name:
             return
         node = self._named(name)
@@ -61,11 +67,25 @@ class Nodes:
             if not wanted.optional:
                 raise self._error(wanted, self._why_not(name, exists=node is not None))
             return
+        if wanted.microseconds and (problem := _other_time(node, name)):
+            raise self._error(wanted, problem)
         value = wanted.value
         if isinstance(value, float) and value.is_integer() and _kind(node) is _INTEGER:
             value = int(value)
         if problem := _set(node, name, value):
             raise self._error(wanted, problem)
+
+    def require(self, wanted: Wanted) -> None:
+        """Raises InputError unless a node that was set still has its value."""
+        node = self._named(self.own_name(wanted))
+        if node is None or _access(node) not in _READABLE:
+            return
+        if problem := _not_taken(node, self.own_name(wanted), wanted.value):
+            raise self._error(wanted, problem)
+
+    def own_name(self, wanted: Wanted) -> str:
+        """What this camera calls the node; empty: it has none."""
+        return self._names.get(wanted.node, wanted.node) if wanted.sfnc else wanted.node
 
     def largest(self, name: str) -> float | None:
         """The most that a number's node allows now; None where there is no such node."""
@@ -123,11 +143,41 @@ def _set(node: Any, name: str, value: NodeValue) -> str:
     try:
         if kind is EInterfaceType.intfICommand:
             node.execute()
-        else:
-            node.value = value
+            return ""
+        node.value = value
     except genapi.GenericException as error:
         return f"the camera refuses {name} = {_shown(value)}: {said(error)}"
-    return ""
+    return _not_taken(node, name, value) if _access(node) in _READABLE else ""
+
+
+def _not_taken(node: Any, name: str, value: NodeValue) -> str:
+    """Whether a node that was set has another value than that. Gives what is wrong, or nothing."""
+    if _kind(node) is EInterfaceType.intfICommand:
+        return ""
+    has = node.get_value(ignore_cache=True)
+    if _kind(node) is EInterfaceType.intfIFloat and not isinstance(value, str):
+        same = abs(has - value) <= _ROUNDING * abs(value) + _NOTHING
+    else:
+        same = has == value
+    return (
+        ""
+        if same
+        else (
+            f"the camera has {name} = {_shown(has)} after it was set to {_shown(value)}; "
+            "write what it can have"
+        )
+    )
+
+
+def _other_time(node: Any, name: str) -> str:
+    """Whether a node wants another unit of time than microseconds. Gives what is wrong."""
+    unit = node.unit if _kind(node) in {_INTEGER, EInterfaceType.intfIFloat} else ""
+    if unit.strip().lower() not in _OTHER_TIMES:
+        return ""
+    return (
+        f'{name} of this camera is in {unit.strip()}, not in us: say names.ExposureTime = "" in '
+        f"[camera] and set {name} in [camera.nodes], in {unit.strip()}"
+    )
 
 
 def _mismatch(node: Any, kind: EInterfaceType, name: str, value: NodeValue) -> str:

@@ -27,6 +27,9 @@ class Wanted:
     sfnc: bool = True
     """The name is to be looked up in camera.names."""
 
+    microseconds: bool = False
+    """The value is a time."""
+
 
 def trigger_source(settings: CameraSettings, mode: Mode) -> str:
     """Where triggers come from."""
@@ -50,6 +53,14 @@ def wanted_nodes(settings: CameraSettings, mode: Mode, *, encoder_divider: int) 
     yield from (node for node in own if not node.node.startswith("UserSet"))
 
 
+def lasting_nodes(settings: CameraSettings) -> Iterator[Wanted]:
+    """Those that must not have changed by what was set after them."""
+    own = {settings.names.get(node, node) for node in settings.nodes}
+    for wanted in _image(settings):
+        if settings.names.get(wanted.node, wanted.node) not in own:
+            yield wanted
+
+
 def output_mode(direction: int) -> Wanted:
     """Which direction of the encoder triggers lines."""
     entry = "PositionUp" if direction > 0 else "PositionDown"
@@ -66,7 +77,7 @@ def _image(settings: CameraSettings) -> Iterator[Wanted]:
     yield _common("ExposureAuto", "Off")
     yield _common("GainAuto", "Off")
     yield _common("ExposureMode", "Timed")
-    yield Wanted("ExposureTime", settings.exposure_us, "camera.exposure_us")
+    yield Wanted("ExposureTime", settings.exposure_us, "camera.exposure_us", microseconds=True)
 
 
 def _trigger(settings: CameraSettings, mode: Mode) -> Iterator[Wanted]:

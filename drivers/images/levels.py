@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
+from darkscan.drivers.images.channels import Channels, Values
 from darkscan.pipeline.errors import InputError
 
 _LARGEST_WHOLE = 2.0**31
@@ -29,14 +32,17 @@ class Picture:
     """Whether the levels are the luminance of colours."""
     stretched: str = ""
     """How measured values became levels, in words; empty: they were levels."""
+    lossy: bool = False
+    """Whether the file's compression changes values (JPEG, or the like within a TIFF)."""
+    bits: int | None = None
+    """Significant bits of a level, where the file packs levels; None: those of the type."""
 
 
 def whole_levels(values: npt.NDArray[np.number], path: Path) -> Levels:
     """The same values in an integer type. Raises InputError if they are no whole numbers."""
     kind, name = values.dtype.kind, values.dtype.name
     if kind in "iu":
-        whole: Levels = values.astype(values.dtype.newbyteorder("="), copy=False)
-        return whole
+        return cast("Levels", values)
     if kind != "f":
         raise InputError(f"holds pixels of {name}, not grey levels", file=path)
     finite = np.isfinite(values)
@@ -49,16 +55,36 @@ def whole_levels(values: npt.NDArray[np.number], path: Path) -> Levels:
     return values.astype(np.int64)
 
 
-def as_picture(values: npt.NDArray[np.number], path: Path, *, stretch: bool) -> Picture:
-    """The grey image of a file's values (height, width), stretched if asked and needed.
+def grey_picture(channels: Channels, path: Path, *, stretch: bool) -> Picture:
+    """An image's grey levels: colours become their luminance, measured values levels if asked.
 
-    Raises InputError if they are no levels, and are not to be made any.
+    Raises InputError if they are no levels and are not to be made any, or pixels are missing.
     """
-    name = values.dtype.newbyteorder("=").name
-    if stretch and needs_stretching(values):
-        levels, words = stretched_levels(values, path)
-        return Picture(levels, name, stretched=words)
-    return Picture(whole_levels(values, path), name)
+    values, name = channels.seen, channels.values.dtype.name
+    if channels.alpha_varies:
+        problem = "has an alpha channel with more than one value: not all its pixels are there; "
+        raise InputError(problem + "save it without (ImageMagick's -alpha off)", file=path)
+    undefined = channels.undefined
+    if undefined is not None and (channels.colour or not stretch):
+        problem = f"holds {undefined.sum()} undefined pixels (BLANK in FITS, GDAL_NODATA in TIFF)"
+        raise InputError(problem, file=path)
+    stretched = ""
+    grey = np.ascontiguousarray(values[..., 0])
+    if grey.dtype == np.float16:
+        grey = grey.astype(np.float32)  # sums and bounds are beyond halves
+    if channels.colour:
+        levels = luminance(values)
+    elif stretch and (undefined is not None or needs_stretching(grey)):
+        measured = grey if undefined is None else np.where(undefined, np.nan, grey)
+        levels, stretched = stretched_levels(measured, path)
+    else:
+        levels = whole_levels(grey, path)
+    return Picture(levels, name, channels.colour, stretched, channels.lossy, channels.bits)
+
+
+def luminance(colours: Values) -> Levels:
+    """The grey (H, W) of red, green and blue (H, W, 3) of 8 or 16 bits, after Rec. 601."""
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(colours), cv2.COLOR_RGB2GRAY))
 
 
 def needs_stretching(values: npt.NDArray[np.number]) -> bool:

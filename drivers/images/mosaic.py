@@ -3,6 +3,7 @@
 import itertools
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from darkscan.drivers.images.levels import Levels, Picture
 from darkscan.drivers.images.picture import read_pictures
 from darkscan.pipeline.errors import InputError
 from darkscan.pipeline.frames import Pixels
+from darkscan.pipeline.names import printable
 from darkscan.pipeline.scan import PixelType
 
 _DEPTHS = (10, 12, 14, 16)
@@ -28,17 +30,22 @@ class Mosaic:
     Levels stay as they are, except that signed images with levels below zero are
     shifted by one constant for all tiles, ``shift``, which makes the lowest zero. With
     ``stretch``, a single image of fractions, gaps or more than 16 bits is brought to
-    levels of 16 bits; ``stretched`` says how.
+    levels of 16 bits; ``stretched`` says how. ``hdu`` chooses among the images of FITS files.
 
     Raises InputError if a file cannot be read, tiles differ, the last row is not full,
     or the levels do not fit 16 bits.
     """
 
     def __init__(
-        self, paths: Sequence[Path], columns: int | None = None, *, stretch: bool = False
+        self,
+        paths: Sequence[Path],
+        columns: int | None = None,
+        *,
+        stretch: bool = False,
+        hdu: str | None = None,
     ) -> None:
         # Tiles would each be stretched by their own noise, and no longer fit together.
-        self._stretch = stretch and len(paths) == 1
+        self._read = partial(read_pictures, stretch=stretch and len(paths) == 1, hdu=hdu)
         self.stretched = ""
         self.paths = tuple(paths)
         self.columns = len(paths) if columns is None else columns
@@ -63,16 +70,16 @@ class Mosaic:
 
     @property
     def bit_depth(self) -> int:
-        """8 for uint8, else the least of 10, 12, 14 and 16 that holds the highest level."""
+        """8 for uint8, else the files' own, or the least of 10, 12, 14, 16 for the levels."""
         if self.pixel_type == "uint8":
             return 8
-        return next(depth for depth in _DEPTHS if self.highest < 2**depth)
+        return self._bits or next(depth for depth in _DEPTHS if self.highest < 2**depth)
 
     @property
     def description(self) -> str:
         """Where the levels come from, in one line."""
         height, width = self._tile_shape
-        names = [path.name for path in self.paths]
+        names = [printable(path.name) for path in self.paths]
         if len(names) > _FILES_NAMED:
             names = [*names[: _FILES_NAMED - 1], "...", names[-1]]
         count = "image" if len(self.paths) == 1 else f"{len(self.paths)} images, "
@@ -108,10 +115,10 @@ class Mosaic:
     def _survey(self) -> None:
         first: Picture | None = None
         lows, highs, colour = [], [], False
-        pictures = read_pictures(self.paths, stretch=self._stretch)
+        pictures = self._read(self.paths)
         for index, (path, picture) in enumerate(zip(self.paths, pictures, strict=True)):
             first = first or picture
-            if (picture.levels.shape, picture.pixel_type) != (first.levels.shape, first.pixel_type):
+            if _kind(picture) != _kind(first):
                 problem = f"is {_say(picture)}, but {self.paths[0].name} is {_say(first)}"
                 raise InputError(problem, file=path)
             lows.append(int(picture.levels.min()))
@@ -120,7 +127,7 @@ class Mosaic:
             self._keep(index, picture.levels)
         assert first is not None
         self._tile_shape: tuple[int, int] = (first.levels.shape[0], first.levels.shape[1])
-        self._stored_type = first.pixel_type
+        self._stored_type, self._bits = first.pixel_type, first.bits
         self._colour = colour
         self.stretched = first.stretched
         self.shift = max(0, -min(lows))
@@ -133,10 +140,10 @@ class Mosaic:
     def _tiles(self, indices: Sequence[int]) -> list[Levels]:
         """The levels of some tiles; those that were not kept are read together."""
         missing = [index for index in indices if index not in self._kept]
-        pictures = read_pictures((self.paths[i] for i in missing), stretch=self._stretch)
+        pictures = self._read(self.paths[index] for index in missing)
         read = dict(zip(missing, pictures, strict=True))
         for index, picture in read.items():
-            if picture.levels.shape != self._tile_shape or picture.pixel_type != self._stored_type:
+            if _kind(picture) != (self._tile_shape, self._stored_type, self._bits):
                 raise InputError("changed while it was read", file=self.paths[index])
         tiles = [read[index].levels if index in read else self._kept[index] for index in indices]
         for index, levels in zip(indices, tiles, strict=True):
@@ -155,6 +162,11 @@ def _common(first: int, end: int, origin: int, length: int) -> slice:
     return slice(max(first - origin, 0), min(end - origin, length))
 
 
+def _kind(picture: Picture) -> tuple[tuple[int, ...], str, int | None]:
+    return picture.levels.shape, picture.pixel_type, picture.bits
+
+
 def _say(picture: Picture) -> str:
     height, width = picture.levels.shape
-    return f"{width}x{height} pixels of {picture.pixel_type}"
+    packed = f" with {picture.bits} bits" if picture.bits else ""
+    return f"{width}x{height} pixels of {picture.pixel_type}{packed}"

@@ -9,6 +9,7 @@ from darkscan.pipeline.errors import InputError
 from darkscan.pipeline.frames import Pixels
 from darkscan.pipeline.geometry import PixelToStage
 from darkscan.pipeline.grid import tile_starts
+from darkscan.pipeline.names import printable
 from darkscan.pipeline.scan import FrameMeta, ScanInfo
 
 
@@ -50,7 +51,7 @@ class ImageScan:
         )
         size_mm = (width * pitch_um / 1000, height * pitch_um / 1000)
         content = {
-            "element": element or mosaic.paths[0].stem,
+            "element": element or printable(mosaic.paths[0].stem),
             "side": side,
             "element_size_mm": size_mm,
             "region_mm": (0.0, 0.0, *size_mm),

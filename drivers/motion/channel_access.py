@@ -2,17 +2,20 @@
 
 import asyncio
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import aioca
 from epicscorelibs.ca import cadef
 
-from darkscan.drivers.motion.errors import MotionGoneError
+from darkscan.drivers.motion.errors import MotionError, MotionGoneError
 
 _NS = 1_000_000_000
-_NO_ANSWER = (aioca.CANothing, cadef.CAException, cadef.Disconnected)
+_FAILURES = (aioca.CANothing, cadef.CAException, cadef.Disconnected)
+# Of libca's caerr.h: type, read, write, count, read access, write access, conversion.
+_REFUSALS = {114, 152, 160, 176, 368, 376, 400}
+"""Answers that say no."""
 
 _QUIET = cadef.exception_handler(lambda _arguments: None)
 
@@ -35,32 +38,65 @@ def sample_of(value: Any) -> Sample:
 
 
 async def read(name: str) -> Sample:
-    """Asks for a value and its time. Raises MotionGoneError."""
+    """Asks for a value and its time. Raises MotionGoneError, or MotionError: not to be read."""
     try:
         value = await aioca.caget(name, format=aioca.FORMAT_TIME, timeout=ANSWER_S)
-    except _NO_ANSWER as error:
-        raise _gone(error) from error
+    except _FAILURES as error:
+        raise _trouble(name, error) from error
     return sample_of(value)
 
 
 async def read_numbers(names: Sequence[str], *, seconds: float = ANSWER_S) -> list[float]:
-    """Asks for numbers, all at once. Raises MotionGoneError."""
+    """Asks for numbers, all at once. Raises as ``read``."""
+    numbers: list[float] = await asyncio.gather(*(_read_as(name, float, seconds) for name in names))
+    return numbers
+
+
+async def read_text(name: str) -> str:
+    """Asks for a value in words. Raises as ``read``."""
+    text: str = await _read_as(name, str)
+    return text
+
+
+async def read_fields(record: str, kinds: Mapping[str, type]) -> dict[str, Any]:
+    """Asks for fields of a record at once, each as float, str or Sample. Raises as ``read``."""
+    values = await asyncio.gather(
+        *(
+            read(f"{record}.{field}") if kind is Sample else _read_as(f"{record}.{field}", kind)
+            for field, kind in kinds.items()
+        )
+    )
+    return dict(zip(kinds, values, strict=True))
+
+
+async def _read_as(name: str, kind: type, seconds: float = ANSWER_S) -> Any:
     try:
-        return await asyncio.gather(*(_read_number(name, seconds) for name in names))
-    except _NO_ANSWER as error:
-        raise _gone(error) from error
+        return kind(await aioca.caget(name, datatype=kind, timeout=seconds))
+    except _FAILURES as error:
+        raise _trouble(name, error) from error
 
 
-async def _read_number(name: str, seconds: float) -> float:
-    return float(await aioca.caget(name, datatype=float, timeout=seconds))
+async def missing(names: Sequence[str], *, seconds: float) -> list[str]:
+    """Searches for process variables; gives those that nobody answers for in time."""
+    found = await aioca.connect(list(names), timeout=seconds, throw=False)
+    return [name for name, answer in zip(names, found, strict=True) if not answer.ok]
+
+
+async def read_only(names: Sequence[str]) -> list[str]:
+    """Those of some process variables, all found before, that this process may not write."""
+    found = await aioca.cainfo(list(names), timeout=ANSWER_S, throw=False)
+    return [name for name, info in zip(names, found, strict=True) if info.ok and not info.write]
 
 
 async def write(name: str, value: Any, *, seconds: float | None = ANSWER_S) -> None:
-    """Writes and waits until the write is carried out. Raises MotionGoneError."""
+    """Writes and waits until the write is carried out.
+
+    Raises MotionGoneError, or MotionError: the write is refused.
+    """
     try:
         await aioca.caput(name, value, wait=True, timeout=seconds)
-    except _NO_ANSWER as error:
-        raise _gone(error) from error
+    except _FAILURES as error:
+        raise _trouble(name, error) from error
 
 
 async def tell(name: str, value: Any) -> bool:
@@ -100,5 +136,14 @@ def silence() -> None:
     cadef.ca_add_exception_event(_QUIET, ctypes.c_void_p())
 
 
-def _gone(error: Exception) -> MotionGoneError:
+def _trouble(name: str, error: Exception) -> MotionError:
+    """Tells a process variable that is gone from one that says no."""
+    if isinstance(error, aioca.CANothing):
+        status = error.errorcode
+    elif isinstance(error, cadef.CAException):
+        status = error.status
+    else:
+        status = cadef.ECA_DISCONN
+    if status in _REFUSALS:
+        return MotionError(f"{name} refuses: {cadef.ca_message(status)}")
     return MotionGoneError(f"the motion unit does not answer: {error}")

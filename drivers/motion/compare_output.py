@@ -6,11 +6,19 @@ from collections.abc import Callable
 import aioca
 import numpy as np
 
-from darkscan.drivers.motion.channel_access import ANSWER_S, Sample, read, tell, watch, write
-from darkscan.drivers.motion.errors import MotionError
+from darkscan.drivers.motion.channel_access import (
+    ANSWER_S,
+    Sample,
+    read,
+    read_numbers,
+    read_text,
+    tell,
+    watch,
+    write,
+)
+from darkscan.drivers.motion.errors import AbsentError, MotionError
 from darkscan.drivers.motion.history import FloatArray
 from darkscan.drivers.rig.motion import CompareSettings
-from darkscan.pipeline.errors import InputError
 from darkscan.pipeline.messages import Axis, Compare
 
 _LOOK_EVERY_S = 0.02
@@ -23,22 +31,29 @@ class CompareOutput:
     """Arms and disarms, and passes on the latches as they come."""
 
     def __init__(
-        self, settings: CompareSettings, on_latches: OnLatches, on_gone: Callable[[], None]
+        self,
+        settings: CompareSettings,
+        on_latches: OnLatches,
+        on_gone: Callable[[], None],
+        *,
+        tolerance_mm: float,
     ) -> None:
+        """``tolerance_mm``: the output may round by so much where it triggers."""
         self._names = settings
         self._on_latches, self._on_gone = on_latches, on_gone
+        self._tolerance_mm = tolerance_mm
         self._known = 0
         self._cleared_ns: int | None = None
 
     async def connect(self, seconds: float) -> None:
-        """Waits for the process variables and watches the latches. Raises InputError."""
+        """Waits for the process variables and watches the latches. Raises AbsentError."""
         for field, name in self._names:
             if not name:
                 continue
             try:
                 await aioca.connect(name, timeout=seconds)
             except aioca.CANothing as error:
-                raise InputError(
+                raise AbsentError(
                     f"{name} does not answer within {seconds:g} s", field=f"motion.compare.{field}"
                 ) from error
         if self._names.latches:
@@ -53,10 +68,33 @@ class CompareOutput:
         await write(names.first, float(compare.first_mm))
         await write(names.step, float(compare.step_mm))
         await write(names.count, compare.count)  # clears the latches
+        await self._require_taken(axis, compare)
         if names.latches:
             # News of the last sweep may still be on the way: they are older than this.
             self._known, self._cleared_ns = 0, await self._when_cleared()
         await write(names.arm, 1)
+
+    async def _require_taken(self, axis: Axis, compare: Compare) -> None:
+        """Raises MotionError unless the output has what was written to it, to its rounding."""
+        names = self._names
+        (first, step, count), compared = await asyncio.gather(
+            read_numbers([names.first, names.step, names.count]), read_text(names.axis)
+        )
+        # Steps that are a little off add up.
+        steps_mm = max(compare.count - 1, 1) * abs(step - compare.step_mm)
+        for name, wanted, has, same in (
+            (names.axis, axis, compared, compared.strip().lower() == axis),
+            (
+                names.first,
+                compare.first_mm,
+                first,
+                abs(first - compare.first_mm) <= self._tolerance_mm,
+            ),
+            (names.step, compare.step_mm, step, steps_mm <= self._tolerance_mm),
+            (names.count, compare.count, count, count == compare.count),
+        ):
+            if not same:
+                raise MotionError(f"{name} is {has} after {wanted} was written to it")
 
     async def _when_cleared(self) -> int:
         loop = asyncio.get_running_loop()

@@ -1,6 +1,6 @@
 """What can go wrong with axes."""
 
-from darkscan.pipeline.errors import DarkscanError
+from darkscan.pipeline.errors import DarkscanError, InputError
 
 
 class MotionError(DarkscanError):
@@ -9,3 +9,11 @@ class MotionError(DarkscanError):
 
 class MotionGoneError(MotionError):
     """The motion unit does not answer."""
+
+
+class UnfitError(InputError):
+    """The motion unit answers, but could not be relied on to carry out orders."""
+
+
+class AbsentError(InputError):
+    """A record, or a process variable, does not answer."""

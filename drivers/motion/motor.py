@@ -1,63 +1,71 @@
 """One axis: an EPICS motor record."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
-
-import aioca
 
 from darkscan.drivers.motion.channel_access import (
     ANSWER_S,
     Sample,
+    missing,
     read,
     read_numbers,
+    read_only,
     tell,
     watch,
     write,
 )
-from darkscan.drivers.motion.errors import MotionError, MotionGoneError
-from darkscan.drivers.rig.motion import MotionSettings
+from darkscan.drivers.motion.errors import AbsentError, MotionError, MotionGoneError
+from darkscan.drivers.motion.record_state import (
+    ALL_FIELDS,
+    ORDERS,
+    REQUIRED,
+    Gate,
+    Look,
+    Meaning,
+    Outcome,
+    Setup,
+    Stand,
+    Switches,
+    bad_status,
+    changed,
+    distrust,
+    obstacle,
+    unmoved,
+)
+from darkscan.drivers.rig.motion import AxisSettings, MotionSettings
 from darkscan.pipeline.errors import InputError
 
-# Bits of the record's MSTA.
-_PLUS_LIMIT = 1 << 2
-_PROBLEM = 1 << 9
-_COMMUNICATION = 1 << 12
-_MINUS_LIMIT = 1 << 13
-_HOMED = 1 << 14
-
-_STOPPED, _PAUSED = 0, 1
 _UNLIMITED_MM = 1e6
 _UM_TO_MM = 1e-3
 _WATCHED_EVERY_S = 1.0
+_GRACE_S = 2.0
+"""So much longer is searched for what a record may lack, when all else has answered."""
+
+_STATUS_S = 3.0
+"""A record's own request for its controller's status is answered within this time."""
+
+_LOOK_EVERY_S = 0.02
+_LOOK_AT_LEAST_EVERY_S = 1.0
+"""Switches that nobody seems to have touched are read again after this time."""
+
+_SAME = 1e-6
 
 OnSample = Callable[[Sample], None]
-
-
-@dataclass(frozen=True)
-class _State:
-    """Fields of the record, read together."""
-
-    low: float
-    high: float
-    msta: int
-    still: bool
-    pause: int
-
-    FIELDS = ("LLM", "HLM", "MSTA", "DMOV", "SPMG")
 
 
 class Motor:
     """Moves one axis. All positions are the record's user coordinates, mm.
 
     ``latest`` is the last readback that came, with the record's time stamp; ``ramp_s`` how long
-    the axis accelerates and slows down.
+    the axis accelerates and slows down; ``meaning`` what the record's positions hang on.
     """
 
     latest: Sample
     low_mm: float
     high_mm: float
+    meaning: Meaning
 
     def __init__(
         self,
@@ -67,70 +75,135 @@ class Motor:
         on_sample: OnSample,
         on_gone: Callable[[], None],
         margin_s: float,
+        meaning: Meaning | None = None,
     ) -> None:
-        """``margin_s`` is how much longer than reckoned a move may take."""
+        """``margin_s`` is how much longer than reckoned a move may take.
+
+        ``meaning``: what the positions hung on when the run began; None: it begins now.
+        """
         self.axis = axis
         self._settings = settings
-        self.record: str = getattr(settings, axis).record
+        self._axis_settings: AxisSettings = getattr(settings, axis)
+        self.record = self._axis_settings.record
         self._on_sample, self._on_gone = on_sample, on_gone
         self._margin_s = margin_s
+        self._meant = meaning
         self._fault: asyncio.Future[MotionError] | None = None
-        self._tolerance_mm = 0.0
-        self._base = self._velocity = self.ramp_s = self._fastest = 0.0
+        self._suspect: MotionError | None = None
+        self._lacking: frozenset[str] = frozenset()
+        self._before: Look | None = None
+        self._looked_s = 0.0
+        self._doubted = False
+        self._target: float | None = None
+        self._velocity = self.ramp_s = 0.0
 
     async def connect(self, seconds: float) -> None:
         """Waits for the record and watches it. Raises InputError where it is not to be used."""
-        names = [self._field(name) for name in ("RBV", "VAL", "STOP", *_State.FIELDS)]
         try:
-            await aioca.connect(names, timeout=seconds)
-            await self._learn()
-        except (aioca.CANothing, MotionGoneError) as error:
-            raise InputError(
-                f"record {self.record} does not answer within {seconds:g} s", field=self._setting
-            ) from error
-        self.latest = await read(self._field("RBV"))
+            await self._find(seconds)
+            self._setup = await Setup.read(self.record, self._lacking)
+            look = await self._look()
+        except MotionGoneError as error:
+            raise self._not_there(seconds) from error
+        except MotionError as error:
+            raise InputError(str(error), field=self._setting) from error
+        self._velocity, self.ramp_s = self._setup.velo, self._setup.accl
+        self._tolerance_mm = max(
+            2.0 * abs(look.switches.mres), 10.0 * self._settings.uncertainty_um * _UM_TO_MM
+        )
+        self.meaning = self._meant or Meaning.of(look)
+        self.latest = look.stand.rbv
         watch(self._field("RBV"), self._take_sample, self._on_gone)
         watch(self._field("MSTA"), self._take_status, self._on_gone)
+        for field, usual in (("SET", 0.0), ("OFF", self.meaning.off)):
+            if field not in self._lacking:
+                watch(self._field(field), partial(self._compare, field, usual), self._on_gone)
+        for field in Switches.names():
+            if field not in self._lacking:
+                watch(self._field(field), self._doubt, self._on_gone)
+
+    async def require_order(self) -> None:
+        """Raises MotionError if the record would not carry out an order; learns its limits.
+
+        It may move meanwhile.
+        """
+        loop = asyncio.get_running_loop()
+        look = await self._glance()
+        deadline = loop.time() + _STATUS_S
+        while look.switches.stup and loop.time() < deadline:
+            await asyncio.sleep(_LOOK_EVERY_S)  # somebody asks for the status; it will come
+            look = await self._look()
+        if self._against(look):
+            look = await self._look()  # all of it, to say what it is
+        self._before = look
+        if problem := self._against(look):
+            self._doubted = True
+            raise self._error(problem)
+        if self._suspect is not None:
+            raise self._suspect
+
+    def require_usable(self) -> None:
+        """Raises MotionError for a speed or a deadband that no scan can live with."""
+        setup = self._setup
+        if not setup.velo > 0.0:
+            raise self._error(f"{self._field('VELO')} is {setup.velo:g}")
+        if setup.rtry and not setup.rdbd <= self._tolerance_mm:
+            raise self._error(
+                f"{self._field('RDBD')} is {setup.rdbd:g} mm: the record is content so far from "
+                f"its target, a scan only within {self._tolerance_mm:g} mm (ten times "
+                "motion.uncertainty_um); make it smaller"
+            )
+
+    def require_speed(self, velocity: float) -> None:
+        """Raises MotionError for a speed that the record does not have."""
+        base, fastest = self._setup.vbas, self._setup.vmax
+        if fastest and velocity > fastest:
+            raise self._error(
+                f"{velocity:g} mm/s is more than {self._field('VMAX')}, {fastest:g} mm/s"
+            )
+        if velocity <= base:
+            raise self._error(
+                f"{velocity:g} mm/s is not more than {self._field('VBAS')}, {base:g} mm/s"
+            )
 
     async def require_ready(self) -> None:
-        """Raises MotionError unless the axis is homed and in order; learns its limits."""
-        state = await self._state()
-        self._require_order(state.msta)
-        if state.pause in {_STOPPED, _PAUSED}:
-            raise MotionError(f"axis {self.axis}: {self.record} is paused (SPMG)")
-        if not state.still:
-            raise MotionError(f"axis {self.axis}: {self.record} still moves")
+        """Raises MotionError unless the axis stands still and would carry out an order."""
+        await self.require_order()
+        assert self._before is not None, "just read"
+        if not self._before.stand.dmov:
+            raise self._error(f"{self.record} still moves")
 
     async def require_within(self, target: float) -> None:
         """Raises MotionError if the record's soft limits, as of now, forbid ``target``."""
         await self.require_ready()
         if not self.low_mm <= target <= self.high_mm:
-            raise MotionError(
-                f"axis {self.axis}: {target:.3f} mm lies beyond the soft limits of {self.record}, "
+            raise self._error(
+                f"{target:.3f} mm lies beyond the soft limits of {self.record}, "
                 f"{self.low_mm:.3f} to {self.high_mm:.3f} mm"
             )
 
     async def go(self, target: float, velocity: float | None = None) -> None:
-        """Moves; returns when the axis stands still at ``target``.
+        """Moves, after ``require_within``; returns when the axis stands still at ``target``.
 
         velocity: mm/s; left out: as the record has it. Raises MotionError: the axis did not get
         there, or MotionGoneError. Whoever cancels has to stop the axis.
         """
         if velocity is not None:
             await self._set_speed(velocity)
+        self._target = target
         loop = asyncio.get_running_loop()
         distance = abs(target - float(self.latest.value))
         deadline = loop.time() + distance / self._velocity + 2.0 * self.ramp_s + self._margin_s
         self._fault = loop.create_future()
-        put = asyncio.ensure_future(write(self._field("VAL"), target, seconds=None))
+        put = asyncio.ensure_future(self._write("VAL", target, seconds=None))
         put.add_done_callback(_take_note)
         ends: set[asyncio.Future[Any]] = {put, self._fault}
         try:
             while not put.done():
                 left = deadline - loop.time()
                 if left <= 0.0:
-                    raise MotionError(
-                        f"axis {self.axis}: the move to {target:.3f} mm does not end in time"
+                    raise self._error(
+                        f"the move to {target:.3f} mm does not end in time{await self.excuse()}"
                     )
                 await asyncio.wait(
                     ends,
@@ -146,12 +219,42 @@ class Motor:
             put.cancel()
             self._fault.cancel()
             self._fault = None
-        await self._require_arrival(target)
+        sample, (msta, still) = await asyncio.gather(
+            read(self._field("RBV")), read_numbers([self._field("MSTA"), self._field("DMOV")])
+        )
+        self._take_sample(sample)
+        if problem := bad_status(msta, self.record, self._settings):
+            raise self._error(problem)
+        await self._require_there(float(sample.value), still=bool(still))
+
+    async def confirm(self) -> Sample:
+        """Where the axis stands after ``go``.
+
+        Raises MotionError unless it is the target, and the dial, too, has gone that way.
+        """
+        assert self._target is not None, "an order was given"
+        assert self._before is not None, "and looked at before"
+        before = self._before
+        if self._doubted:
+            await self.require_order()
+        stand = await self._stand()
+        self._take_sample(stand.rbv)
+        problem = distrust(stand, self.record, self._settings)
+        if stand.off != self.meaning.off:
+            problem = problem or changed(self.record, "OFF", self.meaning.off, stand.off)
+        if problem:
+            raise self._error(problem)
+        await self._require_there(stand.user_mm, still=bool(stand.dmov))
+        problem = unmoved(before.stand, stand, before.switches, self.record, self._tolerance_mm)
+        if problem:
+            raise self._error(problem)
+        if self._suspect is not None:
+            raise self._suspect
+        return stand.rbv
 
     async def measure(self) -> Sample:
         """Asks where the axis is: news that were sent before an answer may come after it."""
-        self.latest = await read(self._field("RBV"))
-        self._on_sample(self.latest)
+        self._take_sample(await read(self._field("RBV")))
         return self.latest
 
     async def stop(self) -> bool:
@@ -163,6 +266,17 @@ class Motor:
         (still,) = await read_numbers([self._field("DMOV")], seconds=seconds)
         return bool(still)
 
+    def fail(self, error: MotionError) -> None:
+        """Ends the move that is under way, if there is one, with an error."""
+        if self._fault is not None and not self._fault.done():
+            self._fault.set_result(error)
+
+    async def excuse(self) -> str:
+        """What the record says of why an order was not carried out."""
+        problem = self._obstacle(await self._look())
+        self._doubted = True
+        return f" ({problem})" if problem else str(await Outcome.read(self.record, self._lacking))
+
     @property
     def _setting(self) -> str:
         return f"motion.{self.axis}.record"
@@ -170,65 +284,112 @@ class Motor:
     def _field(self, name: str) -> str:
         return f"{self.record}.{name}"
 
-    async def _learn(self) -> None:
-        names = ("VELO", "VBAS", "ACCL", "VMAX", "RDBD", "MRES")
-        velocity, base, ramp_s, fastest, deadband, step = await read_numbers(
-            [self._field(name) for name in names]
-        )
-        self._velocity, self._base, self.ramp_s, self._fastest = velocity, base, ramp_s, fastest
-        measured = 10.0 * self._settings.uncertainty_um * _UM_TO_MM
-        self._tolerance_mm = max(deadband, 2.0 * abs(step), measured)
-        if velocity <= 0.0:
-            raise InputError(f"{self._field('VELO')} is {velocity:g}", field=self._setting)
-        await self._state()
+    def _error(self, problem: str) -> MotionError:
+        return MotionError(f"axis {self.axis}: {problem}")
 
-    def require_speed(self, velocity: float) -> None:
-        """Raises MotionError for a speed that the record does not have."""
-        if self._fastest and velocity > self._fastest:
-            raise MotionError(
-                f"axis {self.axis}: {velocity:g} mm/s is more than {self._field('VMAX')}, "
-                f"{self._fastest:g} mm/s"
-            )
-        if velocity <= self._base:
-            raise MotionError(
-                f"axis {self.axis}: {velocity:g} mm/s is not more than {self._field('VBAS')}, "
-                f"{self._base:g} mm/s"
+    def _not_there(self, seconds: float) -> AbsentError:
+        return AbsentError(
+            f"record {self.record} does not answer within {seconds:g} s", field=self._setting
+        )
+
+    async def _find(self, seconds: float) -> None:
+        """Searches for all fields, and learns which the record lacks. Raises InputError."""
+        others = [name for name in ALL_FIELDS if name not in REQUIRED]
+        searching = {
+            asyncio.ensure_future(missing([self._field(name)], seconds=seconds + _GRACE_S)): name
+            for name in others
+        }
+        try:
+            lost = await missing([self._field(name) for name in REQUIRED], seconds=seconds)
+            if len(lost) == len(REQUIRED):
+                raise self._not_there(seconds)
+            if lost:
+                raise InputError(
+                    f"{lost[0]} does not answer within {seconds:g} s though {self.record} does: "
+                    "every motor record has that field",
+                    field=self._setting,
+                )
+            found, _ = await asyncio.wait(searching, timeout=_GRACE_S)
+            there = {searching[task] for task in found if not task.result()}
+            self._lacking = frozenset(others) - there
+        finally:
+            for task in searching:
+                task.cancel()
+        for name in await read_only([self._field(name) for name in ORDERS]):
+            raise InputError(
+                f"{name} may not be written by this computer: the records' access security "
+                "forbids it",
+                field=self._setting,
             )
 
     async def _set_speed(self, velocity: float) -> None:
         self.require_speed(velocity)
         self._velocity = velocity
-        self.ramp_s = (velocity - self._base) / self._settings.acceleration_mm_s2
-        await write(self._field("VELO"), velocity)
-        await write(self._field("ACCL"), self.ramp_s)
-
-    async def _state(self) -> _State:
-        low, high, msta, still, pause = await read_numbers(
-            [self._field(name) for name in _State.FIELDS]
-        )
-        # A record whose limits are equal has none.
-        limited = low != high
-        self.low_mm, self.high_mm = (low, high) if limited else (-_UNLIMITED_MM, _UNLIMITED_MM)
-        return _State(low, high, int(msta), bool(still), int(pause))
-
-    def _require_order(self, msta: int) -> None:
-        if msta & _COMMUNICATION:
-            raise MotionError(f"axis {self.axis}: {self.record} does not reach its controller")
-        if msta & _PROBLEM:
-            raise MotionError(f"axis {self.axis}: {self.record} reports a problem (MSTA)")
-        if self._settings.homed_bit == "msta" and not msta & _HOMED:
-            raise MotionError(f"axis {self.axis}: {self.record} is not homed")
-
-    async def _require_arrival(self, target: float) -> None:
-        state = await self._state()
-        measured = float((await self.measure()).value)
-        self._require_order(state.msta)
-        if abs(measured - target) <= self._tolerance_mm and state.still:
+        self.ramp_s = (velocity - self._setup.vbas) / self._settings.acceleration_mm_s2
+        orders = {"VELO": velocity, "ACCL": self.ramp_s}
+        names = [self._field(field) for field in orders]
+        taken = await read_numbers(names)
+        if _same(taken, orders.values()):
             return
-        limits = {_PLUS_LIMIT: "upper", _MINUS_LIMIT: "lower"}
-        hit = "".join(f" on its {name} limit" for bit, name in limits.items() if state.msta & bit)
-        raise MotionError(
-            f"axis {self.axis}: stopped{hit} at {measured:.3f} mm on the way to {target:.3f} mm"
+        for field, value in orders.items():
+            await self._write(field, value)
+        taken = await read_numbers(names)
+        if not _same(taken, orders.values()):
+            raise self._error(
+                f"{' and '.join(names)} are {taken[0]:g} and {taken[1]:g} after {velocity:g} and "
+                f"{self.ramp_s:g} were written to them"
+            )
+
+    async def _write(self, field: str, value: float, *, seconds: float | None = ANSWER_S) -> None:
+        """Writes a field. Raises MotionError with the reason where the record refuses."""
+        try:
+            await write(self._field(field), value, seconds=seconds)
+        except MotionGoneError:
+            raise
+        except MotionError as refusal:
+            raise self._error(f"{refusal}{await self.excuse()}") from refusal
+
+    async def _look(self) -> Look:
+        """Reads all that an order depends on."""
+        self._doubted, self._looked_s = False, asyncio.get_running_loop().time()
+        gate, switches = await asyncio.gather(
+            Gate.read(self.record, self._lacking), Switches.read(self.record, self._lacking)
+        )
+        return self._take(Look(await self._stand(), gate, switches))
+
+    async def _glance(self) -> Look:
+        """As ``_look``; what has been read a moment ago, and not touched since, is not again."""
+        now_s = asyncio.get_running_loop().time()
+        recent = now_s - self._looked_s < _LOOK_AT_LEAST_EVERY_S
+        if self._before is None or self._doubted or not recent:
+            return await self._look()
+        stand, gate = await asyncio.gather(self._stand(), Gate.read(self.record, self._lacking))
+        return self._take(Look(stand, gate, self._before.switches))
+
+    async def _stand(self) -> Stand:
+        return await Stand.read(self.record, self._lacking)
+
+    def _take(self, look: Look) -> Look:
+        """Learns the soft limits. A record whose limits are equal has none."""
+        low, high = look.gate.llm, look.gate.hlm
+        limited = low != high
+        self.low_mm = low if limited else -_UNLIMITED_MM
+        self.high_mm = high if limited else _UNLIMITED_MM
+        return look
+
+    def _against(self, look: Look) -> str:
+        return self._obstacle(look) or self.meaning.difference(Meaning.of(look), self.record)
+
+    def _obstacle(self, look: Look) -> str:
+        return obstacle(look, self.record, self._axis_settings, self._settings)
+
+    async def _require_there(self, user_mm: float, *, still: bool) -> None:
+        target = self._target
+        assert target is not None, "an order was given"
+        if still and abs(user_mm - target) <= self._tolerance_mm:
+            return
+        raise self._error(
+            f"stopped{await self.excuse()} at {user_mm:.3f} mm on the way to {target:.3f} mm"
         )
 
     def _take_sample(self, sample: Sample) -> None:
@@ -236,12 +397,24 @@ class Motor:
         self._on_sample(sample)
 
     def _take_status(self, sample: Sample) -> None:
-        if self._fault is None or self._fault.done():
-            return
-        try:
-            self._require_order(int(sample.value))
-        except MotionError as error:
-            self._fault.set_result(error)
+        if problem := bad_status(float(sample.value), self.record, self._settings):
+            self.fail(self._error(problem))
+
+    def _doubt(self, _sample: Sample) -> None:
+        """Somebody has touched a switch: all of them are read again."""
+        self._doubted = True
+
+    def _compare(self, field: str, usual: float, sample: Sample) -> None:
+        """Takes note of a switch that must stay as it was: also of one that is put back."""
+        if float(sample.value) != usual:
+            self._suspect = self._error(changed(self.record, field, usual, float(sample.value)))
+            self.fail(self._suspect)
+
+
+def _same(taken: Iterable[float], wanted: Iterable[float]) -> bool:
+    return all(
+        abs(has - value) <= _SAME * abs(value) for has, value in zip(taken, wanted, strict=True)
+    )
 
 
 def _take_note(task: asyncio.Task[None]) -> None:

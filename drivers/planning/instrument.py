@@ -1,5 +1,6 @@
 """What the instrument can do for a scan: the axes' limits, the camera's rate, link, exposure."""
 
+from darkscan.drivers.motion.inspecting import inspect_records
 from darkscan.drivers.planning.finding import Finding, judged
 from darkscan.drivers.planning.passes import check_limits, passes
 from darkscan.drivers.planning.plan import ScanPlan
@@ -41,6 +42,21 @@ def stated_limits(rig: Rig) -> tuple[Place, Place]:
 
     x, y, z = of(rig.motion.x), of(rig.motion.y), of(rig.motion.z)
     return (x[0], y[0], z[0]), (x[1], y[1], z[1])
+
+
+def records(rig: Rig) -> Finding | None:
+    """Whether the axes' records would carry out orders; None for a rig that is not there yet."""
+    if rig.simulated:
+        return None
+    found = inspect_records(rig.motion)
+    if not found.answers:
+        return Finding(name="axes", verdict="ok", figures=f"not looked at: {found.problem}")
+    return judged(
+        "axes",
+        found.problem or "the records would carry out orders",
+        possible=not found.problem,
+        field="motion",
+    )
 
 
 def camera_rate(plan: ScanPlan, rig: Rig) -> Finding:

@@ -61,11 +61,13 @@ def survey(
     record: Path | None,
     windows_per_s: float | None,
     inspects: bool = True,
+    asks: bool = False,
 ) -> Preflight:
     """Looks at everything a scan needs.
 
     ``record``: the recording, or None; ``windows_per_s``: what classification is capable of,
-    None where that was not measured; ``inspects``: whether frames are classified at all.
+    None where that was not measured; ``inspects``: whether frames are classified at all;
+    ``asks``: whether the axes' records are looked at, too. A scan looks at them itself.
     """
     inspection = recipe.inspection
     windows = len(window_origins(plan.info.frame_shape, inspection.window, inspection.stride))
@@ -74,6 +76,7 @@ def survey(
     behind = backlog(plan, rig, slots, rate) if rate else Backlog(0.0, 0.0)
     findings = [
         instrument.travel(plan, rig),
+        instrument.records(rig) if asks else None,
         instrument.focus(plan, rig),
         instrument.blur(plan, rig),
         instrument.camera_rate(plan, rig),

@@ -44,6 +44,10 @@ class AxisSettings(Written):
     """What a plan made without the motion unit takes for the soft limits. The record's own
     limits are checked before anything moves."""
 
+    unit: Literal["mm"] | None = None
+    """"mm" asserts that a record without a unit (EGU is empty) is in mm. One with another unit
+    is refused."""
+
 
 class MotionSettings(Written):
     """EPICS motor records of the three axes, and how they are driven in a scan."""
@@ -84,6 +88,10 @@ class MotionSettings(Written):
 
     homed_bit: Literal["msta", "none"] = "msta"
     """Where it is seen that an axis is homed: bit 15 of MSTA, or not at all."""
+
+    power_field: Literal["cnen", "none"] = "cnen"
+    """Where it is seen that a drive is on: CNEN, where bit 12 of MSTA says that the record
+    switches it; or not at all: drives that go on by themselves for each move."""
 
     connect_s: Positive = 5.0
     """The motion unit must answer within so long."""

@@ -21,6 +21,10 @@ class Fault(StrEnum):
     """The record neither reports nor answers any more; the axis stops."""
     UNHOMED = "unhomed"
     """The axis does not know where it is."""
+    ECHO = "echo"
+    """The axis does not move, and the record says that it does."""
+    COMM = "comm"
+    """The record does not reach its controller; the axis stops."""
 
 
 class Axis:
@@ -31,6 +35,8 @@ class Axis:
         self.homed = True
         self.problem = False
         self.frozen = False
+        self.echoing = False
+        self.unreached = False
         self._true_travel = travel
         self._travel = travel
         self._time_scale = time_scale
@@ -42,6 +48,11 @@ class Axis:
     def position(self, time_ns: int) -> float:
         """Where the axis is, mm."""
         return self.profile.position(time_ns)
+
+    @property
+    def stuck(self) -> bool:
+        """Whether it moves for no order."""
+        return self.problem or self.frozen or self.echoing or self.unreached
 
     def at_high(self, time_ns: int) -> bool:
         """Whether it is on the upper limit switch."""
@@ -57,7 +68,7 @@ class Axis:
         """Moves to ``target``; ``seconds`` from the speed ``base`` to ``velocity``."""
         outwards_high = target > self.position(now_ns) and self.at_high(now_ns)
         outwards_low = target < self.position(now_ns) and self.at_low(now_ns)
-        if outwards_high or outwards_low or self.problem or self.frozen:
+        if outwards_high or outwards_low or self.stuck:
             return
         self.stop(now_ns)
         scale = self._time_scale
@@ -80,7 +91,8 @@ class Axis:
         """Plays a fault: at once, or as soon as the axis comes to ``at``; NONE mends all."""
         self._fault, self._fault_at = fault, at
         if fault is Fault.NONE:
-            self.homed, self.problem, self.frozen = True, False, False
+            self.homed = True
+            self.problem = self.frozen = self.echoing = self.unreached = False
             self._travel = self._true_travel
         elif at is None:
             self._strike(now_ns)
@@ -115,6 +127,10 @@ class Axis:
                 self.problem = True
             case Fault.FROZEN:
                 self.frozen = True
+            case Fault.ECHO:
+                self.echoing = True
+            case Fault.COMM:
+                self.unreached = True
             case Fault.UNHOMED:
                 self.homed = False
                 return

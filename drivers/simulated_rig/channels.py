@@ -47,6 +47,18 @@ def choice(value: str, choices: Sequence[str], on_put: Put | None = None) -> Cha
     return channel
 
 
+def refusing(channel: Channel, refuses: Callable[[], bool]) -> None:
+    """Has a channel refuse what clients write, as long as ``refuses`` says so."""
+    accept = channel.verify_value
+
+    async def verify(value: Any) -> Any:
+        if refuses():
+            raise PermissionError("puts are disabled (DISP)")
+        return await accept(value)
+
+    channel.verify_value = verify
+
+
 def waveform(longest: int) -> Channel:
     """Up to ``longest`` doubles, none at first."""
     return caproto.ChannelDouble(value=[], max_length=longest, max_subscription_backlog=8)

@@ -1,4 +1,8 @@
-"""A motor record before a simulated axis, as far as clients of a motor record need it."""
+"""A motor record before a simulated axis, as far as clients of a motor record need it.
+
+It obeys its switches as the real one does: with SET on it gives its place another name instead
+of moving, with DISA as DISV it does nothing, with DISP it takes no orders, and so on.
+"""
 
 import asyncio
 import math
@@ -16,9 +20,11 @@ from darkscan.drivers.simulated_rig.channels import (
     number,
     post,
     post_changed,
+    refusing,
     text,
     whole,
 )
+from darkscan.drivers.simulated_rig.coordinates import Coordinates
 
 RESOLUTION_MM = 1e-4
 _UNITS, _PRECISION = "mm", 4
@@ -27,24 +33,29 @@ _UNITS, _PRECISION = "mm", 4
 _UPWARDS = 1 << 0
 _DONE = 1 << 1
 _PLUS_LIMIT = 1 << 2
+_POWERED = 1 << 5
 _STALL = 1 << 6
 _ENCODER = 1 << 8
 _PROBLEM = 1 << 9
 _MOVING = 1 << 10
+_SWITCHES_POWER = 1 << 11
 _MINUS_LIMIT = 1 << 13
 _HOMED = 1 << 14
 
 _PAUSE_WORDS = ("Stop", "Pause", "Move", "Go")
+_NO_YES = ("No", "Yes")
+_HOLDS = {"Stop", "Pause"}
 _SEVERITIES = ("NO_ALARM", "MINOR", "MAJOR", "INVALID")
 _FAULTS = tuple(fault.value for fault in Fault)
+_SLOWEST_RAMP_S = 0.1  # what the record takes for an ACCL that is none
 
 
 class MotorRecord:
     """The process variables of one motor record.
 
-    Beside the record's fields there are, for tests, ``NAME:FAULT`` (none, limit, problem,
-    frozen or unhomed), ``NAME:FAULT_AT`` (where it strikes, mm, written before the fault;
-    not a number: at once) and ``NAME:NOISE`` (of the readback, um).
+    Beside the record's fields there are, for tests, ``NAME:FAULT`` (a word of ``Fault``),
+    ``NAME:FAULT_AT`` (where it strikes, mm, written before the fault; not a number: at once)
+    and ``NAME:NOISE`` (of the readback, um).
     """
 
     def __init__(
@@ -73,8 +84,31 @@ class MotorRecord:
         self._still = asyncio.Event()
         self._still.set()
         self._violation = False
-        start = axis.profile.end
+        self._waits = False
+        """For SPMG, with an order."""
+
+        self._coordinates = Coordinates(RESOLUTION_MM, RESOLUTION_MM)
         self._alarm = ChannelAlarm()
+        self._make_positions(axis.profile.end, limits)
+        self._make_moving(velocity, seconds)
+        self._make_switches()
+        self._fault_at = number(math.nan)
+        self._noise = number(noise_um)
+        fields = self._fields()
+        for field, channel in fields.items():
+            if field != ".DISP":
+                refusing(channel, lambda: bool(self._disp.value))
+        self.channels = {
+            name + field: channel
+            for field, channel in {
+                **fields,
+                ":FAULT": choice("none", _FAULTS, self._on_fault),
+                ":FAULT_AT": self._fault_at,
+                ":NOISE": self._noise,
+            }.items()
+        }
+
+    def _make_positions(self, start: float, limits: tuple[float, float]) -> None:
         places: dict[str, Any] = {
             "units": _UNITS,
             "precision": _PRECISION,
@@ -83,26 +117,44 @@ class MotorRecord:
         }
         self._val = number(start, self._on_val, alarm=self._alarm, **places)
         self._rbv = number(start, alarm=self._alarm, **places)
-        self._dval, self._drbv = number(start, self._on_val, **places), number(start, **places)
-        self._velo, self._vbas, self._accl = number(velocity), number(0.0), number(seconds)
-        self._vmax = number(2.0 * velocity)
+        self._dval, self._drbv = number(start, self._on_dval, **places), number(start, **places)
+        self._rrbv = whole(round(start / RESOLUTION_MM))
         self._low, self._high = number(limits[0], self._on_low), number(limits[1], self._on_high)
-        self._dial_low = number(limits[0], self._on_low)
-        self._dial_high = number(limits[1], self._on_high)
+        self._dial_low = number(limits[0], self._on_dial_low)
+        self._dial_high = number(limits[1], self._on_dial_high)
+        self._off = number(0.0, self._on_off)
+        self._dir = choice("Pos", ("Pos", "Neg"), self._on_dir)
+        self._foff = choice("Variable", ("Variable", "Frozen"))
+        self._mres = number(RESOLUTION_MM, self._on_mres)
+        self._egu = text(_UNITS, self._on_egu)
+
+    def _make_moving(self, velocity: float, seconds: float) -> None:
+        self._velo, self._vbas = number(velocity, self._on_velo), number(0.0)
+        self._vmax = number(2.0 * velocity)
+        self._accl = number(seconds, self._on_accl)
+        self._rdbd = number(5e-3, self._on_rdbd)
         self._dmov, self._movn, self._msta = whole(1), whole(0), whole(0)
         self._lvio, self._hls, self._lls, self._tdir = whole(0), whole(0), whole(0), whole(1)
+
+    def _make_switches(self) -> None:
         self._stop = whole(0, self._on_stop)
         self._spmg = choice("Go", _PAUSE_WORDS, self._on_pause)
+        self._set = choice("Use", ("Use", "Set"))
+        self._stup = choice("OFF", ("OFF", "ON", "BUSY"), self._on_stup)
+        self._cnen = choice("Enable", ("Disable", "Enable"), self._on_cnen)
+        self._disp, self._disa, self._disv = whole(0), whole(0), whole(1)
+        self._udf = whole(0, self._on_udf)
         self._sevr = choice("NO_ALARM", _SEVERITIES)
-        self._stat = choice("NO_ALARM", [status.name for status in AlarmStatus][:16])
-        self._fault_at = number(math.nan)
-        self._noise = number(noise_um)
-        fields: dict[str, Channel] = {
+        self._stat = text("NO_ALARM")  # a menu, but of more words than caproto's have
+
+    def _fields(self) -> dict[str, Channel]:
+        return {
             "": self._val,
             ".VAL": self._val,
             ".RBV": self._rbv,
             ".DVAL": self._dval,
             ".DRBV": self._drbv,
+            ".RRBV": self._rrbv,
             ".DMOV": self._dmov,
             ".MOVN": self._movn,
             ".MSTA": self._msta,
@@ -120,27 +172,34 @@ class MotorRecord:
             ".HLS": self._hls,
             ".STOP": self._stop,
             ".SPMG": self._spmg,
+            ".STUP": self._stup,
+            ".CNEN": self._cnen,
+            ".DISP": self._disp,
+            ".DISA": self._disa,
+            ".DISV": self._disv,
+            ".UDF": self._udf,
             ".STAT": self._stat,
             ".SEVR": self._sevr,
-            ".EGU": text(_UNITS),
+            ".EGU": self._egu,
             ".DESC": text("simulated axis"),
             ".OUT": text("@simulated"),
             ".RTYP": text("motor"),
             ".PREC": whole(_PRECISION),
-            ".MRES": number(RESOLUTION_MM),
+            ".MRES": self._mres,
             ".ERES": number(RESOLUTION_MM),
+            ".RRES": number(RESOLUTION_MM),
             ".SREV": whole(200),
             ".UREV": number(200 * RESOLUTION_MM),
-            ".RDBD": number(5e-3),
-            ".OFF": number(0.0),
-            ".DIR": choice("Pos", ("Pos", "Neg")),
-            ".FOFF": choice("Variable", ("Variable", "Frozen")),
-            ".SET": choice("Use", ("Use", "Set")),
-            ":FAULT": choice("none", _FAULTS, self._on_fault),
-            ":FAULT_AT": self._fault_at,
-            ":NOISE": self._noise,
+            ".UEIP": choice("No", _NO_YES),
+            ".URIP": choice("No", _NO_YES),
+            ".RDBD": self._rdbd,
+            ".RTRY": whole(10),
+            ".MISS": whole(0),
+            ".OFF": self._off,
+            ".DIR": self._dir,
+            ".FOFF": self._foff,
+            ".SET": self._set,
         }
-        self.channels = {name + field: channel for field, channel in fields.items()}
 
     def noise_mm(self) -> float:
         """An error of a measured position."""
@@ -157,31 +216,46 @@ class MotorRecord:
         await self._post_state(time_ns, moving=moving)
         was_still = self._still.is_set()
         if moving or not was_still:
-            measured = axis.position(time_ns) + self.noise_mm()
-            await post(self._drbv, measured, time_ns)
-            await post(self._rbv, measured, time_ns)
-        if moving:
+            await self._post_place(time_ns)
+        # A status that was asked for is waited for before a move is said to be done.
+        busy = moving or self._waits or (not was_still and self._stup.value == "BUSY")
+        if busy:
             self._still.clear()
         await post_changed(self._movn, int(moving), time_ns)
-        await post_changed(self._dmov, int(not moving), time_ns)
-        if not moving:
-            self._still.set()
+        await post_changed(self._dmov, int(not busy), time_ns)
+        if busy:
+            return
+        if not was_still and self._spmg.value == "Move":  # that was the one
+            await post(self._spmg, "Pause", time_ns)
+        self._still.set()
+
+    async def _post_place(self, time_ns: int) -> None:
+        dial = self._coordinates.dial(self.axis.position(time_ns) + self.noise_mm())
+        user = self._coordinates.user_of(dial)
+        if self.axis.echoing:  # nothing moves, and the user readback says what was ordered
+            dial, user = self._drbv.value, self._val.value
+        await post(self._rrbv, round(dial / self._mres.value), time_ns)
+        await post(self._drbv, dial, time_ns)
+        await post(self._rbv, user, time_ns)
 
     async def _post_state(self, time_ns: int, *, moving: bool) -> None:
         axis = self.axis
         _, velocity = axis.profile.at(time_ns)
         upwards = velocity > 0 or (velocity == 0 and bool(self._tdir.value))
-        high, low = axis.at_high(time_ns), axis.at_low(time_ns)
+        plus, minus = axis.at_high(time_ns), axis.at_low(time_ns)
         bits = (
             (_UPWARDS, upwards),
             (_DONE, not moving),
-            (_PLUS_LIMIT, high),
+            (_PLUS_LIMIT, plus),
             (_STALL | _PROBLEM, axis.problem),
-            (_ENCODER, True),
+            (_ENCODER | _SWITCHES_POWER, True),
+            (_POWERED, self._cnen.value == "Enable"),
             (_MOVING, moving),
-            (_MINUS_LIMIT, low),
+            (_MINUS_LIMIT, minus),
             (_HOMED, axis.homed),
         )
+        same_way = (self._coordinates.direction > 0) == (self._mres.value >= 0)
+        high, low = (plus, minus) if same_way else (minus, plus)
         status, severity = self._alarm_of(high=high, low=low)
         if (self._alarm.status, self._alarm.severity) != (status, severity):
             await self._alarm.write(status=status, severity=severity)
@@ -194,6 +268,10 @@ class MotorRecord:
         await post_changed(self._msta, sum(bit for bit, is_set in bits if is_set), time_ns)
 
     def _alarm_of(self, *, high: bool, low: bool) -> tuple[AlarmStatus, AlarmSeverity]:
+        if self._udf.value:
+            return AlarmStatus.UDF, AlarmSeverity.INVALID_ALARM
+        if self.axis.unreached:
+            return AlarmStatus.COMM, AlarmSeverity.INVALID_ALARM
         if self.axis.problem:
             return AlarmStatus.STATE, AlarmSeverity.MAJOR_ALARM
         if high or low:
@@ -202,68 +280,194 @@ class MotorRecord:
             return AlarmStatus.SOFT, AlarmSeverity.MINOR_ALARM
         return AlarmStatus.NO_ALARM, AlarmSeverity.NO_ALARM
 
+    @property
+    def _disabled(self) -> bool:
+        """What is written is kept, and nothing follows from it."""
+        return bool(self._disa.value == self._disv.value)
+
     async def _on_val(self, target: float) -> None:
         """Moves; returns, and so completes the client's put, when the move has ended."""
+        if self._disabled:
+            return
+        if self._set.value == "Set":
+            await self._rename(target)
+            raise KeepOldValue
         now_ns = self._before()
         low, high = self._low.value, self._high.value
         self._violation = not low <= target <= high and low != high
         if self._violation:
             await self.post(now_ns)
             raise KeepOldValue
-        for setpoint in (self._val, self._dval):
-            await post(setpoint, target, now_ns)
-        if self._spmg.value not in {"Stop", "Pause"}:
-            self._go(now_ns)
+        await post(self._val, target, now_ns)
+        await post(self._dval, self._coordinates.dial_of(target), now_ns)
+        if self._spmg.value in _HOLDS:
+            self._waits = True
             await self.post(now_ns)
+        else:
+            await self._go(now_ns)
         self._after()
         await self._still.wait()
         await self._thawed.wait()  # a frozen record never says that it has arrived
         raise KeepOldValue
 
-    def _go(self, now_ns: int) -> None:
-        velocity = min(float(self._velo.value), float(self._vmax.value))
-        self.axis.go(
-            now_ns,
-            float(self._val.value),
-            velocity=velocity,
-            seconds=float(self._accl.value),
-            base=float(self._vbas.value),
-        )
+    async def _on_dval(self, target: float) -> None:
+        if self._disabled:
+            return
+        if self._set.value == "Set":
+            await self._load(target)
+            raise KeepOldValue
+        await self._on_val(self._coordinates.user_of(target))
+
+    async def _rename(self, value: float) -> None:
+        """SET is on: VAL says what the place is called from now on."""
+        if self._foff.value == "Frozen":
+            await self._load(self._coordinates.dial_of(value))
+            return
+        self._coordinates.offset = value - self._dval.value * self._coordinates.direction
+        await post(self._val, value, time.time_ns())
+        await self._post_offset()
+
+    async def _load(self, dial: float) -> None:
+        """SET is on: the controller is told where it is."""
+        now_ns, coordinates = self._before(), self._coordinates
+        coordinates.load(dial, self.axis.position(now_ns))
+        await post(self._dval, dial, now_ns)
+        if self._foff.value == "Frozen":
+            await post(self._val, coordinates.user_of(dial), now_ns)
+        else:
+            coordinates.offset = self._val.value - dial * coordinates.direction
+        await self._post_offset()
+
+    async def _post_offset(self) -> None:
+        """Readback and limits follow the coordinates."""
+        now_ns, coordinates = time.time_ns(), self._coordinates
+        await post_changed(self._off, coordinates.offset, now_ns)
+        await self._post_place(now_ns)
+        if self._dial_low.value == self._dial_high.value == 0.0:
+            return
+        ends = [coordinates.user_of(end.value) for end in (self._dial_low, self._dial_high)]
+        await post_changed(self._low, min(ends), now_ns)
+        await post_changed(self._high, max(ends), now_ns)
+        await self._val.write_metadata(lower_ctrl_limit=min(ends), upper_ctrl_limit=max(ends))
+
+    async def _on_off(self, offset: float) -> None:
+        self._coordinates.offset = offset
+        await post(self._val, self._coordinates.user_of(self._dval.value), time.time_ns())
+        await self._post_offset()
+
+    async def _on_dir(self, word: str) -> None:
+        coordinates = self._coordinates
+        coordinates.direction = 1 if word == "Pos" else -1
+        if self._foff.value == "Frozen":
+            await post(self._val, coordinates.user_of(self._dval.value), time.time_ns())
+        else:
+            coordinates.offset = self._val.value - self._dval.value * coordinates.direction
+        await self._post_offset()
+
+    async def _on_mres(self, resolution: float) -> None:
+        """Steps become larger or smaller; the dial stays where it is."""
+        now_ns = self._before()
+        true_mm = self.axis.position(now_ns)
+        dial = self._coordinates.dial(true_mm)
+        self._coordinates.resolution = resolution
+        self._coordinates.load(dial, true_mm)
+
+    async def _on_egu(self, unit: str) -> None:
+        for channel in (self._val, self._rbv, self._dval, self._drbv):
+            await channel.write_metadata(units=unit)
+
+    async def _go(self, now_ns: int) -> None:
+        self._waits = False
+        coordinates = self._coordinates
+        if self.axis.echoing:
+            await self._post_place(now_ns)
+        elif self._cnen.value == "Enable" and not self._udf.value:
+            scale = abs(coordinates.true_per_dial)
+            self.axis.go(
+                now_ns,
+                coordinates.true(coordinates.dial_of(float(self._val.value))),
+                velocity=float(self._velo.value) * scale,
+                seconds=float(self._accl.value),
+                base=float(self._vbas.value) * scale,
+            )
+        await self.post(now_ns)
+
+    async def _on_velo(self, velocity: float) -> None:
+        """Clips the speed as the record does."""
+        fastest = float(self._vmax.value)
+        clipped = max(velocity, float(self._vbas.value))
+        await post(self._velo, min(clipped, fastest) if fastest else clipped, time.time_ns())
+        raise KeepOldValue
+
+    async def _on_accl(self, seconds: float) -> None:
+        await post(self._accl, seconds if seconds > 0.0 else _SLOWEST_RAMP_S, time.time_ns())
+        raise KeepOldValue
+
+    async def _on_rdbd(self, deadband: float) -> None:
+        await post(self._rdbd, max(deadband, abs(self._mres.value)), time.time_ns())
+        raise KeepOldValue
 
     async def _on_stop(self, value: int) -> None:
-        if value:
+        if value and not self._disabled:
+            self._waits = False
             self.axis.stop(self._before())
             self._after()
             await self._settle_setpoint()
         raise KeepOldValue
 
     async def _on_pause(self, word: str) -> None:
+        if self._disabled:
+            return
         now_ns = self._before()
-        if word in {"Stop", "Pause"}:
+        if word in _HOLDS:
             self.axis.stop(now_ns)
         if word == "Stop":
             await self._settle_setpoint()
-        if word in {"Move", "Go"} and self._spmg.value == "Pause":
-            self._go(now_ns)
+        if word not in _HOLDS and (self._waits or self._spmg.value == "Pause"):
+            await self._go(now_ns)
+        self._after()
+
+    async def _on_stup(self, word: str) -> None:
+        self._after()
+        if word == "ON":  # the status comes at once
+            raise KeepOldValue
+
+    async def _on_cnen(self, word: str) -> None:
+        if word == "Disable":
+            self.axis.stop(self._before())
+        self._after()
+
+    async def _on_udf(self, _value: int) -> None:
         self._after()
 
     async def _settle_setpoint(self) -> None:
         """After a stop the setpoint is where the axis comes to rest."""
-        for setpoint in (self._val, self._dval):
-            await post_changed(setpoint, self.axis.profile.end, time.time_ns())
+        dial = self._coordinates.dial(self.axis.profile.end)
+        await post_changed(self._dval, dial, time.time_ns())
+        await post_changed(self._val, self._coordinates.user_of(dial), time.time_ns())
 
     async def _on_low(self, value: float) -> None:
-        for limit in (self._low, self._dial_low):
-            await post(limit, value, time.time_ns())
-        await self._val.write_metadata(lower_ctrl_limit=value)
+        await self._set_limit(self._coordinates.dial_of(value), low=True, user=True)
 
     async def _on_high(self, value: float) -> None:
-        for limit in (self._high, self._dial_high):
-            await post(limit, value, time.time_ns())
-        await self._val.write_metadata(upper_ctrl_limit=value)
+        await self._set_limit(self._coordinates.dial_of(value), low=False, user=True)
+
+    async def _on_dial_low(self, value: float) -> None:
+        await self._set_limit(value, low=True, user=False)
+
+    async def _on_dial_high(self, value: float) -> None:
+        await self._set_limit(value, low=False, user=False)
+
+    async def _set_limit(self, dial: float, *, low: bool, user: bool) -> None:
+        if user and self._coordinates.direction < 0:  # they change places
+            low = not low
+        await post(self._dial_low if low else self._dial_high, dial, time.time_ns())
+        await self._post_offset()
 
     async def _on_fault(self, word: str) -> None:
         now_ns = self._before()
         self.axis.fail(now_ns, Fault(word), no_place(float(self._fault_at.value)))
         self._after()
         await self.post(now_ns)
+        if not self.axis.frozen:
+            await self._post_place(now_ns)

@@ -10,7 +10,7 @@ import numpy as np
 
 from darkscan.drivers.simulation.strokes import FloatArray, Strokes
 from darkscan.pipeline.errors import InputError, StorageError
-from darkscan.pipeline.files import read_file
+from darkscan.pipeline.text import read_text
 
 TRUTH_VERSION = 1
 
@@ -122,8 +122,9 @@ class ElementTruth:
     @classmethod
     def load(cls, file: Path) -> Self:
         """Reads what ``save`` wrote. Raises InputError."""
+        text = read_text(file)
         try:
-            document = json.loads(read_file(file))
+            document = json.loads(text)
         except ValueError as error:
             raise InputError(f"not a ground truth: {error}", file=file) from error
         if not isinstance(document, dict) or document.get("format") != "darkscan-truth":

@@ -38,11 +38,16 @@ def label_windows(mask: npt.NDArray[np.bool_], origins: Origins) -> WindowLabels
     windows = windows_of(mask, origins)
     inner = slice(RIM_PX, WINDOW_PX - RIM_PX)
     return WindowLabels(
-        touched=np.array([window.any() for window in windows], dtype=np.bool_),
+        touched=touching(mask, origins),
         visible=np.array(
             [extent_px(window[inner, inner]) >= VISIBLE_PX for window in windows], dtype=np.bool_
         ),
     )
+
+
+def touching(mask: npt.NDArray[np.bool_], origins: Origins) -> Flags:
+    """Which windows at ``origins`` (N, 2) have any pixel of a mask (H, W) in them: (N,)."""
+    return np.array([window.any() for window in windows_of(mask, origins)], dtype=np.bool_)
 
 
 def extent_px(mask: npt.NDArray[np.generic]) -> float:

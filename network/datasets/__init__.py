@@ -4,8 +4,9 @@
 file. docs/datasets.md has the rule that labels windows, the sampling and the format.
 """
 
-from darkscan.network.datasets.build import Options, Source, SplitReport, build_dataset
+from darkscan.network.datasets.build import LeftOut, Options, Source, SplitReport, build_dataset
 from darkscan.network.datasets.images import MarkedImage
+from darkscan.network.datasets.marks import MarksError
 from darkscan.network.datasets.reader import Dataset, WindowSet
 from darkscan.network.datasets.rule import RULE
 from darkscan.network.datasets.sampling import Sampling, Shares
@@ -17,7 +18,9 @@ __all__ = [
     "RULE",
     "Counts",
     "Dataset",
+    "LeftOut",
     "MarkedImage",
+    "MarksError",
     "Options",
     "Sampling",
     "Shares",

@@ -1,5 +1,6 @@
 """Builds data sets: deals images to splits, samples their windows, writes the file."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -48,6 +49,11 @@ class Source(Protocol):
         """Whether it holds a scratch."""
         ...
 
+    @property
+    def unmarked(self) -> str:
+        """Why nothing is marked in it, in words: it counts as clean. Empty if something is."""
+        ...
+
     def load(self) -> LabelledImage:
         """Its pixels and its truth."""
         ...
@@ -72,6 +78,14 @@ class Options:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """An image that no window is cut from, and why its marks cannot be used."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class SplitReport:
     """What became of one split: wanted and found windows, and those left out."""
 
@@ -86,10 +100,12 @@ def build_dataset(
     out: Path,
     options: Options,
     on_image: Callable[[int], None] = lambda _: None,
+    left_out: Sequence[LeftOut] = (),
 ) -> dict[str, SplitReport]:
     """Writes the data set of ``sources`` to ``out``; the same arguments give the same bytes.
 
-    ``on_image`` is told how many images are done. Windows that an image of a split cannot
+    ``on_image`` is told how many images are done, ``left_out`` are images that were given
+    as well, which the file is to name. Windows that an image of a split cannot
     give are drawn from its next images. Raises InputError if a split would have no image
     or no window of a class, StorageError if ``out`` cannot be written; then there is no
     file.
@@ -110,7 +126,8 @@ def build_dataset(
                 done += 1
                 on_image(done)
             reports[name] = filling.report()
-        writer.finish(_manifest(reports, options, bit_depth), float(2**bit_depth - 1))
+        manifest = _manifest(reports, options, bit_depth) | _unused(sources, left_out)
+        writer.finish(manifest, float(2**bit_depth - 1))
     return reports
 
 
@@ -211,7 +228,23 @@ def _check_images(sources: Sequence[Source], splits: int) -> None:
             f"{scratched} of {len(sources)} images have a scratch: too few for {splits} splits, "
             "as no image is in two"
         )
+        unmarked = _unmarked(sources)
+        if unmarked:
+            reasons = ", ".join(f"{reason} {count}" for reason, count in unmarked.items())
+            problem += f" (in the others: {reasons})"
         raise InputError(problem, field="images")
+
+
+def _unmarked(sources: Sequence[Source]) -> dict[str, int]:
+    """How many images count as clean, by the reason why nothing is marked in them."""
+    return dict(sorted(Counter(filter(None, (source.unmarked for source in sources))).items()))
+
+
+def _unused(sources: Sequence[Source], left_out: Sequence[LeftOut]) -> dict[str, Any]:
+    """The manifest's part on images that count as clean or are left out, if there are any."""
+    unmarked = _unmarked(sources)
+    found: dict[str, Any] = {"unmarked": unmarked} if unmarked else {}
+    return found | ({"left_out": [asdict(one) for one in left_out]} if left_out else {})
 
 
 def _manifest(

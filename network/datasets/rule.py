@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from darkscan.drivers.simulation.windows import RIM_PX, VISIBLE_PX
-from darkscan.network.datasets.truth import ImageTruth, Scratch
+from darkscan.network.datasets.truth import ImageTruth, Mask, Scratch
 
 WINDOW_PX = 256
 SCRATCH, BACKGROUND, LEFT_OUT = 1, 0, -1
@@ -31,7 +31,10 @@ class Judge:
     truth: ImageTruth
 
     def label(self, origins: Origins) -> Labels:
-        """1 scratch, 0 background, -1 left out: (N,) int8 for first pixels (N, 2), y and x."""
+        """1 scratch, 0 background, -1 left out: (N,) int8 for first pixels (N, 2), y and x.
+
+        Windows with a pixel that nobody judged are left out, whatever else is in them.
+        """
         origins = origins.reshape(-1, 2)
         longest = np.zeros(len(origins))
         crossed = self._touched(origins)
@@ -39,14 +42,25 @@ class Judge:
             longest = np.maximum(longest, visible_lengths(scratch, origins))
             crossed |= _near(scratch.points, origins, 0.0).any(axis=1)
         labels = np.where(crossed, LEFT_OUT, BACKGROUND)
-        return np.where(longest >= VISIBLE_PX, SCRATCH, labels).astype(np.int8)
+        labels = np.where(longest >= VISIBLE_PX, SCRATCH, labels)
+        if self._void is not None:
+            labels[window_sums(self._void, origins) > 0] = LEFT_OUT
+        return labels.astype(np.int8)
 
     def _touched(self, origins: Origins) -> npt.NDArray[np.bool_]:
         return window_sums(self._integral, origins) > 0
 
     @cached_property
     def _integral(self) -> npt.NDArray[np.int32]:
-        return np.asarray(cv2.integral(self.truth.touched.astype(np.uint8)), dtype=np.int32)
+        return _integral_of(self.truth.touched)
+
+    @cached_property
+    def _void(self) -> npt.NDArray[np.int32] | None:
+        return None if self.truth.void is None else _integral_of(self.truth.void)
+
+
+def _integral_of(mask: Mask) -> npt.NDArray[np.int32]:
+    return np.asarray(cv2.integral(mask.astype(np.uint8)), dtype=np.int32)
 
 
 def visible_lengths(scratch: Scratch, origins: Origins) -> npt.NDArray[np.float64]:

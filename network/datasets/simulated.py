@@ -71,6 +71,11 @@ class SimulatedImage:
         """No simulated element is without a scratch."""
         return True
 
+    @property
+    def unmarked(self) -> Literal[""]:
+        """All its scratches are known."""
+        return ""
+
     def load(self) -> LabelledImage:
         """Renders it: the same source gives the same bytes."""
         element = simulate_element(self.shape, self.seed, self.preset)

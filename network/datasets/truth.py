@@ -44,7 +44,8 @@ class ImageTruth:
     ``touched`` (H, W) bool is true for every pixel with any light of a scratch.
     ``power`` (H, W) float32 is the square of that light over the local noise, None where
     it is unknown. ``distractors`` come rarest kind first; ``commonest`` is the name of
-    what every window shows, "" if unknown.
+    what every window shows, "" if unknown. ``void`` (H, W) bool is true for pixels of which
+    nobody said what they show, None if there are none.
     """
 
     scratches: tuple[Scratch, ...]
@@ -52,6 +53,7 @@ class ImageTruth:
     power: npt.NDArray[np.float32] | None = None
     distractors: tuple[Distractor, ...] = field(default=())
     commonest: str = ""
+    void: Mask | None = None
 
 
 @dataclass(frozen=True)

@@ -36,11 +36,13 @@ class FrameScorer(Protocol):
 class Frames:
     """The images that windows were cut from: simulated anew, or read from a folder.
 
-    ``full_scale`` is the highest grey level of their camera, as their data set has it.
+    ``full_scale`` is the highest grey level of their camera, as their data set has it; ``hdu``
+    chooses among the images of a FITS file.
     """
 
     full_scale: float
     folder: Path | None = None
+    hdu: str | None = None
 
     def pixels(self, source: str) -> Pixels:
         """The image of that name. Raises InputError if it cannot be had."""
@@ -50,7 +52,7 @@ class Frames:
         if self.folder is None:
             raise InputError("is needed: the folder of the images", field="--images")
         path = self.folder / source
-        return grey_levels(read_picture(path), path)
+        return grey_levels(read_picture(path, hdu=self.hdu), path)
 
 
 def score_in_frames(

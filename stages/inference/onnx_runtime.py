@@ -7,6 +7,7 @@ import onnxruntime
 
 from darkscan.pipeline.errors import InputError
 from darkscan.pipeline.files import require_file
+from darkscan.pipeline.names import is_text
 from darkscan.stages.inference.backend import FloatArray, FrameWindows
 from darkscan.stages.inference.conventions import INPUTS, Conventions
 from darkscan.stages.inference.feeding import Feed, on_threads, window_feed
@@ -51,6 +52,8 @@ def _conventions(session: Any, model: Path) -> Conventions:
 
 def _open(model: Path, threads: int, *, to_run: bool = True) -> Any:
     require_file(model, absent="no such model file")
+    if not is_text(str(model)):
+        raise InputError("its name is no UTF-8 text: rename it", file=model)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

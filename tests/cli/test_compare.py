@@ -127,7 +127,17 @@ def _small_scan(truth: object) -> object:
         pytest.param(["{plate}", "--mask", "{mask}", "{mask}"], "2 masks for 1", id="masks"),
         pytest.param(["{mask}", "--mask", "{small}"], "is 100x100 pixels", id="another size"),
         pytest.param(["{small}"], "less than a window", id="a frame that is too small"),
-        pytest.param(["{plate}", "--mask", "a.jpg"], "must not be JPEG", id="a blurred mask"),
+        pytest.param(["{plate}", "--mask", "{jpeg}"], "mask: is JPEG", id="a blurred mask"),
+        pytest.param(["{plate}", "--mask", "{plate}"], "levels", id="the frame as its mask"),
+        pytest.param(
+            ["{plate}", "--mask", "{mask}", "--mask-void", "0"], "leaves no window", id="all void"
+        ),
+        pytest.param(["{plate}", "--mask-above", "1"], "no mask is given", id="a meaning alone"),
+        pytest.param(
+            ["{plate}", "--mask", "{mask}", "--mask-values", "3", "--mask-void", "none"],
+            "no mask holds 3",
+            id="no level",
+        ),
         pytest.param(["none.png"], "none.png", id="no such file"),
         pytest.param(["{plate}", "--model", "none.onnx"], "no such model file", id="no model"),
         pytest.param(["{plate}", "--checkpoint", "a.pt"], "like NAME=FILE", id="no name"),
@@ -142,7 +152,10 @@ def test_bad_input_is_one_line_and_writes_nothing(
 ) -> None:
     small, out = tmp_path / "small.png", tmp_path / "out"
     cv2.imwrite(str(small), np.zeros((100, 100), np.uint8))
-    filled = [text.format(plate=plate[0], mask=plate[1], small=small) for text in arguments]
+    jpeg = tmp_path / "mask.jpg"
+    cv2.imwrite(str(jpeg), np.asarray(cv2.imread(str(plate[1]), cv2.IMREAD_GRAYSCALE)))
+    files = {"plate": plate[0], "mask": plate[1], "small": small, "jpeg": jpeg}
+    filled = [text.format(**files) for text in arguments]
     assert main(["compare", *filled, "--out", str(out)]) == 2
     printed = capsys.readouterr()
     assert problem in printed.err
@@ -170,3 +183,19 @@ def test_masks_may_be_named_in_one_option_or_several(
         "again.png",
         "all frames",
     }
+
+
+def test_windows_that_nobody_judged_do_not_count(
+    plate: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    levels = np.asarray(cv2.imread(str(plate[1]), cv2.IMREAD_GRAYSCALE)) // 255
+    levels[500:, :] = 255
+    labels, out = tmp_path / "labels.png", tmp_path / "out"
+    assert cv2.imwrite(str(labels), levels)
+    words = [plate[0], "--mask", labels, "--methods", "otsu", "--out", out]
+    assert main(["compare", *map(str, words)]) == 2
+    assert "2 levels (1, 255)" in capsys.readouterr().err
+    assert main(["compare", *map(str, words), "--mask-void", "255"]) == 0
+    assert f"{labels}: 4 of 12 windows hold pixels that nobody judged" in capsys.readouterr().out
+    (row,) = _table(out).values()
+    assert (row["touched_windows"], row["touched_auc"]) == ("8", "1")

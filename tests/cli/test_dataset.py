@@ -9,7 +9,16 @@ import pytest
 
 from darkscan.cli.main import main
 from darkscan.network.datasets import Dataset
-from tests.datasets.samples import SIDE, plate, shape, write_coco, write_labelme, write_plates
+from tests.datasets.samples import (
+    LINE,
+    SIDE,
+    mask,
+    plate,
+    shape,
+    write_coco,
+    write_labelme,
+    write_plates,
+)
 
 SMALL = ("--counts", "6/4,2/2,3/2")
 
@@ -115,7 +124,9 @@ def test_images_that_cannot_be_used_are_named(
     said = refused(*given)
     assert f"masks/plate-1.png: mask: is 300x{SIDE} pixels, but its image is {SIDE}x{SIDE}" in said
     assert cv2.imwrite(str(masks / images[1].name), np.zeros((SIDE, SIDE), np.uint8))
-    assert "images: 2 of 3 images have a scratch" in refused(*given)
+    said = refused(*given)
+    assert "images: 2 of 3 images have a scratch" in said
+    assert "(in the others: black mask 1)" in said
     other = images[0].with_suffix(".tif")
     assert cv2.imwrite(str(other), plate(0))
     assert f"{other}: has the same name as" in refused(*given[:3], other, *given[3:])
@@ -135,6 +146,117 @@ def test_labels_that_cannot_be_used_are_named(
     labelme[1].write_text('{"shapes": []}')
     assert f"{labelme[1]}: imagePath" in refused("--labelme", *labelme)
     assert "--label: masks have no labels" in refused("--simulated", 4, "--label", "scratch")
+
+
+def test_boxes_alone_are_refused_or_left_out_and_never_clean(
+    images: list[Path],
+    refused: Callable[..., str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    line = [number for point in LINE for number in point]
+    box = {"segmentation": [], "bbox": [60, 80, 240, 120]}
+    write_plates(images[0].parent, 5)
+    images = sorted(images[0].parent.glob("*.png"))
+    coco = write_coco(images, [{"segmentation": [line]}] * 3 + [box])
+    said = refused("--coco", coco, *SMALL)
+    assert f"{coco}: annotation 3: segmentation: has a box" in said
+    out = tmp_path / "data.h5"
+    assert run("build", "--coco", coco, *SMALL, "--leave-out", "--out", out) == 0
+    told = (
+        "clean       1 image, nothing is marked in them: no annotation 1",
+        "left out    1 image, by their marks:",
+        "            plate-3.png: coco.json: annotation 3: segmentation: has a box, but no outline",
+    )
+    printed = capsys.readouterr().out
+    assert all(line in printed for line in told)
+    assert run("info", out, "--verify") == 0
+    printed = capsys.readouterr().out
+    assert all(line in printed for line in told)
+    dataset = Dataset.open(out)
+    used = {name for split in dataset.splits for name in dataset.sources(split)}
+    assert used == {"plate-0.png", "plate-1.png", "plate-2.png", "plate-4.png"}
+
+
+def test_if_all_images_are_left_out_the_first_reason_is_told(
+    images: list[Path], refused: Callable[..., str]
+) -> None:
+    labelme = [write_labelme(image, shape("circle")) for image in images]
+    said = refused("--labelme", *labelme, "--leave-out")
+    assert "--leave-out: all images are left out, plate-0.png as plate-0.json: shapes.0" in said
+
+
+def test_masks_of_labels_build_once_it_is_said_what_they_mean(
+    images: list[Path], refused: Callable[..., str], tmp_path: Path
+) -> None:
+    masks = images[0].parent / "masks"
+    for image in images:
+        levels = (mask() > 0).astype(np.uint8)
+        levels[400:, :] = 255
+        levels[:30, :] = 2
+        assert cv2.imwrite(str(masks / image.name), levels)
+    given = (*images, "--masks", masks, *SMALL)
+    assert "masks/plate-0.png: mask: marks with 3 levels (1, 2, 255): say" in refused(*given)
+    assert "--mask-void 255" in refused(*given, "--mask-values", 1)
+    assert "--mask-values: no mask holds 7" in refused(*given, "--mask-values", "7,1,2,255")
+    out = tmp_path / "data.h5"
+    assert run("build", *given, "--mask-values", 1, "--mask-void", 255, "--out", out) == 0
+    windows = Dataset.open(out).split("train")
+    assert (int(windows.labels.sum()), len(windows)) == (6, 10)
+    assert windows.origin[:, 0].max() <= 400 - 256
+
+
+def test_a_list_from_a_german_excel_and_files_with_byte_order_marks_build(
+    images: list[Path], tmp_path: Path
+) -> None:
+    folder = images[0].parent
+    pairs = folder / "pairs.csv"
+    lines = "".join(f"{image.name};masks/{image.name}\r\n" for image in images)
+    pairs.write_bytes(lines.encode("utf-8-sig"))
+    line = [number for point in LINE for number in point]
+    coco = write_coco(images, [{"segmentation": [line]}] * 3)
+    labelme = [write_labelme(image, shape()) for image in images]
+    for file in (coco, *labelme):
+        file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    marks = (("--pairs", pairs), ("--coco", coco), ("--labelme", *labelme))
+    for number, given in enumerate(marks):
+        assert run("build", *given, *SMALL, "--out", tmp_path / f"data-{number}.h5") == 0
+
+
+def test_text_in_utf_16_is_refused_by_name(images: list[Path], refused: Callable[..., str]) -> None:
+    labelme = write_labelme(images[0], shape())
+    labelme.write_text(labelme.read_text(), encoding="utf-16")
+    assert f"{labelme}: is a text file in UTF-16" in refused("--labelme", labelme)
+    pairs = images[0].parent / "pairs.csv"
+    pairs.write_text("a.png;b.png", encoding="utf-16")
+    assert f"{pairs}: is a text file in UTF-16" in refused("--pairs", pairs)
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        pytest.param(("--mask-values", "1", "--mask-above", "1"), "choose one", id="two"),
+        pytest.param(("--mask-values", "1,x"), "--mask-values: must be levels", id="letters"),
+        pytest.param(("--mask-values", "#ff00"), "must be levels", id="short colour"),
+        pytest.param(("--mask-above", "nan"), "--mask-above: must be a number", id="no number"),
+        pytest.param(
+            ("--mask-values", "1,2", "--mask-void", "2"), "--mask-void: 2 is among", id="both"
+        ),
+        pytest.param(
+            ("--mask-alpha", "marks", "--mask-values", "1"), "--mask-alpha: marks is", id="alpha"
+        ),
+    ],
+)
+def test_meanings_of_masks_that_cannot_be_are_named(
+    options: tuple[str, ...], problem: str, images: list[Path], refused: Callable[..., str]
+) -> None:
+    masks = images[0].parent / "masks"
+    assert problem in refused(*images, "--masks", masks, *options)
+
+
+def test_meanings_without_masks_are_named(refused: Callable[..., str]) -> None:
+    said = refused("--simulated", 4, "--mask-void", 255)
+    assert "--mask-void: says what masks mean, but no mask is given" in said
 
 
 @pytest.mark.parametrize(

@@ -43,9 +43,11 @@ def write_plates(folder: Path, count: int = 3, dtype: str = "uint8") -> list[Pat
     return paths
 
 
-def write_labelme(image: Path, *shapes: dict[str, Any]) -> Path:
+def write_labelme(image: Path, *shapes: dict[str, Any], **changes: Any) -> Path:
+    """A labelme file beside ``image``; ``changes`` replace what it says of its picture."""
     file = image.with_suffix(".json")
-    content = {"version": "5.0", "imagePath": image.name, "imageData": None, "shapes": shapes}
+    about = {"imagePath": image.name, "imageData": None, "imageWidth": SIDE, "imageHeight": SIDE}
+    content = {"version": "5.0", "flags": {}, "shapes": shapes, **about, **changes}
     file.write_text(json.dumps(content))
     return file
 
@@ -54,9 +56,10 @@ def shape(kind: str = "linestrip", points: Any = LINE, label: str = "scratch") -
     return {"label": label, "shape_type": kind, "points": points, "flags": {}}
 
 
-def write_coco(images: list[Path], annotations: list[dict[str, Any]]) -> Path:
+def write_coco(images: list[Path], annotations: list[dict[str, Any]], **changes: Any) -> Path:
+    """A COCO file beside images; ``changes`` are made to the entry of the first one."""
     file = images[0].parent / "coco.json"
-    content = {
+    content: dict[str, Any] = {
         "images": [
             {"id": number, "file_name": image.name, "width": SIDE, "height": SIDE}
             for number, image in enumerate(images)
@@ -67,5 +70,6 @@ def write_coco(images: list[Path], annotations: list[dict[str, Any]]) -> Path:
             for number, annotation in enumerate(annotations)
         ],
     }
+    content["images"][0] |= changes
     file.write_text(json.dumps(content))
     return file

@@ -10,9 +10,9 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from darkscan.network.datasets import MarkedImage
-from darkscan.network.datasets.coco import read_coco
-from darkscan.network.datasets.images import Marks
+from darkscan.network.datasets.coco import CocoOptions, read_coco
 from darkscan.network.datasets.labelme import read_labelme
+from darkscan.network.datasets.marks import Marks
 from darkscan.network.datasets.masks import check_stems, masks_by_list, masks_by_name
 from darkscan.network.datasets.rule import Judge
 from darkscan.network.datasets.truth import ImageTruth, total_length
@@ -132,7 +132,7 @@ def test_only_the_labels_asked_for_count(tmp_path: Path) -> None:
     ((_, marks),) = read_labelme([write_labelme(image, *shapes)], ["scratch"])
     assert [name for name, _ in marks.lines] == ["shapes.1.points"]
     file = write_coco([image], [{"segmentation": [FLAT_LINE]}])
-    ((_, marks),) = read_coco(file, labels=["dust"])
+    ((_, marks),) = read_coco(file, CocoOptions(labels=["dust"]))
     assert not marks.lines
 
 
@@ -161,6 +161,10 @@ def test_only_the_labels_asked_for_count(tmp_path: Path) -> None:
         ),
         pytest.param(
             coco(segmentation=[[-30, 5, 50, 50]]), "annotation 0", "outside", id="COCO outside"
+        ),
+        pytest.param(
+            coco(segmentation=[[1e308, 1e308, -1e308, 5, 6, 7]]),
+            "annotation 0", "lies outside", id="COCO far outside",
         ),
         pytest.param(coco(image_id=7), "annotation 0: image_id", "id 7", id="COCO image unknown"),
         pytest.param(

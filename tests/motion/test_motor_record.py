@@ -2,9 +2,12 @@
 
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from caproto import CaprotoError
 
 from darkscan.drivers.simulated_rig.shared import SharedRig
 from darkscan.drivers.simulated_rig.unit_process import MotionUnitProcess
@@ -143,3 +146,114 @@ def test_the_camera_is_told_of_moves_triggers_and_light(
     places = np.array([moment.position[0] for moment in moves])
     assert np.all(np.diff(places)[1:] >= 0)
     assert places[-1] == 250.0
+
+
+@contextmanager
+def with_fields(mended: dict[str, object], **fields: object) -> Iterator[None]:
+    """Fields of X as given, and then as ``mended``."""
+    try:
+        for field, value in fields.items():
+            put(f"TEST:X.{field}", value)
+        yield
+    finally:
+        for field, value in mended.items():
+            put(f"TEST:X.{field}", value)
+
+
+def test_with_set_on_val_moves_the_offset_and_not_the_axis(unit: MotionUnitProcess) -> None:
+    with with_fields({"SET": "Use", "OFF": 0.0}, SET="Set"):
+        put("TEST:X", 33.0)
+        assert value_of("TEST:X.RBV") == pytest.approx(33.0, abs=NOISE_MM)
+        assert value_of("TEST:X.OFF") == pytest.approx(33.0 - START[0])
+        assert value_of("TEST:X.DRBV") == pytest.approx(START[0], abs=NOISE_MM)
+        assert value_of("TEST:X.HLM") == pytest.approx(933.0)
+        assert value_of("TEST:X.DHLM") == 900.0
+
+
+def test_with_set_on_and_a_frozen_offset_val_renames_the_dial(unit: MotionUnitProcess) -> None:
+    with with_fields({"VAL": START[0], "SET": "Use", "FOFF": "Variable"}, FOFF=1, SET=1):
+        put("TEST:X", 33.0)
+        assert value_of("TEST:X.OFF") == 0.0
+        assert value_of("TEST:X.DRBV") == pytest.approx(33.0, abs=NOISE_MM)
+        assert value_of("TEST:X.RRBV") == pytest.approx(330_000, abs=NOISE_MM * 1e4)
+
+
+def test_with_disp_on_nothing_but_disp_can_be_written(unit: MotionUnitProcess) -> None:
+    with with_fields({"DISP": 0}, DISP=1):
+        for field in ("VAL", "VELO", "SET"):
+            with pytest.raises(CaprotoError):
+                put(f"TEST:X.{field}", 1)
+    assert value_of("TEST:X.VAL") == START[0]
+
+
+def test_a_disabled_record_keeps_what_is_written_and_does_nothing(unit: MotionUnitProcess) -> None:
+    with with_fields({"DISA": 0}, DISA=1):
+        put("TEST:X", 33.0)
+        assert value_of("TEST:X.VAL") == 33.0
+        assert value_of("TEST:X.RBV") == pytest.approx(START[0], abs=NOISE_MM)
+
+
+@pytest.mark.parametrize("word", ["Pause", "Stop"])
+def test_an_order_waits_for_go(unit: MotionUnitProcess, word: str) -> None:
+    with with_fields({"SPMG": "Go"}, SPMG=word):
+        put("TEST:X", 33.0, wait=False)
+        wait_until(lambda: value_of("TEST:X.DMOV") == 0)
+        assert value_of("TEST:X.RBV") == pytest.approx(START[0], abs=NOISE_MM)
+        put("TEST:X.SPMG", "Go")
+        wait_until(lambda: value_of("TEST:X.DMOV") == 1)
+        assert value_of("TEST:X.RBV") == pytest.approx(33.0, abs=NOISE_MM)
+
+
+def test_on_move_one_order_is_carried_out_and_the_next_waits(unit: MotionUnitProcess) -> None:
+    with with_fields({"SPMG": "Go"}, SPMG="Move"):
+        put("TEST:X", 33.0)
+        assert value_of("TEST:X.RBV") == pytest.approx(33.0, abs=NOISE_MM)
+        wait_until(lambda: value_of("TEST:X.SPMG") == 1)
+
+
+def test_user_and_dial_run_against_each_other_where_dir_says_so(unit: MotionUnitProcess) -> None:
+    with with_fields({"DIR": "Pos", "FOFF": "Variable", "OFF": 0.0}, FOFF=1, DIR="Neg"):
+        assert (value_of("TEST:X.LLM"), value_of("TEST:X.HLM")) == (-900.0, 50.0)
+        put("TEST:X", -40.0)
+        assert value_of("TEST:X.RBV") == pytest.approx(-40.0, abs=NOISE_MM)
+        assert value_of("TEST:X.DRBV") == pytest.approx(40.0, abs=NOISE_MM)
+        put("TEST:X", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("field", "written", "kept", "usual"),
+    [
+        ("VELO", 1e6, 400.0, 200.0),
+        ("ACCL", 0.0, 0.1, 0.2),
+        ("RDBD", 0.0, 1e-4, 5e-3),
+    ],
+    ids=["a speed beyond VMAX", "no time to accelerate", "a deadband below a step"],
+)
+def test_values_that_the_record_clips(
+    unit: MotionUnitProcess, field: str, written: float, kept: float, usual: float
+) -> None:
+    with with_fields({field: usual}, **{field: written}):
+        assert value_of(f"TEST:X.{field}") == pytest.approx(kept)
+
+
+def test_a_drive_that_is_off_moves_for_no_order(unit: MotionUnitProcess) -> None:
+    with with_fields({"CNEN": 1}, CNEN=0):
+        put("TEST:X", 33.0)
+        assert value_of("TEST:X.RBV") == pytest.approx(START[0], abs=NOISE_MM)
+
+
+def test_a_record_without_a_value_has_an_invalid_alarm(unit: MotionUnitProcess) -> None:
+    with with_fields({"UDF": 0}, UDF=1):
+        wait_until(lambda: value_of("TEST:X.SEVR") == 3)
+        put("TEST:X", 33.0)
+        assert value_of("TEST:X.RBV") == pytest.approx(START[0], abs=NOISE_MM)
+    wait_until(lambda: value_of("TEST:X.SEVR") == 0)
+
+
+def test_on_request_a_record_echoes_orders_and_does_not_move(unit: MotionUnitProcess) -> None:
+    put("TEST:X:FAULT", "echo")
+    put("TEST:X", 33.0)
+    assert value_of("TEST:X.RBV") == 33.0
+    assert value_of("TEST:X.DRBV") == pytest.approx(START[0], abs=NOISE_MM)
+    put("TEST:X:FAULT", "none")
+    assert value_of("TEST:X.RBV") == pytest.approx(START[0], abs=NOISE_MM)

@@ -107,7 +107,7 @@ def test_names_file_and_field_of_a_mistake(tmp_path: Path, text: str, expected: 
 def test_refuses_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
         load_recipe(tmp_path / "none.toml")
-    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "binary.toml").write_bytes(b"\x7fELF\x00")
     with pytest.raises(InputError, match="not a text file"):
         load_recipe(tmp_path / "binary.toml")
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from darkscan.drivers.planning import ScanPlan, machine
+from darkscan.drivers.motion.inspecting import Inspected
+from darkscan.drivers.planning import ScanPlan, instrument, machine
 from darkscan.drivers.planning.finding import Finding
 from darkscan.drivers.planning.preflight import Preflight, preflight, survey
-from darkscan.drivers.rig import Rig
+from darkscan.drivers.rig import Rig, SimulationSettings
 from darkscan.pipeline.errors import InputError, StorageError
 from darkscan.pipeline.recipe import Processes, Recipe
 from tests.planning.rigs import Mode, plan_of, rig_of
@@ -58,6 +59,27 @@ def test_a_scan_that_everything_is_good_for(mode: Mode, tmp_path: Path) -> None:
     assert [one.name for one in found.findings] == names
     assert found.waits_s == 0
     found.require()
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict", "figures"),
+    [
+        (Inspected(answers=True), "ok", "the records would carry out orders"),
+        (Inspected(answers=True, problem="X.SET is Set"), "refused", "X.SET is Set"),
+        (Inspected(answers=False, problem="no answer"), "ok", "not looked at: no answer"),
+    ],
+    ids=["in order", "a switch is wrong", "nobody answers"],
+)
+def test_records_of_a_rig_that_is_there_are_looked_at(
+    monkeypatch: pytest.MonkeyPatch, found: Inspected, verdict: str, figures: str
+) -> None:
+    monkeypatch.setattr(instrument, "inspect_records", lambda _: found)
+    rig = rig_of()
+    assert instrument.records(rig.model_copy(update={"simulation": SimulationSettings()})) is None
+    real = rig.model_copy(update={"simulation": None})
+    axes = instrument.records(real)
+    assert axes is not None
+    assert (axes.verdict, axes.figures) == (verdict, figures)
 
 
 def test_step_and_stare_waits_for_slow_classification() -> None:

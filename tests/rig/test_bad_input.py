@@ -96,6 +96,20 @@ def test_an_axis_that_is_not_homed(running: SimulatedRig, tmp_path: Path) -> Non
     assert rig.motion.x.record in message
 
 
+@pytest.mark.parametrize(("field", "wrong", "right"), [("SET", "Set", "Use"), ("EGU", "um", "mm")])
+def test_a_record_that_would_not_move_as_it_is_told(
+    field: str, wrong: str, right: str, running: SimulatedRig, tmp_path: Path
+) -> None:
+    rig = rig_of("area")
+    put(f"{rig.motion.y.record}.{field}", wrong)
+    try:
+        message = refused(rig, running, tmp_path)
+    finally:
+        put(f"{rig.motion.y.record}.{field}", right)
+    assert f'{rig.motion.y.record}.{field} is "{wrong}"' in message
+    assert right in message
+
+
 def test_a_plan_beyond_the_records_limits(running: SimulatedRig, tmp_path: Path) -> None:
     rig = rig_of("area", geometry={"origin_mm": (295.0, 50.0)})
     x = {"record": rig.motion.x.record}  # without limits in the file, the record's own count

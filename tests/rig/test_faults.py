@@ -177,6 +177,28 @@ def test_an_axis_that_fails_in_mid_move_stops_the_scan(fault: str, tmp_path: Pat
     assert all("not taken" in words for words in scanned.reasons.values())
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [(".SET", "Set", '.SET is "Set"'), (":FAULT", "echo", ".DRBV moved by ")],
+    ids=["SET is switched on", "the record echoes its orders"],
+)
+def test_an_axis_that_only_seems_to_move_leaves_no_false_map(
+    variable: str, value: str, said: str, tmp_path: Path
+) -> None:
+    rig = slow("area")
+    record = rig.motion.x.record
+    with simulated(rig) as running:
+        throw = Once(
+            lambda progress: captured(progress) >= 2, lambda _: put(f"{record}{variable}", value)
+        )
+        scanned = scan(rig, tmp_path, on_progress=throw)
+        assert at_rest(running)
+    assert throw.done
+    assert scanned.reasons
+    assert all(f"{record}{said}" in words for words in scanned.reasons.values())
+    assert not scanned.map.coverage.complete
+
+
 @pytest.mark.parametrize("stage", ["acquisition", "motion", "merging"])
 def test_a_stage_that_dies_is_restarted_and_the_scan_goes_on(stage: str, tmp_path: Path) -> None:
     rig = slow("area")
