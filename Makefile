@@ -8,7 +8,7 @@ DEMO_OUT ?= out/demo
 # Exact versions; the lower bounds that pyproject.toml promises are another such file.
 CONSTRAINTS ?= constraints.txt
 
-.PHONY: help demo rig quick test check docs figures tables schema clean
+.PHONY: help demo rig quick test check docs lowest figures tables schema clean
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make rig       installs what a rig needs, and builds the simulated camera"
 	@echo "make quick     lint, types, architecture and the fast tests"
 	@echo "make test      lint, types, architecture, documentation and the whole test suite"
+	@echo "make lowest    the demo and the base's tests with the oldest libraries that will do"
 	@echo "make docs      the documentation as a site: build/docs/index.html"
 	@echo "make figures   the benchmarks; prints what docs/explanation/benchmarks.md quotes"
 	@echo "make tables    the paper's Tables II and III, every row trained (hours on two cores)"
@@ -77,6 +78,22 @@ test: check docs
 docs: $(VENV)/dev
 	$(BIN)/sphinx-build -q -W --keep-going -j 2 -d build/doctrees docs build/docs
 
+# The base install with the lower bounds of pyproject.toml: what comes without torch and onnx.
+LOWEST := .venv-lowest
+LOWEST_TESTS := tests/acquisition tests/centrelines tests/images tests/mapping tests/pipeline \
+    tests/planning tests/recording tests/simulation tests/cli/test_odd_names.py \
+    tests/cli/test_progress.py tests/cli/test_element_picture.py tests/cli/test_tile_order.py
+# One writes a file that earlier libraries cannot write, one has their names of a compression.
+LOWEST_REFUSALS := tests/images/test_tiff.py::test_other_kinds_are_refused_by_tag_and_value
+LOWEST_WITHOUT := --deselect '$(LOWEST_REFUSALS)[9 bits]' \
+    --deselect '$(LOWEST_REFUSALS)[compressed with CCITTFAX4]'
+lowest:
+	test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip --disable-pip-version-check install -q -c constraints-lowest.txt \
+	    -e . pytest pytest-timeout hypothesis jsonschema pillow psutil
+	$(LOWEST)/bin/darkscan demo --out out/lowest
+	$(LOWEST)/bin/python -m pytest -q $(LOWEST_TESTS) $(LOWEST_WITHOUT)
+
 figures: $(VENV)/dev
 	$(BIN)/python benchmarks/ring.py
 	$(BIN)/python benchmarks/speed.py
@@ -98,4 +115,4 @@ schema: $(VENV)/base
 	    print(json.dumps(json_schema(), indent=2))' > docs/reference/defect-map.schema.json
 
 clean:
-	rm -rf $(VENV) out build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) out build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -25,7 +24,6 @@ _END = 12  # points at the end of a chain that show where it goes on
 _FURTHER, _FURTHER_THAN_SEEN = 4, 12  # pixels it goes on: a chain of crests, a path of the map
 _LEAST_FREE = 0.5  # share of a chain that no line found before has claimed
 _CLAIM = 5  # width of what a line claims, pixels of the halved frame
-_LEAST_POINTS = 2  # points of a line
 _FINENESS = 64  # places are given in so many parts of a pixel, so that rounding cannot differ
 
 
@@ -49,13 +47,13 @@ def find_centrelines(
     search = _Search(frame, origins, window)
     if lines is None:
         search.follow_crests(search.mask)
-        return _packed(search.found, search.shape)
+        return _packed(search.found)
     line_map = LineMap.of(origins, lines, window, search.shape)
     search.follow(line_map.paths(), near=False)
     rest = line_map.unexplained([line.points / HALVED - 0.5 for line in search.found])
     if rest is not None:
         search.follow_crests(search.mask & rest[: len(search.mask), : search.mask.shape[1]])
-    return _packed(search.found, search.shape)
+    return _packed(search.found)
 
 
 class _Search:
@@ -94,6 +92,7 @@ class _Search:
             self._add(strip)
 
     def _add(self, strip: Strip) -> None:
+        strip = strip.part(_on_frame(strip.points, self.shape))
         free = _free_part(strip.points / HALVED - 0.5, self._claimed)
         for line in measure(strip.part(free)):
             path = np.rint(line.points / HALVED - 0.5).astype(np.int32)
@@ -111,12 +110,23 @@ def _candidates(chains: list[Chain], least_excess: float) -> list[Chain]:
     return sorted(promising, key=lambda chain: -chain.excess)[:_MOST_CANDIDATES]
 
 
+def _on_frame(points: Float64Array, shape: tuple[int, int]) -> slice:
+    """The longest stretch of a polyline (K, 2) on a frame of (height, width).
+
+    A chain is smoothed, and may end a little beyond the border.
+    """
+    inside = ((points >= 0) & (points <= shape[::-1])).all(axis=1)
+    edges = np.flatnonzero(np.diff(inside, prepend=False, append=False)).reshape(-1, 2)
+    first, end = max(edges.tolist(), key=lambda run: run[1] - run[0], default=(0, 0))
+    return slice(first, end)
+
+
 def _free_part(points: Float64Array, claimed: npt.NDArray[np.uint8]) -> slice:
     """A polyline (K, 2) from its first to its last free pixel; nothing if most are claimed."""
     height, width = claimed.shape
     x, y = np.rint(points).astype(np.intp).T
     free = np.flatnonzero(claimed[y.clip(0, height - 1), x.clip(0, width - 1)] == 0)
-    if len(free) < _LEAST_FREE * len(points):
+    if not len(free) or len(free) < _LEAST_FREE * len(points):
         return slice(0)
     return slice(int(free[0]), int(free[-1]) + 1)
 
@@ -146,15 +156,14 @@ def _is_claimed(path: npt.NDArray[np.int32], claimed: npt.NDArray[np.uint8]) -> 
     return taken > (1 - _LEAST_FREE) * cv2.countNonZero(own)
 
 
-def _packed(found: Sequence[Line], shape: tuple[int, int]) -> Centrelines:
-    lines = [line for line in (_cut_off(line, shape) for line in found) if line is not None]
+def _packed(found: Sequence[Line]) -> Centrelines:
     counts, points = [], 0
-    for line in lines[:MOST_LINES]:
+    for line in found[:MOST_LINES]:
         points += len(line.points)
         if points > MOST_POINTS:
             break
         counts.append(len(line.points))
-    kept = lines[: len(counts)]
+    kept = found[: len(counts)]
     if not kept:
         return Centrelines.none()
     places = np.concatenate([line.points for line in kept])
@@ -164,18 +173,3 @@ def _packed(found: Sequence[Line], shape: tuple[int, int]) -> Centrelines:
         widths=np.array([round(line.width_px, 3) for line in kept], np.float32),
         contrasts=np.array([round(line.contrast, 3) for line in kept], np.float32),
     )
-
-
-def _cut_off(line: Line, shape: tuple[int, int]) -> Line | None:
-    """The longest part of a line that lies on a frame of (height, width); None if none does.
-
-    A centre line is smoothed and may end a little beyond the border.
-    """
-    inside = ((line.points >= 0) & (line.points <= shape[::-1])).all(axis=1)
-    if inside.all():
-        return line
-    edges = np.flatnonzero(np.diff(inside, prepend=False, append=False)).reshape(-1, 2)
-    first, end = max(edges.tolist(), key=lambda run: run[1] - run[0], default=(0, 0))
-    if end - first < _LEAST_POINTS:
-        return None
-    return replace(line, points=line.points[first:end])

@@ -151,24 +151,35 @@ def test_following_a_map_costs_a_fraction_of_searching_all() -> None:
     assert spent(maps) < 0.5 * spent(None)
 
 
+@pytest.mark.parametrize("amplitude", [8.0, 12.0, 20.0, 40.0])
 @pytest.mark.parametrize(
     ("start", "end"),
     [
         ((3.0, 20.0), (3.0, 740.0)),
         ((20.0, 765.0), (740.0, 765.0)),
         ((-40.0, 300.0), (400.0, -60.0)),
+        ((-40.0, 300.0), (300.0, -40.0)),
+        ((-40.0, 500.0), (600.0, -24.0)),
         ((500.0, 800.0), (800.0, 500.0)),
     ],
-    ids=["beside the left border", "beside the lower one", "over two", "over a corner"],
+    ids=[
+        "beside the left border",
+        "beside the lower one",
+        "over two",
+        "over two aslant",
+        "over two far from the corner",
+        "over a corner",
+    ],
 )
 @pytest.mark.parametrize("follows_map", [True, False], ids=["with a map", "without"])
 def test_a_centre_line_ends_with_the_frame(
-    start: tuple[float, float], end: tuple[float, float], *, follows_map: bool
+    start: tuple[float, float], end: tuple[float, float], amplitude: float, *, follows_map: bool
 ) -> None:
     truth = straight(start, end)
-    pixels = frame((truth, 12.0, 2.5))
+    pixels = frame((truth, amplitude, 2.5))
     maps = maps_of(truth) if follows_map else None
     found = find_centrelines(pixels, ORIGINS, WINDOW, maps)
-    assert len(found.counts)
+    seen = truth[((truth >= 0) & (truth <= SIDE)).all(axis=1)]
+    assert sum(map(length, lines_of(found))) == pytest.approx(length(seen), rel=0.05)
     assert found.points.min() >= 0
     assert found.points.max() <= SIDE

@@ -53,8 +53,10 @@ def in_the_old_format(path: Path) -> Path:
     old = path.with_name("old.h5")
     with h5py.File(path, "r") as source, h5py.File(old, "w", libver="earliest") as target:
         target.attrs.update(source.attrs)
-        for name in source:
-            source.copy(name, target)
+        target.create_group("scan").attrs.update(source["scan"].attrs)
+        for group in ("plan", "frames"):
+            for name, dataset in source[group].items():
+                target[f"{group}/{name}"] = dataset[()]
     return old
 
 

@@ -1,7 +1,6 @@
 """Scans of simulated rigs in the test's own hands: it sees how they go, and breaks them."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -122,14 +121,3 @@ class Once:
         if not self.done and self._condition(progress):
             self.done = True
             self._action(progress)
-
-
-def put(name: str, value: object) -> None:
-    """Writes a process variable of the simulated motion unit, as any client may."""
-    subprocess.run(
-        [Path(sys.executable).with_name("caproto-put"), "--no-repeater", name, str(value)],
-        env=os.environ.copy(),
-        check=True,
-        capture_output=True,
-        timeout=PATIENCE_S,
-    )

@@ -13,7 +13,8 @@ from darkscan.pipeline.core.errors import DarkscanError, ExitCode
 from darkscan.pipeline.core.settings import check
 from darkscan.simulation.rig import SimulatedRig
 from tests.acquisition.fakes import rig_of
-from tests.rig.scanning import put, scan, simulated
+from tests.motion.records import put
+from tests.rig.scanning import scan, simulated
 from tests.stages.running import darkscan
 
 pytestmark = [

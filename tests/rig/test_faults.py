@@ -16,11 +16,11 @@ from darkscan.drivers.rig import Rig
 from darkscan.pipeline.running.supervisor import Progress
 from darkscan.simulation.rig import SimulatedRig
 from tests.acquisition.fakes import rig_of
+from tests.motion.records import put
 from tests.rig.scanning import (
     Once,
     assert_same_results,
     captured,
-    put,
     replayed,
     scan,
     simulated,
