@@ -1,7 +1,9 @@
 """The rooms keep their order, and heavy libraries stay where they belong."""
 
+import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -54,3 +56,33 @@ def test_the_rooms_at_the_top_are_links_that_only_show_them() -> None:
 
 def test_the_version_is_the_installed_one() -> None:
     assert darkscan.__version__ == version("darkscan")
+
+
+def test_private_modules_are_imported_only_within_their_package() -> None:
+    offenders = [
+        f"{file.relative_to(REPOSITORY)}: {module}"
+        for folder in ("darkscan", "benchmarks")
+        for file in (REPOSITORY / folder).rglob("*.py")
+        for module in imported_modules(file)
+        if not may_import(file, module)
+    ]
+    assert not offenders
+
+
+def imported_modules(file: Path) -> Iterator[str]:
+    """Every module of darkscan that a file names in an import, as far as it is written whole."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+
+
+def may_import(file: Path, name: str) -> bool:
+    """Whether a name has no private module, or one of a package that the file is in."""
+    parts = name.split(".")
+    private = [number for number, part in enumerate(parts) if part.startswith("_")]
+    if parts[0] != "darkscan" or not private:
+        return True
+    package = REPOSITORY.joinpath(*parts[: private[0]])
+    return not package.is_dir() or package in file.parents

@@ -16,8 +16,8 @@ from darkscan.pipeline.core.scan import FrameMeta
 from darkscan.pipeline.core.settings import check
 from darkscan.pipeline.core.units import FrameId
 from darkscan.pipeline.transport.messages import Arrived, FrameRef, Halt, MotionReady, Move, Sweep
-from darkscan.stages.acquisition.capture import FrameWriter
-from darkscan.stages.acquisition.conductor import Condition, Conductor, Interrupted, ScanEnded
+from darkscan.stages.acquisition._capture import FrameWriter
+from darkscan.stages.acquisition._conductor import Condition, Conductor, Interrupted, ScanEnded
 from tests.conftest import REPOSITORY
 
 FRAME = 512

@@ -7,8 +7,8 @@ from darkscan.drivers.motion.track import History
 from darkscan.drivers.planning import Pass, passes
 from darkscan.pipeline.core.scan import FrameFlag
 from darkscan.pipeline.transport.messages import Arrived, Latched, Track
-from darkscan.stages.acquisition.capture import FrameWriter
-from darkscan.stages.acquisition.sweep import FlyCollector, LineCollector, Triggering
+from darkscan.stages.acquisition._capture import FrameWriter
+from darkscan.stages.acquisition._sweep import FlyCollector, LineCollector, Triggering
 from tests.acquisition.fakes import FRAME, FakeBlock, FakeCustody, rig_of, scan_of
 
 FLY = scan_of(rig_of("fly"))

@@ -6,7 +6,7 @@ from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.scan import FrameFlag
 from darkscan.pipeline.core.units import FrameId
 from darkscan.pipeline.transport.messages import Halt, MotionStopped, Move, Pause
-from darkscan.stages.acquisition.conductor import Interrupted, ScanEnded
+from darkscan.stages.acquisition._conductor import Interrupted, ScanEnded
 from tests.acquisition.fakes import FakeAxes, FakeCamera, Stand, rig_of, scan_of
 
 SCAN = scan_of(rig_of("area"))

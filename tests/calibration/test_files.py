@@ -24,9 +24,9 @@ from darkscan.drivers.calibration import (
     save_geometry,
     valid_until,
 )
-from darkscan.drivers.calibration.flat_field import BadPixels
-from darkscan.drivers.calibration.geometry_file import GeometryQuality
-from darkscan.drivers.calibration.header import StageSetup
+from darkscan.drivers.calibration._flat_field import BadPixels
+from darkscan.drivers.calibration._geometry_file import GeometryQuality
+from darkscan.drivers.calibration._header import StageSetup
 from darkscan.drivers.rig import Rig, drawn_geometry
 from darkscan.pipeline.core.errors import InputError, StorageError
 from tests.calibration.scenes import make_rig, true_geometry

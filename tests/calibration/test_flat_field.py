@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from darkscan.drivers.calibration import FlatField
-from darkscan.drivers.calibration.flat_field import BadPixels
+from darkscan.drivers.calibration._flat_field import BadPixels
 from darkscan.pipeline.core.errors import InputError
 
 Array = npt.NDArray[Any]

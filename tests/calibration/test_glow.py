@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from darkscan.drivers.calibration.glow import CELLS, mean_glow
+from darkscan.drivers.calibration._glow import CELLS, mean_glow
 from darkscan.pipeline.core.arrays import Float64Array
 from darkscan.pipeline.core.geometry import PixelToStage
 from darkscan.pipeline.core.scan import FrameMeta

@@ -12,7 +12,7 @@ from darkscan.drivers.calibration.illumination import darkened
 from darkscan.drivers.rig import SimulationSettings
 from darkscan.pipeline.core.errors import DarkscanError
 from darkscan.pipeline.core.units import Millimetres
-from darkscan.simulation.rig.unit_process import MotionUnitProcess, MotionUnitSettings
+from darkscan.simulation.rig._unit_process import MotionUnitProcess, MotionUnitSettings
 from tests.calibration.scenes import make_rig
 
 SWITCH = "TEST:LIGHT"

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pytest
 
 from darkscan.drivers.rig import SIMULATED_PRODUCER, CameraSettings
+from darkscan.simulation.rig._shared import SHARED_RIG, Look, SharedRig
 from darkscan.simulation.rig.build import producer
-from darkscan.simulation.rig.shared import SHARED_RIG, Look, SharedRig
 
 ROWS, COLUMNS = 700, 400
 AREA, LINES = (256, 320), 64

@@ -3,7 +3,7 @@ import numpy.typing as npt
 import pytest
 
 from darkscan.network.classical import NetworkMethod, methods, score_windows
-from darkscan.network.classical.method import Origins
+from darkscan.network.classical._method import Origins
 from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.errors import InputError
 from tests.classical.scenes import noise, with_line

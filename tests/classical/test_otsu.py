@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from darkscan.network.classical import methods
-from darkscan.network.classical.otsu import longest_component_px
+from darkscan.network.classical._otsu import longest_component_px
 from tests.classical.scenes import ORIGIN, noise, with_line
 
 

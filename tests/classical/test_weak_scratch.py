@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from darkscan.network.classical import Rules, methods
-from darkscan.network.classical.weak_scratch import find_segments, groups, inliers, lines_among
+from darkscan.network.classical._weak_scratch import find_segments, groups, inliers, lines_among
 from tests.classical.scenes import noise, with_line
 
 

@@ -109,7 +109,7 @@ def test_several_checkpoints_are_several_methods(
 
 
 def _small_scan(truth: object) -> object:
-    from darkscan.simulation.element.source import SimulatedScan
+    from darkscan.simulation.element._source import SimulatedScan
 
     return SimulatedScan(truth, frame_px=1024)  # type: ignore[arg-type]
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.geometry import PixelToStage
 from darkscan.pipeline.core.scan import FrameFlag, FrameMeta, ScanInfo
-from darkscan.stages.acquisition.margin import Surroundings
+from darkscan.stages.acquisition._margin import Surroundings
 from tests.builders import scan_info
 
 HEIGHT, WIDTH = 96, 128

@@ -8,8 +8,8 @@ import pytest
 from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.errors import InputError, StorageError
 from darkscan.pipeline.core.geometry import PixelToStage
-from darkscan.stages.acquisition.margin import Borders, Surroundings, bytes_needed
-from darkscan.stages.acquisition.neighbours import Neighbours
+from darkscan.stages.acquisition._margin import Borders, Surroundings, bytes_needed
+from darkscan.stages.acquisition._neighbours import Neighbours
 from tests.context.scene import HEIGHT, WIDTH, Scene, scene, surrounded
 
 MARGIN = 24

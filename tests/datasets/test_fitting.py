@@ -12,8 +12,8 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from darkscan.network.datasets import MarkedImage, MarksError
+from darkscan.network.datasets._labelled_image import ImageTruth
 from darkscan.network.datasets.coco import CocoOptions, read_coco
-from darkscan.network.datasets.labelled_image import ImageTruth
 from darkscan.network.datasets.labelme import read_labelme
 from darkscan.network.datasets.marks import Marks
 from darkscan.network.datasets.rule import BACKGROUND, LEFT_OUT, SCRATCH, Judge

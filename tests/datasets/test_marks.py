@@ -10,8 +10,8 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from darkscan.network.datasets import MarkedImage
+from darkscan.network.datasets._labelled_image import ImageTruth, total_length
 from darkscan.network.datasets.coco import CocoOptions, read_coco
-from darkscan.network.datasets.labelled_image import ImageTruth, total_length
 from darkscan.network.datasets.labelme import read_labelme
 from darkscan.network.datasets.marks import Marks
 from darkscan.network.datasets.masks import check_stems, masks_by_list, masks_by_name

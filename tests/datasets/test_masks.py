@@ -13,10 +13,10 @@ from astropy.io import fits
 from PIL import Image
 
 from darkscan.network.datasets import MarksError
-from darkscan.network.datasets.labelled_image import total_length
+from darkscan.network.datasets._labelled_image import total_length
+from darkscan.network.datasets._thinning import mask_scratches
 from darkscan.network.datasets.mask_reading import MaskMeaning, MaskReader
 from darkscan.network.datasets.masks import masks_by_list
-from darkscan.network.datasets.thinning import mask_scratches
 from darkscan.pipeline.core.errors import InputError
 from tests.datasets.samples import LINE, SIDE, mask
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from darkscan.network.datasets.facts import Witness
-from darkscan.network.datasets.labelled_image import (
+from darkscan.network.datasets._labelled_image import (
     Distractor,
     ImageTruth,
     Scratch,
     polyline_scratch,
 )
+from darkscan.network.datasets.facts import Witness
 from darkscan.network.datasets.rule import BACKGROUND, LEFT_OUT, SCRATCH, Judge
 
 

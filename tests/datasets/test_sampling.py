@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from darkscan.network.datasets.labelled_image import ImageTruth, polyline_scratch
+from darkscan.network.datasets._labelled_image import ImageTruth, polyline_scratch
+from darkscan.network.datasets._sampling import Sampling, Shares, draw_windows
+from darkscan.network.datasets._splits import TABLE_I, Counts, scaled_counts, split_images
 from darkscan.network.datasets.rule import Judge, Labels, Origins
-from darkscan.network.datasets.sampling import Sampling, Shares, draw_windows
-from darkscan.network.datasets.splits import TABLE_I, Counts, scaled_counts, split_images
 
 ONLY = {
     "gaussian": Shares(1, 0, 0),

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from darkscan.network.datasets import SimulatedImage
+from darkscan.network.datasets._labelled_image import LabelledImage
+from darkscan.network.datasets._thinning import mask_scratches
 from darkscan.network.datasets.facts import Witness
-from darkscan.network.datasets.labelled_image import LabelledImage
 from darkscan.network.datasets.rule import Judge
-from darkscan.network.datasets.thinning import mask_scratches
 from darkscan.pipeline.core.grid import window_origins
 from darkscan.simulation.element import SimulatedScan, simulate_element
 

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from darkscan.network.datasets.labelled_image import total_length
-from darkscan.network.datasets.thinning import mask_scratches, thin
+from darkscan.network.datasets._labelled_image import total_length
+from darkscan.network.datasets._thinning import mask_scratches, thin
 
 
 def drawn(*lines: tuple[float, float, float, float], width: int = 5) -> npt.NDArray[np.bool_]:

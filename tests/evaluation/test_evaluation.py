@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from darkscan.network.evaluation import Rule, Terms, evaluate, plain, score_split
-from darkscan.network.evaluation.breakdown import false_alarms, recall_by_band, recall_by_kind
+from darkscan.network.evaluation._breakdown import false_alarms, recall_by_band, recall_by_kind
 from darkscan.network.evaluation.report import (
     DataSummary,
     markdown,

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darkscan.network.evaluation.intervals import Bootstrap, Share
+from darkscan.network.evaluation._intervals import Bootstrap, Share
 from darkscan.network.metrics import Ranking, area_under_curve
 
 LABELLED = st.lists(st.tuples(st.integers(0, 5), st.booleans(), st.integers(0, 3)), min_size=2)

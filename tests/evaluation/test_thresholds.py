@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darkscan.network.evaluation.thresholds import Rule, parse_rule
+from darkscan.network.evaluation._thresholds import Rule, parse_rule
 from darkscan.network.metrics import figures, threshold_for_f1
 from darkscan.pipeline.core.errors import InputError
 from tests.evaluation.fakes import scored

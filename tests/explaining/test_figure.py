@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from darkscan.network.explaining import Panel, draw, explain
-from darkscan.network.explaining.figure import mosaic, overlay, raw_view
+from darkscan.network.explaining._figure import mosaic, overlay, raw_view
 from darkscan.network.pictures import equalised
 from darkscan.network.variants import build
 from tests.explaining.small_networks import ByHand

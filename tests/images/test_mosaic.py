@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from darkscan.drivers.images import Mosaic, mosaic
+from darkscan.drivers.images import Mosaic
+from darkscan.drivers.images import _mosaic as mosaic
 from darkscan.pipeline.core.errors import InputError
 from tests.images.samples import Array, noise, write_image
 

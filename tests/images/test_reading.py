@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from darkscan.drivers.images import Mosaic, picture, read_picture
+from darkscan.drivers.images import Mosaic, read_picture
+from darkscan.drivers.images import _picture as picture
 from darkscan.pipeline.core.errors import InputError
 from tests.images.files import by_pillow, smooth, smooth_colours
 from tests.images.samples import Array, noise, write_image

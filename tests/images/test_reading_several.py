@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from darkscan.drivers.images.picture import read_picture, read_pictures
+from darkscan.drivers.images._picture import read_picture, read_pictures
 from darkscan.pipeline.core.errors import InputError
 from tests.images.samples import noise, write_image
 

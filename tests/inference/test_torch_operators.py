@@ -12,8 +12,8 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from darkscan.inference.pytorch.operators import OPERATORS
-from darkscan.inference.pytorch.program import Program, read_network
+from darkscan.inference.pytorch._operators import OPERATORS
+from darkscan.inference.pytorch._program import Program, read_network
 from darkscan.pipeline.core.errors import InputError
 from tests.rounding import assert_same_but_for_rounding
 

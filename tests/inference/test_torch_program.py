@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from darkscan.inference.pytorch.program import Program, read_network
+from darkscan.inference.pytorch._program import Program, read_network
 from darkscan.pipeline.core.errors import InputError
 from tests.conftest import REPOSITORY
 from tests.inference.models import small_dense

@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from darkscan.pipeline.core.arrays import Mask
 from darkscan.pipeline.core.geometry import PixelToStage
-from darkscan.stages.merging.raster import Raster, Ring, connected_regions, rings
+from darkscan.stages.merging._raster import Raster, Ring, connected_regions, rings
 
 masks = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=9))
 

@@ -14,7 +14,7 @@ from darkscan.pipeline.core.grid import tile_starts
 from darkscan.pipeline.core.scan import FrameFlag, ScanInfo
 from darkscan.pipeline.core.settings import updated
 from darkscan.stages.merging import build_map
-from darkscan.stages.merging.raster import MOST_CELLS, Raster, cell_size_px
+from darkscan.stages.merging._raster import MOST_CELLS, Raster, cell_size_px
 from tests.mapping.hand_made import (
     MODEL,
     frames_of,

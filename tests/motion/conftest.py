@@ -10,8 +10,8 @@ import pytest
 
 from darkscan.drivers.rig import MotionSettings
 from darkscan.pipeline.transport.messages import Halt, MotionReady
-from darkscan.simulation.rig.shared import Look, SharedRig
-from darkscan.simulation.rig.unit_process import MotionUnitProcess
+from darkscan.simulation.rig._shared import Look, SharedRig
+from darkscan.simulation.rig._unit_process import MotionUnitProcess
 from tests.motion.records import put
 from tests.motion.stage_process import StageProcess
 from tests.motion.units import HIGH, START, motion_settings, unit_settings

@@ -4,7 +4,7 @@ import os
 import sys
 
 from darkscan.simulation.rig import motion_unit
-from darkscan.simulation.rig.unit_process import MotionUnitSettings
+from darkscan.simulation.rig._unit_process import MotionUnitSettings
 
 
 class PartialUnit(motion_unit.MotionUnit):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from darkscan.simulation.rig.axis import Axis, Fault
+from darkscan.simulation.rig._axis import Axis, Fault
 
 SECOND = 1_000_000_000
 NOW = 1_800_000_000 * SECOND

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from darkscan.drivers.motion import compare_output
-from darkscan.drivers.motion.compare_output import CompareOutput
+from darkscan.drivers.motion import _compare_output as compare_output
+from darkscan.drivers.motion._compare_output import CompareOutput
 from darkscan.drivers.motion.errors import MotionError
 from darkscan.drivers.rig import CompareSettings
 from darkscan.pipeline.core.units import Millimetres

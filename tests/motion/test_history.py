@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from darkscan.drivers.motion.track import History
-from darkscan.simulation.rig.profiles import Profile
+from darkscan.simulation.rig._profiles import Profile
 
 MILLISECOND = 1_000_000
 NOW = 1_800_000_000_000 * MILLISECOND

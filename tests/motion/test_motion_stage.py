@@ -21,8 +21,8 @@ from darkscan.pipeline.transport.messages import (
     Sweep,
     Track,
 )
-from darkscan.simulation.rig.shared import SharedRig
-from darkscan.simulation.rig.unit_process import MotionUnitProcess
+from darkscan.simulation.rig._shared import SharedRig
+from darkscan.simulation.rig._unit_process import MotionUnitProcess
 from tests.motion.conftest import StartStage, StartUnit
 from tests.motion.records import put, value_of
 from tests.motion.stage_process import StageProcess

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from caproto import CaprotoError
 
-from darkscan.simulation.rig.shared import SharedRig
-from darkscan.simulation.rig.unit_process import MotionUnitProcess
+from darkscan.simulation.rig._shared import SharedRig
+from darkscan.simulation.rig._unit_process import MotionUnitProcess
 from tests.motion.conftest import StartUnit
 from tests.motion.records import put, value_of, values_of
 from tests.motion.units import NOISE_UM, START

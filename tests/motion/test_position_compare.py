@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from darkscan.simulation.rig.axis import Axis
-from darkscan.simulation.rig.position_compare import PositionCompare
+from darkscan.simulation.rig._axis import Axis
+from darkscan.simulation.rig._position_compare import PositionCompare
 
 SECOND = 1_000_000_000
 NOW = 1_800_000_000 * SECOND

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darkscan.simulation.rig.profiles import Direction, Profile
+from darkscan.simulation.rig._profiles import Direction, Profile
 
 SECOND = 1_000_000_000
 NOW = 1_800_000_000 * SECOND

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from darkscan.drivers.motion.channel_access import Sample
+from darkscan.drivers.motion._channel_access import Sample
 from darkscan.drivers.motion.record_state import (
     Gate,
     Look,

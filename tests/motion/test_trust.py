@@ -10,8 +10,8 @@ import pytest
 from darkscan.drivers.motion.inspecting import inspect_records
 from darkscan.pipeline.core.units import Millimetres
 from darkscan.pipeline.transport.messages import Arrived, Compare, MotionReady, MotionStopped, Move
-from darkscan.simulation.rig import unit_process
-from darkscan.simulation.rig.unit_process import MotionUnitProcess
+from darkscan.simulation.rig import _unit_process as unit_process
+from darkscan.simulation.rig._unit_process import MotionUnitProcess
 from tests.motion.conftest import StartStage, StartUnit
 from tests.motion.records import put, value_of
 from tests.motion.stage_process import StageProcess

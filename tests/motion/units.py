@@ -6,7 +6,7 @@ from pathlib import Path
 from darkscan.drivers.rig import MotionSettings, SimulationSettings
 from darkscan.pipeline.core.units import Millimetres
 from darkscan.pipeline.transport.messages import Place
-from darkscan.simulation.rig.unit_process import MotionUnitSettings
+from darkscan.simulation.rig._unit_process import MotionUnitSettings
 
 START: Place = (Millimetres(0.0), Millimetres(20.0), Millimetres(3.0))
 LOW: Place = (Millimetres(-50.0), Millimetres(-50.0), Millimetres(-5.0))

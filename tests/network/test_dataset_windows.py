@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from darkscan.network.batches import Batches, Curriculum
-from darkscan.network.datasets.writer import SourceRow, new_dataset
+from darkscan.network.datasets._writer import SourceRow, new_dataset
 from darkscan.network.sources import DatasetWindows
 from darkscan.network.training import Machine, Reporting, TrainingOptions, fit
 from darkscan.pipeline.core.errors import InputError

@@ -28,7 +28,7 @@ from darkscan.network.quantising import (
     simulated_windows,
     trunk_nodes,
 )
-from darkscan.network.quantising.model import bias_behind_pooling
+from darkscan.network.quantising._model import bias_behind_pooling
 from darkscan.pipeline.core.errors import DarkscanError, InputError, StorageError
 
 pytestmark = pytest.mark.slow

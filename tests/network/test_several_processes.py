@@ -12,8 +12,8 @@ from torch.multiprocessing.spawn import spawn
 from darkscan.network.batches import Batches, Curriculum
 from darkscan.network.sources import SimulatedWindows
 from darkscan.network.training import TrainingOptions
-from darkscan.network.training.ranks import Ranks, joined
-from darkscan.network.training.trainer import Trainer
+from darkscan.network.training._ranks import Ranks, joined
+from darkscan.network.training._trainer import Trainer
 from darkscan.pipeline.core.errors import InputError
 from tests.network.easy_windows import easy_windows
 

@@ -22,9 +22,9 @@ from darkscan.network.training import (
     fit,
     score,
 )
-from darkscan.network.training.checkpoint import start_from
-from darkscan.network.training.ranks import Ranks
-from darkscan.network.training.trainer import Trainer
+from darkscan.network.training._checkpoint import start_from
+from darkscan.network.training._ranks import Ranks
+from darkscan.network.training._trainer import Trainer
 from darkscan.network.variants import build
 from darkscan.pipeline.core.errors import DarkscanError, InputError, StorageError
 from tests.network.easy_windows import easy_windows, one_class, other_windows
@@ -105,7 +105,7 @@ def test_it_computes_in_the_numbers_it_is_told(
         seen.append(product.dtype == torch.bfloat16)
         return product.float().sum()
 
-    monkeypatch.setattr("darkscan.network.training.trainer.loss_of", loss_of)
+    monkeypatch.setattr("darkscan.network.training._trainer.loss_of", loss_of)
     network = nn.ModuleDict({"head": nn.Linear(8, 1)})
     alone = Ranks(0, 1, torch.device("cpu"))
     trainer = Trainer(OPTIONS, alone, bfloat16=wanted, network=network)

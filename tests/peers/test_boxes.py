@@ -3,9 +3,9 @@ import math
 import pytest
 import torch
 
-from darkscan.network.peers import boxes
-from darkscan.network.peers.boxes import BACKGROUND, IGNORED, SCRATCH
-from darkscan.network.peers.retinanet import focal_loss
+from darkscan.network.peers import _boxes as boxes
+from darkscan.network.peers._boxes import BACKGROUND, IGNORED, SCRATCH
+from darkscan.network.peers._retinanet import focal_loss
 
 GRID = torch.tensor([[0.0, 0, 100, 100], [100, 0, 200, 100], [0, 0, 100, 45], [0, 0, 52, 100]])
 

@@ -7,7 +7,7 @@ import torch
 
 from darkscan.network.complexity import measure
 from darkscan.network.peers import PEERS, RetinaNet
-from darkscan.network.peers.parts import GreyInput, Peer, channels
+from darkscan.network.peers._parts import GreyInput, Peer, channels
 from darkscan.network.variants import NAMES
 from tests.conftest import REPOSITORY
 from tests.peers.few_steps import STEPS, lines_and_none

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from darkscan.drivers.planning import passes
-from darkscan.drivers.planning.timing import move_seconds
+from darkscan.drivers.planning._timing import move_seconds
 from darkscan.drivers.rig import Rig
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.recipe import Inspection

@@ -7,7 +7,7 @@ import pytest
 
 from darkscan.cli.main import main
 from darkscan.drivers.motion.inspecting import Inspected
-from darkscan.drivers.planning import instrument
+from darkscan.drivers.planning import _instrument as instrument
 from darkscan.pipeline.core.errors import ExitCode
 from tests.conftest import REPOSITORY
 

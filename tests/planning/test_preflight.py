@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from darkscan.drivers.motion.inspecting import Inspected
-from darkscan.drivers.planning import ScanPlan, instrument, machine
-from darkscan.drivers.planning.instrument import Finding
+from darkscan.drivers.planning import ScanPlan
+from darkscan.drivers.planning import _instrument as instrument
+from darkscan.drivers.planning import _machine as machine
+from darkscan.drivers.planning._instrument import Finding
 from darkscan.drivers.planning.preflight import FrameUse, Preflight, preflight, survey
 from darkscan.drivers.rig import Rig, SimulationSettings
 from darkscan.pipeline.core.errors import InputError, StorageError

@@ -10,7 +10,7 @@ from darkscan.drivers.planning import plan_scan
 from darkscan.drivers.recording import Recording
 from darkscan.drivers.rig import Rig, drawn_geometry
 from darkscan.pipeline.core.recipe import Inspection
-from darkscan.simulation.element.background import draw_background
+from darkscan.simulation.element._background import draw_background
 from darkscan.simulation.element.comparison import compare
 from darkscan.simulation.element.sensor import Noise
 from darkscan.simulation.rig import truth_of

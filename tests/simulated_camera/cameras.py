@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from darkscan.simulation.rig.shared import SHARED_RIG, Canvas, Look, SharedRig
+from darkscan.simulation.rig._shared import SHARED_RIG, Canvas, Look, SharedRig
 
 PATIENCE_S = 20.0
 EVENT_MS = 20

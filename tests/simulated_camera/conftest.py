@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from darkscan.pipeline.core.errors import InputError
+from darkscan.simulation.rig._shared import SHARED_RIG
 from darkscan.simulation.rig.build import producer
-from darkscan.simulation.rig.shared import SHARED_RIG
 from tests.simulated_camera.cameras import Bench
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from darkscan.simulation.rig.shared import SHARED_RIG
+from darkscan.simulation.rig._shared import SHARED_RIG
 
 INVALID_HANDLE, NOT_IMPLEMENTED, IO, TOO_SMALL = -1006, -1003, -1010, -1016
 

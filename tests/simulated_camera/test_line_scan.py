@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from darkscan.simulation.rig.shared import SharedRig
+from darkscan.simulation.rig._shared import SharedRig
 from tests.simulated_camera.cameras import (
     LINE,
     TELLING_NS,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from darkscan.drivers.rig import BIT_DEPTHS
-from darkscan.simulation.rig.shared import SHARED_RIG
+from darkscan.simulation.rig._shared import SHARED_RIG
 from tests.simulated_camera.cameras import AREA, LINE, Bench, area_look, line_look
 
 BLACK = np.zeros((300, 300), np.uint16)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from darkscan.drivers.rig import BIT_DEPTHS
-from darkscan.simulation.rig.shared import Canvas
+from darkscan.simulation.rig._shared import Canvas
 from tests.simulated_camera.cameras import (
     AREA,
     LINE,

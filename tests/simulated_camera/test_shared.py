@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from darkscan.pipeline.core.errors import InputError, StorageError
+from darkscan.simulation.rig._shared import Head, Look, SharedRig
 from darkscan.simulation.rig.build import SOURCES
-from darkscan.simulation.rig.shared import Head, Look, SharedRig
 from tests.simulated_camera.cameras import area_look, line_look, numbered_canvas
 
 CANVAS = numbered_canvas(40, 50)

@@ -13,10 +13,10 @@ from darkscan.pipeline.core.arrays import Float32Array, Float64Array
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.recipe import Inspection
 from darkscan.simulation.element.render import Scene
-from darkscan.simulation.rig import canvas as canvas_module
+from darkscan.simulation.rig import _canvas as canvas_module
 from darkscan.simulation.rig import true_geometry, truth_of
-from darkscan.simulation.rig.canvas import LEVELS, CanvasLayout, render_canvas
-from darkscan.simulation.rig.shared import Canvas
+from darkscan.simulation.rig._canvas import LEVELS, CanvasLayout, render_canvas
+from darkscan.simulation.rig._shared import Canvas
 from tests.simulated_rig.dots import dots_in
 from tests.simulated_rig.rigs import DOTS, WRONG, area_rig, line_rig
 

@@ -10,8 +10,8 @@ import pytest
 from darkscan.drivers.rig import Rig
 from darkscan.pipeline.core.errors import DarkscanError, InputError
 from darkscan.simulation.rig import SimulatedRig
-from darkscan.simulation.rig.shared import SHARED_RIG, SharedRig
-from darkscan.simulation.rig.unit_process import MotionUnitProcess
+from darkscan.simulation.rig._shared import SHARED_RIG, SharedRig
+from darkscan.simulation.rig._unit_process import MotionUnitProcess
 from tests.simulated_rig.rigs import NEEDS_COMPILER, area_rig
 from tests.simulated_rig.values import value_of
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from darkscan.drivers.rig import Rig
-from darkscan.simulation.rig.canvas import CanvasLayout
-from darkscan.simulation.rig.sensor import look_of
-from darkscan.simulation.rig.shared import Look
+from darkscan.simulation.rig._canvas import CanvasLayout
+from darkscan.simulation.rig._sensor import look_of
+from darkscan.simulation.rig._shared import Look
 from tests.simulated_rig.rigs import area_rig, line_rig
 
 

@@ -8,8 +8,8 @@ import psutil
 import pytest
 
 from darkscan.pipeline.core.errors import DarkscanError
-from darkscan.simulation.rig import unit_process
-from darkscan.simulation.rig.unit_process import MotionUnitProcess, MotionUnitSettings
+from darkscan.simulation.rig import _unit_process as unit_process
+from darkscan.simulation.rig._unit_process import MotionUnitProcess, MotionUnitSettings
 from tests.simulated_rig.rigs import area_rig
 from tests.simulated_rig.values import value_of
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from darkscan.pipeline.core.errors import InputError, StorageError
-from darkscan.simulation.element.element import PRESETS, simulate_element
+from darkscan.simulation.element._element import PRESETS, simulate_element
 from darkscan.simulation.element.element_truth import ElementTruth
 from darkscan.simulation.element.render import Scene
 

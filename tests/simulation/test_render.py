@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from darkscan.pipeline.core.arrays import Float32Array
-from darkscan.simulation.element.background import Background
-from darkscan.simulation.element.dust import Dust
-from darkscan.simulation.element.element import simulate_element
+from darkscan.simulation.element._background import Background
+from darkscan.simulation.element._dust import Dust
+from darkscan.simulation.element._element import simulate_element
 from darkscan.simulation.element.element_truth import Dig, ElementTruth, Trace
 from darkscan.simulation.element.render import Scene, render
 from darkscan.simulation.element.sensor import Noise, quantise

@@ -8,8 +8,8 @@ import pytest
 from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.scan import FrameSource
-from darkscan.simulation.element.element import simulate_element
-from darkscan.simulation.element.source import SimulatedScan, size_of_patch
+from darkscan.simulation.element._element import simulate_element
+from darkscan.simulation.element._source import SimulatedScan, size_of_patch
 
 FRAME = 512
 

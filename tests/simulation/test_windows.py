@@ -6,7 +6,7 @@ import numpy.typing as npt
 import pytest
 
 from darkscan.simulation.element import windows
-from darkscan.simulation.element.curves import lit_length
+from darkscan.simulation.element._curves import lit_length
 from darkscan.simulation.element.looks import WindowPreset, draw_look
 from darkscan.simulation.element.sensor import Noise
 from darkscan.simulation.element.strokes import SIGMA_PER_FWHM, Strokes, add_line

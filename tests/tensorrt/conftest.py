@@ -11,7 +11,8 @@ from onnx import TensorProto, helper
 
 from darkscan.inference import FrameFormat, ModelJob, Precision, device_frames, gpus
 from darkscan.inference.gpus import Device
-from darkscan.inference.tensorrt import order, search
+from darkscan.inference.tensorrt import _order as order
+from darkscan.inference.tensorrt import _search as search
 from darkscan.pipeline.core.scan import PixelType
 from tests.tensorrt.fake_gpu import Gpu, fake_torch
 from tests.tensorrt.fake_tensorrt import fake_tensorrt

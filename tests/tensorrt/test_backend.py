@@ -17,9 +17,9 @@ from darkscan.inference.tensorrt import (
     TensorRTBackend,
     load_library,
     make_engine,
-    order,
 )
-from darkscan.inference.tensorrt.engines import engines_folder
+from darkscan.inference.tensorrt import _order as order
+from darkscan.inference.tensorrt._engines import engines_folder
 from darkscan.pipeline.core.errors import DarkscanError, InputError
 from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.scan import PixelType

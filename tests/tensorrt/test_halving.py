@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto
 
-from darkscan.inference.tensorrt.halving import Half, in_half
+from darkscan.inference.tensorrt._halving import Half, in_half
 from darkscan.pipeline.core.brightness import gains_and_offsets, window_extrema
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.grid import window_origins

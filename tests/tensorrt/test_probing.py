@@ -12,9 +12,10 @@ import pytest
 from darkscan.inference import gpus
 from darkscan.inference.gpus import Gpu as FoundGpu
 from darkscan.inference.gpus import Gpus
-from darkscan.inference.tensorrt import Order, load_library, make_engine, search
+from darkscan.inference.tensorrt import Order, load_library, make_engine
+from darkscan.inference.tensorrt import _search as search
 from darkscan.inference.tensorrt import why_not as why_not_tensorrt
-from darkscan.inference.tensorrt.engines import engines_folder
+from darkscan.inference.tensorrt._engines import engines_folder
 from darkscan.pipeline.core.errors import InputError
 from tests.tensorrt.conftest import GPU_0, job_of, write_model
 from tests.tensorrt.fake_gpu import Gpu

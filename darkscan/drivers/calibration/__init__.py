@@ -1,21 +1,21 @@
 """Calibrations: flat field and geometry, see docs/how-to/calibrate.md."""
 
-from darkscan.drivers.calibration.flat_field import FlatField
-from darkscan.drivers.calibration.flat_file import read_flat, save_flat
-from darkscan.drivers.calibration.flat_measuring import (
+from darkscan.drivers.calibration._flat_field import FlatField
+from darkscan.drivers.calibration._flat_file import read_flat, save_flat
+from darkscan.drivers.calibration._flat_measuring import (
     FlatQuality,
     header_for,
     measure_flat,
 )
-from darkscan.drivers.calibration.geometry_file import (
+from darkscan.drivers.calibration._geometry_file import (
     GeometryCalibration,
     read_geometry,
     save_geometry,
 )
-from darkscan.drivers.calibration.geometry_measuring import measure_geometry
-from darkscan.drivers.calibration.header import VALID_DAYS, valid_until
-from darkscan.drivers.calibration.lattice import DotGrid
-from darkscan.drivers.calibration.rig_calibrations import (
+from darkscan.drivers.calibration._geometry_measuring import measure_geometry
+from darkscan.drivers.calibration._header import VALID_DAYS, valid_until
+from darkscan.drivers.calibration._lattice import DotGrid
+from darkscan.drivers.calibration._rig_calibrations import (
     describe_flat,
     describe_geometry,
     load_flat,

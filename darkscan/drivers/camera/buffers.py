@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from genicam import gentl
 
-from darkscan.drivers.camera.bindings import GENICAM_ERRORS
+from darkscan.drivers.camera._bindings import GENICAM_ERRORS
 from darkscan.drivers.camera.errors import CameraError
 from darkscan.drivers.camera.nodes import Nodes, Wanted
 from darkscan.drivers.camera.unpacking import Layout, unpack

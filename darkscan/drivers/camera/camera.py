@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from darkscan.drivers.camera.bindings import GENICAM_ERRORS, said
+from darkscan.drivers.camera._bindings import GENICAM_ERRORS, said
 from darkscan.drivers.camera.buffers import Buffer, Chunks, Numbering, signed
 from darkscan.drivers.camera.errors import CameraError, CameraGone
 from darkscan.drivers.camera.nodes import (

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from genicam import genapi
 from genicam.genapi import EAccessMode, EIncMode, EInterfaceType
 
-from darkscan.drivers.camera.bindings import GENICAM_ERRORS, said
+from darkscan.drivers.camera._bindings import GENICAM_ERRORS, said
 from darkscan.drivers.rig import CameraSettings
 from darkscan.drivers.rig.tables import NodeValue
 from darkscan.pipeline.core.errors import InputError

@@ -13,7 +13,7 @@ from typing import Any
 
 from genicam import gentl
 
-from darkscan.drivers.camera.bindings import GENICAM_ERRORS, said
+from darkscan.drivers.camera._bindings import GENICAM_ERRORS, said
 from darkscan.drivers.rig import SIMULATED, SIMULATED_PRODUCER, CameraSettings
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.inputs import require_file

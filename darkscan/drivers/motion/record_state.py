@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, NamedTuple, Self
 
-from darkscan.drivers.motion.channel_access import Sample, read_fields
+from darkscan.drivers.motion._channel_access import Sample, read_fields
 from darkscan.drivers.motion.errors import MotionError
 from darkscan.drivers.rig.tables import AxisSettings, MotionSettings
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.drivers.motion.channel_access import Sample
+from darkscan.drivers.motion._channel_access import Sample
 from darkscan.pipeline.core.arrays import Float64Array
 from darkscan.pipeline.transport.messages import Place
 

@@ -7,10 +7,10 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from darkscan.drivers.motion.channel_access import Sample, forget_all, silence
-from darkscan.drivers.motion.compare_output import CompareOutput, OnLatches
+from darkscan.drivers.motion._channel_access import Sample, forget_all, silence
+from darkscan.drivers.motion._compare_output import CompareOutput, OnLatches
+from darkscan.drivers.motion._motor import Motor
 from darkscan.drivers.motion.errors import MotionError, MotionGoneError, UnfitError
-from darkscan.drivers.motion.motor import Motor
 from darkscan.drivers.motion.record_state import Meaning
 from darkscan.drivers.motion.track import Times, Track
 from darkscan.drivers.rig.tables import MotionSettings

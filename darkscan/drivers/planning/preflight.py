@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from darkscan.drivers.planning import instrument, machine
-from darkscan.drivers.planning.instrument import Finding
-from darkscan.drivers.planning.machine import Backlog, backlog, slots_for
+from darkscan.drivers.planning import _instrument, _machine
+from darkscan.drivers.planning._instrument import Finding
+from darkscan.drivers.planning._machine import Backlog, backlog, slots_for
+from darkscan.drivers.planning._timing import frame_seconds
 from darkscan.drivers.planning.plan import ScanPlan
-from darkscan.drivers.planning.timing import frame_seconds
 from darkscan.drivers.rig import Rig
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.grid import window_origins
@@ -72,14 +72,14 @@ def survey(
     slots = slots_for(plan, rig, recipe.processes.ring_slots, rate)
     behind = backlog(plan, rig, slots, rate) if rate else Backlog(0.0, 0.0)
     findings = [
-        instrument.travel(plan, rig),
-        instrument.records(rig) if asks_records else None,
-        instrument.focus(plan, rig),
-        instrument.blur(plan, rig),
-        instrument.camera_rate(plan, rig),
-        instrument.link(plan, rig),
-        machine.ring_memory(plan, slots, inspection.context_px if use.inspects else 0),
-        machine.recording_disk(plan, use.record) if use.record is not None else None,
+        _instrument.travel(plan, rig),
+        _instrument.records(rig) if asks_records else None,
+        _instrument.focus(plan, rig),
+        _instrument.blur(plan, rig),
+        _instrument.camera_rate(plan, rig),
+        _instrument.link(plan, rig),
+        _machine.ring_memory(plan, slots, inspection.context_px if use.inspects else 0),
+        _machine.recording_disk(plan, use.record) if use.record is not None else None,
         _classification(plan, rig, windows, rate, behind) if rate else None,
     ]
     return Preflight(

@@ -5,8 +5,8 @@ from typing import Self
 
 import numpy as np
 
+from darkscan.drivers.planning._timing import encoder_divider
 from darkscan.drivers.planning.plan import AXES
-from darkscan.drivers.planning.timing import encoder_divider
 from darkscan.drivers.rig import Geometry, Rig
 from darkscan.pipeline.core.arrays import Float64Array
 from darkscan.pipeline.core.errors import InputError

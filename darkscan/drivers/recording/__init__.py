@@ -1,10 +1,10 @@
 """Recordings: scans kept in one HDF5 file each, see docs/reference/recordings.md."""
 
-from darkscan.drivers.recording.overlap import FrameOverlap, frame_overlap
-from darkscan.drivers.recording.reader import Recording
-from darkscan.drivers.recording.save import save_recording
+from darkscan.drivers.recording._overlap import FrameOverlap, frame_overlap
+from darkscan.drivers.recording._reader import Recording
+from darkscan.drivers.recording._save import save_recording
+from darkscan.drivers.recording._writer import RecordingWriter
 from darkscan.drivers.recording.superblock import is_hdf5
-from darkscan.drivers.recording.writer import RecordingWriter
 from darkscan.pipeline.core.files import atomically
 
 __all__ = [

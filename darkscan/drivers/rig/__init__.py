@@ -1,6 +1,6 @@
 """The rig file: what the instrument is made of, and how it scans."""
 
-from darkscan.drivers.rig.rig import (
+from darkscan.drivers.rig._rig import (
     CalibrationSettings,
     ElementSettings,
     FocusSettings,

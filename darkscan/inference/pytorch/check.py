@@ -46,7 +46,7 @@ def why_not_torch(model: Path, devices: tuple[int, ...]) -> str | None:
 def _reason(model: Path, devices: list[int]) -> str | None:
     import torch
 
-    from darkscan.inference.pytorch.program import read_network
+    from darkscan.inference.pytorch._program import read_network
 
     try:
         read_network(model)

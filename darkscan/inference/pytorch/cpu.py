@@ -9,7 +9,7 @@ from darkscan.inference.backend import FrameWindows
 from darkscan.inference.cpu_backend import CpuBackend
 from darkscan.inference.frame_windows import Feed, on_threads, window_feed
 from darkscan.inference.onnx_runtime import read_conventions
-from darkscan.inference.pytorch.program import Program, read_network
+from darkscan.inference.pytorch._program import Program, read_network
 from darkscan.pipeline.core.arrays import Float32Array
 
 _MOST_SHAPES = 4

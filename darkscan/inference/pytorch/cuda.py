@@ -12,7 +12,7 @@ from darkscan.inference.backend import FrameWindows, Pending
 from darkscan.inference.device_frames import AHEAD, DeviceFrames, Slot, on_device
 from darkscan.inference.frame_windows import even_parts, fitted, fitted_shape, joined
 from darkscan.inference.model_job import ModelJob
-from darkscan.inference.pytorch.program import Network, Program, read_network
+from darkscan.inference.pytorch._program import Network, Program, read_network
 
 _FILLS_A_GPU = 256  # windows in a pass: fewer leave most of it idle in the last layers
 _CELLS = 32  # cells along each side of a window's line map

@@ -4,18 +4,18 @@ Nothing here loads TensorRT or torch before it was asked whether there is a GPU.
 """
 
 from darkscan.inference.gpus import Device, find_device
-from darkscan.inference.tensorrt.backend import TensorRTBackend
-from darkscan.inference.tensorrt.building import Step, Watch, build, read_graph, run_watched
-from darkscan.inference.tensorrt.engines import (
+from darkscan.inference.tensorrt._backend import TensorRTBackend
+from darkscan.inference.tensorrt._building import Step, Watch, build, read_graph, run_watched
+from darkscan.inference.tensorrt._engines import (
     Arithmetic,
     Engine,
     Shapes,
     engines_folder,
     engines_in,
 )
-from darkscan.inference.tensorrt.library import Library, load_library
-from darkscan.inference.tensorrt.order import Made, Order, make_engine
-from darkscan.inference.tensorrt.search import why_not
+from darkscan.inference.tensorrt._library import Library, load_library
+from darkscan.inference.tensorrt._order import Made, Order, make_engine
+from darkscan.inference.tensorrt._search import why_not
 
 __all__ = [
     "Arithmetic",

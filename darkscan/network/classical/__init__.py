@@ -5,8 +5,7 @@
 and ``figure`` lay out the results.
 """
 
-from darkscan.network.classical.banks import FilterBank, gabor_kernel, line_kernel
-from darkscan.network.classical.method import (
+from darkscan.network.classical._method import (
     STRIDE_PX,
     WINDOW_PX,
     Findings,
@@ -14,8 +13,9 @@ from darkscan.network.classical.method import (
     NetworkMethod,
     score_windows,
 )
-from darkscan.network.classical.otsu import Otsu
-from darkscan.network.classical.weak_scratch import Rules, WeakScratchRules
+from darkscan.network.classical._otsu import Otsu
+from darkscan.network.classical._weak_scratch import Rules, WeakScratchRules
+from darkscan.network.classical.banks import FilterBank, gabor_kernel, line_kernel
 
 __all__ = [
     "STRIDE_PX",

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from darkscan.network.classical._method import Findings, FrameMethod, Origins, windows_of
 from darkscan.network.classical.levels import in_sigmas
-from darkscan.network.classical.method import Findings, FrameMethod, Origins, windows_of
 from darkscan.pipeline.core.arrays import Float32Array, Float64Array, Pixels
 
 DIRECTIONS = 16

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.network.classical.method import WINDOW_PX, Origins, windows_of
+from darkscan.network.classical._method import WINDOW_PX, Origins, windows_of
 from darkscan.pipeline.core.arrays import Mask
 
 RIM_PX = 12

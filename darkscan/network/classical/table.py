@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from darkscan.network.classical._method import Scores
 from darkscan.network.classical.marked_windows import WindowLabels
-from darkscan.network.classical.method import Scores
 from darkscan.network.metrics import area_under_curve, figures
 from darkscan.pipeline.core.arrays import Mask
 

@@ -4,15 +4,15 @@
 file. docs/reference/datasets.md has the rule that labels windows, the sampling and the format.
 """
 
-from darkscan.network.datasets.build import LeftOut, Options, Source, SplitReport, build_dataset
+from darkscan.network.datasets._build import LeftOut, Options, Source, SplitReport, build_dataset
+from darkscan.network.datasets._reader import Dataset, WindowSet
+from darkscan.network.datasets._sampling import Sampling, Shares
+from darkscan.network.datasets._sheet import contact_sheet, save_sheet
+from darkscan.network.datasets._splits import Counts
 from darkscan.network.datasets.images import MarkedImage
 from darkscan.network.datasets.marks import MarksError
-from darkscan.network.datasets.reader import Dataset, WindowSet
 from darkscan.network.datasets.rule import RULE
-from darkscan.network.datasets.sampling import Sampling, Shares
-from darkscan.network.datasets.sheet import contact_sheet, save_sheet
 from darkscan.network.datasets.simulated import SimulatedImage
-from darkscan.network.datasets.splits import Counts
 
 __all__ = [
     "RULE",

@@ -9,10 +9,10 @@ from typing import Literal, TypeVar
 import numpy as np
 from pydantic import BaseModel, field_validator
 
-from darkscan.network.datasets.annotation_files import check_labels, image_path, read_json
+from darkscan.network.datasets._annotation_files import check_labels, image_path, read_json
+from darkscan.network.datasets._outlines import Named, Outlines
+from darkscan.network.datasets._run_lengths import RunLengths
 from darkscan.network.datasets.marks import StatedSize
-from darkscan.network.datasets.outlines import Named, Outlines
-from darkscan.network.datasets.run_lengths import RunLengths
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.settings import check
 

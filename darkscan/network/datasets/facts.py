@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.network.datasets.labelled_image import ImageTruth
+from darkscan.network.datasets._labelled_image import ImageTruth
 from darkscan.network.datasets.rule import SCRATCH, WINDOW_PX, Labels, Origins, window_sums
 from darkscan.network.datasets.rule import visible_lengths as lengths_in
 from darkscan.simulation.element.windows import VISIBLE_PX

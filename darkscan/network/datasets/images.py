@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from darkscan.drivers.images import Picture, read_picture
-from darkscan.network.datasets.drawing import thick
-from darkscan.network.datasets.labelled_image import ImageTruth, LabelledImage, polyline_scratch
+from darkscan.network.datasets._drawing import thick
+from darkscan.network.datasets._labelled_image import ImageTruth, LabelledImage, polyline_scratch
+from darkscan.network.datasets._thinning import mask_scratches
 from darkscan.network.datasets.marks import Marks
 from darkscan.network.datasets.rule import WINDOW_PX
-from darkscan.network.datasets.thinning import mask_scratches
 from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.names import printable

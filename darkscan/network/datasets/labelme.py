@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, Field
 
-from darkscan.network.datasets.annotation_files import (
+from darkscan.network.datasets._annotation_files import (
     EmbeddedPicture,
     check_labels,
     image_path,
     read_json,
 )
+from darkscan.network.datasets._outlines import Outlines
 from darkscan.network.datasets.marks import MarksError, StatedSize
-from darkscan.network.datasets.outlines import Outlines
 from darkscan.pipeline.core.settings import check
 
 _FEWEST_POINTS = {"polygon": 3, "line": 2, "linestrip": 2}

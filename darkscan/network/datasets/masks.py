@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from darkscan.drivers.images import Picture
-from darkscan.network.datasets.annotation_files import image_path
+from darkscan.network.datasets._annotation_files import image_path
 from darkscan.network.datasets.marks import Drawing
 from darkscan.network.datasets.mask_reading import MaskMeaning, MaskReader
 from darkscan.pipeline.core.errors import InputError

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.network.datasets.labelled_image import ImageTruth, Scratch
+from darkscan.network.datasets._labelled_image import ImageTruth, Scratch
 from darkscan.pipeline.core.arrays import Mask
 from darkscan.simulation.element.windows import RIM_PX, VISIBLE_PX
 

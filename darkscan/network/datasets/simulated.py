@@ -8,7 +8,7 @@ from typing import Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.network.datasets.labelled_image import (
+from darkscan.network.datasets._labelled_image import (
     Distractor,
     ImageTruth,
     LabelledImage,

@@ -7,8 +7,8 @@ where it fails, ``elements`` does the same for whole defect maps; ``report``, ``
 and only when it is used.
 """
 
-from darkscan.network.evaluation.evaluation import Evaluation, Terms, evaluate, plain
-from darkscan.network.evaluation.thresholds import Rule, parse_rule
+from darkscan.network.evaluation._evaluation import Evaluation, Terms, evaluate, plain
+from darkscan.network.evaluation._thresholds import Rule, parse_rule
 from darkscan.network.evaluation.windows import DataSet, Scored, Scorer, WindowSet, score_split
 
 __all__ = [

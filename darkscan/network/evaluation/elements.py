@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from darkscan.network.evaluation.breakdown import CNR_EDGES, band_names
-from darkscan.network.evaluation.intervals import Estimate, Share, poisson_rate
+from darkscan.network.evaluation._breakdown import CNR_EDGES, band_names
+from darkscan.network.evaluation._intervals import Estimate, Share, poisson_rate
 from darkscan.pipeline.core.defect_map import DefectMap
 from darkscan.simulation.element import ElementTruth, Trace
 from darkscan.simulation.element.comparison import TrueScratch, compare

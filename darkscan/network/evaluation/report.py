@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from darkscan.network.evaluation.breakdown import SNR_EDGES, band_names
+from darkscan.network.evaluation._breakdown import SNR_EDGES, band_names
+from darkscan.network.evaluation._evaluation import Evaluation, OperatingPoint
+from darkscan.network.evaluation._intervals import RESAMPLES, Share
 from darkscan.network.evaluation.elements import DefectFigures
-from darkscan.network.evaluation.evaluation import Evaluation, OperatingPoint
-from darkscan.network.evaluation.intervals import RESAMPLES, Share
 from darkscan.network.evaluation.windows import DataSet
 from darkscan.network.pictures import png
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Literal
 
-from darkscan.network.evaluation.evaluation import Evaluation, plain
+from darkscan.network.evaluation._evaluation import Evaluation, plain
 from darkscan.network.evaluation.report import DataSummary, conditions, table
 from darkscan.pipeline.core.errors import InputError
 

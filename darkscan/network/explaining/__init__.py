@@ -5,11 +5,11 @@
 ``defect_windows`` finds the windows of a defect map's defect.
 """
 
-from darkscan.network.explaining.attention import Attention, attention
+from darkscan.network.explaining._attention import Attention, attention
+from darkscan.network.explaining._explanation import Explanation, Panel, explain, scores_of
+from darkscan.network.explaining._figure import draw
+from darkscan.network.explaining._grad_cam import grad_cam
 from darkscan.network.explaining.defect_windows import WindowPlace, defect_windows, spread_out
-from darkscan.network.explaining.explanation import Explanation, Panel, explain, scores_of
-from darkscan.network.explaining.figure import draw
-from darkscan.network.explaining.grad_cam import grad_cam
 
 __all__ = [
     "Attention",

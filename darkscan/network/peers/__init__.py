@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 from torch import nn
 
-from darkscan.network.peers.inception import InceptionV3
-from darkscan.network.peers.residual_attention import attention_56, attention_92
-from darkscan.network.peers.retinanet import RetinaNet
-from darkscan.network.peers.xception import Xception
+from darkscan.network.peers._inception import InceptionV3
+from darkscan.network.peers._residual_attention import attention_56, attention_92
+from darkscan.network.peers._retinanet import RetinaNet
+from darkscan.network.peers._xception import Xception
 
 PEERS: dict[str, Callable[[float], nn.Module]] = {
     "attention-56": attention_56,

@@ -4,7 +4,7 @@ The paper's network spends nine tenths of its time in convolutions, which run se
 times as fast on eight-bit integers; needs ONNX, but not torch.
 """
 
-from darkscan.network.quantising.acceptance import (
+from darkscan.network.quantising._acceptance import (
     ALLOWED_LOSS,
     Comparison,
     FloatModel,
@@ -14,8 +14,8 @@ from darkscan.network.quantising.acceptance import (
     quantise_file,
     read_model,
 )
-from darkscan.network.quantising.model import Target, quantise, trunk_nodes
-from darkscan.network.quantising.windows import (
+from darkscan.network.quantising._model import Target, quantise, trunk_nodes
+from darkscan.network.quantising._windows import (
     StatedWindows,
     data_set_windows,
     simulated_images,

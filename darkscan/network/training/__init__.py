@@ -4,11 +4,11 @@
 ``fit`` trains and writes ``Checkpoint`` files; ``score`` gives a network's logits.
 """
 
-from darkscan.network.training.checkpoint import Checkpoint
-from darkscan.network.training.fitting import fit
-from darkscan.network.training.journal import Reporting
+from darkscan.network.training._checkpoint import Checkpoint
+from darkscan.network.training._fitting import fit
+from darkscan.network.training._journal import Reporting
+from darkscan.network.training._validation import ValidationWindows, score
 from darkscan.network.training.options import Machine, TrainingOptions, paper, small
-from darkscan.network.training.validation import ValidationWindows, score
 
 __all__ = [
     "Checkpoint",

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.simulation.element.clutter import add_clutter, add_surroundings
-from darkscan.simulation.element.draws import chance
+from darkscan.simulation.element._clutter import add_clutter, add_surroundings
+from darkscan.simulation.element._draws import chance
 from darkscan.simulation.element.looks import WINDOW_PX, WindowPreset, draw_look
 from darkscan.simulation.element.windows import (
     KINDS,

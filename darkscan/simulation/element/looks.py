@@ -5,8 +5,8 @@ from typing import Literal
 
 import numpy as np
 
-from darkscan.simulation.element.background import Background, draw_background
-from darkscan.simulation.element.draws import chance, log_uniform
+from darkscan.simulation.element._background import Background, draw_background
+from darkscan.simulation.element._draws import chance, log_uniform
 from darkscan.simulation.element.sensor import Noise
 
 WINDOW_PX = 256

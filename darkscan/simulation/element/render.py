@@ -3,8 +3,8 @@
 import numpy as np
 
 from darkscan.pipeline.core.arrays import Float32Array
-from darkscan.simulation.element.background import Background, draw_background
-from darkscan.simulation.element.dust import Dust
+from darkscan.simulation.element._background import Background, draw_background
+from darkscan.simulation.element._dust import Dust
 from darkscan.simulation.element.element_truth import Dig, ElementTruth
 from darkscan.simulation.element.sensor import Noise
 from darkscan.simulation.element.strokes import Strokes, add_line, add_spots

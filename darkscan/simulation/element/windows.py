@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from darkscan.pipeline.core.arrays import Float32Array, Float64Array
-from darkscan.simulation.element.clutter import add_clutter, add_surroundings
-from darkscan.simulation.element.curves import (
+from darkscan.simulation.element._clutter import add_clutter, add_surroundings
+from darkscan.simulation.element._curves import (
     Bends,
     Waypoint,
     beads,
@@ -25,7 +25,7 @@ from darkscan.simulation.element.curves import (
     lit_length,
     texture,
 )
-from darkscan.simulation.element.draws import chance, log_normal, log_uniform
+from darkscan.simulation.element._draws import chance, log_normal, log_uniform
 from darkscan.simulation.element.looks import WINDOW_PX, Look, WindowPreset, draw_look
 from darkscan.simulation.element.sensor import Noise, quantise
 from darkscan.simulation.element.strokes import Strokes, add_line

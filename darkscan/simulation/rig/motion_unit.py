@@ -21,8 +21,8 @@ from caproto.asyncio.server import Context
 from darkscan.drivers.rig.tables import AxisSettings, CompareSettings
 from darkscan.pipeline.core.errors import DarkscanError, ExitCode
 from darkscan.pipeline.transport.station import die_with
-from darkscan.simulation.rig.axis import Axis
-from darkscan.simulation.rig.channels import (
+from darkscan.simulation.rig._axis import Axis
+from darkscan.simulation.rig._channels import (
     Channel,
     choice,
     number,
@@ -31,10 +31,10 @@ from darkscan.simulation.rig.channels import (
     waveform,
     whole,
 )
-from darkscan.simulation.rig.motor_record import MotorRecord, Setup
-from darkscan.simulation.rig.position_compare import PositionCompare
-from darkscan.simulation.rig.shared import SharedRig
-from darkscan.simulation.rig.unit_process import READY, MotionUnitSettings
+from darkscan.simulation.rig._motor_record import MotorRecord, Setup
+from darkscan.simulation.rig._position_compare import PositionCompare
+from darkscan.simulation.rig._shared import SharedRig
+from darkscan.simulation.rig._unit_process import READY, MotionUnitSettings
 
 MOST_TRIGGERS = 10_000
 """The most positions that are latched after one arming."""

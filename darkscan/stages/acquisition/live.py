@@ -17,9 +17,9 @@ from darkscan.pipeline.running.specification import RING_NAME, RunSpec
 from darkscan.pipeline.transport.links import Outbox
 from darkscan.pipeline.transport.ring import FrameRing
 from darkscan.pipeline.transport.station import Station
-from darkscan.stages.acquisition.capture import Correction, FrameWriter
-from darkscan.stages.acquisition.conductor import Conductor, Interrupted, NoCamera, ScanEnded
-from darkscan.stages.acquisition.custody import Custody
+from darkscan.stages.acquisition._capture import Correction, FrameWriter
+from darkscan.stages.acquisition._conductor import Conductor, Interrupted, NoCamera, ScanEnded
+from darkscan.stages.acquisition._custody import Custody
 
 _log = structlog.get_logger(__name__)
 _AGAIN_S = 0.5

@@ -9,7 +9,7 @@ import structlog
 from darkscan.pipeline.core.scan import FrameSource
 from darkscan.pipeline.running.specification import RunSpec
 from darkscan.pipeline.transport.station import Station
-from darkscan.stages.acquisition.custody import Custody
+from darkscan.stages.acquisition._custody import Custody
 
 _log = structlog.get_logger(__name__)
 

@@ -36,8 +36,8 @@ from darkscan.pipeline.transport.messages import (
 from darkscan.pipeline.transport.remote_links import Arrival, GatewayPort
 from darkscan.pipeline.transport.ring import FrameRing, Role, StaleReferenceError
 from darkscan.pipeline.transport.station import Station
-from darkscan.stages.classification.peers import InHand, Peer, Peers
-from darkscan.stages.classification.remote_checks import read_model, require_fit
+from darkscan.stages.classification._peers import InHand, Peer, Peers
+from darkscan.stages.classification._remote_checks import read_model, require_fit
 
 _LOOK_EVERY_S = 0.5
 _LAST_WORDS_S = 2.0

@@ -31,8 +31,8 @@ from darkscan.pipeline.transport.messages import (
     describe,
 )
 from darkscan.pipeline.transport.remote_links import Delivery, GatewayClient
+from darkscan.stages.classification._remote_checks import model_file, pixels_of
 from darkscan.stages.classification.classifier import Classified, Classifier, Job
-from darkscan.stages.classification.remote_checks import model_file, pixels_of
 
 _BEAT_S = 0.5
 _JOIN_AGAIN_S = 1.0

@@ -1,0 +1,175 @@
+"""The search within a frame: from its positive windows to the lines that are scratches."""
+
+import math
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from darkscan.centrelines._chains import Chain, join, trace
+from darkscan.centrelines._line_map import LineMap
+from darkscan.centrelines._measuring import Line, measure
+from darkscan.centrelines._ridges import HALVED, find_ridges
+from darkscan.centrelines._straightening import Strip, straighten
+from darkscan.pipeline.core.arrays import Float64Array, Pixels
+from darkscan.pipeline.core.frame_results import MOST_LINES, MOST_POINTS, Centrelines
+
+_ROUNDS = 2  # rounds of joining: a joined chain reaches further
+_LEAST_EXCESS = 26.0  # sigmas: most chains of dust have less, nearly all that are kept more
+_LEAST_SEEN = 0.5  # least excess of a path of the line map, in cells a scratch surely crosses
+_MOST_CANDIDATES = 100
+_SHORTEST = 12.0  # from end to end of a chain, pixels of the halved frame
+_END = 12  # points at the end of a chain that show where it goes on
+_FURTHER, _FURTHER_THAN_SEEN = 4, 12  # pixels it goes on: a chain of crests, a path of the map
+_LEAST_FREE = 0.5  # share of a chain that no line found before has claimed
+_CLAIM = 5  # width of what a line claims, pixels of the halved frame
+_FINENESS = 64  # places are given in so many parts of a pixel, so that rounding cannot differ
+
+
+def find_centrelines(
+    frame: Pixels,
+    origins: npt.NDArray[np.int32],
+    window: int,
+    lines: npt.NDArray[np.float32] | None = None,
+) -> Centrelines:
+    """The scratches within windows of a frame.
+
+    frame: (H, W) uint8 or uint16; origins: (N, 2), first pixel (y, x) of each positive
+    window of ``window`` pixels; lines: (N, cells, cells) float32, the probability that a
+    scratch crosses a cell of each of them, None if the model has no line map. Nothing
+    outside of the windows is searched; with line maps, which make it many times
+    faster, nothing away from what they show. The same arguments give the same lines. Where
+    more are found than a frame may have, the strongest stay.
+    """
+    if not len(origins):
+        return Centrelines.none()
+    search = _Search(frame, origins, window)
+    if lines is None:
+        search.follow_crests(search.mask)
+        return _packed(search.found)
+    line_map = LineMap.of(origins, lines, window, search.shape)
+    search.follow(line_map.paths(), near=False)
+    rest = line_map.unexplained([line.points / HALVED - 0.5 for line in search.found])
+    if rest is not None:
+        search.follow_crests(search.mask & rest[: len(search.mask), : search.mask.shape[1]])
+    return _packed(search.found)
+
+
+class _Search:
+    """The lines found within windows so far; a chain along an earlier line adds no new one."""
+
+    def __init__(self, frame: Pixels, origins: npt.NDArray[np.int32], window: int) -> None:
+        height, width = self.shape = frame.shape
+        self.found: list[Line] = []
+        self.mask = np.zeros((height // HALVED, width // HALVED), np.uint8)
+        firsts, ends = -(-origins // HALVED), (origins + window) // HALVED
+        for top, left, bottom, right in np.concatenate([firsts, ends], axis=1).tolist():
+            self.mask[top:bottom, left:right] = 1
+        self._frame = frame
+        self._claimed = np.zeros_like(self.mask)
+
+    def follow_crests(self, mask: npt.NDArray[np.uint8]) -> None:
+        """Adds the lines along crests of the frame's brightness within a mask."""
+        chains = trace(find_ridges(self._frame, mask))
+        self.follow(chains, near=True)
+
+    def follow(self, chains: list[Chain], *, near: bool) -> None:
+        """Adds the lines along chains, the most promising first.
+
+        near: whether they are chains of crests, and not paths of the line map.
+        """
+        further = _FURTHER if near else _FURTHER_THAN_SEEN
+        wanted = []
+        for chain in _candidates(chains, _LEAST_EXCESS if near else _LEAST_SEEN):
+            rest = chain.points
+            if self.found:
+                rest = rest[_free_part(rest, self._claimed)]
+            if len(rest) and math.dist(rest[0], rest[-1]) >= _SHORTEST:
+                # The middle of a pixel of the halved frame is the corner of four of the frame's.
+                wanted.append(HALVED * (_extended(rest, self.mask, further) + 0.5))
+        for strip in straighten(self._frame, wanted, near=near):
+            self._add(strip)
+
+    def _add(self, strip: Strip) -> None:
+        strip = strip.part(_on_frame(strip.points, self.shape))
+        free = _free_part(strip.points / HALVED - 0.5, self._claimed)
+        for line in measure(strip.part(free)):
+            path = np.rint(line.points / HALVED - 0.5).astype(np.int32)
+            if _is_claimed(path, self._claimed):  # the chain has moved onto a brighter line
+                continue
+            cv2.polylines(self._claimed, [path], isClosed=False, color=1, thickness=_CLAIM)
+            self.found.append(line)
+
+
+def _candidates(chains: list[Chain], least_excess: float) -> list[Chain]:
+    """The chains worth a closer look, the most promising first."""
+    for _ in range(_ROUNDS):
+        chains = join(chains)
+    promising = [chain for chain in chains if chain.excess >= least_excess]
+    return sorted(promising, key=lambda chain: -chain.excess)[:_MOST_CANDIDATES]
+
+
+def _on_frame(points: Float64Array, shape: tuple[int, int]) -> slice:
+    """The longest stretch of a polyline (K, 2) on a frame of (height, width).
+
+    A chain is smoothed, and may end a little beyond the border.
+    """
+    inside = ((points >= 0) & (points <= shape[::-1])).all(axis=1)
+    edges = np.flatnonzero(np.diff(inside, prepend=False, append=False)).reshape(-1, 2)
+    first, end = max(edges.tolist(), key=lambda run: run[1] - run[0], default=(0, 0))
+    return slice(first, end)
+
+
+def _free_part(points: Float64Array, claimed: npt.NDArray[np.uint8]) -> slice:
+    """A polyline (K, 2) from its first to its last free pixel; nothing if most are claimed."""
+    height, width = claimed.shape
+    x, y = np.rint(points).astype(np.intp).T
+    free = np.flatnonzero(claimed[y.clip(0, height - 1), x.clip(0, width - 1)] == 0)
+    if not len(free) or len(free) < _LEAST_FREE * len(points):
+        return slice(0)
+    return slice(int(free[0]), int(free[-1]) + 1)
+
+
+def _extended(chain: Float64Array, mask: npt.NDArray[np.uint8], further: int) -> Float64Array:
+    """The chain extended a little at both ends, within the mask: filters and map end early."""
+    step = min(len(chain), _END) - 1
+    ends = []
+    for end, inner in ((chain[0], chain[step]), (chain[-1], chain[-1 - step])):
+        heading = (end - inner) / math.dist(end, inner)
+        ahead = end + np.arange(1, further + 1)[:, None] * heading
+        x, y = np.rint(ahead).astype(np.intp).T
+        inside = (x >= 0) & (y >= 0) & (x < mask.shape[1]) & (y < mask.shape[0])
+        inside[inside] = mask[y[inside], x[inside]] > 0
+        ends.append(ahead[inside])
+    return np.concatenate([ends[0][::-1], chain, ends[1]])
+
+
+def _is_claimed(path: npt.NDArray[np.int32], claimed: npt.NDArray[np.uint8]) -> bool:
+    """Whether a polyline (K, 2) runs for the most part where earlier lines do."""
+    low = np.maximum(path.min(axis=0) - 1, 0)
+    high = path.max(axis=0) + 2
+    around = claimed[low[1] : high[1], low[0] : high[0]]
+    own = np.zeros_like(around)
+    cv2.polylines(own, [path - low], isClosed=False, color=1)
+    taken = cv2.countNonZero(own & around)
+    return taken > (1 - _LEAST_FREE) * cv2.countNonZero(own)
+
+
+def _packed(found: Sequence[Line]) -> Centrelines:
+    counts, points = [], 0
+    for line in found[:MOST_LINES]:
+        points += len(line.points)
+        if points > MOST_POINTS:
+            break
+        counts.append(len(line.points))
+    kept = found[: len(counts)]
+    if not kept:
+        return Centrelines.none()
+    places = np.concatenate([line.points for line in kept])
+    return Centrelines(
+        points=(np.rint(places * _FINENESS) / _FINENESS).astype(np.float32),
+        counts=np.array(counts, np.int32),
+        widths=np.array([round(line.width_px, 3) for line in kept], np.float32),
+        contrasts=np.array([round(line.contrast, 3) for line in kept], np.float32),
+    )
