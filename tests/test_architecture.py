@@ -1,6 +1,7 @@
 """The rooms keep their order, and heavy libraries stay where they belong."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -81,7 +82,7 @@ def imported_modules(file: Path) -> Iterator[str]:
 def may_import(file: Path, name: str) -> bool:
     """Whether a name has no private module, or one of a package that the file is in."""
     parts = name.split(".")
-    private = [number for number, part in enumerate(parts) if part.startswith("_")]
+    private = [number for number, part in enumerate(parts) if re.match("_[^_]", part)]
     if parts[0] != "darkscan" or not private:
         return True
     package = REPOSITORY.joinpath(*parts[: private[0]])
