@@ -75,6 +75,7 @@ test: check docs
 	$(PYTEST)
 
 docs: $(VENV)/dev
+	@rm -rf docs/reference/api # pages of modules that are gone
 	$(BIN)/sphinx-build -q -W --keep-going -j 2 -d build/doctrees docs build/docs
 
 figures: $(VENV)/dev
@@ -98,4 +99,4 @@ schema: $(VENV)/base
 	    print(json.dumps(json_schema(), indent=2))' > docs/reference/defect-map.schema.json
 
 clean:
-	rm -rf $(VENV) out build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) out build docs/reference/api .mypy_cache .ruff_cache .pytest_cache .hypothesis
