@@ -76,6 +76,7 @@ test: check docs
 	$(PYTEST)
 
 docs: $(VENV)/dev
+	@rm -rf docs/reference/api # pages of modules that are gone
 	$(BIN)/sphinx-build -q -W --keep-going -j 2 -d build/doctrees docs build/docs
 
 # The base install with the lower bounds of pyproject.toml: what comes without torch and onnx.
@@ -115,4 +116,4 @@ schema: $(VENV)/base
 	    print(json.dumps(json_schema(), indent=2))' > docs/reference/defect-map.schema.json
 
 clean:
-	rm -rf $(VENV) $(LOWEST) out build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) out build docs/reference/api .mypy_cache .ruff_cache .pytest_cache .hypothesis
