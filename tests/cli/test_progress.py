@@ -3,11 +3,10 @@
 import io
 
 import pytest
-from rich.console import Console
 from rich.text import Text
 
 from darkscan.cli.main import build_parser
-from darkscan.cli.progress import ProgressView
+from darkscan.cli.progress import ProgressView, _QuietConsole
 from darkscan.pipeline.messages import Status
 from darkscan.pipeline.results import LedgerSums
 from darkscan.pipeline.supervisor import Progress
@@ -57,7 +56,7 @@ def shown(progress: Progress, width: int) -> list[str]:
 
     stream = io.StringIO()
     view = ProgressView(20, stream, picture=picture, hint="q: end")
-    view._console = Console(
+    view._console = _QuietConsole(
         file=stream, force_terminal=True, color_system=None, width=width, height=HEIGHT
     )
     view._console.print(view._view(view._cells(progress, 0.0)))
