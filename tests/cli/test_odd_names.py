@@ -83,9 +83,9 @@ def test_nothing_is_asked_of_the_home_and_the_temporary_folder(
     for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "TMPDIR"):
         monkeypatch.delenv(name, raising=False)
     write_image(odd / "plate.png", np.full((300, 400), 20, np.uint8))
-    write_image(odd / "plate.tif", np.full((300, 400), 20, np.uint8))
+    write_image(odd / "other.tif", np.full((300, 400), 20, np.uint8))
     for words in (
-        ("score", "plate.png", "plate.tif", "--out", "."),
+        ("score", "plate.png", "other.tif", "--out", "."),
         ("import", "plate.fits", *PITCH, "--out", "new.h5", "--frame", "300"),
         ("info", "new.h5"),
         ("score", "plate.fits", "--out", "scores.npz"),
