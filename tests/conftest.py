@@ -12,6 +12,13 @@ from structlog.testing import LogCapture
 
 REPOSITORY = Path(__file__).parent.parent
 
+# What a shell says of its terminal, and of the processes that train together, is not the suite's.
+for name in (
+    *("COLUMNS", "LINES", "TERM", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"),
+    *("RANK", "LOCAL_RANK", "WORLD_SIZE"),
+):
+    os.environ.pop(name, None)
+
 # Drawn examples are the same on every machine, and may take as long there as they need.
 settings.register_profile(
     "steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]

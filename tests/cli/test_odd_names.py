@@ -11,6 +11,7 @@ from astropy.io import fits
 
 from darkscan.cli.main import main
 from darkscan.drivers.recording import Recording
+from tests.images.samples import write_image
 from tests.recording.samples import record_all
 
 PITCH = ("--pitch-um", "10")
@@ -81,7 +82,10 @@ def test_nothing_is_asked_of_the_home_and_the_temporary_folder(
     monkeypatch.setattr(tempfile, "_candidate_tempdir_list", without_any)
     for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "TMPDIR"):
         monkeypatch.delenv(name, raising=False)
+    write_image(odd / "plate.png", np.full((300, 400), 20, np.uint8))
+    write_image(odd / "other.tif", np.full((300, 400), 20, np.uint8))
     for words in (
+        ("score", "plate.png", "other.tif", "--out", "."),
         ("import", "plate.fits", *PITCH, "--out", "new.h5", "--frame", "300"),
         ("info", "new.h5"),
         ("score", "plate.fits", "--out", "scores.npz"),
