@@ -5,9 +5,9 @@ import pytest
 
 from darkscan.drivers.motion.track import History
 from darkscan.drivers.planning import Pass, passes
-from darkscan.pipeline.core.scan import FrameFlag
+from darkscan.pipeline.core.scan import LONGEST_NOTE, FrameFlag
 from darkscan.pipeline.transport.messages import Arrived, Latched, Track
-from darkscan.stages.acquisition._capture import FrameWriter
+from darkscan.stages.acquisition._capture import FrameWriter, Loss
 from darkscan.stages.acquisition._sweep import FlyCollector, LineCollector, Triggering
 from tests.acquisition.fakes import FRAME, FakeBlock, FakeCustody, rig_of, scan_of
 
@@ -149,6 +149,16 @@ def test_a_place_far_from_its_trigger_is_not_believed() -> None:
     loss = collector.losses[the_pass.frames[0]]
     assert loss.flags == FrameFlag.UNPLACED
     assert "+0.500 mm" in loss.note
+
+
+def test_a_reason_that_is_too_long_ends_in_dots() -> None:
+    custody = FakeCustody()
+    writer = FrameWriter(custody, FLY.plan, FLY.geometry, None)  # type: ignore[arg-type]
+    first, second = fly_pass(0).frames[:2]
+    writer.lose(first, Loss(FrameFlag.NOT_TAKEN, "x" * (LONGEST_NOTE + 1)))
+    writer.lose(second, Loss(FrameFlag.NOT_TAKEN, "x" * LONGEST_NOTE))
+    notes = [meta.note for meta, _ in custody.lost.values()]
+    assert notes == ["x" * (LONGEST_NOTE - 3) + "...", "x" * LONGEST_NOTE]
 
 
 def test_time_stamps_are_placed_once_samples_enclose_them() -> None:

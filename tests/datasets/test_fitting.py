@@ -374,6 +374,10 @@ def _odd_name(content: dict[str, Any]) -> None:
     content["images"][1]["file_name"] = "plate\ud800.png"
 
 
+def _lost(content: dict[str, Any]) -> None:
+    content["images"][1]["file_name"] = "C:\\work\\plate-1.png"
+
+
 @pytest.mark.parametrize(
     ("change", "field", "problem"),
     [
@@ -383,9 +387,10 @@ def _odd_name(content: dict[str, Any]) -> None:
         pytest.param(_same_file, "image 1: file_name", "is image 0 already", id="file name"),
         pytest.param(_no_name, "image 1: file_name", "not the name of a file", id="zero byte"),
         pytest.param(_odd_name, "image 1: file_name", "not the name of a file", id="half a letter"),
+        pytest.param(_lost, "image 1: file_name", "plate-1.png' is not there", id="lost"),
     ],
 )
-def test_what_stands_for_two_things_is_refused(
+def test_what_stands_for_two_things_or_none_is_refused(
     change: Callable[[dict[str, Any]], None], field: str, problem: str, tmp_path: Path
 ) -> None:
     file = edited(write_plates(tmp_path, 2), change)
@@ -393,6 +398,13 @@ def test_what_stands_for_two_things_is_refused(
         read_coco(file)
     assert (caught.value.field, caught.value.file) == (field, str(file))
     assert problem in caught.value.problem
+
+
+def test_a_picture_that_is_not_there_is_missed_where_it_is_named(tmp_path: Path) -> None:
+    (image,) = write_plates(tmp_path, 1)
+    file = write_labelme(image, shape(), imagePath="other.png")
+    with pytest.raises(InputError, match=r"plate-0\.json: imagePath: 'other\.png' is not there"):
+        read_labelme([file])
 
 
 def test_images_lie_in_folders_with_either_slash(tmp_path: Path) -> None:

@@ -82,7 +82,17 @@ def image_path(folder: Path, name: str, file: Path | str, field: str) -> Path:
     if not possible:
         raise InputError(f"{name!r} is not the name of a file", file=file, field=field)
     path = folder / name
-    return path if "\\" not in name or path.exists() else folder / name.replace("\\", "/")
+    if "\\" in name and not path.exists():
+        path = folder / name.replace("\\", "/")
+    return path
+
+
+def existing_image(folder: Path, name: str, file: Path, field: str) -> Path:
+    """The same of a file that is there. Raises InputError if it is not."""
+    path = image_path(folder, name, file, field)
+    if not path.exists():
+        raise InputError(f"{name!r} is not there: looked for {path}", file=file, field=field)
+    return path
 
 
 def check_labels(wanted: Sequence[str], known: Collection[str], file: Path | str) -> None:

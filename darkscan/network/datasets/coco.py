@@ -9,7 +9,7 @@ from typing import Literal, TypeVar
 import numpy as np
 from pydantic import BaseModel, field_validator
 
-from darkscan.network.datasets._annotation_files import check_labels, image_path, read_json
+from darkscan.network.datasets._annotation_files import check_labels, existing_image, read_json
 from darkscan.network.datasets._outlines import Named, Outlines
 from darkscan.network.datasets._run_lengths import RunLengths
 from darkscan.network.datasets.marks import StatedSize
@@ -133,7 +133,7 @@ def _paths(content: _CocoFile, file: Path, folder: Path | None) -> list[Path]:
     """Where the images lie. Raises InputError if two are one."""
     parent = file.parent if folder is None else folder
     paths = [
-        image_path(parent, image.file_name, file, f"image {image.id}: file_name")
+        existing_image(parent, image.file_name, file, f"image {image.id}: file_name")
         for image in content.images
     ]
     twice = _twice(path.resolve() for path in paths)

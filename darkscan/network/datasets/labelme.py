@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from darkscan.network.datasets._annotation_files import (
     EmbeddedPicture,
     check_labels,
-    image_path,
+    existing_image,
     read_json,
 )
 from darkscan.network.datasets._outlines import Outlines
@@ -50,7 +50,7 @@ def read_labelme(
     check_labels(labels, known, files[0] if len(files) == 1 else f"{len(files)} files")
     marked = []
     for content, outlines in read:
-        image = image_path(outlines.file.parent, content.image, outlines.file, "imagePath")
+        image = existing_image(outlines.file.parent, content.image, outlines.file, "imagePath")
         _check_name(image, outlines)
         _add_shapes(outlines, content, labels)
         marked.append((image, outlines))

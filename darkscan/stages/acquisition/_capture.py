@@ -91,6 +91,8 @@ class FrameWriter:
 
     def lose(self, frame: FrameId, loss: Loss) -> None:
         """A frame is given up: it ends as not inspected, at its planned place."""
-        note = "".join(c if c.isprintable() else " " for c in loss.note)[:LONGEST_NOTE]
+        note = "".join(c if c.isprintable() else " " for c in loss.note)
+        if len(note) > LONGEST_NOTE:
+            note = note[: LONGEST_NOTE - 3] + "..."
         meta = updated(self._planned[frame].meta, flags=int(loss.flags | FrameFlag.LOST), note=note)
         self._custody.lose(meta, meta.problem)
