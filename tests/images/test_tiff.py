@@ -1,6 +1,7 @@
 """TIFF is read as tifffile reads it where its tags are known, and refused by tag elsewhere."""
 
 import io
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -441,3 +442,15 @@ def test_a_stack_that_one_page_describes_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.tif").write_bytes(data)
     with pytest.raises(InputError, match="holds a stack of 4x40x56"):
         read_picture(tmp_path / "a.tif")
+
+
+def test_a_stack_of_metamorph_is_refused(tmp_path: Path) -> None:
+    levels = grey("uint16")
+    # Its own tags, of which tifffile writes none: one value for each plane.
+    own, stand_in = (struct.pack("<HHI", tag, 5, 3) for tag in (33629, 65001))
+    content = io.BytesIO()
+    tifffile.imwrite(content, levels, metadata=None, extratags=[(65001, 5, 3, [0, 1] * 3, True)])
+    whole = content.getvalue().replace(stand_in, own) + 2 * levels.tobytes()
+    (tmp_path / "a.stk").write_bytes(whole)
+    with pytest.raises(InputError, match="holds a stack of 3 images"):
+        read_picture(tmp_path / "a.stk")

@@ -18,7 +18,6 @@ from darkscan.network.quantising import (
     StatedWindows,
     Target,
     Trial,
-    acceptance,
     compare,
     data_set_windows,
     quantise,
@@ -28,6 +27,7 @@ from darkscan.network.quantising import (
     simulated_windows,
     trunk_nodes,
 )
+from darkscan.network.quantising import _acceptance as acceptance
 from darkscan.network.quantising._model import bias_behind_pooling
 from darkscan.pipeline.core.errors import DarkscanError, InputError, StorageError
 

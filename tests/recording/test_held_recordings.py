@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from darkscan.drivers.recording import Recording, RecordingWriter
-from darkscan.drivers.recording import holders as holders_module
+from darkscan.drivers.recording import _holders as holders_module
 from darkscan.drivers.recording.superblock import read_superblock
 from darkscan.pipeline.core.errors import InputError, StorageError
 from tests.recording.samples import FRAME_SHAPE, picture, record_all, small_plan, small_scan

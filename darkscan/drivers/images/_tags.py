@@ -48,6 +48,7 @@ _PREDICTABLE: dict[int, tuple[int, ...]] = {
     PREDICTOR.FLOATINGPOINT: (SAMPLEFORMAT.IEEEFP,),
 }
 _PREDICTED_BITS = (8, 16, 32, 64)
+_METAMORPH_PLANES = 33629  # UIC2tag: a value for each of the planes, which lie one after the other
 _REDUCED = 1  # the bit of NewSubfileType
 
 
@@ -79,6 +80,9 @@ def image_page(tiff: tifffile.TiffFile, path: Path) -> tifffile.TiffPage:
 
 def _stack(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> str:
     """The shape or the number of the images that follow within a page; empty if it has but one."""
+    planes = page.tags.get(_METAMORPH_PLANES)
+    if planes is not None and planes.count > 1:
+        return f"{planes.count} images"
     images = int((tiff.imagej_metadata or {}).get("images", 1))
     for series in tiff.series:
         if series.size > page.size:

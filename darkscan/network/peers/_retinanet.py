@@ -18,7 +18,7 @@ from torch.nn.functional import (
 
 from darkscan.network.batches import Batch
 from darkscan.network.modules import GREY_RANGE
-from darkscan.network.peers import boxes as box
+from darkscan.network.peers import _boxes as box
 from darkscan.network.peers._parts import Peer, channels, conv_norm, initialise
 
 _BLOCKS = (3, 4, 6, 3)  # ResNet-50
