@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from darkscan.drivers.recording import Recording
 from darkscan.pipeline.core.arrays import Pixels
@@ -10,6 +11,7 @@ from darkscan.simulation.element import ElementTruth
 from tests.stages.running import darkscan
 
 
+@pytest.mark.slow
 def test_the_demo_finds_scratches_and_says_where_to_look(tmp_path: Path) -> None:
     out = tmp_path / "demo"
     text = darkscan("demo", "--out", out).stdout

@@ -13,6 +13,7 @@ from darkscan.inference.pytorch import check as torch_check
 from darkscan.pipeline.core.errors import DarkscanError
 
 
+@pytest.mark.slow
 def test_the_table_names_each_backend_and_what_auto_takes(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

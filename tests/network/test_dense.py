@@ -116,6 +116,7 @@ def test_lines_of_a_window_are_the_cells_it_covers() -> None:
     torch.testing.assert_close(found[1], cells[32:64, 48:80])
 
 
+@pytest.mark.slow
 def test_images_of_a_batch_do_not_see_each_other(network: DenseNetwork) -> None:
     images = noise(2, 384, 512)
     grid = adjusted_grid(images)
@@ -185,6 +186,7 @@ def test_labels_are_turned_with_their_images() -> None:
                     assert not within[3:-3, 3:-3].any()
 
 
+@pytest.mark.slow
 def test_training_reduces_the_loss_of_images() -> None:
     torch.manual_seed(2)
     network = DenseNetwork(0.125, parts=PARTS)

@@ -46,6 +46,7 @@ def test_a_few_steps_reduce_the_loss(trained: subprocess.CompletedProcess[str], 
     assert losses[name][-1] < 0.8 * losses[name][0]
 
 
+@pytest.mark.slow
 def test_training_the_peers_ends_without_a_fault(
     trained: subprocess.CompletedProcess[str],
 ) -> None:
@@ -77,6 +78,7 @@ def test_full_scale_may_differ_by_window(name: str) -> None:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PEERS)
 def test_cost_falls_with_the_square_of_the_width(name: str) -> None:
     half, quarter = (measure(PEERS[name](width)).macs for width in (0.5, 0.25))
