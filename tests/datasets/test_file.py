@@ -24,6 +24,7 @@ from darkscan.network.datasets.masks import masks_by_name
 from darkscan.network.pictures import equalised
 from darkscan.pipeline.core.errors import InputError, StorageError
 from tests.datasets.samples import write_plates
+from tests.recording.holding import held
 
 OPTIONS = Options(
     counts={"train": Counts(8, 6), "validation": Counts(3, 2), "test": Counts(4, 3)}, seed=5
@@ -233,6 +234,24 @@ def test_a_data_set_cut_short_is_refused(built: Path, tmp_path: Path) -> None:
     path.write_bytes(built.read_bytes()[:-5000])
     with pytest.raises(InputError, match="shorter than it was written"):
         Dataset.open(path)
+
+
+def test_a_data_set_that_another_program_has_open_is_not_called_damaged(
+    built: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "held.h5"
+    path.write_bytes(built.read_bytes())
+    with held(path, "r+") as pid:
+        assert refusal(path).endswith(f" (process {pid}): close it there, or wait, and try again")
+    problem = refusal(path)  # by now that program was killed
+    assert "ended without closing it" in problem
+    assert problem.endswith("look at it with darkscan dataset info")
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(InputError) as caught:
+        Dataset.open(path)
+    return caught.value.problem
 
 
 def test_the_contact_sheet_shows_windows_raw_and_equalised(built: Path) -> None:

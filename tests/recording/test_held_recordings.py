@@ -3,10 +3,7 @@
 import errno
 import fcntl
 import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -17,27 +14,8 @@ from darkscan.drivers.recording import Recording, RecordingWriter
 from darkscan.drivers.recording import _holders as holders_module
 from darkscan.drivers.recording.superblock import read_superblock
 from darkscan.pipeline.core.errors import InputError, StorageError
+from tests.recording.holding import held
 from tests.recording.samples import FRAME_SHAPE, picture, record_all, small_plan, small_scan
-
-HOLD = """
-import h5py, sys
-file = h5py.File(sys.argv[1], sys.argv[2], libver=("v110", "v110"))
-print(flush=True)
-sys.stdin.read()
-"""
-
-
-@contextmanager
-def held(path: Path, mode: str) -> Iterator[int]:
-    """Another program that has the file open; killed at the end, so that it does not close it."""
-    command = [sys.executable, "-c", HOLD, str(path), mode]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline()
-        try:
-            yield holder.pid
-        finally:
-            holder.kill()
 
 
 def refusal(path: Path) -> str:

@@ -1,5 +1,6 @@
 """Recordings: scans kept in one HDF5 file each, see docs/reference/recordings.md."""
 
+from darkscan.drivers.recording._holders import require_closed, why_not_opened
 from darkscan.drivers.recording._overlap import FrameOverlap, frame_overlap
 from darkscan.drivers.recording._reader import Recording
 from darkscan.drivers.recording._save import save_recording
@@ -14,5 +15,7 @@ __all__ = [
     "atomically",
     "frame_overlap",
     "is_hdf5",
+    "require_closed",
     "save_recording",
+    "why_not_opened",
 ]

@@ -1,4 +1,4 @@
-"""Why a recording cannot be opened now: somebody writes it, or ended without closing it."""
+"""Why an HDF5 file cannot be opened now: somebody writes it, or ended without closing it."""
 
 import errno
 import fcntl
@@ -7,7 +7,8 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from darkscan.drivers.recording.superblock import FileState, Superblock
+from darkscan.drivers.recording.superblock import FileState, Superblock, read_superblock
+from darkscan.pipeline.core.errors import InputError
 
 _PROCESSES = Path("/proc")
 
@@ -26,10 +27,27 @@ def why_not_open(path: Path, block: Superblock) -> str | None:
     if block.state is FileState.FOREIGN and block.size:
         return "is not a recording: not an HDF5 file"
     writer = writer_of(path)
-    return _problem_left(path, block) if writer is None else held_by(writer)
+    return _problem_left(path, block, "darkscan info") if writer is None else held_by(writer)
 
 
-def _problem_left(path: Path, block: Superblock) -> str:
+def require_closed(path: Path, look: str) -> None:
+    """Raises InputError if an HDF5 file is marked as open for writing, or cannot be read.
+
+    Files other than recordings are complete as soon as they have their name, so that another
+    program must have opened them since. ``look``: the command that shows what such a file holds.
+    """
+    try:
+        block = read_superblock(path)
+        if block.state not in {FileState.MARKED, FileState.SWMR}:
+            return
+        writer = writer_of(path)
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", file=path) from error
+    problem = _problem_left(path, block, look) if writer is None else held_by(writer)
+    raise InputError(problem, file=path)
+
+
+def _problem_left(path: Path, block: Superblock, look: str) -> str:
     """The problem with a file that nobody is writing."""
     if block.state is FileState.FOREIGN:
         return "is not a recording: empty"
@@ -40,8 +58,7 @@ def _problem_left(path: Path, block: Superblock) -> str:
     return (
         "was opened for writing by a program that ended without closing it, and is still marked "
         "as open. What was there before is most likely whole: keep a copy, take the mark away "
-        f"with HDF5's own tool, h5clear -s {shlex.quote(str(path))}, and look at it with "
-        "darkscan info"
+        f"with HDF5's own tool, h5clear -s {shlex.quote(str(path))}, and look at it with {look}"
     )
 
 

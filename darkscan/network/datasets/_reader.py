@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from darkscan.drivers.recording import require_closed, why_not_opened
 from darkscan.drivers.recording.superblock import FileState, read_superblock
 from darkscan.network.datasets._layout import (
     COLUMNS,
@@ -228,12 +229,13 @@ def _opened(handle: _Handle) -> h5py.File:
         raise InputError(f"cannot be read: {error.strerror}", file=path) from error
     if state is FileState.FOREIGN:
         raise InputError("is not a data set: not an HDF5 file", file=path)
-    if state is not FileState.CLOSED:
+    if state is FileState.TRUNCATED:
         raise InputError("is damaged: it is shorter than it was written", file=path)
+    require_closed(path, "darkscan dataset info")
     try:
         file = handle.file()
     except OSError as error:
-        raise InputError(f"is damaged: {error}", file=path) from error
+        raise InputError(why_not_opened(path, error), file=path) from error
     if file.attrs.get("format") != FORMAT:
         handle.close()
         raise InputError("is HDF5, but not a data set", file=path)
