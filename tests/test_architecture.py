@@ -42,6 +42,12 @@ def test_torch_never_loads_where_scans_are_run(room: str) -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.parametrize("way", ["live", "replay"])
+def test_only_motion_loads_the_library_of_the_axes(way: str) -> None:
+    code = f"import sys, darkscan.stages.acquisition.{way}; sys.exit('aioca' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 @pytest.mark.parametrize("stage", ["acquisition", "preprocessing", "merging"])
 def test_only_classification_loads_the_model_runtime(stage: str) -> None:
     code = f"import sys, darkscan.stages.{stage}; sys.exit('onnxruntime' in sys.modules)"

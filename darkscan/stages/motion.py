@@ -13,8 +13,8 @@ from typing import Any
 import structlog
 
 from darkscan.drivers.motion.errors import MotionError, MotionGoneError, UnfitError
+from darkscan.drivers.motion.history import Times
 from darkscan.drivers.motion.record_state import Meaning
-from darkscan.drivers.motion.track import Times
 from darkscan.drivers.motion.unit import MARGIN_S, MotionUnit
 from darkscan.drivers.rig.tables import MotionSettings
 from darkscan.pipeline.core.arrays import Float64Array

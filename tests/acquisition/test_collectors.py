@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from darkscan.drivers.motion.track import History
+from darkscan.drivers.motion.history import History
 from darkscan.drivers.planning import Pass, passes
 from darkscan.pipeline.core.scan import LONGEST_NOTE, FrameFlag
 from darkscan.pipeline.transport.messages import Arrived, Latched, Track

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from darkscan.drivers.motion.track import History
+from darkscan.drivers.motion.history import History
 from darkscan.simulation.rig._profiles import Profile
 
 MILLISECOND = 1_000_000

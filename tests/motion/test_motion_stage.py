@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from darkscan.drivers.motion.track import History
+from darkscan.drivers.motion.history import History
 from darkscan.pipeline.core.units import Millimetres
 from darkscan.pipeline.transport.messages import (
     Arrived,

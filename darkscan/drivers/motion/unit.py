@@ -10,9 +10,10 @@ import numpy as np
 from darkscan.drivers.motion._channel_access import Sample, forget_all, silence
 from darkscan.drivers.motion._compare_output import CompareOutput, OnLatches
 from darkscan.drivers.motion._motor import Motor
+from darkscan.drivers.motion._track import Track
 from darkscan.drivers.motion.errors import MotionError, MotionGoneError, UnfitError
+from darkscan.drivers.motion.history import Times
 from darkscan.drivers.motion.record_state import Meaning
-from darkscan.drivers.motion.track import Times, Track
 from darkscan.drivers.rig.tables import MotionSettings
 from darkscan.pipeline.core.arrays import Float64Array
 from darkscan.pipeline.core.units import Millimetres

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from darkscan.drivers.camera.lines import Assembled, LineAssembler
-from darkscan.drivers.motion.track import History
+from darkscan.drivers.motion.history import History
 from darkscan.drivers.planning import LiveScan, Pass, ScanPlan
 from darkscan.drivers.planning.plan import AXES
 from darkscan.pipeline.core.arrays import Pixels

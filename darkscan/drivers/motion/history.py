@@ -1,14 +1,9 @@
-"""The axes' way during a sweep, sample by sample, and their places between the samples."""
-
-import asyncio
-from collections.abc import Callable
+"""The places of the axes at any time, interpolated between the samples of the records."""
 
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.drivers.motion._channel_access import Sample
 from darkscan.pipeline.core.arrays import Float64Array
-from darkscan.pipeline.transport.messages import Place
 
 Times = npt.NDArray[np.int64]
 
@@ -70,35 +65,3 @@ class History:
         speeds = np.diff(places, axis=0) / np.diff(times)[:, None]
         changes = 2.0 * np.diff(speeds, axis=0) / (times[2:] - times[:-2])[:, None]
         return float(np.linalg.norm(changes, axis=1).max()) * duration**2 / 8.0
-
-
-class Track:
-    """Collects the samples of the axis that moves; the others stand where they were."""
-
-    def __init__(
-        self, moving: int, start: Place, on_track: Callable[[Times, Float64Array], None]
-    ) -> None:
-        self._moving = moving
-        self._place = [float(position) for position in start]
-        self._on_track = on_track
-        self._times: list[int] = []
-        self._positions: list[list[float]] = []
-
-    def take(self, axis: int, sample: Sample) -> None:
-        """Takes note of a position of ``axis``."""
-        self._place[axis] = float(sample.value)
-        if axis == self._moving:
-            self._times.append(sample.time_ns)
-            self._positions.append(list(self._place))
-
-    def tell(self) -> None:
-        """Passes on the samples that have come since the last time."""
-        if self._times:
-            self._on_track(np.array(self._times, np.int64), np.array(self._positions))
-            self._times, self._positions = [], []
-
-    async def tell_every(self, seconds: float) -> None:
-        """Calls ``tell`` every so many seconds, until cancelled."""
-        while True:
-            await asyncio.sleep(seconds)
-            self.tell()
