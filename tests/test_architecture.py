@@ -28,7 +28,8 @@ def test_arrows_point_down_only() -> None:
 @pytest.mark.parametrize(
     "room",
     [
-        "darkscan.stages.acquisition",
+        "darkscan.stages.acquisition.live",
+        "darkscan.stages.acquisition.replay",
         "darkscan.stages.preprocessing",
         "darkscan.stages.classification.stage",
         "darkscan.stages.merging.stage",
@@ -48,7 +49,17 @@ def test_only_motion_loads_the_library_of_the_axes(way: str) -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("stage", ["acquisition", "preprocessing", "merging"])
+@pytest.mark.parametrize(
+    "stage",
+    [
+        "acquisition.live",
+        "acquisition.replay",
+        "preprocessing",
+        "recording",
+        "motion",
+        "merging.stage",
+    ],
+)
 def test_only_classification_loads_the_model_runtime(stage: str) -> None:
     code = f"import sys, darkscan.stages.{stage}; sys.exit('onnxruntime' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
