@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check
+# setuptools warns of folders named like the package; the rooms refuse to be imported by those names.
+PIP := PYTHONWARNINGS='ignore:Editable installation' $(BIN)/python -m pip --disable-pip-version-check
 DEMO_OUT ?= out/demo
 
 # Exact versions; the lower bounds that pyproject.toml promises are another such file.

@@ -25,7 +25,7 @@ from darkscan.network.classical.figure import (
     marks_tile,
     raw_tile,
 )
-from darkscan.network.classical.marked_windows import label_windows, mask_of_lines
+from darkscan.network.classical.marked_windows import label_windows, mask_of_lines, touching
 from darkscan.network.classical.table import Scored, rows, to_csv, to_markdown
 from darkscan.network.datasets.mask_reading import MaskMeaning, MaskReader
 from darkscan.network.evaluation.network_scorer import NetworkScorer
@@ -162,8 +162,6 @@ class _Frame:
 
     def judged(self, origins: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
         """Which windows at ``origins`` (N, 2) hold no pixel that nobody judged: (N,)."""
-        from darkscan.network.classical.marked_windows import touching
-
         if self.void is None:
             return np.ones(len(origins), np.bool_)
         return ~touching(self.void, origins)
