@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from darkscan.network.batches import Batch
+from darkscan.network.line_bank import CHANNELS as BANK_CHANNELS
+from darkscan.network.line_bank import LineBank
 from darkscan.network.modules import (
     GREY_RANGE,
     BrightnessAdjustment,
@@ -21,12 +23,14 @@ from darkscan.network.modules import (
     ResidualBlock,
     ScaleAttention,
 )
-from darkscan.network.sigma_clipping import SigmaClipping
+from darkscan.network.sigma_clipping import SigmaClipping, in_sigmas
 
 _STAGE_CHANNELS = (64, 128, 256, 512)
 # Channel counts are multiples of this, so that scale attention's groups have four channels
 # or more: on groups of two, oneDNN's channels-last gradients end the process.
 _UNIT = 16
+_STEM, _STEM_BESIDE_BANK = 7, 5  # sides of the first filters: longer lines are the bank's
+_BANK_STAGE = 1  # the stage whose features lie on cells of 8 px, as the line bank's answers do
 # The line head's share of the loss: enough to teach the trunk lines, not to rule it.
 _LINE_LOSS = 0.5
 _LINE_CELLS_WEIGHT = 8.0  # one cell in a hundred is on a scratch
@@ -46,6 +50,10 @@ class Parts:
     """A sigma-clipped input channel, past the paper."""
     lines: bool = False
     """The line head, past the paper."""
+    bank: bool = False
+    """The line bank, and the strongest cell of a window, past the paper."""
+    kinds: bool = False
+    """Kinds and directions of cells in the line head, past the paper."""
 
 
 class AttentionFusionNetwork(nn.Module):
@@ -65,7 +73,8 @@ class AttentionFusionNetwork(nn.Module):
         self.parts = parts = parts or Parts()
         self.adjust = BrightnessAdjustment() if parts.adjust else None
         self.clip = SigmaClipping() if parts.clip else None
-        self.stem = ConvNorm(1 + parts.adjust + parts.clip, channels[0], 7, stride=2)
+        side = _STEM_BESIDE_BANK if parts.bank else _STEM
+        self.stem = ConvNorm(1 + parts.adjust + parts.clip, channels[0], side, stride=2)
         self.pool = nn.MaxPool2d(3, stride=2, padding=1)
         stages: list[nn.Module] = []
         inputs = channels[0]
@@ -74,14 +83,20 @@ class AttentionFusionNetwork(nn.Module):
                 ResidualBlock(inputs, outputs, stride=1 if index == 0 else 2),
                 ResidualBlock(outputs, outputs, stride=1),
             ]
-            stages.append(
-                nn.Sequential(*blocks, *([ScaleAttention(outputs)] if parts.scale else []))
-            )
+            # At the finer stages the line bank reaches farther, at less cost.
+            if parts.scale and not (parts.bank and index <= _BANK_STAGE):
+                blocks.append(ScaleAttention(outputs))
+            stages.append(nn.Sequential(*blocks))
             inputs = outputs
         self.stages = nn.ModuleList(stages)
         self.attend: nn.Module = ChannelAttention(inputs) if parts.channel else nn.Identity()
-        self.line_head = LineHead(channels[1:]) if parts.lines else None
-        self.head = nn.Linear(inputs + (2 * self.line_head.hidden if self.line_head else 0), 1)
+        self.line_head = LineHead(channels[1:], kinds=parts.kinds) if parts.lines else None
+        self.bank: LineBank | None = None
+        if parts.bank:
+            self.bank = LineBank()
+            self.evidence = ConvNorm(BANK_CHANNELS, channels[_BANK_STAGE], 1, relu=False)
+        further = 2 * self.line_head.hidden if self.line_head else 0
+        self.head = nn.Linear(inputs + further + parts.bank, 1)
         self._initialise()
 
     def forward(
@@ -143,19 +158,29 @@ class AttentionFusionNetwork(nn.Module):
         self, windows: Tensor, gains: Tensor, offsets: Tensor, full_scale: Tensor
     ) -> tuple[Tensor, Tensor | None]:
         """As ``forward``; and the logits (N, h, w) of cells of 8 px, if it has a line head."""
-        features = self.pool(self.stem(self._channels(windows, gains, offsets, full_scale)))
-        reached = []
-        for stage in self.stages:
-            features = stage(features)
-            reached.append(features)
-        features = self.attend(features)
-        pooled = features.mean((2, 3))
+        reached = self.reached(self._channels(windows, gains, offsets, full_scale))
+        features = self.attend(reached[-1])
+        pooled = [features.mean((2, 3))]
         lines = None
         if self.line_head is not None:
-            hidden, lines = self.line_head([*reached[1:-1], features])
-            pooled = torch.cat((pooled, hidden.mean((2, 3)), hidden.amax((2, 3))), dim=1)
-        logits: Tensor = self.head(pooled)
+            hidden = self.line_head([*reached[1:-1], features])
+            lines = self.line_head.lines_of(hidden)
+            pooled += [hidden.mean((2, 3)), hidden.amax((2, 3))]
+            if self.bank is not None:
+                pooled.append(lines.amax((1, 2))[:, None])
+        logits: Tensor = self.head(torch.cat(pooled, dim=1))
         return logits.squeeze(1), lines
+
+    def reached(self, seen: Tensor) -> list[Tensor]:
+        """The features (N, C, h, w) after each stage of the trunk, of its input (N, 1-3, H, W)."""
+        features = self.pool(self.stem(seen))
+        reached = []
+        for index, stage in enumerate(self.stages):
+            features = stage(features)
+            if self.bank is not None and index == _BANK_STAGE:
+                features = features + self.evidence(self.bank(in_sigmas(seen[:, -1])))
+            reached.append(features)
+        return reached
 
     def _channels(
         self, windows: Tensor, gains: Tensor, offsets: Tensor, full_scale: Tensor
@@ -173,6 +198,11 @@ class AttentionFusionNetwork(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         with torch.no_grad():
+            if self.bank is not None:
+                # The bank joins a trunk as it is, and is heard as training finds it of use.
+                joined = self.evidence[1].weight
+                assert isinstance(joined, Tensor)
+                joined.zero_()
             # Filters without a mean look past the background's level, which varies far
             # more than a weak scratch does; training may give them one.
             weight = self.stem[0].weight

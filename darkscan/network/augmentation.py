@@ -47,6 +47,15 @@ def turned_box(box: Float32Array, turn: int, side: int = WINDOW_PX) -> Float32Ar
     return np.array([x0, y0, x1, y1], np.float32)
 
 
+def turned_directions(directions: npt.NDArray[np.generic], turn: int) -> npt.NDArray[np.generic]:
+    """Directions of cells, degrees from x towards y, once their image is turned."""
+    degrees = directions.astype(np.int64)
+    if turn >= _MIRRORED:  # transposing swaps x and y
+        degrees = 90 - degrees
+    degrees = (degrees - 90 * (turn % 4)) % 180  # a quarter turn takes y to x and x to -y
+    return turned(degrees.astype(directions.dtype), turn)
+
+
 def depth_of(rng: np.random.Generator) -> float:
     """By how much a camera's full scale exceeds the window's: mostly 1, up to 40."""
     if rng.random() >= _DEEP_SHARE:

@@ -18,12 +18,18 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from darkscan.network.augmentation import ORIENTATIONS, depth_of, relit, turned, turned_box
+from darkscan.network.augmentation import (
+    ORIENTATIONS,
+    depth_of,
+    relit,
+    turned,
+    turned_box,
+    turned_directions,
+)
 from darkscan.pipeline.core.arrays import Float32Array, Pixels
-from darkscan.simulation.element.crops import TrainingCrops
 from darkscan.simulation.element.windows import TrainingBatch
 
-BatchSource = Callable[[int, int, int, float], TrainingBatch | TrainingCrops]
+BatchSource = Callable[[int, int, int, float], TrainingBatch]
 """``(seed, index, size, contrast)`` to ``size`` labelled windows of 8 bits.
 
 A function of a module, and of its arguments alone: it is called in other processes.
@@ -37,13 +43,15 @@ _AUGMENTING = 7  # sets the generators of augmentation apart from those that dra
 class Drawn(NamedTuple):
     """N windows, or images, of a source.
 
-    The fields are those of the simulator's ``TrainingBatch``, or ``TrainingCrops``.
+    The fields are those of the simulator's ``TrainingBatch``; ``kinds`` may be ``UNKNOWN``.
     """
 
     images: Pixels
     labels: Float32Array
     lines: npt.NDArray[np.uint8]
     boxes: npt.NDArray[np.float32]
+    kinds: npt.NDArray[np.uint8]
+    directions: npt.NDArray[np.uint8]
 
 
 class Source(Protocol):
@@ -83,7 +91,9 @@ class Batch:
     that gives at most ``full_scale`` (N, 1, 1); ``labels`` (N,) from 0 for clean to 1 for
     scratched, of larger images (N, 512, 512) those (N, 3, 3) of their windows; ``lines``
     (N, 32, 32), or (N, 64, 64), 1 in cells of 8 px that a scratch crosses; ``boxes`` (N, 4)
-    the x0, y0, x1, y1 in pixels around the scratch, zeros without one.
+    the x0, y0, x1, y1 in pixels around the scratch, zeros without one; ``kinds`` int64 the
+    kind of each cell, or unknown, and ``directions`` float32 that of a scratch in it, degrees
+    from x towards y, both like ``lines``.
     """
 
     windows: Tensor
@@ -91,6 +101,8 @@ class Batch:
     lines: Tensor
     boxes: Tensor
     full_scale: Tensor
+    kinds: Tensor
+    directions: Tensor
 
     def tensors(self) -> tuple[Tensor, ...]:
         """All fields in their order."""
@@ -128,15 +140,17 @@ def augmented(
     One generator for each window. ``repeated`` windows, which come again every epoch, are
     relit too; the simulator draws light, gain and noise afresh by itself.
     """
-    images, lines, boxes, scales = [], [], [], []
-    labels = []
-    for image, label, cells, box, rng in zip(*drawn, rngs, strict=True):
+    images, labels, lines, boxes, scales = [], [], [], [], []
+    kinds, directions = [], []
+    for image, label, cells, box, kind, direction, rng in zip(*drawn, rngs, strict=True):
         turn = int(rng.integers(ORIENTATIONS))
         scales.append(full_scale * depth_of(rng))
         images.append(turned(relit(image, full_scale, rng) if repeated else image, turn))
         labels.append(turned(label, turn) if label.ndim else label)
         lines.append(turned(cells, turn))
         boxes.append(turned_box(box, turn))
+        kinds.append(turned(kind, turn))
+        directions.append(turned_directions(direction, turn))
     windows = np.stack(images)
     if windows.dtype == np.uint16:
         windows = windows.astype(np.int32)  # torch computes with no uint16
@@ -146,6 +160,8 @@ def augmented(
         lines=torch.from_numpy(np.stack(lines).astype(np.float32)),
         boxes=torch.from_numpy(np.stack(boxes).astype(np.float32)),
         full_scale=torch.tensor(scales, dtype=torch.float32)[:, None, None],
+        kinds=torch.from_numpy(np.stack(kinds).astype(np.int64)),
+        directions=torch.from_numpy(np.stack(directions).astype(np.float32)),
     )
 
 

@@ -49,25 +49,30 @@ class DenseNetwork(AttentionFusionNetwork):
         return self._see(views(images, origins, gains, offsets, full_scale), origins)
 
     def _see(self, seen: Tensor, origins: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.pool(self.stem(seen))
-        reached = []
-        for stage in self.stages:
-            features = stage(features)
-            reached.append(features)
+        logits, lines, _ = self._with_hidden(seen, origins)
+        return logits, lines
+
+    def _with_hidden(self, seen: Tensor, origins: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As ``see``; and the line head's features (B, C, H/8, W/8)."""
+        reached = self.reached(seen)
+        features = reached[-1]
         attend, line_head = self.attend, self.line_head
         assert isinstance(attend, ChannelAttention)
         assert line_head is not None
         placed = attend.by_place(features)
-        hidden, lines = line_head([*reached[1:-1], features + placed])
+        hidden = line_head([*reached[1:-1], features + placed])
+        lines = line_head.lines_of(hidden)
         steps = _nearest(origins, STEP_PX)
         means, placed_means = _means(features, steps), _means(placed, steps)
         pooled = attend.channel_weights(means) * means + placed_means
         coarse = nn.functional.avg_pool2d(hidden, _CELLS_A_STEP)
         brightest = nn.functional.max_pool2d(hidden, _CELLS_A_STEP)
-        logits: Tensor = self.head(
-            torch.cat((pooled, _means(coarse, steps), _maxima(brightest, steps)), dim=2)
-        )
-        return logits.squeeze(2), lines
+        parts = [pooled, _means(coarse, steps), _maxima(brightest, steps)]
+        if self.bank is not None:
+            strongest = nn.functional.max_pool2d(lines[:, None], _CELLS_A_STEP)
+            parts.append(_maxima(strongest, steps))
+        logits: Tensor = self.head(torch.cat(parts, dim=2))
+        return logits.squeeze(2), lines, hidden
 
     def logits_and_lines(
         self, windows: Tensor, gains: Tensor, offsets: Tensor, full_scale: Tensor
@@ -86,14 +91,17 @@ class DenseNetwork(AttentionFusionNetwork):
         return self.see(windows, *adjusted_grid(windows), scale)[0].flatten()
 
     def training_loss(self, batch: Batch) -> Tensor:
-        """Binary cross entropy of the images' windows and cells."""
+        """Of the images' windows and cells: scratched or not, of which kind, running where."""
         images = batch.windows.float()
         # Backgrounds and gains need more digits than bfloat16 has.
         with torch.autocast(images.device.type, enabled=False):
             origins, gains, offsets = adjusted_grid(images)
             seen = views(images, origins, gains, offsets, batch.full_scale)
-        logits, lines = self._see(seen, origins)
-        return self.loss(logits.flatten(), batch.labels.flatten(), lines, batch.lines)
+        logits, lines, hidden = self._with_hidden(seen, origins)
+        loss = self.loss(logits.flatten(), batch.labels.flatten(), lines, batch.lines)
+        if self.line_head is not None and self.line_head.kinds is not None:
+            loss = loss + self.line_head.kinds_loss(hidden, batch.kinds, batch.directions)
+        return loss
 
     def twin(self) -> "DenseNetwork":
         """Another network of the same shape with the same weights."""

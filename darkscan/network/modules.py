@@ -15,6 +15,10 @@ GREY_RANGE = 255.0
 """The range that brightness adjustment stretches every window to, whatever the camera."""
 
 _ATROUS_RATES = (1, 3, 5)
+_UNKNOWN = 255
+_KIND_WEIGHTS = (1.0, 2.0, 2.0, 1.0, 4.0, 8.0, 4.0)  # the rarer a kind, the more it counts
+_KIND_LOSS = 0.15
+_DIRECTION_LOSS = 0.05
 
 
 class ConvNorm(nn.Sequential):
@@ -140,6 +144,8 @@ class ResidualBlock(nn.Module):
 
 CELL = 8
 """The side of a cell of the line map, pixels."""
+KINDS = 7
+"""The kinds of cells: those of ``simulation.element.kinds.Kind``."""
 
 
 class LineHead(nn.Module):
@@ -151,8 +157,11 @@ class LineHead(nn.Module):
     discontinuous scratches).
     """
 
-    def __init__(self, channels: Sequence[int]) -> None:
-        """``channels`` of the three stages, at strides of 8, 16 and 32 px."""
+    def __init__(self, channels: Sequence[int], *, kinds: bool = False) -> None:
+        """``channels`` of the three stages, at strides of 8, 16 and 32 px.
+
+        ``kinds``: it also tells each cell's kind and direction.
+        """
         super().__init__()
         self.hidden = channels[0]
         self.lateral = nn.ModuleList(
@@ -160,13 +169,40 @@ class LineHead(nn.Module):
         )
         self.join = ConvNorm(self.hidden, self.hidden, 3)
         self.lines = nn.Conv2d(self.hidden, 1, 1)
+        self.kinds = nn.Conv2d(self.hidden, KINDS, 1) if kinds else None
+        self.directions = nn.Conv2d(self.hidden, 2, 1) if kinds else None
 
-    def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Hidden features (N, C, h, w) and the logits (N, h, w) of cells of 8 px."""
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """Hidden features (N, C, h, w) of cells of 8 px."""
         laterals = [lateral(f) for lateral, f in zip(self.lateral, features, strict=True)]
         joined = laterals[-1]
         for finer in laterals[-2::-1]:
             joined = finer + nn.functional.interpolate(joined, scale_factor=2, mode="nearest")
         hidden: Tensor = self.join(torch.relu(joined))
+        return hidden
+
+    def lines_of(self, hidden: Tensor) -> Tensor:
+        """The logits (N, h, w) that a scratch crosses each cell, from the hidden features."""
         lines: Tensor = self.lines(hidden)
-        return hidden, lines.squeeze(1)
+        return lines.squeeze(1)
+
+    def kinds_loss(self, hidden: Tensor, kinds: Tensor, directions: Tensor) -> Tensor:
+        """What kinds and directions add to the loss of training.
+
+        ``hidden`` (N, C, h, w); ``kinds`` (N, h, w) int64, some of which may be unknown;
+        ``directions`` (N, h, w) float32, degrees from x towards y, where a scratch runs. A
+        direction is told as the cosine and sine of twice its angle, since a line has no ends.
+        """
+        assert self.kinds is not None
+        assert self.directions is not None
+        weights = hidden.new_tensor(_KIND_WEIGHTS)
+        by_kind = nn.functional.cross_entropy(
+            self.kinds(hidden).float(), kinds, weights, ignore_index=_UNKNOWN
+        )
+        double = torch.deg2rad(2.0 * directions)
+        true = torch.stack((double.cos(), double.sin()), dim=1)
+        scratched = (kinds == KINDS - 1).float()[:, None]
+        missed = (self.directions(hidden).float() - true).square() * scratched
+        by_direction = missed.sum() / scratched.sum().clamp(min=1.0)
+        loss: Tensor = _KIND_LOSS * by_kind + _DIRECTION_LOSS * by_direction
+        return loss

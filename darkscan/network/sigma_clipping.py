@@ -63,10 +63,29 @@ def clipped_image(images: Tensor) -> Tensor:
     return away.clamp(-1.0, -_HIGHEST / _LOWEST)
 
 
-def _node_means(few: Tensor) -> Tensor:
+def in_sigmas(clipped: Tensor) -> Tensor:
+    """What ``SigmaClipping`` and ``clipped_image`` give, in standard deviations of the noise."""
+    return clipped * -_LOWEST
+
+
+def noise_fields(samples: Tensor, spacing: int) -> Tensor:
+    """The standard deviation about zero (N, h, w) of samples (N, h, w), outliers clipped.
+
+    ``spacing`` is the distance of samples in pixels of the image; the deviation is that of the
+    256 px around each node of ``fields``, interpolated.
+    """
+    spread = samples
+    for _ in range(2):
+        variance = _smooth(_node_means(spread.square(), spacing), samples.shape[1:])
+        limit = _CLIP_SIGMAS * variance.sqrt()
+        spread = _within(samples, torch.zeros_like(limit), limit)
+    return _smooth(_node_means(spread.square(), spacing), samples.shape[1:]).sqrt()
+
+
+def _node_means(few: Tensor, spacing: int = _SPACING) -> Tensor:
     """The means (N, r, c) over 256 px around each node, or what of it lies in the image."""
     pool = nn.functional.avg_pool2d
-    between = pool(few[:, None], NODE_PX // _SPACING)
+    between = pool(few[:, None], NODE_PX // spacing)
     return pool(between, 2, stride=1, padding=1, count_include_pad=False)[:, 0]
 
 

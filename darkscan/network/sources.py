@@ -14,6 +14,7 @@ from darkscan.network.modules import GREY_RANGE
 from darkscan.pipeline.core.arrays import Float32Array, Pixels
 from darkscan.pipeline.core.errors import InputError
 from darkscan.simulation.element.crops import training_crops
+from darkscan.simulation.element.kinds import UNKNOWN
 from darkscan.simulation.element.windows import training_batch
 
 _FINGERPRINTED = 32  # windows
@@ -111,11 +112,14 @@ class DatasetWindows:
         steps = self.steps_an_epoch(size)
         epoch, first = step // steps, step % steps * size
         indices = self._order(seed, epoch)[first : first + size][list(share)]
+        lines = self._train.lines(indices)
         return Drawn(
             images=self._train.images(indices),
             labels=self._train.labels[indices].astype(np.float32),
-            lines=self._train.lines(indices),
+            lines=lines,
             boxes=self._train.boxes[indices].astype(np.float32),
+            kinds=np.full_like(lines, UNKNOWN),
+            directions=np.zeros_like(lines),
         )
 
     def validation(self, seed: int, count: int) -> tuple[Pixels, Float32Array]:

@@ -19,7 +19,7 @@ _OWN = {
     "resnet18+ca+sa": Parts(adjust=False),
     "afn": Parts(),
     OURS: Parts(clip=True, lines=True),
-    DENSE: Parts(clip=True, lines=True),
+    DENSE: Parts(clip=True, lines=True, bank=True, kinds=True),
 }
 _PEERS = ("attention-56", "attention-92", "xception", "inception-v3", "retinanet")
 

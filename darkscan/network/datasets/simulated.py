@@ -25,7 +25,7 @@ from darkscan.simulation.element.strokes import add_line
 _NOISE = 0x5E50  # as in simulated scans: the same element shows the same noise
 _FRAME_PX = 2048
 _NAME = re.compile(r"simulated-(?P<preset>[a-z]+)-(?P<seed>\d+)(?:-(?P<side>\d+)px)?")
-_RAREST_FIRST = ("fibre", "hair", "track")
+_RAREST_FIRST = ("fibre", "hair")
 
 
 @dataclass(frozen=True)

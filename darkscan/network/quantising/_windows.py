@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.pipeline.core.arrays import Pixels
+from darkscan.pipeline.core.arrays import Float32Array, Pixels
 from darkscan.pipeline.core.errors import InputError
 from darkscan.simulation.element.crops import training_crops
 from darkscan.simulation.element.windows import training_batch
@@ -60,10 +60,9 @@ def simulated_images(count: int, *, seed: int, tick: Tick = silent) -> StatedWin
         images.append(drawn.images)
         labels.append(drawn.labels.ravel())
         tick(size)
-    truth = np.concatenate(labels)
     return StatedWindows(
         windows=np.concatenate(images),
-        labels=np.select([truth == 0, truth == 1], [0, 1], -1).astype(np.int8),
+        labels=_judged(np.concatenate(labels)),
         full_scale=255.0,
         seed=seed,
         description="simulated images of nine windows, preset mixed, contrast 1",
@@ -72,21 +71,26 @@ def simulated_images(count: int, *, seed: int, tick: Tick = silent) -> StatedWin
 
 
 def simulated_windows(count: int, *, seed: int, tick: Tick = silent) -> StatedWindows:
-    """``count`` simulated windows at full difficulty, scratched or clean, none grazed."""
+    """``count`` simulated windows at full difficulty; grazed ones judge nothing."""
     images, labels = [], []
     for index, first in enumerate(range(0, count, BATCH)):
         size = min(BATCH, count - first)
-        batch = training_batch(seed, index, size, 1.0, "mixed", grazed=0.0)
+        batch = training_batch(seed, index, size)
         images.append(batch.images)
         labels.append(batch.labels)
         tick(size)
     return StatedWindows(
         windows=np.concatenate(images),
-        labels=(np.concatenate(labels) > 0).astype(np.int8),
+        labels=_judged(np.concatenate(labels)),
         full_scale=255.0,
         seed=seed,
-        description="simulated windows, preset mixed, contrast 1, none grazed",
+        description="simulated windows, preset mixed, contrast 1",
     )
+
+
+def _judged(labels: Float32Array) -> npt.NDArray[np.int8]:
+    """Labels of training as 1 for a scratch, 0 for background, -1 for what lies between."""
+    return np.select([labels == 0, labels == 1], [0, 1], -1).astype(np.int8)
 
 
 def data_set_windows(

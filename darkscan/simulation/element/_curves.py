@@ -1,4 +1,4 @@
-"""The shapes of scratches, hairs and tracks, and how their brightness runs along them."""
+"""The shapes of scratches and hairs, and how their brightness runs along them."""
 
 from typing import NamedTuple
 
@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from darkscan.pipeline.core.arrays import Float64Array
+from darkscan.simulation.element._draws import chance
 
 HAIR_STEP_PX = 2.5
 _NARROWEST = 0.3  # samples: a narrower filter smooths nothing
@@ -133,6 +134,29 @@ def beads(
     distance = np.arange(count)[:, None] * step_px - places
     light = peaks * np.exp(-0.5 * (distance / sigma_px) ** 2)
     return np.asarray(light.max(axis=1), dtype=np.float64)
+
+
+def fading(rng: np.random.Generator, count: int) -> Float64Array:
+    """How a tapered line's brightness runs: (count,), 1 at its brightest.
+
+    From the middle to both ends, or from one end, as a comet's, to the other.
+    """
+    place = (np.arange(count) + 0.5) / count
+    if chance(rng, 0.5):
+        return np.asarray(np.sin(np.pi * place) ** rng.uniform(0.6, 2.5))
+    run = np.exp(-place * rng.uniform(1.5, 5.0)) if chance(rng, 0.5) else 1.0 - place
+    return np.asarray(run[::-1] if chance(rng, 0.5) else run, dtype=np.float64)
+
+
+def dashes(rng: np.random.Generator, count: int, step_px: float) -> Float64Array:
+    """Strokes and gaps of uneven lengths in turn: (count,), 1 or 0."""
+    period = float(np.exp(rng.uniform(np.log(7.0), np.log(50.0))))
+    share = float(rng.uniform(0.3, 0.7))
+    pieces = 2 * (int(count * step_px / period) + 2)
+    mean = np.where(np.arange(pieces) % 2, period * (1 - share), period * share)
+    ends = np.cumsum(mean * rng.uniform(0.5, 1.5, pieces)) - rng.uniform(0, period)
+    number = np.searchsorted(ends, np.arange(count) * step_px)
+    return np.asarray(number % 2 == 0, dtype=np.float64)
 
 
 def lit_length(vertices: Float64Array, amplitude: Float64Array, box: tuple[float, ...]) -> float:

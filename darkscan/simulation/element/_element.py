@@ -12,7 +12,9 @@ from darkscan.simulation.element._curves import (
     Waypoint,
     beads,
     curve,
+    dashes,
     draw_hair_shape,
+    fading,
     texture,
 )
 from darkscan.simulation.element._draws import chance, log_normal, log_uniform
@@ -23,18 +25,24 @@ from darkscan.simulation.element.element_truth import (
     ScratchKind,
     Trace,
 )
+from darkscan.simulation.element.scratches import SHORTEST_PX
 
 _SQUARE_PX = 2048.0**2  # densities are counted per so many pixels
 _STEP_PX = 5.0
-_BEAD_STEP_PX = 1.5
+_FINE_STEP_PX = 1.5
+_SHORT_PX = 60.0  # of a shorter scratch every pixel counts
 _LONGEST = 0.9  # the longest scratch over the element's diagonal
 _SHARES: dict[ScratchKind, float] = {
-    "straight": 0.35,
-    "curved": 0.27,
-    "gappy": 0.15,
-    "discontinuous": 0.13,
-    "swirl": 0.10,
+    "straight": 0.28,
+    "curved": 0.21,
+    "tapered": 0.15,
+    "gappy": 0.12,
+    "dashed": 0.07,
+    "discontinuous": 0.10,
+    "swirl": 0.07,
 }
+_LONG_KINDS = {"gappy": 60.0, "dashed": 60.0, "discontinuous": 80.0, "swirl": 60.0}
+"""The least length in pixels of kinds that a shorter line would not show."""
 _Shape = tuple[ScratchKind | HairKind, Float64Array, Float64Array, float]
 """Kind, vertices (K, 2) and amplitudes (K,) along it, and full width at half maximum."""
 
@@ -45,7 +53,6 @@ class ElementPreset:
 
     scratches: float
     hairs: float
-    tracks: float
     digs: float
     dust_per_10k_px: tuple[float, float]
     bright: float = 0.25  # share of bright scratches; the others are weak
@@ -53,10 +60,10 @@ class ElementPreset:
 
 
 PRESETS = {
-    "optic": ElementPreset(3.0, 4.0, 6.0, 3.0, (1.0, 12.0)),
-    "clean": ElementPreset(0.4, 1.0, 1.0, 0.5, (1.0, 2.0)),
-    "dirty": ElementPreset(6.0, 15.0, 20.0, 12.0, (30.0, 50.0)),
-    "weak": ElementPreset(10.0, 8.0, 8.0, 6.0, (3.0, 30.0), bright=0.12, certain=False),
+    "optic": ElementPreset(3.0, 4.0, 3.0, (1.0, 12.0)),
+    "clean": ElementPreset(0.4, 1.0, 0.5, (1.0, 2.0)),
+    "dirty": ElementPreset(6.0, 15.0, 12.0, (30.0, 50.0)),
+    "weak": ElementPreset(10.0, 8.0, 6.0, (3.0, 30.0), bright=0.12, certain=False),
 }
 
 
@@ -78,7 +85,6 @@ def simulate_element(size_px: tuple[int, int], seed: int, preset: str = "optic")
     shapes = [
         *_draw_scratches(rng, size_px, amounts, int(rng.poisson(amounts.scratches * squares))),
         *_draw_hairs(rng, size_px, int(rng.poisson(amounts.hairs * squares))),
-        *_draw_tracks(rng, size_px, int(rng.poisson(amounts.tracks * squares))),
     ]
     return ElementTruth(
         size_px=size_px,
@@ -139,7 +145,9 @@ def _draw_scratch(
     bright: bool,
 ) -> _Shape:
     discontinuous = kind == "discontinuous"
-    step = _BEAD_STEP_PX if discontinuous else _STEP_PX
+    length_px = max(length_px, _LONG_KINDS.get(kind, 0.0))
+    fine = discontinuous or kind == "dashed" or length_px < _SHORT_PX
+    step = _FINE_STEP_PX if fine else _STEP_PX
     radius = {"swirl": rng.uniform(100, 400), "curved": rng.uniform(400, 4000)}.get(kind, 2e4)
     bends = Bends(
         curvature=float(rng.choice([-1.0, 1.0]) / radius) if kind != "swirl" else 1.0 / radius,
@@ -156,9 +164,14 @@ def _draw_scratch(
     else:
         gaps = float(rng.uniform(0.1, 0.36)) if kind == "gappy" else 0.0
         variation = float(rng.uniform(0.2, 0.5))
+        taper = min(12.0, length_px / 6)
         run = texture(
-            rng, len(vertices), step, variation=variation, gap_fraction=gaps, taper_px=12.0
+            rng, len(vertices), step, variation=variation, gap_fraction=gaps, taper_px=taper
         )
+        if kind == "tapered":
+            run *= fading(rng, len(vertices))
+        elif kind == "dashed":
+            run *= dashes(rng, len(vertices), step)
     fwhm = log_normal(rng, 2.25, 0.25, 1.6, 3.3)
     return kind, np.round(vertices, 3), np.round(run * amplitude, 3), round(fwhm, 3)
 
@@ -174,17 +187,6 @@ def _draw_hairs(rng: np.random.Generator, size_px: tuple[int, int], count: int) 
         amplitude = log_uniform(rng, 6, 50)
         fwhm = float(rng.uniform(1.8, 5.0))
         shapes.append((kind, np.round(vertices, 3), np.round(run * amplitude, 3), round(fwhm, 3)))
-    return shapes
-
-
-def _draw_tracks(rng: np.random.Generator, size_px: tuple[int, int], count: int) -> list[_Shape]:
-    shapes: list[_Shape] = []
-    for _ in range(count):
-        length, heading = float(rng.uniform(8, 30)), float(rng.uniform(0, 2 * np.pi))
-        vertices = curve(rng, Waypoint(*_place(rng, size_px), heading), length, length)
-        amplitude = np.full(len(vertices), log_uniform(rng, 10, 80))
-        fwhm = float(rng.uniform(1.2, 2.0))
-        shapes.append(("track", np.round(vertices, 3), np.round(amplitude, 3), round(fwhm, 3)))
     return shapes
 
 
@@ -206,7 +208,9 @@ def _draw_length(rng: np.random.Generator, size_px: tuple[int, int]) -> float:
     longest = _LONGEST * float(np.hypot(*size_px))
     if chance(rng, 0.1):
         return min(log_uniform(rng, 1000, 6000), longest)
-    return min(log_normal(rng, 229.0, 0.8, 40.0, 3000.0), longest)
+    if chance(rng, 0.4):  # as weak ones were measured: 17, 38 and 119 px at 10, 50 and 90 %
+        return min(log_normal(rng, 38.0, 0.76, SHORTEST_PX, 300.0), longest)
+    return min(log_normal(rng, 160.0, 0.9, SHORTEST_PX, 3000.0), longest)
 
 
 def _place(rng: np.random.Generator, size_px: tuple[int, int]) -> tuple[float, float]:

@@ -14,10 +14,10 @@ from darkscan.pipeline.core.files import write_atomically
 from darkscan.pipeline.core.inputs import read_text
 from darkscan.simulation.element.strokes import Strokes
 
-TRUTH_VERSION = 1
+TRUTH_VERSION = 2
 
-ScratchKind = Literal["straight", "curved", "gappy", "discontinuous", "swirl"]
-HairKind = Literal["hair", "fibre", "track"]
+ScratchKind = Literal["straight", "curved", "tapered", "gappy", "dashed", "discontinuous", "swirl"]
+HairKind = Literal["hair", "fibre"]
 TraceKind = ScratchKind | HairKind
 SCRATCH_KINDS: tuple[str, ...] = get_args(ScratchKind)
 _TRACE_KINDS: tuple[str, ...] = (*SCRATCH_KINDS, *get_args(HairKind))
@@ -25,7 +25,7 @@ _TRACE_KINDS: tuple[str, ...] = (*SCRATCH_KINDS, *get_args(HairKind))
 
 @dataclass(frozen=True)
 class Trace:
-    """A scratch, or a hair, fibre or short track that is none.
+    """A scratch, or a hair or fibre that is none.
 
     ``vertices`` (K, 2) float64 are (x, y) in the element's pixels, (0, 0) the outer
     corner of its first pixel; ``amplitude`` (K,) float64 the grey levels over the

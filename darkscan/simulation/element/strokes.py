@@ -60,6 +60,14 @@ class Strokes:
         shift = np.array([x, y])
         return type(self)(self.start + shift, self.end + shift, self.amplitude, self.sigma)
 
+    def and_those(self, others: Self) -> Self:
+        """These strokes, then the others."""
+        pairs = zip(self._columns(), others._columns(), strict=True)
+        return type(self)(*(np.concatenate(pair) for pair in pairs))
+
+    def _columns(self) -> tuple[Float64Array, ...]:
+        return self.start, self.end, self.amplitude, self.sigma
+
     def __len__(self) -> int:
         return len(self.sigma)
 
