@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from darkscan.network.batches import Batch
 from darkscan.network.line_bank import CHANNELS as BANK_CHANNELS
-from darkscan.network.line_bank import LineBank
+from darkscan.network.line_bank import STRENGTHS, LineBank
 from darkscan.network.modules import (
     GREY_RANGE,
     BrightnessAdjustment,
@@ -90,13 +90,16 @@ class AttentionFusionNetwork(nn.Module):
             inputs = outputs
         self.stages = nn.ModuleList(stages)
         self.attend: nn.Module = ChannelAttention(inputs) if parts.channel else nn.Identity()
-        self.line_head = LineHead(channels[1:], kinds=parts.kinds) if parts.lines else None
+        strengths = STRENGTHS if parts.bank else 0
+        self.line_head: LineHead | None = None
+        if parts.lines:
+            self.line_head = LineHead(channels[1:], strengths=strengths, kinds=parts.kinds)
         self.bank: LineBank | None = None
         if parts.bank:
             self.bank = LineBank()
             self.evidence = ConvNorm(BANK_CHANNELS, channels[_BANK_STAGE], 1, relu=False)
         further = 2 * self.line_head.hidden if self.line_head else 0
-        self.head = nn.Linear(inputs + further + parts.bank, 1)
+        self.head = nn.Linear(inputs + further + parts.bank + strengths, 1)
         self._initialise()
 
     def forward(
@@ -158,29 +161,34 @@ class AttentionFusionNetwork(nn.Module):
         self, windows: Tensor, gains: Tensor, offsets: Tensor, full_scale: Tensor
     ) -> tuple[Tensor, Tensor | None]:
         """As ``forward``; and the logits (N, h, w) of cells of 8 px, if it has a line head."""
-        reached = self.reached(self._channels(windows, gains, offsets, full_scale))
+        reached, strengths = self.reached(self._channels(windows, gains, offsets, full_scale))
         features = self.attend(reached[-1])
         pooled = [features.mean((2, 3))]
         lines = None
         if self.line_head is not None:
             hidden = self.line_head([*reached[1:-1], features])
-            lines = self.line_head.lines_of(hidden)
+            lines = self.line_head.lines_of(hidden, strengths)
             pooled += [hidden.mean((2, 3)), hidden.amax((2, 3))]
-            if self.bank is not None:
-                pooled.append(lines.amax((1, 2))[:, None])
+            if strengths is not None:
+                pooled += [lines.amax((1, 2))[:, None], strengths.amax((2, 3))]
         logits: Tensor = self.head(torch.cat(pooled, dim=1))
         return logits.squeeze(1), lines
 
-    def reached(self, seen: Tensor) -> list[Tensor]:
-        """The features (N, C, h, w) after each stage of the trunk, of its input (N, 1-3, H, W)."""
+    def reached(self, seen: Tensor) -> tuple[list[Tensor], Tensor | None]:
+        """The features (N, C, h, w) after each stage of the trunk, of its input (N, 1-3, H, W).
+
+        With a line bank also its strengths (N, S, H/8, W/8).
+        """
         features = self.pool(self.stem(seen))
-        reached = []
+        reached: list[Tensor] = []
+        strengths: Tensor | None = None
         for index, stage in enumerate(self.stages):
             features = stage(features)
             if self.bank is not None and index == _BANK_STAGE:
-                features = features + self.evidence(self.bank(in_sigmas(seen[:, -1])))
+                answers, strengths = self.bank(in_sigmas(seen[:, -1]))
+                features = features + self.evidence(answers)
             reached.append(features)
-        return reached
+        return reached, strengths
 
     def _channels(
         self, windows: Tensor, gains: Tensor, offsets: Tensor, full_scale: Tensor

@@ -54,23 +54,23 @@ class DenseNetwork(AttentionFusionNetwork):
 
     def _with_hidden(self, seen: Tensor, origins: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """As ``see``; and the line head's features (B, C, H/8, W/8)."""
-        reached = self.reached(seen)
+        reached, strengths = self.reached(seen)
         features = reached[-1]
         attend, line_head = self.attend, self.line_head
         assert isinstance(attend, ChannelAttention)
         assert line_head is not None
         placed = attend.by_place(features)
         hidden = line_head([*reached[1:-1], features + placed])
-        lines = line_head.lines_of(hidden)
+        lines = line_head.lines_of(hidden, strengths)
         steps = _nearest(origins, STEP_PX)
         means, placed_means = _means(features, steps), _means(placed, steps)
         pooled = attend.channel_weights(means) * means + placed_means
         coarse = nn.functional.avg_pool2d(hidden, _CELLS_A_STEP)
         brightest = nn.functional.max_pool2d(hidden, _CELLS_A_STEP)
         parts = [pooled, _means(coarse, steps), _maxima(brightest, steps)]
-        if self.bank is not None:
-            strongest = nn.functional.max_pool2d(lines[:, None], _CELLS_A_STEP)
-            parts.append(_maxima(strongest, steps))
+        if strengths is not None:
+            cells = torch.cat((lines[:, None], strengths), dim=1)
+            parts.append(_maxima(nn.functional.max_pool2d(cells, _CELLS_A_STEP), steps))
         logits: Tensor = self.head(torch.cat(parts, dim=2))
         return logits.squeeze(2), lines, hidden
 

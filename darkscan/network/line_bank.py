@@ -27,8 +27,11 @@ _CELL_POINTS = 2
 _CLIP = 4.0  # standard deviations; a saturated speck counts no more than that
 _SCALE = 0.25  # brings answers, about 1 to 16 standard deviations, to the trunk's range
 
-CHANNELS = 2 * _DIRECTIONS * (len(_POINTS) + 1)
-"""Of the bank's answer."""
+_SIDES = len(_POINTS) + 1
+CHANNELS = 2 * _DIRECTIONS * _SIDES
+"""Of the bank's answers, direction by direction."""
+STRENGTHS = _SIDES
+"""Of their maxima over all directions: one for each length, and the dark one."""
 
 
 class LineBank(nn.Module):
@@ -44,29 +47,35 @@ class LineBank(nn.Module):
             kernels = torch.stack([_kernel(points, slope) for slope in _slopes(slopes)])
             self.register_buffer(f"kernels_{index}", kernels[:, None], persistent=False)
 
-    def forward(self, sigmas: Tensor) -> Tensor:
+    def forward(self, sigmas: Tensor) -> tuple[Tensor, Tensor]:
         """Answers (B, CHANNELS, H/8, W/8) to images (B, H, W) in units of their noise.
 
-        Answers are a quarter of a standard deviation of white noise each; H and W are
+        And the strengths (B, STRENGTHS, H/8, W/8), their maxima over all directions. Answers are a quarter of a standard deviation of white noise each; H and W are
         multiples of 128.
         """
         points = nn.functional.avg_pool2d(sigmas[:, None], POINT_PX)[:, 0] * POINT_PX
         # Noise that the lens or a program has smoothed adds up to more: it counts as it is.
         points = (points / noise_fields(points, POINT_PX).clamp(min=0.5)).clamp(-_CLIP, _CLIP)
         along_rows = self._family(points[:, None])
-        along_columns = self._family(points.transpose(1, 2)[:, None]).transpose(2, 3)
-        return torch.cat((along_rows, along_columns), dim=1)
+        turned = self._family(points.transpose(1, 2)[:, None])
+        along_columns = [answer.transpose(2, 3) for answer in turned]
+        strengths = [
+            torch.maximum(one.amax(1), other.amax(1))
+            for one, other in zip(along_rows, along_columns, strict=True)
+        ]
+        return torch.cat((*along_rows, *along_columns), dim=1), torch.stack(strengths, dim=1)
 
-    def _family(self, points: Tensor) -> Tensor:
-        answers = []
+    def _family(self, points: Tensor) -> list[Tensor]:
+        """The answers (B, directions, H/8, W/8) of each length to means (B, 1, H/4, W/4)."""
+        answers: list[Tensor] = []
         for index, length in enumerate(_POINTS):
             kernels = getattr(self, f"kernels_{index}")
             step = length // 2
             margin = (kernels.shape[2] // 2, (length - step) // 2)
             answer = nn.functional.conv2d(points, kernels, stride=(1, step), padding=margin)
             sides = (answer, -answer) if index == _DARK else (answer,)
-            answers += [_strongest(side, step // _CELL_POINTS) for side in sides]
-        return torch.cat(answers, dim=1) * _SCALE
+            answers += [_SCALE * _strongest(side, step // _CELL_POINTS) for side in sides]
+        return answers
 
 
 def _strongest(answer: Tensor, cells: int) -> Tensor:

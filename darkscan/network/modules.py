@@ -15,6 +15,7 @@ GREY_RANGE = 255.0
 """The range that brightness adjustment stretches every window to, whatever the camera."""
 
 _ATROUS_RATES = (1, 3, 5)
+_WEIGHING = 16  # channels between a line bank's strengths and the logits of cells
 _UNKNOWN = 255
 _KIND_WEIGHTS = (1.0, 2.0, 2.0, 1.0, 4.0, 8.0, 4.0)  # the rarer a kind, the more it counts
 _KIND_LOSS = 0.15
@@ -157,9 +158,10 @@ class LineHead(nn.Module):
     discontinuous scratches).
     """
 
-    def __init__(self, channels: Sequence[int], *, kinds: bool = False) -> None:
+    def __init__(self, channels: Sequence[int], *, strengths: int = 0, kinds: bool = False) -> None:
         """``channels`` of the three stages, at strides of 8, 16 and 32 px.
 
+        ``strengths``: how many a line bank gives for each cell, weighed beside the features.
         ``kinds``: it also tells each cell's kind and direction.
         """
         super().__init__()
@@ -169,6 +171,13 @@ class LineHead(nn.Module):
         )
         self.join = ConvNorm(self.hidden, self.hidden, 3)
         self.lines = nn.Conv2d(self.hidden, 1, 1)
+        self.weigh: nn.Module | None = None
+        if strengths:
+            self.weigh = nn.Sequential(
+                nn.Conv2d(self.hidden + strengths, _WEIGHING, 1),
+                nn.ReLU(inplace=True),
+                nn.Conv2d(_WEIGHING, 1, 1),
+            )
         self.kinds = nn.Conv2d(self.hidden, KINDS, 1) if kinds else None
         self.directions = nn.Conv2d(self.hidden, 2, 1) if kinds else None
 
@@ -181,9 +190,14 @@ class LineHead(nn.Module):
         hidden: Tensor = self.join(torch.relu(joined))
         return hidden
 
-    def lines_of(self, hidden: Tensor) -> Tensor:
-        """The logits (N, h, w) that a scratch crosses each cell, from the hidden features."""
+    def lines_of(self, hidden: Tensor, strengths: Tensor | None = None) -> Tensor:
+        """The logits (N, h, w) that a scratch crosses each cell, from the hidden features.
+
+        ``strengths`` (N, S, h, w) are a line bank's.
+        """
         lines: Tensor = self.lines(hidden)
+        if self.weigh is not None and strengths is not None:
+            lines = lines + self.weigh(torch.cat((hidden, strengths), dim=1))
         return lines.squeeze(1)
 
     def kinds_loss(self, hidden: Tensor, kinds: Tensor, directions: Tensor) -> Tensor:

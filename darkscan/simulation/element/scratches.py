@@ -42,6 +42,8 @@ _LONG_KINDS = {"gappy": 50.0, "dashed": 50.0, "discontinuous": 60.0, "swirl": 40
 _WEAKEST_SNR = 5.5  # the scanning matched filter finds half of those with 5.3 to 6.4
 _EASIEST_SNR = 25.0  # of the weakest at the beginning of the curriculum
 _STRONGEST_WEAK_SNR = 45.0
+_STRONGEST_LONG_SNR = 20.0  # of weak ones that are long: nobody misses those that are stronger
+_LONG_PX = 120.0
 _SECTION_PX = np.sqrt(np.pi / (8.0 * np.log(2.0)))  # of FWHM: the integral of a section squared
 _LIT = 0.2  # of the brightest: darker parts of a line are not seen as scratch
 _STEP_PX = 4.0
@@ -128,7 +130,7 @@ def _add_scratch(
     run = _draw_run(rng, kind, max(2, round(length / step) + 1), step, stage.contrast)
     vertices, shown = _place(rng, kind, length, step, heading, stage)
     unit = np.sqrt(_SECTION_PX * fwhm * step * float((run[shown] ** 2).sum()))
-    cnr = _draw_cnr(rng, stage, max(unit, 1e-3))
+    cnr = _draw_cnr(rng, stage, max(unit, 1e-3), long=shown.sum() * step > _LONG_PX)
     power = float(rng.choice([3.0, 5.0, 8.0])) if fwhm > 4 and chance(rng, 0.4) else GAUSSIAN_POWER  # noqa: PLR2004
     amplitude = run * cnr * stage.sigma
     add_line(light, Strokes.along(vertices, amplitude, fwhm), canvas, power=power)
@@ -155,12 +157,13 @@ def _place(
     return vertices, shown
 
 
-def _draw_cnr(rng: np.random.Generator, stage: Stage, unit: float) -> float:
+def _draw_cnr(rng: np.random.Generator, stage: Stage, unit: float, *, long: bool) -> float:
     """The amplitude over the noise; ``unit`` is the signal-to-noise ratio at an amplitude of 1."""
     saturated = max(stage.headroom / stage.sigma, 8.0)
     if chance(rng, 0.65):
         weakest = _WEAKEST_SNR + (1 - stage.contrast) * (_EASIEST_SNR - _WEAKEST_SNR)
-        snr = log_uniform(rng, weakest, max(_STRONGEST_WEAK_SNR, 1.5 * weakest))
+        strongest = _STRONGEST_LONG_SNR if long else _STRONGEST_WEAK_SNR
+        snr = log_uniform(rng, weakest, max(strongest, 1.5 * weakest))
         return min(snr / unit, 2.0 * saturated)
     return max(log_uniform(rng, 3.0, 2.0 * saturated), _WEAKEST_SNR / unit)
 
@@ -169,9 +172,9 @@ def _draw_length(rng: np.random.Generator, stage: Stage) -> float:
     if chance(rng, 1 - stage.contrast):
         return log_uniform(rng, 120, 900)
     which = float(rng.random())
-    if which < 0.45:  # noqa: PLR2004 - shares of short, long and crossing ones
+    if which < 0.4:  # noqa: PLR2004 - shares of short, long and crossing ones
         return log_uniform(rng, SHORTEST_PX, 60)
-    if which < 0.75:  # noqa: PLR2004
+    if which < 0.7:  # noqa: PLR2004
         return log_uniform(rng, 60, 300)
     return float(rng.uniform(0.5, 2.0)) * stage.side_px
 
