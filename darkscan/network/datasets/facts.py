@@ -8,9 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from darkscan.network.datasets._labelled_image import ImageTruth
-from darkscan.network.datasets.rule import SCRATCH, WINDOW_PX, Labels, Origins, window_sums
+from darkscan.network.datasets.rule import (
+    SCRATCH,
+    VISIBLE_PX,
+    WINDOW_PX,
+    Labels,
+    Origins,
+    window_sums,
+)
 from darkscan.network.datasets.rule import visible_lengths as lengths_in
-from darkscan.simulation.element.windows import VISIBLE_PX
 
 CELL_PX = 8
 CELLS = WINDOW_PX // CELL_PX

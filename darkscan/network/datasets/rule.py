@@ -1,4 +1,8 @@
-"""Which windows of an image are scratched, which are background, and which are neither."""
+"""Which windows of an image are scratched, which are background, and which are neither.
+
+Simulated and marked windows follow one rule: its lengths are the simulator's, and all that
+labels windows of images takes them from here.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,9 +13,13 @@ import numpy.typing as npt
 
 from darkscan.network.datasets._labelled_image import ImageTruth, Scratch
 from darkscan.pipeline.core.arrays import Mask
-from darkscan.simulation.element.windows import RIM_PX, VISIBLE_PX
+from darkscan.simulation.element import windows
 
 WINDOW_PX = 256
+VISIBLE_PX = windows.VISIBLE_PX
+"""The least of a scratch that makes a window positive, pixels."""
+RIM_PX = windows.RIM_PX
+"""What lies this close to the window's rim does not count, pixels."""
 SCRATCH, BACKGROUND, LEFT_OUT = 1, 0, -1
 
 RULE = (
