@@ -26,7 +26,7 @@ class WindowLabels:
 
     @property
     def decided(self) -> Mask:
-        """Which windows count by the training rule."""
+        """Which windows count by that rule."""
         return self.visible | ~self.touched
 
 
