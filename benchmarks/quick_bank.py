@@ -7,10 +7,12 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.network.classical import FilterBank
+from darkscan.network.classical import FilterBank, line_kernel, methods, score_windows
 from darkscan.network.classical.banks import LENGTH_PX, oriented
 from darkscan.network.classical.levels import in_sigmas
-from darkscan.pipeline.core.arrays import Float32Array, Pixels
+from darkscan.network.datasets.rule import WINDOW_PX
+from darkscan.network.evaluation.degradations import Grey
+from darkscan.pipeline.core.arrays import Float32Array, Float64Array, Pixels
 
 Kernel = Callable[..., npt.NDArray[np.float64]]
 
@@ -32,6 +34,21 @@ class QuickBank(FilterBank):
         for kernel in _spectra(self.kernel, shape):
             np.maximum(largest, np.fft.irfft2(spectrum * kernel, shape)[inner], out=largest)
         return largest
+
+
+@cache
+def line_bank() -> QuickBank:
+    """The line bank with its usual threshold."""
+    return QuickBank("line-bank", methods()["line-bank"].threshold, line_kernel)
+
+
+def window_bank_scores(grey: Grey, origins: npt.NDArray[np.integer]) -> Float64Array:
+    """The line bank's scores (N,) of an image's windows (N, 2), each alone."""
+    levels, side = grey.levels, WINDOW_PX
+    windows = [levels[y : y + side, x : x + side] for y, x in origins.tolist()]
+    return np.concatenate(
+        [score_windows(line_bank(), window[None], grey.full_scale) for window in windows]
+    )
 
 
 @cache

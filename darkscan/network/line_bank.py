@@ -50,8 +50,8 @@ class LineBank(nn.Module):
     def forward(self, sigmas: Tensor) -> tuple[Tensor, Tensor]:
         """Answers (B, CHANNELS, H/8, W/8) to images (B, H, W) in units of their noise.
 
-        And the strengths (B, STRENGTHS, H/8, W/8), their maxima over all directions. Answers are a quarter of a standard deviation of white noise each; H and W are
-        multiples of 128.
+        And the strengths (B, STRENGTHS, H/8, W/8), their maxima over all directions. Answers are
+        a quarter of a standard deviation of white noise each; H and W are multiples of 128.
         """
         points = nn.functional.avg_pool2d(sigmas[:, None], POINT_PX)[:, 0] * POINT_PX
         # Noise that the lens or a program has smoothed adds up to more: it counts as it is.

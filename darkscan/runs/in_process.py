@@ -1,15 +1,25 @@
 """Inspects scans in this process: the defect map of any source of frames, without stages."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
+from darkscan.centrelines import find_centrelines
+from darkscan.inference.neighbour_scores import scores_with_neighbours
+from darkscan.inference.scoring import ModelScorer
 from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.defect_map import DefectMap
-from darkscan.pipeline.core.frame_results import FrameResult, Inspected, LedgerSums, ModelInfo
-from darkscan.pipeline.core.scan import FrameSource
+from darkscan.pipeline.core.frame_results import (
+    Centrelines,
+    FrameResult,
+    Inspected,
+    LedgerSums,
+    ModelInfo,
+)
+from darkscan.pipeline.core.geometry import PixelToStage
+from darkscan.pipeline.core.scan import FrameMeta, FrameSource, ScanInfo
 from darkscan.pipeline.core.thumbnail import make_thumbnail, thumbnail_scale
 from darkscan.simulation.element import (
     ElementTruth,
@@ -26,12 +36,16 @@ _FIRST_SEED = 700_001  # apart from the seeds that people and trainings use
 _PRESET = "optic"
 _PICTURE_PX = 256
 _BATCH = 64
+_PITCH_UM = 10.0
 
 Origins = npt.NDArray[np.int32]
 Scores = npt.NDArray[np.float32]
 
 ScoreFrame = Callable[[Pixels, Origins, float], Scores]
 """Scores (N,) of a frame's windows at origins (N, 2), y and x, for a camera's full scale."""
+
+ExamineFrame = Callable[[Pixels, Origins, float], tuple[Scores, Centrelines]]
+"""As ``ScoreFrame``, with the scratches traced within the frame's positive windows."""
 
 ScoreWindows = Callable[[Pixels, float], Scores]
 """Scores (n,) of windows (n, side, side) for a camera's full scale."""
@@ -62,8 +76,22 @@ def inspect(
 ) -> DefectMap:
     """The defect map of a scan whose windows ``score`` scores.
 
-    Merging's own code makes the map, from scores as classification gives them where ``score``
-    is a model file's. Centre lines are left out. ``show`` is told how many frames are done.
+    As ``inspect_traced``, but that centre lines are left out.
+    """
+
+    def examine(pixels: Pixels, origins: Origins, full_scale: float) -> tuple[Scores, Centrelines]:
+        return score(pixels, origins, full_scale), Centrelines.none()
+
+    return inspect_traced(source, examine, model, show)
+
+
+def inspect_traced(
+    source: FrameSource, examine: ExamineFrame, model: ModelInfo, show: Callable[[int], None]
+) -> DefectMap:
+    """The defect map of a scan whose frames ``examine`` scores and searches for centre lines.
+
+    Merging's own code makes the map, from scores and lines as classification gives them where
+    ``examine`` is ``examining`` a model file's. ``show`` is told how many frames are done.
     """
     scan = source.info
     scale = thumbnail_scale(scan, _PICTURE_PX)
@@ -72,12 +100,14 @@ def inspect(
     results = []
     for index, meta in enumerate(source.frames):
         source.read_into(index, pixels)
+        scores, centrelines = examine(pixels, origins, scan.full_scale)
         results.append(
             FrameResult(
                 meta=meta,
                 origins=origins,
-                scores=score(pixels, origins, scan.full_scale),
+                scores=scores,
                 thumbnail=make_thumbnail(pixels, scale),
+                centrelines=centrelines,
             )
         )
         show(index + 1)
@@ -93,6 +123,53 @@ def inspect(
             sums=LedgerSums(captured=count, mapped=count, quarantined=0, lost=0, in_flight=0),
         )
     )
+
+
+def examining(scorer: ModelScorer) -> ExamineFrame:
+    """A model file's scores of a frame's windows and its scratches, as a worker finds them."""
+
+    def examine(pixels: Pixels, origins: Origins, full_scale: float) -> tuple[Scores, Centrelines]:
+        seen = scorer.alone(pixels, origins, full_scale)
+        scores = scores_with_neighbours(seen, origins, scorer.info.window)
+        positive = scores >= scorer.info.grow_threshold
+        lines = None if seen.lines is None else seen.lines[positive]
+        return scores, find_centrelines(pixels, origins[positive], scorer.info.window, lines)
+
+    return examine
+
+
+class LoneFrame:
+    """One frame (H, W) in memory as the scan of an element of its size, a FrameSource.
+
+    Its first pixel's outer corner is the element's origin; a pixel is 10 um.
+    """
+
+    def __init__(self, pixels: Pixels, full_scale: float, name: str) -> None:
+        height, width = pixels.shape
+        size_mm = (width * _PITCH_UM / 1000, height * _PITCH_UM / 1000)
+        self._pixels = pixels
+        self.info = ScanInfo(
+            element=name,
+            element_size_mm=size_mm,
+            region_mm=(0.0, 0.0, *size_mm),
+            pitch_um=_PITCH_UM,
+            pixel_to_stage=PixelToStage.from_pitch(_PITCH_UM),
+            frame_shape=(height, width),
+            pixel_type="uint8" if pixels.dtype == np.uint8 else "uint16",
+            bit_depth=round(full_scale).bit_length(),
+            frames_planned=1,
+        )
+        self.frames: Sequence[FrameMeta] = [
+            FrameMeta(frame=0, strip=0, position_mm=(0.0, 0.0, 0.0), exposure_ns=0)
+        ]
+
+    def read_into(self, index: int, out: Pixels) -> None:
+        """Writes the frame's pixels into ``out`` (H, W)."""
+        del index
+        out[...] = self._pixels
+
+    def close(self) -> None:
+        """Nothing is held open."""
 
 
 def by_windows(score: ScoreWindows, window: int, batch: int = _BATCH) -> ScoreFrame:

@@ -37,6 +37,10 @@ EVERY: dict[str, Callable[[Grey], Grey]] = {
     "overexposed": lambda grey: physics.overexposed(grey, 0.02),
     "noise": lambda grey: physics.noisier(grey, 3, rng()),
     "blur": lambda grey: physics.blurred(grey, 1),
+    "sharpened": lambda grey: physics.sharpened(grey, 2),
+    "a curve that brightens": lambda grey: physics.gamma(grey, 0.6),
+    "a curve that darkens": lambda grey: physics.gamma(grey, 1.4),
+    "rounded": lambda grey: physics.coarser(grey, 3),
     "defocus": lambda grey: physics.defocused(grey, 1, rng()),
     "stripes": lambda grey: physics.striped(grey, 0.03, rng()),
     "hot pixel": lambda grey: physics.hot_pixel(grey, rng()),
@@ -113,6 +117,37 @@ def test_a_lens_out_of_focus_leaves_the_noise() -> None:
     grey = sky(level=100)
     assert physics.noise_of(physics.blurred(grey, 2)) < SIGMA / 4
     assert physics.noise_of(physics.defocused(grey, 2, rng())) == pytest.approx(SIGMA, rel=0.06)
+
+
+def test_sharpening_heightens_a_line_and_darkens_its_rims() -> None:
+    grey = sky(level=100)
+    sharp = physics.sharpened(grey, 1)
+    before, after = (each.levels.astype(float).mean(axis=0) for each in (grey, sharp))
+    assert after[100] > before[100] + 20
+    assert max(after[99], after[101]) < min(before[99], before[101]) - 8
+    assert physics.noise_of(sharp) > 1.3 * SIGMA
+
+
+def test_sharpening_by_nothing_changes_nothing() -> None:
+    np.testing.assert_array_equal(physics.sharpened(sky(), 0).levels, sky().levels)
+
+
+@pytest.mark.parametrize("exponent", [0.6, 1.4])
+def test_a_curve_keeps_black_and_white_and_the_order_between(exponent: float) -> None:
+    levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    changed = physics.gamma(Grey(levels, 255.0), exponent).levels.ravel().astype(int)
+    assert (changed[0], changed[-1]) == (0, 255)
+    assert (np.diff(changed) >= 0).all()
+    assert (changed[40] > 40) == (exponent < 1)
+
+
+@pytest.mark.parametrize(("full_scale", "wide"), [(255, 2), (4095, 2 * 4095 / 255)])
+def test_rounding_leaves_every_so_manieth_level(full_scale: int, wide: float) -> None:
+    grey = sky(full_scale, level=100)
+    before, changed = (g.levels.astype(np.float64) for g in (grey, physics.coarser(grey, 2)))
+    steps = np.unique(changed) / wide
+    np.testing.assert_allclose(steps, np.rint(steps), atol=0.5 / wide)
+    assert np.abs(changed - before).max() <= wide / 2 + 1
 
 
 def test_overexposure_saturates_the_share_that_was_asked_for() -> None:

@@ -5,6 +5,11 @@ on validation, ``evaluation`` measures, ``intervals`` says how sure that is, ``b
 where it fails, ``elements`` does the same for whole defect maps; ``report``, ``plots`` and
 ``tables`` show it, ``paper`` holds the paper's own figures. Only ``network_scorer`` needs torch,
 and only when it is used.
+
+Real frames: ``polylines`` reads the scratches drawn on them, ``labelled_frames`` the frames,
+``lines_in_maps`` says which a map shows, ``beyond_windows`` what light from beyond a window
+does, ``frame_figures`` adds it all up. ``degradations`` are what cameras and files do to an
+image, ``conditions`` the sweeps of them.
 """
 
 from darkscan.network.evaluation._evaluation import Evaluation, Terms, evaluate, plain

@@ -7,7 +7,6 @@ its shot noise follows: all noise of an image is held for shot noise, whose vari
 with the light, so that a level of light carries noise^2 / median of variance.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple, cast
 
 import cv2
@@ -137,6 +136,36 @@ def blurred(grey: Grey, sigma_px: float) -> Grey:
     return _as(grey, _smooth(grey, sigma_px))
 
 
+def sharpened(grey: Grey, amount: float, sigma_px: float = 1.0) -> Grey:
+    """An unsharp mask: ``amount`` times what a Gaussian takes away is added once more.
+
+    Cameras and programs do so by default: lines get higher and narrower, with dark rims, and the
+    noise grows with them.
+    """
+    levels = grey.levels.astype(np.float32)
+    return _as(grey, levels + np.float32(amount) * (levels - _smooth(grey, sigma_px)))
+
+
+def gamma(grey: Grey, exponent: float) -> Grey:
+    """Levels as shares of the full scale, to the power of ``exponent``: a curve for the eye.
+
+    Below 1 the dark background is spread out, and above it squeezed, contrast and noise alike,
+    then rounded to whole levels.
+    """
+    shares = grey.levels.astype(np.float32) / np.float32(grey.full_scale)
+    return _as(grey, np.float32(grey.full_scale) * shares ** np.float32(exponent))
+
+
+def coarser(grey: Grey, step: float) -> Grey:
+    """Rounded to every ``step``-th level: a converter, or a file, with fewer of them.
+
+    Where noise is smaller than a step, most pixels of a background have one level, and weak lines
+    come and go with the last digit.
+    """
+    wide = np.float32(step * grey.full_scale / _EIGHT_BIT)
+    return _as(grey, wide * np.rint(grey.levels.astype(np.float32) / wide))
+
+
 def defocused(grey: Grey, sigma_px: float, rng: np.random.Generator) -> Grey:
     """A Gaussian over the light alone, as of a lens out of focus.
 
@@ -253,60 +282,3 @@ def _within(grey: Grey, levels: npt.NDArray[np.generic]) -> Grey:
     """Whole levels, which interpolation may have taken past the full scale."""
     whole = np.minimum(levels, levels.dtype.type(grey.full_scale))
     return Grey(cast("Pixels", whole), grey.full_scale)
-
-
-PITCHES = (0.5, 0.7, 1.4, 2.0)
-"""Factors of the number of pixels along a side."""
-
-Change = Callable[[Grey, np.random.Generator], Grey]
-
-
-class Condition(NamedTuple):
-    """One step of a sweep: a pixel pitch to cut windows at, then a change of each of them.
-
-    ``pitch`` is the factor of ``resampled`` and ``resampled_window``; 1 leaves it.
-    """
-
-    name: str
-    change: Change = lambda grey, _rng: grey
-    pitch: float = 1.0
-
-
-def _fixed(function: Callable[[Grey, float], Grey], amount: float) -> Change:
-    return lambda grey, _rng: function(grey, amount)
-
-
-def _drawn(function: Callable[[Grey, float, np.random.Generator], Grey], amount: float) -> Change:
-    return lambda grey, rng: function(grey, amount, rng)
-
-
-def _deep(bits: int, fill: float) -> Change:
-    return lambda grey, rng: deeper(grey, bits, fill, rng)
-
-
-def _jpeg(quality: int) -> Change:
-    return lambda grey, _rng: jpeg(grey, quality)
-
-
-CONDITIONS = (
-    Condition("as it is"),
-    *(Condition(f"JPEG quality {q}", _jpeg(q)) for q in (95, 80, 60, 40, 20)),
-    Condition("12 bits", _deep(12, 1.0)),
-    Condition("16 bits", _deep(16, 1.0)),
-    Condition("16 bits, 1/16 filled", _deep(16, 1 / 16)),
-    Condition("16 bits, 1/256 filled", _deep(16, 1 / 256)),
-    *(Condition(f"{pitch:g}x the pixels", pitch=pitch) for pitch in PITCHES),
-    *(Condition(f"background {n:+g} levels", _drawn(stray_light, n)) for n in (-10, 10, 30, 100)),
-    *(Condition(f"light or gain x{g:g}", _drawn(exposed, g)) for g in (0.3, 0.5, 2, 3)),
-    *(Condition(f"noise x{f:g}", _drawn(noisier, f)) for f in (1.5, 2, 3)),
-    *(Condition(f"blur {s:g} px", _fixed(blurred, s)) for s in (0.5, 1, 2)),
-    *(Condition(f"defocus {s:g} px", _drawn(defocused, s)) for s in (0.5, 1, 2)),
-    *(Condition(f"{share:.1%} saturated", _fixed(overexposed, share)) for share in (0.005, 0.02)),
-    *(
-        Condition(f"column stripes {share:.1%}", _drawn(striped, share))
-        for share in (0.005, 0.01, 0.03)
-    ),
-    Condition("a hot pixel", hot_pixel),
-    *(Condition(f"gradient of {n} levels", _drawn(gradient, n)) for n in (30, 100)),
-)
-"""From a window as it is to what should break any detector, in the order of a table."""
