@@ -26,7 +26,7 @@ _REACH = 3  # half the width of the smoothing kernels, cells
 _LEAST = 0.05  # the least smoothed probability of a cell on a path
 _NOWHERE = 1e6  # cells: no ridge
 _WITHIN = 0.6  # cells: how far from a cell's middle a ridge may pass
-_LINKING = Linking(strong=0.25, by_chance=0.03, least_excess=0.6, longest_gap=4, shortest=3)
+_LINKING = Linking(strong=0.25, by_chance=0.03, least_excess=0.6, longest_gap=4, shortest=2)
 """For cells: in probabilities and cells."""
 
 _SEEN = 0.3  # the least probability of a cell that has to be explained

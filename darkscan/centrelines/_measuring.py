@@ -9,7 +9,7 @@ import numpy as np
 from darkscan.centrelines._straightening import OFFSETS, Strip, quantile
 from darkscan.pipeline.core.arrays import Float32Array, Float64Array
 
-SHORTEST_PX = 30.0
+SHORTEST_PX = 12.0
 _COLUMNS = np.abs(OFFSETS[:, None] - (0.0, -8.0, -6.5, -5.0, 5.0, 6.5, 8.0)) <= 1.0
 _MEANS = (_COLUMNS / _COLUMNS.sum(axis=0)).astype(np.float32)
 """(M, 7) weights that give the mean brightness of a row on a line, and at six places beside it."""
@@ -18,7 +18,7 @@ _OFF_CREST_PX = 2.0  # a line is at most so far from its crest
 _CUT = 3.0  # sigmas: a speck counts no more than this
 _PIECE_PX = 5
 _OF_TYPICAL, _LEVELS = 0.4, (0.3, 0.8)  # contrast that tells lit from not, and its bounds
-_LEAST_SUM = 20.0  # sigmas times pixels of length: fainter lines are not looked at
+_LEAST_SUM = 12.0  # sigmas times pixels of length: fainter lines are not looked at
 _CHOICE = 0.75  # standard deviations that a piece gains as the chain chose its place
 _LEAST_EVIDENCE = 15.0  # nats
 _TILTS = np.array([0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0])  # per sigma
@@ -42,13 +42,17 @@ class Line:
     """Mean brightness above the background, in standard deviations of the noise."""
 
 
-def measure(strip: Strip) -> Iterator[Line]:
-    """The scratches along a strip; several if the chain ran on from one to another."""
+def measure(strip: Strip, seen: float = 0.0) -> Iterator[Line]:
+    """The scratches along a strip; several if the chain ran on from one to another.
+
+    ``seen``: what a line map says for it, in nats. It counts beside what the pixels say, which
+    are few along a short scratch, and hidden among specks along a faint one.
+    """
     means = strip.light @ (_MEANS / np.float32(strip.noise))
     contrasts = np.minimum(means, _CUT, dtype=np.float64)  # without the excess of specks
     for first, end in _lit_parts(contrasts[:, 0]):
         points, part = strip.points[first:end], slice(first, end)
-        if not _is_bent(points) and _evidence(contrasts[part]) >= _LEAST_EVIDENCE:
+        if not _is_bent(points) and seen + _evidence(contrasts[part]) >= _LEAST_EVIDENCE:
             width = _width(strip.light[part], contrasts[part, 0])
             yield Line(_simplified(points), width, float(means[part, 0].mean(dtype=np.float64)))
 

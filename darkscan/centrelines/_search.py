@@ -19,7 +19,8 @@ _ROUNDS = 2  # rounds of joining: a joined chain reaches further
 _LEAST_EXCESS = 26.0  # sigmas: most chains of dust have less, nearly all that are kept more
 _LEAST_SEEN = 0.5  # least excess of a path of the line map, in cells a scratch surely crosses
 _MOST_CANDIDATES = 100
-_SHORTEST = 12.0  # from end to end of a chain, pixels of the halved frame
+_NATS_A_CELL = 7.0  # of a cell seen with certainty: ln(0.9 / 0.1) more than ln(0.01 / 0.99)
+_SHORTEST = 5.0  # from end to end of a chain, pixels of the halved frame
 _END = 12  # points at the end of a chain that show where it goes on
 _FURTHER, _FURTHER_THAN_SEEN = 4, 12  # pixels it goes on: a chain of crests, a path of the map
 _LEAST_FREE = 0.5  # share of a chain that no line found before has claimed
@@ -80,7 +81,7 @@ class _Search:
         near: whether they are chains of crests, and not paths of the line map.
         """
         further = _FURTHER if near else _FURTHER_THAN_SEEN
-        wanted = []
+        wanted, seen = [], []
         for chain in _candidates(chains, _LEAST_EXCESS if near else _LEAST_SEEN):
             rest = chain.points
             if self.found:
@@ -88,13 +89,15 @@ class _Search:
             if len(rest) and math.dist(rest[0], rest[-1]) >= _SHORTEST:
                 # The middle of a pixel of the halved frame is the corner of four of the frame's.
                 wanted.append(HALVED * (_extended(rest, self.mask, further) + 0.5))
-        for strip in straighten(self._frame, wanted, near=near):
-            self._add(strip)
+                seen.append(0.0 if near else _NATS_A_CELL * chain.excess)
+        strips = straighten(self._frame, wanted, near=near)
+        for strip, nats in zip(strips, seen, strict=True):
+            self._add(strip, nats)
 
-    def _add(self, strip: Strip) -> None:
+    def _add(self, strip: Strip, seen: float) -> None:
         strip = strip.part(_on_frame(strip.points, self.shape))
         free = _free_part(strip.points / HALVED - 0.5, self._claimed)
-        for line in measure(strip.part(free)):
+        for line in measure(strip.part(free), seen):
             path = np.rint(line.points / HALVED - 0.5).astype(np.int32)
             if _is_claimed(path, self._claimed):  # the chain has moved onto a brighter line
                 continue

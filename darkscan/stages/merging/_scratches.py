@@ -29,7 +29,7 @@ _LONGEST_OVERLAP_PX = 6.0
 _ASIDE_PX = 4.0  # a piece may go on this far beside its direction, besides what the angle allows
 _ALIGNED = math.cos(math.radians(25))
 _END_PX = 15  # the last points of a piece, which give its end's direction
-_SHORTEST_PX = 30.0
+_SHORTEST_PX = 12.0
 _FINENESS_PX = 0.3  # a centre line is thinned out to points that keep it this close
 _WIDTH_DECIMALS, _CONTRAST_DECIMALS = 1, 2
 
