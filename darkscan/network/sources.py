@@ -1,9 +1,10 @@
-"""The sources of training windows: the simulator, by itself or in images, and data sets."""
+"""The sources of training windows: the simulator, single ones or in images, and data sets."""
 
+import functools
 import hashlib
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +14,10 @@ from darkscan.network.datasets import Dataset, WindowSet
 from darkscan.network.modules import GREY_RANGE
 from darkscan.pipeline.core.arrays import Float32Array, Pixels
 from darkscan.pipeline.core.errors import InputError
-from darkscan.simulation.element.crops import training_crops
+from darkscan.simulation.element.crops import CROP_PX, training_crops
 from darkscan.simulation.element.kinds import UNKNOWN
+from darkscan.simulation.element.looks import WINDOW_PX
+from darkscan.simulation.element.real_backgrounds import RealBackgrounds
 from darkscan.simulation.element.windows import training_batch
 
 _FINGERPRINTED = 32  # windows
@@ -24,49 +27,70 @@ _ORDERING = 8  # sets the generators that shuffle epochs apart from all others
 
 @dataclass(frozen=True)
 class SimulatedWindows:
-    """Windows drawn afresh, no two of them the same: every one has a generator of its own."""
+    """Windows drawn afresh, no two of them the same: every one has a generator of its own.
+
+    A share of them shows crops of real ``backgrounds``, where there are any: ``source`` then
+    takes these by that name. Raises InputError if crops of a window's side do not fit them.
+    """
+
+    side_px: ClassVar = WINDOW_PX
+    fingerprinted: ClassVar = _FINGERPRINTED
 
     source: BatchSource = training_batch
     full_scale: float = GREY_RANGE
     repeats: bool = False
     description: str = "windows of darkscan.simulation.element.windows, preset mixed"
+    backgrounds: RealBackgrounds | None = None
+
+    def __post_init__(self) -> None:
+        if self.backgrounds is not None:
+            self.backgrounds.require(self.side_px)
+
+    @classmethod
+    def on(cls, backgrounds: RealBackgrounds | None) -> Self:
+        """Simulated ones of which a share lies on real backgrounds, and says so."""
+        if backgrounds is None:
+            return cls()
+        description = f"{cls.description}, {backgrounds.description}"
+        return cls(description=description, backgrounds=backgrounds)
 
     def fingerprint(self, seed: int) -> str:
-        """The hash of the first windows, at full contrast."""
-        drawn = self.source(seed, 0, _FINGERPRINTED, 1.0)
-        return hashlib.sha256(b"".join(field.tobytes() for field in drawn)).hexdigest()
+        """The hash of the first ones at full contrast, and of what real backgrounds hold."""
+        drawn = self._source(seed, 0, self.fingerprinted, 1.0)
+        content = hashlib.sha256(b"".join(field.tobytes() for field in drawn))
+        if self.backgrounds is not None:
+            content.update(self.backgrounds.fingerprint().encode())
+        return content.hexdigest()
 
     def draw(self, seed: int, step: int, size: int, share: range, contrast: float) -> Drawn:
         """See ``Source``."""
-        drawn = [self.source(seed, step * size + place, 1, contrast) for place in share]
+        drawn = [self._source(seed, step * size + place, 1, contrast) for place in share]
         return Drawn(*(np.concatenate(columns) for columns in zip(*drawn, strict=True)))
 
     def validation(self, seed: int, count: int) -> tuple[Pixels, Float32Array]:
         """Windows at full contrast, without those that a scratch only grazes."""
-        return validation_windows(self.source, seed, count)
+        return validation_windows(self._source, seed, count)
+
+    @property
+    def _source(self) -> BatchSource:
+        if self.backgrounds is None:
+            return self.source
+        return functools.partial(self.source, backgrounds=self.backgrounds)
 
 
 @dataclass(frozen=True)
-class SimulatedImages:
+class SimulatedImages(SimulatedWindows):
     """Images of several windows, drawn afresh, for networks that see beyond a window."""
 
-    full_scale: float = GREY_RANGE
-    repeats: bool = False
+    side_px: ClassVar = CROP_PX
+    fingerprinted: ClassVar = _FINGERPRINTED // 4
+
+    source: BatchSource = training_crops
     description: str = "images of darkscan.simulation.element.crops, preset mixed"
-
-    def fingerprint(self, seed: int) -> str:
-        """The hash of the first images, at full contrast."""
-        drawn = training_crops(seed, 0, _FINGERPRINTED // 4, 1.0)
-        return hashlib.sha256(b"".join(field.tobytes() for field in drawn)).hexdigest()
-
-    def draw(self, seed: int, step: int, size: int, share: range, contrast: float) -> Drawn:
-        """See ``Source``."""
-        drawn = [training_crops(seed, step * size + place, 1, contrast) for place in share]
-        return Drawn(*(np.concatenate(columns) for columns in zip(*drawn, strict=True)))
 
     def validation(self, seed: int, count: int) -> tuple[Pixels, Float32Array]:
         """Images at full contrast with about ``count`` windows, and the labels of these."""
-        return validation_windows(training_crops, seed, -(-count // _WINDOWS_AN_IMAGE))
+        return super().validation(seed, -(-count // _WINDOWS_AN_IMAGE))
 
 
 @dataclass(frozen=True)
@@ -141,10 +165,10 @@ class DatasetWindows:
     def _order(self, seed: int, epoch: int) -> npt.NDArray[np.int64]:
         return np.random.default_rng((seed, epoch, _ORDERING)).permutation(len(self))
 
-    @cached_property
+    @functools.cached_property
     def _dataset(self) -> Dataset:
         return Dataset.open(self.file)
 
-    @cached_property
+    @functools.cached_property
     def _train(self) -> WindowSet:
         return self._dataset.split("train")
