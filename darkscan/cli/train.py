@@ -152,7 +152,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _source(arguments: argparse.Namespace) -> "tuple[Source, int | None]":
     """What is trained on, and how many windows an epoch has, if it is said. Raises InputError."""
-    from darkscan.network.sources import DatasetWindows, SimulatedImages, SimulatedWindows
+    from darkscan.network.sources import DatasetWindows, simulated
     from darkscan.network.variants import DENSE
 
     dense = arguments.network == DENSE
@@ -167,8 +167,8 @@ def _source(arguments: argparse.Namespace) -> "tuple[Source, int | None]":
                 raise InputError("is for simulated windows, not for --data", field=_flag(name))
         windows = DatasetWindows(arguments.data)
         return windows, len(windows)
-    simulated = SimulatedImages if dense else SimulatedWindows
-    return simulated.on(_backgrounds(arguments)), arguments.epoch_windows
+    source = simulated(dense=dense, backgrounds=_backgrounds(arguments))
+    return source, arguments.epoch_windows
 
 
 def _backgrounds(arguments: argparse.Namespace) -> "RealBackgrounds | None":

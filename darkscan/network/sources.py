@@ -4,7 +4,7 @@ import functools
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +29,8 @@ _ORDERING = 8  # sets the generators that shuffle epochs apart from all others
 class SimulatedWindows:
     """Windows drawn afresh, no two of them the same: every one has a generator of its own.
 
-    A share of them shows crops of real ``backgrounds``, where there are any: ``source`` then
-    takes these by that name. Raises InputError if crops of a window's side do not fit them.
+    ``backgrounds`` are the real ones that ``source`` draws some of them on, if there are any.
+    Raises InputError if one of these is too small for it.
     """
 
     side_px: ClassVar = WINDOW_PX
@@ -46,17 +46,9 @@ class SimulatedWindows:
         if self.backgrounds is not None:
             self.backgrounds.require(self.side_px)
 
-    @classmethod
-    def on(cls, backgrounds: RealBackgrounds | None) -> Self:
-        """Simulated ones of which a share lies on real backgrounds, and says so."""
-        if backgrounds is None:
-            return cls()
-        description = f"{cls.description}, {backgrounds.description}"
-        return cls(description=description, backgrounds=backgrounds)
-
     def fingerprint(self, seed: int) -> str:
         """The hash of the first ones at full contrast, and of what real backgrounds hold."""
-        drawn = self._source(seed, 0, self.fingerprinted, 1.0)
+        drawn = self.source(seed, 0, self.fingerprinted, 1.0)
         content = hashlib.sha256(b"".join(field.tobytes() for field in drawn))
         if self.backgrounds is not None:
             content.update(self.backgrounds.fingerprint().encode())
@@ -64,18 +56,12 @@ class SimulatedWindows:
 
     def draw(self, seed: int, step: int, size: int, share: range, contrast: float) -> Drawn:
         """See ``Source``."""
-        drawn = [self._source(seed, step * size + place, 1, contrast) for place in share]
+        drawn = [self.source(seed, step * size + place, 1, contrast) for place in share]
         return Drawn(*(np.concatenate(columns) for columns in zip(*drawn, strict=True)))
 
     def validation(self, seed: int, count: int) -> tuple[Pixels, Float32Array]:
         """Windows at full contrast, without those that a scratch only grazes."""
-        return validation_windows(self._source, seed, count)
-
-    @property
-    def _source(self) -> BatchSource:
-        if self.backgrounds is None:
-            return self.source
-        return functools.partial(self.source, backgrounds=self.backgrounds)
+        return validation_windows(self.source, seed, count)
 
 
 @dataclass(frozen=True)
@@ -91,6 +77,21 @@ class SimulatedImages(SimulatedWindows):
     def validation(self, seed: int, count: int) -> tuple[Pixels, Float32Array]:
         """Images at full contrast with about ``count`` windows, and the labels of these."""
         return super().validation(seed, -(-count // _WINDOWS_AN_IMAGE))
+
+
+def simulated(*, dense: bool, backgrounds: RealBackgrounds | None = None) -> SimulatedWindows:
+    """Windows, or images for a dense network, of which a share lies on real backgrounds.
+
+    Raises InputError if one of these is too small.
+    """
+    kind, draw = (SimulatedImages, training_crops) if dense else (SimulatedWindows, training_batch)
+    if backgrounds is None:
+        return kind()
+    return kind(
+        source=functools.partial(draw, backgrounds=backgrounds),
+        description=f"{kind.description}, {backgrounds.description}",
+        backgrounds=backgrounds,
+    )
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch
 from darkscan.network.attention_fusion import AttentionFusionNetwork
 from darkscan.network.batches import Batches, Curriculum, in_background
 from darkscan.network.operating_point import Look, choose_operating_point, looks_of
-from darkscan.network.sources import SimulatedImages, SimulatedWindows
+from darkscan.network.sources import SimulatedWindows, simulated
 from darkscan.pipeline.core.errors import InputError
 from darkscan.simulation.element.kinds import UNKNOWN
 from darkscan.simulation.element.real_backgrounds import RealBackgrounds
@@ -27,16 +27,17 @@ def backgrounds(tmp_path: Path) -> RealBackgrounds:
 
 
 def test_a_source_says_what_it_lies_on(backgrounds: RealBackgrounds) -> None:
-    plain, real = SimulatedWindows.on(None), SimulatedWindows.on(backgrounds)
-    assert plain == SimulatedWindows()
+    plain, real = SimulatedWindows(), simulated(dense=False, backgrounds=backgrounds)
+    assert plain == simulated(dense=False)
     assert real.description == (f"{plain.description}, a share of 0.5 on crops of 1 picture")
-    other = SimulatedWindows.on(dataclasses.replace(backgrounds, share=0.25))
+    less = dataclasses.replace(backgrounds, share=0.25)
+    other = simulated(dense=False, backgrounds=less)
     assert len({source.fingerprint(1) for source in (plain, real, other)}) == 3
 
 
 def test_images_need_larger_pictures_than_windows(backgrounds: RealBackgrounds) -> None:
     for refused in (
-        lambda: SimulatedImages.on(backgrounds),
+        lambda: simulated(dense=True, backgrounds=backgrounds),
         lambda: looks_of(dense=True, backgrounds=backgrounds),
     ):
         with pytest.raises(
@@ -47,7 +48,7 @@ def test_images_need_larger_pictures_than_windows(backgrounds: RealBackgrounds) 
 
 @pytest.mark.slow
 def test_another_process_draws_the_same_windows(backgrounds: RealBackgrounds) -> None:
-    source = SimulatedWindows.on(backgrounds)
+    source = simulated(dense=False, backgrounds=backgrounds)
     batches = Batches(source, 1, 6, Curriculum(0), first=0, last=2, share=range(6))
     here, there = (list(in_background(batches, workers)) for workers in (0, 1))
     for one, other in zip(here, there, strict=True):

@@ -30,10 +30,12 @@ def noise(
     dtype: npt.DTypeLike = np.uint8,
 ) -> Pixels:
     drawn = np.random.default_rng(5).normal(level, sigma, shape)
-    return np.asarray(np.rint(np.clip(drawn, 0, np.iinfo(dtype).max)).astype(dtype))  # type: ignore[arg-type]
+    return np.asarray(np.rint(np.clip(drawn, 0, np.iinfo(dtype).max)).astype(dtype))
 
 
-def backgrounds_of(folder: Path, *pictures: Pixels, share: float = 1.0) -> RealBackgrounds:
+def backgrounds_of(
+    folder: Path, *pictures: npt.NDArray[np.integer], share: float = 1.0
+) -> RealBackgrounds:
     folder.mkdir(exist_ok=True)
     for number, levels in enumerate(pictures):
         assert cv2.imwrite(str(folder / f"{number}.png"), levels)
