@@ -4,6 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
+from darkscan.cli.background_options import add_backgrounds_option, read_backgrounds
 from darkscan.cli.options import add_force_option, require_new
 from darkscan.cli.progress import say
 from darkscan.pipeline.core.errors import ExitCode, InputError
@@ -14,10 +15,12 @@ _EPILOG = """\
 examples:
   darkscan export trained/best.pt --out model.onnx
   darkscan export trained/best.pt --out model.onnx --weights model.pt
+  darkscan export trained/best.pt --out model.onnx --backgrounds clean-frames
 
 The thresholds are chosen on simulated windows that the training never saw, so that at most 0.2 %
-(to find) and 2 % (to follow) of the clean ones of either look are over them. The weights file is
-a small checkpoint: darkscan explain shows it, darkscan train --init starts from it.
+(to find) and 2 % (to follow) of the clean ones of either look are over them; with --backgrounds
+the clean ones of your own frames count as a look, too. The weights file is a small checkpoint:
+darkscan explain shows it, darkscan train --init starts from it.
 """
 
 
@@ -39,6 +42,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         default=4000,
         help="of each look, to choose the thresholds on (default: 4000)",
     )
+    add_backgrounds_option(parser, "of which no more than of simulated optics may be over them")
     parser.add_argument("--threads", type=int, help="of the network (default: torch's choice)")
     add_force_option(parser)
     parser.set_defaults(run=run)
@@ -62,11 +66,16 @@ def run(arguments: argparse.Namespace) -> int:
     if len(set(paths)) < len(paths):
         raise InputError("is given twice", file=arguments.out, field="--out")
     require_new(*outputs, force=arguments.force)
+    backgrounds = None
+    if arguments.backgrounds is not None:
+        backgrounds = read_backgrounds(arguments.backgrounds)
+        say(f"backgrounds: {backgrounds.count} in {arguments.backgrounds}")
     point = export_checkpoint(
         arguments.checkpoint,
         arguments.out,
         weights=arguments.weights,
         windows=arguments.windows,
+        backgrounds=backgrounds,
     )
     say(point.table())
     say(f"threshold {point.threshold:.4f}, to follow a scratch {point.grow_threshold:.4f}")

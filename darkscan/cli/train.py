@@ -9,12 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from darkscan.cli.background_options import add_backgrounds_option, read_backgrounds
 from darkscan.cli.progress import progress_bar
 from darkscan.pipeline.core.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
     from darkscan.network.batches import Source
     from darkscan.network.training import Machine, TrainingOptions
+    from darkscan.simulation.element.real_backgrounds import RealBackgrounds
 
 _EPILOG = """\
 examples:
@@ -22,6 +24,7 @@ examples:
   darkscan train --data windows.h5 --epochs 20 --out trained
   darkscan train --preset paper --data windows.h5 --out papers
   darkscan train --network darkscan-dense --init models/windowed.pt --ramp 0 --batch 8 --out dense
+  darkscan train --init models/windowed.pt --ramp 0 --backgrounds clean-frames --out adapted
   darkscan train --network darkscan --init papers/best.pt --width 1 --out ours
   torchrun --nproc-per-node 4 -m darkscan train --preset paper --batch 128 --out papers
 
@@ -39,7 +42,13 @@ Windows are turned, mirrored and shown as deeper cameras'; those of a data set, 
 every epoch, also get another gain, a slow gradient and some noise. They are never stretched or
 sheared. It computes in bfloat16 on a GPU, and on a CPU that has units for it (AMX); several
 processes share every batch.
+
+With --backgrounds a share of the simulated windows shows crops of your own scratch-free frames,
+pictures (PNG, TIFF, JPEG, FITS) or recordings, with scratches simulated in them: the network
+learns your instrument without a label (docs/how-to/train-a-model.md).
 """
+
+_BACKGROUND_SHARE = 0.5
 
 _OVERRIDES: tuple[tuple[str, type, str], ...] = (
     ("network", str, "which network; darkscan network lists them"),
@@ -74,6 +83,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     length.add_argument("--steps", type=int, help="how many batches")
     length.add_argument("--epochs", type=int, help="how often all windows, validated after each")
     parser.add_argument("--epoch-windows", type=int, help="an epoch of simulated ones: 30920")
+    add_backgrounds_option(parser, "to simulate scratches in")
+    parser.add_argument(
+        "--background-share",
+        type=float,
+        metavar="S",
+        help=f"of simulated windows that lie on them (default: {_BACKGROUND_SHARE})",
+    )
     changes = parser.add_argument_group("changes to the preset")
     for name, kind, text in _OVERRIDES:
         changes.add_argument(_flag(name), type=kind, help=text)
@@ -104,26 +120,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Trains the network, or goes on with a training in the folder."""
-    from darkscan.network.sources import DatasetWindows, SimulatedImages, SimulatedWindows
     from darkscan.network.training import Reporting, fit
-    from darkscan.network.variants import DENSE
 
-    source: Source
-    dense = arguments.network == DENSE
-    if dense and arguments.data is not None:
-        problem = f"holds windows; {DENSE} is trained on larger images, which are simulated"
-        raise InputError(problem, file=arguments.data, field="--data")
-    if arguments.data is None:
-        source = SimulatedImages() if dense else SimulatedWindows()
-        windows = arguments.epoch_windows
-    elif arguments.epoch_windows is not None:
-        raise InputError("is for simulated windows, not for --data", field="--epoch-windows")
-    else:
-        source = DatasetWindows(arguments.data)
-        windows = len(source)
+    source, windows = _source(arguments)
     options = _options(arguments, windows)
     out: Path = arguments.out
     with _progress(options.steps) as (report, on_step):
+        if arguments.backgrounds is not None:
+            report(f"{source.description} in {arguments.backgrounds}")
         trained = fit(
             options,
             out,
@@ -142,9 +146,48 @@ def run(arguments: argparse.Namespace) -> int:
                 "best.pt tells no scratch from background; train longer, or look at the data"
             )
             return ExitCode.OK
-        best = shlex.quote(str(out / "best.pt"))
-        report(f"next: darkscan export {best} --out {shlex.quote(str(out / 'model.onnx'))}")
+        report("next: " + _export_command(arguments))
     return ExitCode.OK
+
+
+def _source(arguments: argparse.Namespace) -> "tuple[Source, int | None]":
+    """What is trained on, and how many windows an epoch has, if it is said. Raises InputError."""
+    from darkscan.network.sources import DatasetWindows, simulated
+    from darkscan.network.variants import DENSE
+
+    dense = arguments.network == DENSE
+    if dense and arguments.data is not None:
+        problem = f"holds windows; {DENSE} is trained on larger images, which are simulated"
+        raise InputError(problem, file=arguments.data, field="--data")
+    if arguments.background_share is not None and arguments.backgrounds is None:
+        raise InputError("is of --backgrounds, which are not given", field="--background-share")
+    if arguments.data is not None:
+        for name in ("epoch_windows", "backgrounds"):
+            if getattr(arguments, name) is not None:
+                raise InputError("is for simulated windows, not for --data", field=_flag(name))
+        windows = DatasetWindows(arguments.data)
+        return windows, len(windows)
+    source = simulated(dense=dense, backgrounds=_backgrounds(arguments))
+    return source, arguments.epoch_windows
+
+
+def _backgrounds(arguments: argparse.Namespace) -> "RealBackgrounds | None":
+    if arguments.backgrounds is None:
+        return None
+    given = arguments.background_share
+    share = _BACKGROUND_SHARE if given is None else float(given)
+    if not 0 < share <= 1:
+        problem = f"must be above 0 and at most 1, is {share}"
+        raise InputError(problem, field="--background-share")
+    return read_backgrounds(arguments.backgrounds, share)
+
+
+def _export_command(arguments: argparse.Namespace) -> str:
+    best, model = arguments.out / "best.pt", arguments.out / "model.onnx"
+    words = ["darkscan", "export", str(best), "--out", str(model)]
+    if arguments.backgrounds is not None:
+        words += ["--backgrounds", str(arguments.backgrounds)]
+    return shlex.join(words)
 
 
 def _options(arguments: argparse.Namespace, windows: int | None) -> "TrainingOptions":

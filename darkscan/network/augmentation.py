@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from darkscan.pipeline.core.arrays import Float32Array, Pixels
 from darkscan.simulation.element.looks import WINDOW_PX
+from darkscan.simulation.element.sensor import noise_of
 
 ORIENTATIONS = 8
 _MIRRORED = 4  # orientations from here on are transposed before they are turned
@@ -24,7 +25,6 @@ _CHANGED_SHARE = 0.5  # the share of windows that each change of brightness meet
 _LEAST_GAIN, _MOST_GAIN = 0.7, 1.4
 _MOST_GRADIENT = 6.0  # sigmas of the noise, from the middle of the window to its corner
 _MOST_NOISE = 0.5  # times the noise there is: contrast to noise falls by a ninth at most
-_SIGMA_PER_MAD = 1.4826
 
 
 def turned(image: npt.NDArray[np.generic], turn: int) -> npt.NDArray[np.generic]:
@@ -77,12 +77,6 @@ def relit(image: Pixels, full_scale: float, rng: np.random.Generator) -> Pixels:
         levels = change(levels, sigma, rng)
     changed = np.clip(np.rint(levels), 0, full_scale).astype(image.dtype)
     return np.where(image >= full_scale, image, changed)
-
-
-def noise_of(image: Pixels) -> float:
-    """The noise of a window in grey levels, from its neighbouring pixels' differences."""
-    differences = np.diff(image.astype(np.float32), axis=1)
-    return _SIGMA_PER_MAD * float(np.median(np.abs(differences))) / float(np.sqrt(2))
 
 
 def _gain(levels: Float32Array, _sigma: float, rng: np.random.Generator) -> Float32Array:

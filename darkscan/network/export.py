@@ -23,18 +23,14 @@ from torch import Tensor, nn
 from darkscan.network.attention_fusion import AttentionFusionNetwork
 from darkscan.network.dense import SIDES_PX, STRIDE_PX, WINDOW_PX, DenseNetwork
 from darkscan.network.frame_model import frame_model
-from darkscan.network.operating_point import (
-    DENSE_LOOKS,
-    LOOKS,
-    OperatingPoint,
-    choose_operating_point,
-)
+from darkscan.network.operating_point import OperatingPoint, choose_operating_point, looks_of
 from darkscan.network.sources import SimulatedWindows
 from darkscan.network.training import Checkpoint
 from darkscan.pipeline.core.brightness import gains_and_offsets, window_extrema
 from darkscan.pipeline.core.errors import DarkscanError, InputError
 from darkscan.pipeline.core.files import write_atomically
 from darkscan.pipeline.core.grid import window_origins
+from darkscan.simulation.element.real_backgrounds import RealBackgrounds
 
 FORMAT_VERSION = 1
 OPSET = 18
@@ -79,12 +75,18 @@ class ModelConventions:
 
 
 def export_checkpoint(
-    checkpoint: Path, file: Path, *, weights: Path | None = None, windows: int = 4000
+    checkpoint: Path,
+    file: Path,
+    *,
+    weights: Path | None = None,
+    windows: int = 4000,
+    backgrounds: RealBackgrounds | None = None,
 ) -> OperatingPoint:
     """Chooses the threshold of a training's network and writes its model file.
 
     The thresholds are chosen on ``windows`` simulated windows of each look that neither
-    training nor validation saw. ``weights``, if given, gets a checkpoint of the averaged
+    training nor validation saw; with ``backgrounds`` also on as many with scratches simulated in
+    these. ``weights``, if given, gets a checkpoint of the averaged
     weights alone. Raises InputError if ``checkpoint`` is none, or of a network that has no
     frame model (the paper's peers), and what ``export`` raises.
     """
@@ -94,7 +96,7 @@ def export_checkpoint(
         problem = f"holds {training.options.network}, and only Attention Fusion Networks and "
         raise InputError(problem + "their ablations are exported", file=checkpoint, field="network")
     seed = training.options.validation_seed + 1
-    looks = DENSE_LOOKS if isinstance(network, DenseNetwork) else LOOKS
+    looks = looks_of(dense=isinstance(network, DenseNetwork), backgrounds=backgrounds)
     point = choose_operating_point(network, looks, seed=seed, count=windows)
     conventions = ModelConventions(
         threshold=point.threshold,

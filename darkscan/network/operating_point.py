@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +18,9 @@ from darkscan.network.metrics import (
 from darkscan.network.modules import GREY_RANGE
 from darkscan.network.training import ValidationWindows, score
 from darkscan.pipeline.core.arrays import Float32Array
-from darkscan.simulation.element.crops import training_crops
-from darkscan.simulation.element.looks import WindowPreset
+from darkscan.simulation.element.crops import CROP_PX, training_crops
+from darkscan.simulation.element.looks import WINDOW_PX, WindowPreset
+from darkscan.simulation.element.real_backgrounds import RealBackgrounds
 from darkscan.simulation.element.windows import training_batch
 
 
@@ -54,6 +55,22 @@ DENSE_LOOKS: dict[str, Look] = {
     preset: Look(functools.partial(training_crops, preset=preset), *rates, windows_an_image=9)
     for preset, rates in _DENSE_RATES.items()
 }
+
+
+def looks_of(*, dense: bool, backgrounds: RealBackgrounds | None = None) -> dict[str, Look]:
+    """The looks that a windowed or a dense network's thresholds are chosen on.
+
+    Those of real ``backgrounds``, where there are any, are held to the rates of "optic".
+    Raises InputError if these are smaller than the network's windows, or images.
+    """
+    looks = DENSE_LOOKS if dense else LOOKS
+    if backgrounds is None:
+        return looks
+    backgrounds.require(CROP_PX if dense else WINDOW_PX)
+    source = functools.partial(
+        training_crops if dense else training_batch, backgrounds=replace(backgrounds, share=1.0)
+    )
+    return looks | {"backgrounds": replace(looks["optic"], source=source)}
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
-"""The sources of training windows: the simulator, by itself or in images, and data sets."""
+"""The sources of training windows: the simulator, single ones or in images, and data sets."""
 
+import functools
 import hashlib
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +14,10 @@ from darkscan.network.datasets import Dataset, WindowSet
 from darkscan.network.modules import GREY_RANGE
 from darkscan.pipeline.core.arrays import Float32Array, Pixels
 from darkscan.pipeline.core.errors import InputError
-from darkscan.simulation.element.crops import training_crops
+from darkscan.simulation.element.crops import CROP_PX, training_crops
 from darkscan.simulation.element.kinds import UNKNOWN
+from darkscan.simulation.element.looks import WINDOW_PX
+from darkscan.simulation.element.real_backgrounds import RealBackgrounds
 from darkscan.simulation.element.windows import training_batch
 
 _FINGERPRINTED = 32  # windows
@@ -24,17 +27,32 @@ _ORDERING = 8  # sets the generators that shuffle epochs apart from all others
 
 @dataclass(frozen=True)
 class SimulatedWindows:
-    """Windows drawn afresh, no two of them the same: every one has a generator of its own."""
+    """Windows drawn afresh, no two of them the same: every one has a generator of its own.
+
+    ``backgrounds`` are the real ones that ``source`` draws some of them on, if there are any.
+    Raises InputError if one of these is too small for it.
+    """
+
+    side_px: ClassVar = WINDOW_PX
+    fingerprinted: ClassVar = _FINGERPRINTED
 
     source: BatchSource = training_batch
     full_scale: float = GREY_RANGE
     repeats: bool = False
     description: str = "windows of darkscan.simulation.element.windows, preset mixed"
+    backgrounds: RealBackgrounds | None = None
+
+    def __post_init__(self) -> None:
+        if self.backgrounds is not None:
+            self.backgrounds.require(self.side_px)
 
     def fingerprint(self, seed: int) -> str:
-        """The hash of the first windows, at full contrast."""
-        drawn = self.source(seed, 0, _FINGERPRINTED, 1.0)
-        return hashlib.sha256(b"".join(field.tobytes() for field in drawn)).hexdigest()
+        """The hash of the first ones at full contrast, and of what real backgrounds hold."""
+        drawn = self.source(seed, 0, self.fingerprinted, 1.0)
+        content = hashlib.sha256(b"".join(field.tobytes() for field in drawn))
+        if self.backgrounds is not None:
+            content.update(self.backgrounds.fingerprint().encode())
+        return content.hexdigest()
 
     def draw(self, seed: int, step: int, size: int, share: range, contrast: float) -> Drawn:
         """See ``Source``."""
@@ -47,26 +65,33 @@ class SimulatedWindows:
 
 
 @dataclass(frozen=True)
-class SimulatedImages:
+class SimulatedImages(SimulatedWindows):
     """Images of several windows, drawn afresh, for networks that see beyond a window."""
 
-    full_scale: float = GREY_RANGE
-    repeats: bool = False
+    side_px: ClassVar = CROP_PX
+    fingerprinted: ClassVar = _FINGERPRINTED // 4
+
+    source: BatchSource = training_crops
     description: str = "images of darkscan.simulation.element.crops, preset mixed"
-
-    def fingerprint(self, seed: int) -> str:
-        """The hash of the first images, at full contrast."""
-        drawn = training_crops(seed, 0, _FINGERPRINTED // 4, 1.0)
-        return hashlib.sha256(b"".join(field.tobytes() for field in drawn)).hexdigest()
-
-    def draw(self, seed: int, step: int, size: int, share: range, contrast: float) -> Drawn:
-        """See ``Source``."""
-        drawn = [training_crops(seed, step * size + place, 1, contrast) for place in share]
-        return Drawn(*(np.concatenate(columns) for columns in zip(*drawn, strict=True)))
 
     def validation(self, seed: int, count: int) -> tuple[Pixels, Float32Array]:
         """Images at full contrast with about ``count`` windows, and the labels of these."""
-        return validation_windows(training_crops, seed, -(-count // _WINDOWS_AN_IMAGE))
+        return super().validation(seed, -(-count // _WINDOWS_AN_IMAGE))
+
+
+def simulated(*, dense: bool, backgrounds: RealBackgrounds | None = None) -> SimulatedWindows:
+    """Windows, or images for a dense network, of which a share lies on real backgrounds.
+
+    Raises InputError if one of these is too small.
+    """
+    kind, draw = (SimulatedImages, training_crops) if dense else (SimulatedWindows, training_batch)
+    if backgrounds is None:
+        return kind()
+    return kind(
+        source=functools.partial(draw, backgrounds=backgrounds),
+        description=f"{kind.description}, {backgrounds.description}",
+        backgrounds=backgrounds,
+    )
 
 
 @dataclass(frozen=True)
@@ -141,10 +166,10 @@ class DatasetWindows:
     def _order(self, seed: int, epoch: int) -> npt.NDArray[np.int64]:
         return np.random.default_rng((seed, epoch, _ORDERING)).permutation(len(self))
 
-    @cached_property
+    @functools.cached_property
     def _dataset(self) -> Dataset:
         return Dataset.open(self.file)
 
-    @cached_property
+    @functools.cached_property
     def _train(self) -> WindowSet:
         return self._dataset.split("train")

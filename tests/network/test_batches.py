@@ -10,13 +10,13 @@ from darkscan.network.augmentation import (
     CHANGES,
     ORIENTATIONS,
     depth_of,
-    noise_of,
     relit,
     turned,
     turned_box,
 )
 from darkscan.network.batches import Batches, Curriculum, Drawn, augmented, in_background
 from darkscan.network.sources import SimulatedWindows
+from darkscan.simulation.element.sensor import noise_of
 from tests.network.easy_windows import easy_windows
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from darkscan.simulation.element.kinds import Kind
 from darkscan.simulation.element.looks import WINDOW_PX, WindowPreset
+from darkscan.simulation.element.real_backgrounds import RealBackgrounds
 from darkscan.simulation.element.training_images import TrainingImage, draw_image, label, some
 from darkscan.simulation.element.windows import TrainingBatch
 
@@ -19,17 +20,23 @@ _FURTHER = 1.0  # scratches beside the first
 
 
 def training_crops(
-    seed: int, index: int, size: int, contrast: float = 1.0, preset: WindowPreset = "mixed"
+    seed: int,
+    index: int,
+    size: int,
+    contrast: float = 1.0,
+    preset: WindowPreset = "mixed",
+    backgrounds: RealBackgrounds | None = None,
 ) -> TrainingBatch:
     """Batch ``index`` of a training run: ``size`` images with their windows' labels.
 
-    ``contrast`` in [0, 1] is the curriculum, see ``training_images.draw_image``. The same
-    arguments give the same bytes.
+    ``contrast`` in [0, 1] is the curriculum, ``backgrounds`` real ones for a share of the
+    images, see ``training_images.draw_image``. The same arguments give the same bytes.
     """
     rng = np.random.default_rng([seed, index, CROP_PX])
-    images = [
-        draw_image(rng, contrast, preset, CROP_PX, some(rng, _CLEAN, _FURTHER)) for _ in range(size)
-    ]
+    images = []
+    for _ in range(size):
+        count = some(rng, _CLEAN, _FURTHER)
+        images.append(draw_image(rng, contrast, preset, CROP_PX, count, backgrounds))
     return batch_of(images)
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from darkscan.pipeline.core.arrays import Float32Array
 
 SHALLOWEST_BITS, DEEPEST_BITS = 8, 16
+_SIGMA_PER_MAD = 1.4826
 
 
 @dataclass(frozen=True)
@@ -55,3 +56,19 @@ def quantise(
     if bit_depth == SHALLOWEST_BITS:
         return levels.astype(np.uint8)
     return levels.astype(np.uint16)
+
+
+def noise_of(image: npt.NDArray[np.integer]) -> float:
+    """The noise of whole grey levels (H, W), from the median of neighbours' differences along rows.
+
+    The median is taken as if the light were spread evenly within each level: noise of less than
+    a level is measured, too. Above 0 in any case: rounding alone is a noise of about a quarter.
+    """
+    steps = np.abs(np.diff(image.astype(np.int64), axis=1))
+    counts = np.bincount(steps.ravel())
+    below = np.cumsum(counts)
+    middle = below[-1] / 2
+    level = int(np.searchsorted(below, middle))
+    missing = 1.0 - (below[level] - middle) / counts[level]  # the part of this level's differences
+    median = missing / 2 if level == 0 else level - 0.5 + missing
+    return _SIGMA_PER_MAD * float(median) / float(np.sqrt(2))

@@ -5,20 +5,25 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from darkscan.pipeline.core.arrays import Float32Array
 from darkscan.simulation.element._camera import stored
 from darkscan.simulation.element._clutter import add_clutter
 from darkscan.simulation.element._draws import chance
 from darkscan.simulation.element._sensor_faults import add_sensor_faults
 from darkscan.simulation.element._surroundings import add_surroundings
-from darkscan.simulation.element.kinds import Kind, KindMap
+from darkscan.simulation.element.kinds import UNKNOWN, Kind, KindMap
 from darkscan.simulation.element.looks import WINDOW_PX, WindowPreset, draw_look
+from darkscan.simulation.element.real_backgrounds import RealBackgrounds
 from darkscan.simulation.element.scratches import SHORTEST_PX, Line, Stage, add_scratches
+from darkscan.simulation.element.sensor import noise_of, quantise
 
 RIM_PX = 4.0
 """A line so near to a window's border does not count there."""
 
 _SURE_SNR = 5.0  # a fainter line may not be seen by anybody
 _WHITE = 255.0
+_LEAST_ROOM = 20.0  # grey levels above the background, for scratches on bright ones
+_NOISIEST = 0.5  # variance of shot noise for a grey level of light
 
 
 @dataclass(frozen=True)
@@ -41,18 +46,24 @@ def draw_image(
     preset: WindowPreset,
     side_px: int,
     scratches: int,
+    backgrounds: RealBackgrounds | None = None,
 ) -> TrainingImage:
     """Draws one image with ``scratches`` scratches, or swirls of several.
 
     ``contrast`` in [0, 1] is the curriculum: 0 shows bright long scratches among little
-    clutter, 1 mostly weak and short ones among all of it.
+    clutter, 1 mostly weak and short ones among all of it. Given ``backgrounds``, their share
+    of images shows a crop of a real picture and nothing else beside the scratches.
     """
+    if backgrounds is not None and chance(rng, backgrounds.share):
+        return _draw_on(backgrounds.crop(rng, side_px), contrast, scratches, rng)
     look = draw_look(rng, contrast, preset, side_px)
     kinds = KindMap(side_px)
     light = look.background.render(0, 0, side_px, side_px)
     canvas = np.zeros_like(light)
     names = add_surroundings(light, look, kinds, rng)
-    stage = Stage(side_px, look.sigma, contrast, max(_WHITE - look.level, 20.0), broad=look.wide)
+    stage = Stage(
+        side_px, look.sigma, contrast, max(_WHITE - look.level, _LEAST_ROOM), broad=look.wide
+    )
     lines = add_scratches(light, canvas, stage, scratches, rng)
     names += add_clutter(light, canvas, look, kinds, rng)
     noisy = look.noise.add(light, rng)
@@ -60,6 +71,32 @@ def draw_image(
     for line in lines:
         kinds.line(Kind.SCRATCH, line.vertices)
     return TrainingImage(stored(noisy, look, rng), lines, kinds, names[-1])
+
+
+def _draw_on(
+    background: Float32Array, contrast: float, scratches: int, rng: np.random.Generator
+) -> TrainingImage:
+    """Scratches in a real picture's crop (H, W), as bright as its noise has them weak.
+
+    Their light has shot noise of its own: as much as if all noise of the background were. The
+    picture's own dust and dirt are unknown: nobody said where they are.
+    """
+    side = len(background)
+    levels = quantise(background)
+    level, sigma = float(np.median(levels)), noise_of(levels)
+    light = np.zeros_like(background)
+    stage = Stage(side, sigma, contrast, max(_WHITE - level, _LEAST_ROOM))
+    lines = add_scratches(light, np.zeros_like(light), stage, scratches, rng)
+    kinds = KindMap(side)
+    if lines:
+        gain = min(sigma**2 / max(level, 1.0), _NOISIEST)
+        shot = rng.standard_normal(light.shape, dtype=np.float32)
+        light += shot * np.sqrt(np.float32(gain) * light)
+        for line in lines:
+            kinds.line(Kind.SCRATCH, line.vertices)
+    kinds.kinds[kinds.kinds == Kind.NOTHING] = UNKNOWN
+    picture = quantise(background + light).astype(np.uint8, copy=False)
+    return TrainingImage(picture, lines, kinds, "real background")
 
 
 def some(rng: np.random.Generator, clean: float, further: float) -> int:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from darkscan.simulation.element.kinds import CELL_PX, Cells, Kind
 from darkscan.simulation.element.looks import WINDOW_PX, WindowPreset
+from darkscan.simulation.element.real_backgrounds import RealBackgrounds
 from darkscan.simulation.element.training_images import draw_image, label, some
 
 _CLEAN = 0.5
@@ -28,8 +29,8 @@ class TrainingWindow:
     for grazed or too faint; ``cnr`` the strongest scratch's amplitude over the noise (0 if
     clean); ``kind`` the first scratch's shape, or the rarest thing in a clean window; ``snr``
     the matched filter's signal-to-noise of its strongest scratch (0 if clean); ``kinds``
-    (32, 32) the ``Kind`` of each cell of 8 px; ``directions`` (32, 32) that of scratches, in
-    degrees from x towards y.
+    (32, 32) the ``Kind`` of each cell of 8 px, or ``UNKNOWN``; ``directions`` (32, 32) that of
+    scratches, in degrees from x towards y.
     """
 
     image: npt.NDArray[np.uint8]
@@ -74,14 +75,19 @@ class TrainingBatch(NamedTuple):
 
 
 def training_batch(
-    seed: int, index: int, size: int, contrast: float = 1.0, preset: WindowPreset = "mixed"
+    seed: int,
+    index: int,
+    size: int,
+    contrast: float = 1.0,
+    preset: WindowPreset = "mixed",
+    backgrounds: RealBackgrounds | None = None,
 ) -> TrainingBatch:
     """Batch ``index`` of a training run: ``size`` windows with their labels.
 
-    The same arguments give the same bytes.
+    See ``training_window``. The same arguments give the same bytes.
     """
     rng = np.random.default_rng([seed, index])
-    windows = [training_window(rng, contrast, preset) for _ in range(size)]
+    windows = [training_window(rng, contrast, preset, backgrounds) for _ in range(size)]
     return TrainingBatch(
         images=np.stack([window.image for window in windows]),
         labels=np.array([window.label for window in windows], np.float32),
@@ -93,13 +99,18 @@ def training_batch(
 
 
 def training_window(
-    rng: np.random.Generator, contrast: float = 1.0, preset: WindowPreset = "mixed"
+    rng: np.random.Generator,
+    contrast: float = 1.0,
+    preset: WindowPreset = "mixed",
+    backgrounds: RealBackgrounds | None = None,
 ) -> TrainingWindow:
     """Draws one window; those with a scratch are as frequent as clean ones.
 
-    ``contrast`` in [0, 1] is the curriculum, see ``training_images.draw_image``.
+    ``contrast`` in [0, 1] is the curriculum, ``backgrounds`` real ones for a share of the
+    windows, see ``training_images.draw_image``.
     """
-    drawn = draw_image(rng, contrast, preset, WINDOW_PX, some(rng, _CLEAN, _FURTHER))
+    count = some(rng, _CLEAN, _FURTHER)
+    drawn = draw_image(rng, contrast, preset, WINDOW_PX, count, backgrounds)
     lines = drawn.lines
     return TrainingWindow(
         image=drawn.picture,
