@@ -55,7 +55,7 @@ among 0, 5, 20 and 50 specks in 10^4 px, FWHM 2.2 px; fainter ones for SNR50, th
 signal-to-noise at which half are found; FWHM 0.8, 1.5 and 4 px, sharpened and blurred at 25 px,
 60 px and crossing among 5 specks. 600 windows without a line for each number of specks and each
 finish, 16 at each point: 11 040, in some ten minutes on two cores. --quick: 17, 38, 119 and
-250 px, five contrasts, 0 and 20 specks, 8 windows a point, 400 without a line: 1408, a tenth.
+250 px, six contrasts, 0 and 20 specks, 8 windows a point, 400 without a line: 1472, a seventh.
 OUT then holds surface.md, surface.png, surface.csv and surface.json.
 methods: model                     the model file, on windows that stand alone
          line-bank                 16 oriented lines of 31 px, as in `darkscan compare`
@@ -84,7 +84,7 @@ def add_surface_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--methods", metavar="A,B,...", help=f"which, in this order (default: {','.join(_METHODS)})"
     )
-    group.add_argument("--quick", action="store_true", help="a tenth of the windows")
+    group.add_argument("--quick", action="store_true", help="a seventh of the windows")
 
 
 def refuse_surface_options(arguments: argparse.Namespace) -> None:
@@ -169,7 +169,7 @@ def _model(
 
 def _line_bank() -> Detector:
     bank = classical_methods()[_LINE_BANK]
-    return Detector(_LINE_BANK, partial(score_windows, bank), bank.threshold)
+    return Detector(_LINE_BANK, partial(score_windows, bank))
 
 
 def _files(surface: Surface, about: dict[str, Any]) -> dict[str, bytes]:

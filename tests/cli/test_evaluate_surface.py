@@ -1,6 +1,7 @@
 """``darkscan evaluate --surface``, on a handful of windows."""
 
 import csv
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from darkscan.cli import evaluate_surface
 from darkscan.cli.main import main
+from darkscan.network.evaluation.surface import QUICK
 
 FILES = {"surface.csv", "surface.json", "surface.md", "surface.png"}
 
@@ -16,7 +18,7 @@ FILES = {"surface.csv", "surface.json", "surface.md", "surface.png"}
 @pytest.fixture(autouse=True)
 def few_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     small = replace(
-        evaluate_surface.QUICK,
+        QUICK,
         lengths_px=(119,), cnrs=(6, 40), specks=(0, 5), windows=2, blanks=6,
     )  # fmt: skip
     monkeypatch.setattr(evaluate_surface, "QUICK", small)
@@ -33,7 +35,7 @@ def test_a_report_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert content["about"]["file"] == "windowed.onnx"
     assert content["about"]["hash"].startswith("sha256:")
     assert content["conditions"]["seed"] == 1
-    rows = list(csv.DictReader((tmp_path / "surface.csv").open()))
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "surface.csv").read_text())))
     assert {row["method"] for row in rows} == {"model", "line-bank"}
     assert {row["windows"] for row in rows} == {"2"}
     said = capsys.readouterr().out

@@ -33,14 +33,12 @@ def windows_of(scene: Scene, count: int) -> tuple[UInt8Array, Float64Array]:
     return np.stack([window.levels for window in drawn]), np.array([w.snr for w in drawn])
 
 
-@pytest.mark.parametrize(
-    ("fwhm", "least"), [(0.8, 0.82), (2.2, 0.91), (4.0, 0.93)], ids=str
-)
+@pytest.mark.parametrize(("fwhm", "least"), [(0.8, 0.82), (2.2, 0.91), (4.0, 0.93)], ids=str)
 def test_a_line_without_noise_gives_nearly_its_signal_to_noise_and_never_more(
     fwhm: float, least: float
 ) -> None:
     rng = np.random.default_rng(2)
-    lines = [Line(length, fwhm, 200.0) for length in (12, 38, 119, CROSSING) for _ in range(4)]
+    lines = [Line(length, fwhm, 100.0) for length in (12, 38, 119, CROSSING) for _ in range(4)]
     traces = np.stack([line.trace(rng) for line in lines])
     levels = np.rint(traces).astype(np.uint8)
     snr = np.sqrt((levels.astype(np.float64) ** 2).sum(axis=(1, 2)))
@@ -52,12 +50,12 @@ def test_a_line_without_noise_gives_nearly_its_signal_to_noise_and_never_more(
 def test_a_line_in_noise_is_found_with_its_signal_to_noise() -> None:
     windows, snr = windows_of(Scene(0, line=Line(60, 2.2, 2.0)), 16)
     response = MATCHED(windows, FULL_SCALE)
-    assert response.mean() == pytest.approx(snr.mean(), rel=0.06)
+    assert 0.9 < response.mean() / snr.mean() < 1.01
     assert response.std() < 2
 
 
 def test_the_maximum_of_noise_is_where_so_many_lines_put_it() -> None:
-    windows, _ = windows_of(Scene(0), 32)
+    windows, _ = windows_of(Scene(0), 24)
     median = float(np.median(MATCHED(windows, FULL_SCALE)))
     lines = sum(
         2 * (8 * block + 1) * (SIDE_PX // block - count + 1) * SIDE_PX * len(WIDTHS_PX)
@@ -68,7 +66,7 @@ def test_the_maximum_of_noise_is_where_so_many_lines_put_it() -> None:
     apart = SIDE_PX**2 / (min(BLOCKS_PX) * min(BLOCKS_A_LINE) * max(WIDTHS_PX))
     normal = NormalDist()
     assert normal.inv_cdf(0.5 ** (1 / apart)) < median < normal.inv_cdf(0.5 ** (1 / lines))
-    assert median == pytest.approx(5.25, abs=0.15)  # measured once on 1000 windows
+    assert median == pytest.approx(5.25, abs=0.2)  # measured once on 1000 windows
 
 
 def test_rows_and_columns_are_treated_alike() -> None:

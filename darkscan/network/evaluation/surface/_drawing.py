@@ -73,10 +73,10 @@ class Line:
         return self.amplitude / SIGMA * light * math.sqrt(length * math.sqrt(math.pi) / seen)
 
     def trace(self, rng: np.random.Generator) -> Float32Array:
-        """The line's levels (256, 256) above the background, at a random place and direction.
+        """The line's light (256, 256) in grey levels, at a random place and direction.
 
         A line of a given length lies wholly in the window; a crossing one passes through the
-        middle half. Clipped at the full scale.
+        middle half. Nothing is clipped.
         """
         angle = rng.uniform(0, math.pi)
         along_x, along_y = math.cos(angle), math.sin(angle)
@@ -89,7 +89,7 @@ class Line:
         light, seen = self._deviations()
         section = self.amplitude * light / seen * np.exp(-0.5 * (across / seen) ** 2)
         ends = np.clip(self.length_px / 2 - np.abs(along) + 0.5, 0, 1)
-        return np.minimum(section * ends, FULL_SCALE - BACKGROUND).astype(np.float32)
+        return np.asarray(section * ends, np.float32)
 
     def _deviations(self) -> tuple[float, float]:
         """Of the cross-section: the light's, and that which pixels see, px."""
@@ -115,8 +115,8 @@ class Scene:
 class Drawn(NamedTuple):
     """A window (256, 256), and the signal-to-noise of its line (0 without one).
 
-    The signal-to-noise is the root of the sum over pixels of (trace / SIGMA)^2, of the trace as
-    drawn, before specks and finish.
+    The signal-to-noise is the root of the sum over pixels of (trace / SIGMA)^2, of the trace
+    clipped as the camera does, before specks and finish.
     """
 
     levels: UInt8Array
@@ -130,7 +130,8 @@ def draw(scene: Scene, seed: int, number: int) -> Drawn:
     snr = 0.0
     if scene.line is not None:
         trace = scene.line.trace(rng)
-        snr = float(np.sqrt((trace.astype(np.float64) ** 2).sum())) / SIGMA
+        clipped = np.minimum(trace, FULL_SCALE - BACKGROUND).astype(np.float64)
+        snr = float(np.sqrt((clipped**2).sum())) / SIGMA
         light += trace
     light += NOISE * rng.standard_normal(light.shape, np.float32)
     light += specks_of(scene.specks, rng)

@@ -83,7 +83,7 @@ FULL = Plan(
 )
 QUICK = Plan(
     lengths_px=(17, 38, 119, 250),
-    cnrs=(2, 4, 6, 12, SATURATED),
+    cnrs=(2, 3, 4, 6, 12, SATURATED),
     specks=(0, 20),
     sharpness_lengths_px=(),
     sharpness_specks=0,

@@ -39,12 +39,16 @@ def _crossing(snr: Float64Array, hits: Float64Array, windows: Float64Array) -> f
     pools: list[tuple[float, float, float]] = []  # hits, windows, windows x log snr
     for number, found, log in zip(windows, hits, np.log(snr), strict=True):
         pool = (float(found), float(number), float(number * log))
-        while pools and pools[-1][0] * pool[1] >= pool[0] * pools[-1][1]:
+        while pools and pools[-1][0] * pool[1] > pool[0] * pools[-1][1]:
             last = pools.pop()
             pool = (last[0] + pool[0], last[1] + pool[1], last[2] + pool[2])
         pools.append(pool)
-    shares = np.array([found / number for found, number, _ in pools])
-    middles = np.array([total / number for _, number, total in pools])
+    shares = [found / number for found, number, _ in pools]
+    middles = [total / number for _, number, total in pools]
     if shares[-1] < _HALF:
         return NEVER
-    return float(np.exp(np.interp(_HALF, shares, middles)))
+    first = next(place for place, share in enumerate(shares) if share >= _HALF)
+    if first == 0:
+        return math.exp(middles[0])
+    about = slice(first - 1, first + 1)
+    return math.exp(np.interp(_HALF, shares[about], middles[about]))
