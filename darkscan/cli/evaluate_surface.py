@@ -56,7 +56,8 @@ signal-to-noise at which half are found; FWHM 0.8, 1.5 and 4 px, sharpened and b
 60 px and crossing among 5 specks. 600 windows without a line for each number of specks and each
 finish, 16 at each point: 11 040, in some ten minutes on two cores. --quick: 17, 38, 119 and
 250 px, six contrasts, 0 and 20 specks, 8 windows a point, 400 without a line: 1472, a seventh.
-OUT then holds surface.md, surface.png, surface.csv and surface.json.
+It takes --model, --threads, --out and --force, and none of the options of data sets and
+checkpoints. OUT then holds surface.md, surface.png, surface.csv and surface.json.
 methods: model                     the model file, on windows that stand alone
          line-bank                 16 oriented lines of 31 px, as in `darkscan compare`
          matched-filter            the ideal observer in white noise of known level; pixels beyond
