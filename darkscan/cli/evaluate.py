@@ -9,6 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from darkscan.cli.evaluate_surface import (
+    SURFACE_EPILOG,
+    add_surface_options,
+    refuse_surface_options,
+    run_surface,
+)
 from darkscan.cli.options import add_force_option, add_hdu, checked_threads, model_file, require_new
 from darkscan.cli.progress import progress_bar, say
 from darkscan.inference.scoring import ModelScorer
@@ -54,23 +60,28 @@ from darkscan.runs.in_process import by_windows, inspect_elements
 
 _REPORT, _METRICS = "report.md", "metrics.json"
 _CURVES, _OVER_SNR = "precision-recall.png", "recall-over-snr.png"
-_VALIDATION = "validation"
+_SPLIT, _VALIDATION = "test", "validation"
 _GROW_RATE = 2e-2  # the share of backgrounds that may reach the lower threshold, as in export
 _MOST_SCANS = 1000
 
-_EPILOG = """\
+_EPILOG = (
+    """\
 examples:
   darkscan evaluate --model default --data data.h5 --out report/ --snr-limit 6
   darkscan evaluate --model dense --data grid.h5 --in-frames --out report/
   darkscan evaluate --checkpoint a=a/checkpoint.pt b=b/checkpoint.pt --data data.h5 --out report/
   darkscan evaluate --table 3 --checkpoint resnet18=r/checkpoint.pt afn=f/checkpoint.pt \\
       --data data.h5 --out tables/
+  darkscan evaluate --surface --model default --out surface/
 
 OUT then holds report.md, metrics.json and figures; with --table also table-N.md and .json.
 Thresholds are chosen on the split "validation", never on the one that is measured:
 max-f1, precision=P (the lowest that reaches it), fpr=R (the lowest that at most R of the
 backgrounds reach), a number, or model (the model file's own; the default with --model).
+
 """
+    + SURFACE_EPILOG
+)
 
 
 @dataclass(frozen=True)
@@ -90,11 +101,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "evaluate",
         help="measure how well a model or checkpoints find scratches",
         description="Measures precision, recall, F1, AUC and average precision with intervals, "
-        "by contrast, length, kind and signal-to-noise; lays out the paper's tables.",
+        "by contrast, length, kind and signal-to-noise; lays out the paper's tables; with "
+        "--surface measures what is found of drawn lines against what is possible.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    what = parser.add_mutually_exclusive_group(required=True)
+    what = parser.add_mutually_exclusive_group()
     what.add_argument(
         "--model", type=Path, metavar="FILE", help="a model file, or a shipped one's name"
     )
@@ -105,8 +117,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="[NAME=]FILE",
         help="checkpoints of trainings",
     )
-    parser.add_argument("--data", type=Path, required=True, help="the data set")
-    parser.add_argument("--split", default="test", help="which windows (default: test)")
+    parser.add_argument("--data", type=Path, help="the data set")
+    parser.add_argument("--split", help=f"which windows (default: {_SPLIT})")
     parser.add_argument("--out", type=Path, required=True, help="folder for the report")
     parser.add_argument(
         "--threshold", metavar="RULE", help="see below (default: max-f1 for checkpoints)"
@@ -120,9 +132,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--table", type=int, choices=(2, 3), help="lay out the paper's Table II or III"
     )
-    parser.add_argument(
-        "--scans", type=int, default=0, metavar="N", help="also map N simulated elements"
-    )
+    parser.add_argument("--scans", type=int, metavar="N", help="also map N simulated elements")
     parser.add_argument(
         "--in-frames",
         action="store_true",
@@ -135,11 +145,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add_hdu(parser)
     parser.add_argument("--threads", type=int, help="of the network (default: all cores)")
     add_force_option(parser)
+    add_surface_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measures each detector and writes the report."""
+    if arguments.surface:
+        return run_surface(arguments)
     _check(arguments)
     threads = checked_threads(arguments.threads)
     data = open_data(arguments.data)
@@ -179,6 +192,14 @@ def open_data(file: Path) -> DataSet:
 
 
 def _check(arguments: argparse.Namespace) -> None:
+    """Completes the options. Raises InputError if they do not go together, or files exist."""
+    refuse_surface_options(arguments)
+    if arguments.model is None and not arguments.checkpoint:
+        raise InputError("is needed, or --checkpoint", field="--model")
+    if arguments.data is None:
+        raise InputError("is needed, or --surface", field="--data")
+    arguments.split = arguments.split or _SPLIT
+    arguments.scans = arguments.scans or 0
     limit = arguments.snr_limit
     if limit is not None and not (np.isfinite(limit) and limit >= 0):
         raise InputError(f"must be a number from 0 on, is {limit}", field="--snr-limit")
