@@ -28,6 +28,7 @@ from darkscan.network.classical.figure import (
 from darkscan.network.classical.marked_windows import label_windows, mask_of_lines, touching
 from darkscan.network.classical.table import Scored, rows, to_csv, to_markdown
 from darkscan.network.datasets.mask_reading import MaskMeaning, MaskReader
+from darkscan.network.datasets.rule import VISIBLE_PX
 from darkscan.network.evaluation.network_scorer import NetworkScorer
 from darkscan.network.metrics import area_under_curve
 from darkscan.pipeline.core.arrays import Pixels
@@ -202,7 +203,8 @@ def _contents(
     for row in table:
         figures = (row.touched.auc, row.visible.auc, row.touched.f1)
         shown = ["-" if np.isnan(figure) else f"{figure:.4f}" for figure in figures]
-        say(f"{row.frame}: {row.method}: AUC {shown[0]} (40 px: {shown[1]}), F1 {shown[2]}")
+        areas = f"AUC {shown[0]} ({VISIBLE_PX:g} px: {shown[1]})"
+        say(f"{row.frame}: {row.method}: {areas}, F1 {shown[2]}")
     if table:
         contents |= {_CSV: to_csv(table).encode(), _MARKDOWN: to_markdown(table).encode()}
     return contents

@@ -12,6 +12,7 @@ from darkscan.cli.dataset_options import add_build_options, read_options, read_s
 from darkscan.cli.mask_options import MASKS
 from darkscan.cli.progress import progress_bar, say
 from darkscan.network.datasets import Dataset, build_dataset, contact_sheet, save_sheet
+from darkscan.network.datasets.rule import RIM_PX, VISIBLE_PX
 from darkscan.pipeline.core.errors import ExitCode, InputError
 
 _EPILOG = """\
@@ -25,9 +26,10 @@ examples:
 """
 
 _BUILD_EPILOG = (
-    """\
+    f"""\
 A window of 256x256 px is
-  scratch      if at least 40 px of one scratch's centre line lie within it less a rim of 12 px;
+  scratch      if at least {VISIBLE_PX:g} px of one scratch's centre line lie within it less a rim
+               of {RIM_PX:g} px;
   background   if no scratch pixel and no centre line lies anywhere in it;
   left out     otherwise: what a scratch touches only at the rim is neither; so is what
                holds a pixel that nobody judged.

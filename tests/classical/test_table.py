@@ -1,5 +1,6 @@
 import csv
 import io
+import math
 
 import numpy as np
 import pytest
@@ -12,9 +13,12 @@ from darkscan.network.classical.marked_windows import (
     mask_of_lines,
 )
 from darkscan.network.classical.table import POOLED, Scored, rows, to_csv, to_markdown
+from darkscan.network.datasets.rule import VISIBLE_PX
 from tests.classical.scenes import noise
 
 _ORIGINS = np.array([[0, 0], [0, 256]])
+_LONG = math.ceil(VISIBLE_PX)
+_ASIDE = math.ceil(VISIBLE_PX / math.sqrt(2))
 
 
 def _mask(*places: tuple[int, int]) -> np.ndarray:
@@ -29,9 +33,11 @@ def _mask(*places: tuple[int, int]) -> np.ndarray:
     [
         pytest.param(_mask(), False, False, id="nothing"),
         pytest.param(_mask((0, 0)), True, False, id="one pixel in the rim"),
-        pytest.param(_mask((100, 50), (100, 88)), True, False, id="less than 40 px"),
-        pytest.param(_mask((100, 50), (100, 90)), True, True, id="40 px"),
-        pytest.param(_mask((100, 50), (130, 80)), True, True, id="40 px along a diagonal"),
+        pytest.param(_mask((100, 50), (100, 50 + _LONG - 2)), True, False, id="too short"),
+        pytest.param(_mask((100, 50), (100, 50 + _LONG)), True, True, id="long enough"),
+        pytest.param(
+            _mask((100, 50), (100 + _ASIDE, 50 + _ASIDE)), True, True, id="along a diagonal"
+        ),
         pytest.param(_mask((100, 0), (100, 50)), True, False, id="long only with its rim"),
     ],
 )

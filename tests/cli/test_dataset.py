@@ -9,6 +9,7 @@ import pytest
 
 from darkscan.cli.main import main
 from darkscan.network.datasets import Dataset
+from darkscan.network.datasets.rule import VISIBLE_PX
 from tests.datasets.samples import (
     LINE,
     SIDE,
@@ -60,7 +61,7 @@ def test_simulated_elements_become_a_data_set_and_a_sheet(
     assert run("info", out, "--verify") == 0
     said = capsys.readouterr().out
     assert Dataset.open(out).hash in said
-    assert "at least 40 px" in said
+    assert f"at least {VISIBLE_PX:.0f} px" in said
     assert "gaussian 8" in said
     assert run("sheet", out, "--columns", 3, "--out", sheet) == 0
     drawn = cv2.imread(str(sheet), cv2.IMREAD_GRAYSCALE)

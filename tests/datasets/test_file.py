@@ -21,6 +21,7 @@ from darkscan.network.datasets import (
     contact_sheet,
 )
 from darkscan.network.datasets.masks import masks_by_name
+from darkscan.network.datasets.rule import VISIBLE_PX
 from darkscan.network.pictures import equalised
 from darkscan.pipeline.core.errors import InputError, StorageError
 from tests.datasets.samples import write_plates
@@ -128,7 +129,7 @@ def test_marked_images_keep_their_depth(dtype: str, tmp_path: Path) -> None:
     assert set(windows.kind) == {""}
     assert np.isnan(windows.cnr).all()
     assert np.isnan(windows.snr).all()
-    assert (windows.length_px[windows.labels == 1] >= 40).all()
+    assert (windows.length_px[windows.labels == 1] >= VISIBLE_PX).all()
     assert windows.lines(np.flatnonzero(windows.labels)).any(axis=(1, 2)).all()
 
 

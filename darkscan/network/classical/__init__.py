@@ -16,6 +16,7 @@ from darkscan.network.classical._method import (
 from darkscan.network.classical._otsu import Otsu
 from darkscan.network.classical._weak_scratch import Rules, WeakScratchRules
 from darkscan.network.classical.banks import FilterBank, gabor_kernel, line_kernel
+from darkscan.network.datasets.rule import VISIBLE_PX
 
 __all__ = [
     "STRIDE_PX",
@@ -33,7 +34,6 @@ __all__ = [
     "score_windows",
 ]
 
-_SHORTEST_PX = 40.0  # the shortest scratch that makes a training window positive
 # Standard deviations at which F1 on windows of the simulator's preset "wide" is largest.
 _LINE_SIGMAS = 23.0
 _GABOR_SIGMAS = 20.0
@@ -42,7 +42,7 @@ _GABOR_SIGMAS = 20.0
 def methods() -> dict[str, FrameMethod]:
     """Every method without a network, by name, in the order of a table."""
     everything: tuple[FrameMethod, ...] = (
-        Otsu("otsu", _SHORTEST_PX),
+        Otsu("otsu", VISIBLE_PX),
         WeakScratchRules("rules", 1.0, Rules()),
         WeakScratchRules("rules-four", 1.0, Rules(bright_side=True)),
         WeakScratchRules("rules-adaptive", 1.0, Rules(adaptive=True)),

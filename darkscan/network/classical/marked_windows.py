@@ -8,10 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from darkscan.network.classical._method import WINDOW_PX, Origins, windows_of
+from darkscan.network.datasets.rule import RIM_PX, VISIBLE_PX
 from darkscan.pipeline.core.arrays import Mask
-
-RIM_PX = 12
-VISIBLE_PX = 40
 
 
 @dataclass(frozen=True)
@@ -19,8 +17,8 @@ class WindowLabels:
     """Two flags of each window, (N,) bool.
 
     ``touched``: any mask pixel lies in it. ``visible``: what lies in it less a rim of
-    12 px extends over 40 px or more, which makes a training window positive. Windows
-    touched but not visible count for neither class in training.
+    ``RIM_PX`` extends over ``VISIBLE_PX`` or more, which makes a training window positive.
+    Windows touched but not visible count for neither class in training.
     """
 
     touched: Mask
@@ -35,7 +33,7 @@ class WindowLabels:
 def label_windows(mask: npt.NDArray[np.bool_], origins: Origins) -> WindowLabels:
     """The labels of the windows at ``origins`` (N, 2) in a frame's mask (H, W)."""
     windows = windows_of(mask, origins)
-    inner = slice(RIM_PX, WINDOW_PX - RIM_PX)
+    inner = slice(round(RIM_PX), WINDOW_PX - round(RIM_PX))
     return WindowLabels(
         touched=touching(mask, origins),
         visible=np.array(

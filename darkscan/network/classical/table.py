@@ -9,6 +9,7 @@ import numpy as np
 
 from darkscan.network.classical._method import Scores
 from darkscan.network.classical.marked_windows import WindowLabels
+from darkscan.network.datasets.rule import RIM_PX, VISIBLE_PX
 from darkscan.network.metrics import area_under_curve, figures
 from darkscan.pipeline.core.arrays import Mask
 
@@ -77,16 +78,15 @@ def to_csv(table: Sequence[Row]) -> str:
 
 def to_markdown(table: Sequence[Row]) -> str:
     """The table as Markdown, with what its columns mean."""
-    header = (
-        "| frame | method | threshold | scratched | AUC | precision | recall | F1 "
-        "| scratched, 40 px | AUC, 40 px | precision, 40 px | recall, 40 px | F1, 40 px |"
-    )
+    figures = ("scratched", "AUC", "precision", "recall", "F1")
+    visible = f"{VISIBLE_PX:g} px"
+    columns = ["frame", "method", "threshold", *figures, *(f"{f}, {visible}" for f in figures)]
     lines = [
         "Figures of 256x256 windows at stride 128. A window is scratched if the mask has any",
-        "pixel in it; in the columns marked 40 px, if the mask extends over 40 px or more of",
-        "the window less its rim of 12 px, and windows between the two are not counted.",
+        f"pixel in it; in the columns marked {visible}, if the mask extends over that or more of",
+        f"the window less its rim of {RIM_PX:g} px, and windows between the two are not counted.",
         "",
-        header,
+        f"| {' | '.join(columns)} |",
         "|---|---|" + "---:|" * 11,
     ]
     for row in table:

@@ -8,9 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from darkscan.network.datasets._labelled_image import ImageTruth
-from darkscan.network.datasets.rule import SCRATCH, WINDOW_PX, Labels, Origins, window_sums
+from darkscan.network.datasets.rule import (
+    SCRATCH,
+    VISIBLE_PX,
+    WINDOW_PX,
+    Labels,
+    Origins,
+    window_sums,
+)
 from darkscan.network.datasets.rule import visible_lengths as lengths_in
-from darkscan.simulation.element.scratches import SHORTEST_PX
 
 CELL_PX = 8
 CELLS = WINDOW_PX // CELL_PX
@@ -73,7 +79,7 @@ class Witness:
     ) -> tuple[str, float, float]:
         best, chosen = -1.0, ("", 0.0, 0.0)
         for scratch, length in zip(self.truth.scratches, lengths, strict=True):
-            if length < SHORTEST_PX:
+            if length < VISIBLE_PX:
                 continue
             contrasts = scratch.contrasts[_inside(scratch.points, origin)]
             contrast = _contrast(contrasts)

@@ -1,4 +1,8 @@
-"""Which windows of an image are scratched, which are background, and which are neither."""
+"""Which windows of an image are scratched, which are background, and which are neither.
+
+Simulated and marked windows follow one rule: its lengths are the simulator's, and all that
+labels windows of images takes them from here.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,14 +13,17 @@ import numpy.typing as npt
 
 from darkscan.network.datasets._labelled_image import ImageTruth, Scratch
 from darkscan.pipeline.core.arrays import Mask
-from darkscan.simulation.element.scratches import SHORTEST_PX
-from darkscan.simulation.element.training_images import RIM_PX
+from darkscan.simulation.element import scratches, training_images
 
 WINDOW_PX = 256
+VISIBLE_PX = scratches.SHORTEST_PX
+"""The least of a scratch that makes a window positive, pixels."""
+RIM_PX = training_images.RIM_PX
+"""What lies this close to the window's rim does not count, pixels."""
 SCRATCH, BACKGROUND, LEFT_OUT = 1, 0, -1
 
 RULE = (
-    f"scratch: at least {SHORTEST_PX:.0f} px of one scratch's centre line lie within the window "
+    f"scratch: at least {VISIBLE_PX:.0f} px of one scratch's centre line lie within the window "
     f"less a rim of {RIM_PX:.0f} px; background: no scratch pixel and no centre line lies "
     "anywhere in the window; any other window is left out"
 )
@@ -44,7 +51,7 @@ class Judge:
             longest = np.maximum(longest, visible_lengths(scratch, origins))
             crossed |= _near(scratch.points, origins, 0.0).any(axis=1)
         labels = np.where(crossed, LEFT_OUT, BACKGROUND)
-        labels = np.where(longest >= SHORTEST_PX, SCRATCH, labels)
+        labels = np.where(longest >= VISIBLE_PX, SCRATCH, labels)
         if self._void is not None:
             labels[window_sums(self._void, origins) > 0] = LEFT_OUT
         return labels.astype(np.int8)
