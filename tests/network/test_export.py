@@ -14,7 +14,7 @@ from darkscan.network.export import (
     export,
     export_checkpoint,
 )
-from darkscan.network.frame_model import FrameModel
+from darkscan.network.frame_model import frame_model
 from darkscan.network.training import Checkpoint, TrainingOptions
 from darkscan.network.variants import build
 from darkscan.pipeline.core.errors import DarkscanError, InputError, StorageError
@@ -32,11 +32,15 @@ CONVENTIONS = ModelConventions(
 )
 
 
-@pytest.fixture(scope="module", params=["afn", "darkscan"])
+@pytest.fixture(scope="module", params=["afn", "darkscan", "darkscan-dense"])
 def network(request: pytest.FixtureRequest) -> AttentionFusionNetwork:
     torch.manual_seed(11)
     network = build(request.param, 0.125).eval()
     assert isinstance(network, AttentionFusionNetwork)
+    if network.bank is not None:
+        joined = network.evidence[1].weight
+        assert isinstance(joined, torch.Tensor)
+        torch.nn.init.normal_(joined, 0, 0.3)  # heard, as after a training
     return network
 
 
@@ -64,7 +68,7 @@ def test_one_file_serves_every_depth_and_number_of_windows(
     logits, scores = session.run(["logits", "scores"], inputs)
     with torch.inference_mode():
         tensors = [torch.from_numpy(inputs[i.name]) for i in session.get_inputs()]
-        expected = FrameModel(network)(*tensors)
+        expected = frame_model(network)(*tensors)
     assert_same_but_for_rounding(logits, expected[0])
     assert_same_but_for_rounding(scores, expected[1])
 
@@ -78,8 +82,11 @@ def test_the_file_says_how_it_is_to_be_used(
     assert metadata["darkscan.training_data_hash"] == "sha256:0123"
     assert metadata["darkscan.width"] == "0.125"
     assert metadata["darkscan.network"] == network.name
-    ours = str(network.name == "darkscan").lower()
-    assert (metadata["darkscan.clip"], metadata["darkscan.lines"]) == (ours, ours)
+    dense = network.name == "darkscan-dense"
+    ours = dense or network.name == "darkscan"
+    said_parts = [metadata[f"darkscan.{part}"] for part in ("clip", "lines", "bank", "kinds")]
+    assert said_parts == [str(part).lower() for part in (ours, ours, dense, dense)]
+    assert metadata["darkscan.form"] == ("dense" if dense else "windowed")
     assert all(key.startswith("darkscan.") for key in metadata)
 
 
