@@ -92,9 +92,8 @@ def test_a_direction_turns_as_a_drawn_line_does(turn: int) -> None:
     image = np.zeros((256, 256), np.uint8)
     cv2.line(image, (60, 100), (200, 181), 1)  # 30 degrees from x towards y
     y, x = np.nonzero(turned(image, turn))
-    fitted = np.degrees(np.arctan2(*np.polyfit(x, y, 1)[:1], 1.0)) % 180.0
-    if np.ptp(y) > np.ptp(x):
-        fitted = np.degrees(np.arctan2(1.0, *np.polyfit(y, x, 1)[:1])) % 180.0
+    _, _, axes = np.linalg.svd(np.stack([x, y], axis=1) - (x.mean(), y.mean()))
+    fitted = float(np.degrees(np.arctan2(axes[0, 1], axes[0, 0]))) % 180.0
     told = turned_directions(np.full((2, 2), 30, np.uint8), turn)
     assert (told == told[0, 0]).all()
     assert float(told[0, 0]) == pytest.approx(fitted, abs=1.5)

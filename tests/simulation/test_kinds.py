@@ -156,7 +156,7 @@ def test_kinds_and_directions_turn_with_the_picture(degrees: float, turn: int) -
     drawn, again = KindMap(SIDE), KindMap(SIDE)
     drawn.line(Kind.SCRATCH, ray(degrees))
     again.line(Kind.SCRATCH, turned_points(ray(degrees), turn))
-    kinds = turned(drawn.kinds, turn)
+    kinds = turned(drawn.kinds, turn).astype(int)
     both = (kinds == Kind.SCRATCH) & (again.kinds == Kind.SCRATCH)
     # A line through the corner of a cell may be drawn a pixel beside it.
     assert both.sum() >= max((kinds > 0).sum(), (again.kinds > 0).sum()) - 3

@@ -43,7 +43,7 @@ def away_from(points: Float64Array, vertices: Float64Array) -> tuple[Float64Arra
     along = np.stack([np.interp(place, number, axis) for axis in vertices.T], axis=1)
     square = np.square(points[:, None] - along).sum(axis=2)
     nearest = square.argmin(axis=1)
-    return np.sqrt(square.min(axis=1)), nearest / (len(place) - 1)
+    return np.asarray(np.sqrt(square.min(axis=1))), nearest / (len(place) - 1)
 
 
 def extent(points: Float64Array) -> float:
@@ -64,7 +64,7 @@ def test_its_signal_to_noise_is_the_root_of_the_sum_over_its_pixels(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = np.random.default_rng(3)
-    ratios = []
+    ratios: list[float] = []
     while len(ratios) < 15:
         light, lines = drawn(kind, rng, monkeypatch)
         if all(plain(line) for line in lines):
@@ -77,7 +77,7 @@ def test_its_signal_to_noise_is_the_root_of_the_sum_over_its_pixels(
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "swirl"])
 def test_it_is_as_wide_as_it_says(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(4)
-    ratios = []
+    ratios: list[float] = []
     while len(ratios) < 10:
         light, (line,) = drawn(kind, rng, monkeypatch)
         points, levels = pixels_above(light, 0.0)
@@ -97,7 +97,7 @@ def test_it_is_lit_as_far_as_it_says(kind: str, monkeypatch: pytest.MonkeyPatch)
     seen = 0
     while seen < 12:
         light, (line,) = drawn(kind, rng, monkeypatch)
-        inside = ((line.vertices > 0) & (line.vertices < SIDE)).all(axis=1)
+        inside = np.all((line.vertices > 0) & (line.vertices < SIDE), axis=1)
         lit = line.vertices[inside & (line.lit > 0)]
         if not plain(line) or len(lit) < 2 or not inside[np.argmax(line.lit)]:
             continue
