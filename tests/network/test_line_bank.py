@@ -46,13 +46,15 @@ def answers(images: Float64Array) -> Tensor:
 
 def strongest(images: Float64Array) -> Float64Array:
     """The strongest answer of each length (B, groups), wherever and in whatever direction."""
-    return np.asarray(answers(images).amax((1, 3, 4, 5)), dtype=np.float64)
+    highest: Float64Array = answers(images).amax((1, 3, 4, 5)).double().numpy()
+    return highest
 
 
 @pytest.fixture(scope="module")
 def blanks() -> Float64Array:
     """The strongest answers of each length to noise alone, in sixteen images."""
-    return np.concatenate([strongest(noise(seed, 4)) for seed in range(4)]).max(axis=0)
+    answered = np.concatenate([strongest(noise(seed, 4)) for seed in range(4)])
+    return np.asarray(answered.max(axis=0), dtype=np.float64)
 
 
 def test_it_has_an_answer_for_each_cell() -> None:

@@ -42,8 +42,8 @@ def away_from(points: Float64Array, vertices: Float64Array) -> tuple[Float64Arra
     number = np.arange(len(vertices))
     along = np.stack([np.interp(place, number, axis) for axis in vertices.T], axis=1)
     square = np.square(points[:, None] - along).sum(axis=2)
-    nearest = square.argmin(axis=1)
-    return np.asarray(np.sqrt(square.min(axis=1))), nearest / (len(place) - 1)
+    away: Float64Array = np.sqrt(square.min(axis=1))
+    return away, square.argmin(axis=1).astype(np.float64) / (len(place) - 1)
 
 
 def extent(points: Float64Array) -> float:
@@ -55,7 +55,7 @@ def extent(points: Float64Array) -> float:
 def pixels_above(light: Float32Array, level: float) -> tuple[Float64Array, Float64Array]:
     """The middles (N, 2) of pixels with more light, x and y, and their light (N,)."""
     rows, columns = np.nonzero(light > level)
-    middles = np.stack([columns, rows], axis=1) + 0.5
+    middles = np.stack([columns, rows], axis=1).astype(np.float64) + 0.5
     return middles, light[rows, columns].astype(np.float64)
 
 
