@@ -4,8 +4,8 @@
                                  [--model model.onnx] [--true-windows | --no-line-maps]
 
 Every element is rendered, scored, searched for centre lines and mapped as the stages do it,
-in this process. With --true-windows the windows through which a true scratch runs for 25
-pixels or more are positive and no others, whatever a model says: that tells the extractor
+in this process. With --true-windows the windows in which a true scratch is long enough to
+count are positive and no others, whatever a model says: that tells the extractor
 from the model. With --no-line-maps the model's line maps are not followed. Ratios hold the
 length in the map against that of the true scratches within positive windows (of what can be
 traced), and against all of them on the element. A true
@@ -32,6 +32,7 @@ from darkscan.inference import (
     scores_with_neighbours,
     see,
 )
+from darkscan.network.datasets.rule import RIM_PX, VISIBLE_PX
 from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.frame_results import FrameResult, Inspected, LedgerSums, ModelInfo
 from darkscan.pipeline.core.grid import window_origins
@@ -43,8 +44,6 @@ from darkscan.simulation.element.element_truth import SCRATCH_KINDS, ElementTrut
 from darkscan.stages.merging import build_map
 
 WINDOW, STRIDE = 256, 128
-TOUCHED_PX = 25
-RIM_PX = 8
 
 Scores = npt.NDArray[np.float32]
 LineMaps = npt.NDArray[np.float32]
@@ -146,7 +145,7 @@ def _true_windows() -> tuple[ModelInfo, Scorer]:
             low = ORIGINS[:, None, ::-1] + RIM_PX
             inside = ((middles > low) & (middles < low + WINDOW - 2 * RIM_PX)).all(axis=2)
             touched += inside @ steps
-        return (touched >= TOUCHED_PX).astype(np.float32), None
+        return (touched >= VISIBLE_PX).astype(np.float32), None
 
     model = ModelInfo(
         name="truth", hash="-", window=WINDOW, stride=STRIDE, threshold=0.5, grow_threshold=0.5

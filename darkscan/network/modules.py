@@ -210,9 +210,10 @@ class LineHead(nn.Module):
         assert self.kinds is not None
         assert self.directions is not None
         weights = hidden.new_tensor(_KIND_WEIGHTS)
+        known = weights[kinds.clamp(max=KINDS - 1)] * (kinds != _UNKNOWN)
         by_kind = nn.functional.cross_entropy(
-            self.kinds(hidden).float(), kinds, weights, ignore_index=_UNKNOWN
-        )
+            self.kinds(hidden).float(), kinds, weights, ignore_index=_UNKNOWN, reduction="sum"
+        ) / known.sum().clamp(min=1.0)
         double = torch.deg2rad(2.0 * directions)
         true = torch.stack((double.cos(), double.sin()), dim=1)
         scratched = (kinds == KINDS - 1).float()[:, None]

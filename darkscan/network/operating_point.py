@@ -39,8 +39,8 @@ class Look:
 
 
 # Training windows are several times as crowded as an element's: on simulated elements these
-# rates leave less than one false window in a thousand. The wide look crowds tracks, spikes and
-# smudges together as no optic does: it only bounds the threshold.
+# rates leave less than one false window in a thousand. The wide look crowds dirt, clouds, ghosts
+# and faults of the sensor together as no optic does: it only bounds the threshold.
 _RATES: dict[WindowPreset, tuple[float, float]] = {"optic": (5e-3, 2e-2), "wide": (6e-2, 2e-1)}
 LOOKS: dict[str, Look] = {
     preset: Look(functools.partial(training_batch, preset=preset), *rates)

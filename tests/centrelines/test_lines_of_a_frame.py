@@ -99,7 +99,7 @@ def test_neighbours_twelve_pixels_apart_stay_two() -> None:
     ("vertices", "amplitude"),
     [
         pytest.param(np.array([[300.0, 300.0], [301.0, 300.0]]), 90.0, id="a speck"),
-        pytest.param(straight((300, 300), (318, 310)), 40.0, id="a short track"),
+        pytest.param(straight((300, 300), (318, 310)), 40.0, id="too short to be measured"),
         pytest.param(arc(30.0, 3.5, (350.0, 350.0)), 30.0, id="a curled fibre"),
         pytest.param(straight((300, 300), (301, 300)), 0.0, id="nothing"),
     ],

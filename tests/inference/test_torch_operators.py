@@ -98,6 +98,7 @@ CASES: dict[str, tuple[str, list[npt.NDArray[Any] | None], dict[str, Any]]] = {
     ),
     "lesser": ("Min", [SQUARE, real(0)], {}),
     "product": ("Mul", [SQUARE, real([1, 2, 3, 4])], {}),
+    "opposite": ("Neg", [SQUARE], {}),
     "power": ("Pow", [SQUARE, real(2)], {}),
     "quantise, halves to even": (
         "QuantizeLinear",

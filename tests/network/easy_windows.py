@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from darkscan.simulation.element.kinds import Kind
 from darkscan.simulation.element.windows import TrainingBatch
 
 
@@ -11,13 +12,17 @@ def easy_windows(seed: int, index: int, size: int, contrast: float) -> TrainingB
     labels = rng.integers(0, 2, size)
     lines = np.zeros((size, 32, 32), np.uint8)
     boxes = np.zeros((size, 4), np.float32)
+    kinds = np.zeros_like(lines)
     for number, label in enumerate(labels):
         row = 8 * int(rng.integers(2, 30)) + 2
         if label:
             images[number, row : row + 3] += 30
             lines[number, row // 8] = 1
+            kinds[number, row // 8] = Kind.SCRATCH
             boxes[number] = (0, row, 256, row + 3)
-    return TrainingBatch(images.round().astype(np.uint8), labels.astype(np.float32), lines, boxes)
+    pixels = images.round().astype(np.uint8)
+    level = np.zeros_like(lines)  # all lines run along rows
+    return TrainingBatch(pixels, labels.astype(np.float32), lines, boxes, kinds, level)
 
 
 def other_windows(seed: int, index: int, size: int, contrast: float) -> TrainingBatch:

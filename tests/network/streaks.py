@@ -15,12 +15,15 @@ IMAGES = ("ib1f31e9q_flc.fits", "id8m11g4q_flc.fits")
 
 
 class Streaked(NamedTuple):
-    """An image, the origins (N, 2) of its windows, and which of them (N,) are what."""
+    """An image, the origins (N, 2) of its windows, and which of them (N,) show the streak.
+
+    What else these telescope images show, cosmic rays, are lines as scratches are: a mark on
+    them is none too many.
+    """
 
     frame: npt.NDArray[np.uint8]
     origins: npt.NDArray[np.int32]
     of_streak: npt.NDArray[np.bool_]
-    empty: npt.NDArray[np.bool_]
 
 
 def streaked(folder: Path, name: str) -> Streaked:
@@ -31,4 +34,4 @@ def streaked(folder: Path, name: str) -> Streaked:
     assert mask is not None
     origins = window_origins((image.shape[0], image.shape[1]), WINDOW, STRIDE)
     labels = label_windows(mask > 0, origins)
-    return Streaked(image.astype(np.uint8), origins, labels.visible, ~labels.touched)
+    return Streaked(image.astype(np.uint8), origins, labels.visible)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -13,9 +14,11 @@ from darkscan.network.augmentation import (
     relit,
     turned,
     turned_box,
+    turned_directions,
 )
 from darkscan.network.batches import Batches, Curriculum, Drawn, augmented, in_background
 from darkscan.network.sources import SimulatedWindows
+from darkscan.simulation.element.kinds import Kind
 from darkscan.simulation.element.sensor import noise_of
 from tests.network.easy_windows import easy_windows
 
@@ -68,6 +71,32 @@ def test_lines_and_boxes_turn_with_their_windows() -> None:
         assert torch.equal(cells, lines > 0)
         x0, y0, x1, y1 = box.int().tolist()
         assert bright[y0:y1, x0:x1].sum() == bright.sum()
+
+
+def test_kinds_and_directions_turn_with_their_windows() -> None:
+    batch = augmented(drawn_twice(), generators(16), full_scale=255, repeated=False)
+    assert batch.kinds.dtype == torch.int64
+    assert torch.equal(batch.kinds == Kind.SCRATCH, batch.lines > 0)
+    upright = 0
+    for lines, directions in zip(batch.lines, batch.directions, strict=True):
+        if not lines.any():
+            continue
+        down = bool(lines.any(dim=1).sum() > 1)
+        upright += down
+        assert set(directions[lines > 0].tolist()) <= ({90.0} if down else {0.0, 180.0})
+    assert 0 < upright < int(batch.labels.sum())
+
+
+@pytest.mark.parametrize("turn", range(ORIENTATIONS))
+def test_a_direction_turns_as_a_drawn_line_does(turn: int) -> None:
+    image = np.zeros((256, 256), np.uint8)
+    cv2.line(image, (60, 100), (200, 181), 1)  # 30 degrees from x towards y
+    y, x = np.nonzero(turned(image, turn))
+    _, _, axes = np.linalg.svd(np.stack([x, y], axis=1) - (x.mean(), y.mean()))
+    fitted = float(np.degrees(np.arctan2(axes[0, 1], axes[0, 0]))) % 180.0
+    told = turned_directions(np.full((2, 2), 30, np.uint8), turn)
+    assert (told == told[0, 0]).all()
+    assert float(told[0, 0]) == pytest.approx(fitted, abs=1.5)
 
 
 def test_drawn_windows_keep_every_pixel_and_some_are_a_deeper_cameras() -> None:

@@ -13,6 +13,7 @@ from darkscan.network.datasets._writer import SourceRow, new_dataset
 from darkscan.network.sources import DatasetWindows
 from darkscan.network.training import Machine, Reporting, TrainingOptions, fit
 from darkscan.pipeline.core.errors import InputError
+from darkscan.simulation.element.kinds import UNKNOWN
 from tests.network.easy_windows import easy_windows
 
 COUNT = 21
@@ -23,7 +24,7 @@ def write(file: Path, *, train_labels: int | None = None, seed: int = 0) -> Path
     splits = ("train", "validation")
     with new_dataset(file, splits, "uint16", 2 * COUNT) as writer:
         for number, split in enumerate(splits):
-            images, labels, lines, boxes = easy_windows(seed + number, 0, COUNT, 1.0)
+            images, labels, lines, boxes, *_ = easy_windows(seed + number, 0, COUNT, 1.0)
             images[:, 0, 0] = np.arange(COUNT)
             if train_labels is not None and split == "train":
                 labels[:] = train_labels
@@ -65,10 +66,16 @@ def test_an_epoch_shows_every_window_at_most_once_in_an_order_of_its_own(file: P
 
 def test_labels_lines_and_boxes_come_with_their_windows(file: Path) -> None:
     drawn = DatasetWindows(file).draw(1, 0, 16, range(16), 1.0)
-    for image, label, lines, box in zip(*drawn, strict=True):
+    for image, label, lines, box in zip(*drawn[:4], strict=True):
         assert image.dtype == np.uint16
         bright = (image[1:] > 35 * 16).any()
         assert bool(label) == bright == lines.any() == box.any()
+
+
+def test_nobody_said_what_else_its_windows_show(file: Path) -> None:
+    drawn = DatasetWindows(file).draw(1, 0, 16, range(16), 1.0)
+    assert drawn.kinds.shape == drawn.directions.shape == drawn.lines.shape
+    assert (drawn.kinds == UNKNOWN).all()
 
 
 def test_it_is_known_by_its_hash_and_can_be_sent_to_another_process(file: Path) -> None:

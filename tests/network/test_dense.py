@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from darkscan.network.attention_fusion import AttentionFusionNetwork, Parts
 from darkscan.network.batches import Batches, Curriculum
@@ -29,13 +29,21 @@ from darkscan.pipeline.core.brightness import gains_and_offsets, window_extrema
 from darkscan.pipeline.core.grid import window_origins
 from tests.rounding import assert_same_but_for_rounding
 
-PARTS = Parts(clip=True, lines=True)
+PARTS = Parts(clip=True, lines=True, bank=True, kinds=True)
 
 
 @pytest.fixture(scope="module")
 def network() -> DenseNetwork:
     torch.manual_seed(3)
-    return DenseNetwork(0.125, name="darkscan-dense", parts=PARTS).eval()
+    return heard(DenseNetwork(0.125, name="darkscan-dense", parts=PARTS))
+
+
+def heard(network: DenseNetwork) -> DenseNetwork:
+    """The network in evaluation mode, its line bank heard as after a training."""
+    joined = network.evidence[1].weight
+    assert isinstance(joined, Tensor)
+    nn.init.normal_(joined, 0, 0.3)
+    return network.eval()
 
 
 def noise(*shape: int, level: float = 25.0, sigma: float = 3.0) -> Tensor:
@@ -134,7 +142,7 @@ def test_images_of_a_batch_do_not_see_each_other(network: DenseNetwork) -> None:
 def test_what_lies_far_outside_of_a_window_does_not_move_its_pooled_features() -> None:
     """Only through the trunk, whose reach is limited, does a window see beyond its border."""
     torch.manual_seed(1)
-    network = DenseNetwork(0.125, parts=dataclasses.replace(PARTS, scale=False)).eval()
+    network = heard(DenseNetwork(0.125, parts=dataclasses.replace(PARTS, scale=False)))
     image = noise(1, 256, 2048)
     origins, gains, offsets = adjusted_grid(image)
     darker = image.clone()
@@ -144,6 +152,35 @@ def test_what_lies_far_outside_of_a_window_does_not_move_its_pooled_features() -
         other, _ = network.see(darker, origins, gains, offsets, torch.tensor(255.0))
     assert_same_but_for_rounding(one[0, :5], other[0, :5])
     assert (one[0, -1] - other[0, -1]).abs() > 1e-3
+
+
+def test_the_line_bank_is_heard(network: DenseNetwork) -> None:
+    image = noise(1, 256, 256)
+    grid = adjusted_grid(image)
+    twin = network.twin().eval()
+    twin.bank = None
+    with torch.inference_mode():
+        with_bank, _ = network.see(image, *grid, torch.tensor(255.0))
+        without = twin.reached(views(image, grid[0], *grid[1:], torch.tensor(255.0)))
+        own = network.reached(views(image, grid[0], *grid[1:], torch.tensor(255.0)))
+    assert torch.isfinite(with_bank).all()
+    torch.testing.assert_close(own[0], without[0])
+    assert (own[1] - without[1]).abs().max() > 1e-3
+
+
+def test_a_windows_logit_takes_its_strongest_cell(network: DenseNetwork) -> None:
+    image = noise(1, 384, 384)
+    twin = network.twin().eval()
+    with torch.no_grad():
+        twin.head.weight.zero_()
+        twin.head.weight[0, -1] = 1.0
+        assert twin.head.bias is not None
+        twin.head.bias.zero_()
+    grid = adjusted_grid(image)
+    with torch.inference_mode():
+        logits, lines = twin.see(image, *grid, torch.tensor(255.0))
+    expected = line_windows(lines[0], grid[0]).amax((1, 2))
+    assert_same_but_for_rounding(logits[0], expected)
 
 
 def test_the_weights_are_the_windowed_networks(network: DenseNetwork) -> None:

@@ -6,6 +6,8 @@ import onnxruntime
 import pytest
 import torch
 
+from darkscan.inference import FrameFormat, ModelJob, Placement, open_backend, see
+from darkscan.inference.tensorrt._halving import Half, in_half
 from darkscan.network import export as exporting
 from darkscan.network.attention_fusion import AttentionFusionNetwork
 from darkscan.network.export import (
@@ -14,10 +16,11 @@ from darkscan.network.export import (
     export,
     export_checkpoint,
 )
-from darkscan.network.frame_model import FrameModel
+from darkscan.network.frame_model import frame_model
 from darkscan.network.training import Checkpoint, TrainingOptions
 from darkscan.network.variants import build
 from darkscan.pipeline.core.errors import DarkscanError, InputError, StorageError
+from tests.inference.models import frame_windows
 from tests.rounding import assert_same_but_for_rounding
 
 pytestmark = pytest.mark.slow
@@ -32,11 +35,15 @@ CONVENTIONS = ModelConventions(
 )
 
 
-@pytest.fixture(scope="module", params=["afn", "darkscan"])
+@pytest.fixture(scope="module", params=["afn", "darkscan", "darkscan-dense"])
 def network(request: pytest.FixtureRequest) -> AttentionFusionNetwork:
     torch.manual_seed(11)
     network = build(request.param, 0.125).eval()
     assert isinstance(network, AttentionFusionNetwork)
+    if network.bank is not None:
+        joined = network.evidence[1].weight
+        assert isinstance(joined, torch.Tensor)
+        torch.nn.init.normal_(joined, 0, 0.3)  # heard, as after a training
     return network
 
 
@@ -64,9 +71,41 @@ def test_one_file_serves_every_depth_and_number_of_windows(
     logits, scores = session.run(["logits", "scores"], inputs)
     with torch.inference_mode():
         tensors = [torch.from_numpy(inputs[i.name]) for i in session.get_inputs()]
-        expected = FrameModel(network)(*tensors)
+        expected = frame_model(network)(*tensors)
     assert_same_but_for_rounding(logits, expected[0])
     assert_same_but_for_rounding(scores, expected[1])
+
+
+@pytest.mark.parametrize("backend", ["openvino", "torch"])
+def test_other_backends_see_what_onnx_runtime_sees(
+    session: onnxruntime.InferenceSession, model_file: Path, backend: str
+) -> None:
+    windows = frame_windows(pixel_type="uint16")
+    shape = (windows.frame.shape[0], windows.frame.shape[1])
+    job = ModelJob.read(model_file, FrameFormat(shape, "uint16", 4095))
+    seen = {}
+    for name in ("onnxruntime", backend):
+        opened = open_backend(job, Placement(name, threads=1, batch=4))
+        seen[name] = see(opened, windows, 4095)
+        opened.close()
+    expected, found = seen["onnxruntime"], seen[backend]
+    assert len(expected.scores) == 6
+    assert_same_but_for_rounding(found.scores, expected.scores)
+    assert (found.lines is None) == (len(session.get_outputs()) < 3)
+    if found.lines is not None and expected.lines is not None:
+        assert_same_but_for_rounding(found.lines, expected.lines)
+
+
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_its_trunk_can_be_halved(model_file: Path, precision: Half) -> None:
+    halved = onnx.load_model_from_string(
+        in_half(model_file.read_bytes(), precision, file=model_file)
+    )
+    onnx.checker.check_model(halved, full_check=True)
+    whole = onnx.load(model_file)
+    assert [output.type for output in halved.graph.output] == [
+        output.type for output in whole.graph.output
+    ]
 
 
 def test_the_file_says_how_it_is_to_be_used(
@@ -78,8 +117,11 @@ def test_the_file_says_how_it_is_to_be_used(
     assert metadata["darkscan.training_data_hash"] == "sha256:0123"
     assert metadata["darkscan.width"] == "0.125"
     assert metadata["darkscan.network"] == network.name
-    ours = str(network.name == "darkscan").lower()
-    assert (metadata["darkscan.clip"], metadata["darkscan.lines"]) == (ours, ours)
+    dense = network.name == "darkscan-dense"
+    ours = dense or network.name == "darkscan"
+    said_parts = [metadata[f"darkscan.{part}"] for part in ("clip", "lines", "bank", "kinds")]
+    assert said_parts == [str(part).lower() for part in (ours, ours, dense, dense)]
+    assert metadata["darkscan.form"] == ("dense" if dense else "windowed")
     assert all(key.startswith("darkscan.") for key in metadata)
 
 

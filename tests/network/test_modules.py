@@ -5,6 +5,7 @@ from torch import nn
 
 from darkscan.network.attention_fusion import AttentionFusionNetwork, Parts
 from darkscan.network.modules import (
+    KINDS,
     BrightnessAdjustment,
     ChannelAttention,
     ConvNorm,
@@ -13,6 +14,7 @@ from darkscan.network.modules import (
     ScaleAttention,
 )
 from darkscan.network.sigma_clipping import SigmaClipping
+from darkscan.simulation.element.kinds import UNKNOWN, Kind
 from tests.network.equations import (
     array,
     brightness_adjustment,
@@ -117,10 +119,59 @@ def test_a_line_head_joins_three_stages_from_the_coarsest() -> None:
     assert isinstance(module, LineHead)
     stages = [features(count, size)[:, :, :size, :size] for count, size in ((4, 8), (6, 4), (8, 2))]
     with torch.inference_mode():
-        hidden, lines = module(stages)
+        hidden = module(stages)
+        lines = module.lines_of(hidden)
     expected_hidden, expected_lines = line_head(module, [array(stage[0]) for stage in stages])
     assert_same_but_for_rounding(hidden[0], expected_hidden, layers=4)
     assert_same_but_for_rounding(lines[0], expected_lines, layers=4)
+
+
+def kinds_head() -> tuple[LineHead, torch.Tensor]:
+    """A line head whose first ten features are a cell's kinds and direction; no features yet."""
+    head = LineHead((16, 16, 16), kinds=True)
+    assert head.kinds is not None
+    assert head.directions is not None
+    with torch.no_grad():
+        for part, first in ((head.kinds, 0), (head.directions, KINDS)):
+            assert part.bias is not None
+            part.weight.zero_()
+            part.bias.zero_()
+            for number in range(len(part.weight)):
+                part.weight[number, first + number] = 1.0
+    return head, torch.zeros(1, 16, 4, 4)
+
+
+def test_kinds_are_learnt_where_they_are_known() -> None:
+    head, hidden = kinds_head()
+    kinds = torch.full((1, 4, 4), UNKNOWN, dtype=torch.int64)
+    nowhere = torch.zeros(1, 4, 4)
+    assert head.kinds_loss(hidden, kinds, nowhere).item() == 0.0
+    kinds[0, 1, 2] = Kind.DUST
+    guessed = head.kinds_loss(hidden, kinds, nowhere)
+    assert guessed.item() == pytest.approx(0.15 * np.log(KINDS), rel=1e-5)
+    hidden[0, Kind.DUST, 1, 2] = 20.0
+    assert head.kinds_loss(hidden, kinds, nowhere).item() < 1e-6
+    hidden[0, Kind.DIG, 1, 3] = 20.0  # of an unknown cell nothing is asked
+    assert head.kinds_loss(hidden, kinds, nowhere).item() < 1e-6
+
+
+def test_kinds_are_the_simulators() -> None:
+    assert len(Kind) == KINDS
+    assert max(Kind) == Kind.SCRATCH == KINDS - 1
+
+
+def test_a_direction_is_learnt_in_cells_of_scratches_whichever_way_round() -> None:
+    head, hidden = kinds_head()
+    kinds = torch.full((1, 4, 4), UNKNOWN, dtype=torch.int64)
+    kinds[0, 2, 2] = Kind.SCRATCH
+    hidden[0, Kind.SCRATCH] = 20.0
+    directions = torch.full((1, 4, 4), 77.0)
+    directions[0, 2, 2] = 150.0
+    assert head.kinds_loss(hidden, kinds, directions).item() == pytest.approx(0.05)
+    for degrees in (150.0, 330.0):
+        double = np.radians(2.0 * degrees)
+        hidden[0, KINDS : KINDS + 2, 2, 2] = torch.tensor([np.cos(double), np.sin(double)])
+        assert head.kinds_loss(hidden, kinds, directions).item() < 1e-6
 
 
 def test_scale_attention_is_equation_4_beside_a_shortcut() -> None:
@@ -172,9 +223,13 @@ def test_a_residual_block_adds_two_convolutions_to_its_shortcut(inputs: int, str
     assert_same_but_for_rounding(run(module, x), np.maximum(shortcut + inner, 0), layers=4)
 
 
-@pytest.mark.parametrize("ours", [False, True], ids=["the paper's", "ours"])
-def test_folding_batch_norm_changes_no_logit(ours: bool) -> None:
-    network = lived_in(AttentionFusionNetwork(0.125, parts=Parts(clip=ours, lines=ours)))
+@pytest.mark.parametrize(
+    "parts",
+    [Parts(), Parts(clip=True, lines=True), Parts(clip=True, lines=True, bank=True, kinds=True)],
+    ids=["the paper's", "ours", "ours with the line bank"],
+)
+def test_folding_batch_norm_changes_no_logit(parts: Parts) -> None:
+    network = lived_in(AttentionFusionNetwork(0.125, parts=parts))
     assert isinstance(network, AttentionFusionNetwork)
     windows = torch.rand(2, 256, 256, generator=torch.Generator().manual_seed(5)) * 30
     with torch.inference_mode():

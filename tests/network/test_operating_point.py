@@ -13,9 +13,9 @@ from tests.network.easy_windows import easy_windows
 def flat_windows(seed: int, index: int, size: int, contrast: float, level: int) -> TrainingBatch:
     images = np.full((size, 256, 256), level, np.uint8)
     labels = (np.arange(size) % 2).astype(np.float32)
-    return TrainingBatch(
-        images, labels, np.zeros((size, 32, 32), np.uint8), np.zeros((size, 4), np.float32)
-    )
+    cells = np.zeros((size, 32, 32), np.uint8)
+    boxes = np.zeros((size, 4), np.float32)
+    return TrainingBatch(images, labels, cells, boxes, kinds=cells, directions=cells)
 
 
 @pytest.mark.slow

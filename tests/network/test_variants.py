@@ -6,7 +6,8 @@ from torch import nn
 
 from darkscan.network.attention_fusion import AttentionFusionNetwork
 from darkscan.network.batches import Batch
-from darkscan.network.modules import ChannelAttention, ScaleAttention
+from darkscan.network.line_bank import LineBank
+from darkscan.network.modules import ChannelAttention, LineHead, ScaleAttention
 from darkscan.network.variants import NAMES, build, loss_of
 from darkscan.pipeline.core.errors import InputError
 
@@ -18,6 +19,7 @@ PARTS = {
     "resnet18+ca+sa": "scale channel",
     "afn": "adjust scale channel",
     "darkscan": "adjust scale channel clip lines",
+    "darkscan-dense": "adjust scale channel clip lines bank kinds",
 }
 
 
@@ -33,6 +35,8 @@ def one_batch() -> Batch:
         lines=torch.zeros(2, 32, 32),
         boxes=torch.tensor([[0.0, 0, 0, 0], [20, 30, 200, 90]]),
         full_scale=torch.full((2, 1, 1), 255.0),
+        kinds=torch.zeros(2, 32, 32, dtype=torch.int64),
+        directions=torch.zeros(2, 32, 32),
     )
 
 
@@ -42,14 +46,29 @@ def test_each_variant_has_its_parts_and_no_other(name: str) -> None:
     assert isinstance(network, AttentionFusionNetwork)
     parts = PARTS[name].split()
     modules = list(network.modules())
-    assert sum(isinstance(m, ScaleAttention) for m in modules) == 4 * ("scale" in parts)
+    attending = 2 if "bank" in parts else 4  # the line bank takes the place of the finer two
+    assert sum(isinstance(m, ScaleAttention) for m in modules) == attending * ("scale" in parts)
     assert sum(isinstance(m, ChannelAttention) for m in modules) == ("channel" in parts)
     assert (network.adjust is not None) == ("adjust" in parts)
     assert (network.clip is not None) == ("clip" in parts)
     assert (network.line_head is not None) == ("lines" in parts)
+    assert sum(isinstance(m, LineBank) for m in modules) == ("bank" in parts)
+    assert [m.kinds is not None for m in modules if isinstance(m, LineHead)] == (
+        ["kinds" in parts] * ("lines" in parts)
+    )
     weight = network.stem[0].weight
     assert isinstance(weight, torch.Tensor)
     assert weight.shape[1] == 1 + ("adjust" in parts) + ("clip" in parts)
+    assert weight.shape[2:] == ((5, 5) if "bank" in parts else (7, 7))
+
+
+def test_beside_the_line_bank_scale_attention_starts_at_the_third_stage() -> None:
+    network = build("darkscan-dense", SMALLEST)
+    assert isinstance(network, AttentionFusionNetwork)
+    attending = [
+        any(isinstance(m, ScaleAttention) for m in stage.modules()) for stage in network.stages
+    ]
+    assert attending == [False, False, True, True]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -32,6 +32,8 @@ def lines_and_none(count: int = 8, width: int = 6) -> Batch:
         lines=torch.zeros(count, 32, 32),
         boxes=boxes,
         full_scale=torch.full((count, 1, 1), 255.0),
+        kinds=torch.zeros(count, 32, 32, dtype=torch.int64),
+        directions=torch.zeros(count, 32, 32),
     )
 
 

@@ -69,7 +69,7 @@ def test_the_same_model_gives_the_same_bytes() -> None:
 
 
 def test_scores_stay_what_they_are() -> None:
-    images = training_batch(5, 0, 4, 1.0, "mixed", grazed=0.0).images
+    images = training_batch(5, 0, 4, 1.0, "mixed").images
     frame = np.ascontiguousarray(images.reshape(2, 2, 256, 256).transpose(0, 2, 1, 3))
     frame = frame.reshape(512, 512)
     origins = window_origins((512, 512), 256, 128)

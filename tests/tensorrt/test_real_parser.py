@@ -52,7 +52,7 @@ def test_shipped_models_become_engines(
 
 
 def test_eight_bits_for_tensorrt_are_accepted(rtx: Any, tmp_path: Path) -> None:
-    batch = training_batch(1, 0, 4, 1.0, "mixed", grazed=0.0)
+    batch = training_batch(1, 0, 4, 1.0, "mixed")
     labels = np.zeros(4, np.int8)
     windows = StatedWindows(batch.images, labels, 255.0, 1, "a few")
     model = quantise(MODEL.read_bytes(), Target.TENSORRT, windows, file=MODEL)

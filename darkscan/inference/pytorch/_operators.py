@@ -254,6 +254,7 @@ OPERATORS: dict[str, Operator] = {
     "MaxPool": _max_pool,
     "Min": torch.minimum,
     "Mul": torch.mul,
+    "Neg": torch.neg,
     "Pow": lambda x, power: x.pow(power.item()),
     "QuantizeLinear": _quantize,
     "Range": lambda start, end, step: torch.arange(start.item(), end.item(), step.item()).to(
@@ -298,7 +299,7 @@ ON_HOST = {
 """Inputs that decide shapes or are plain numbers, by position: never on the device."""
 
 IN_HALF = {
-    "Add", "Concat", "Conv", "Gather", "Identity", "MaxPool", "Mul", "Relu", "Reshape",
-    "Resize", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze",
+    "Add", "Concat", "Conv", "Gather", "Identity", "MaxPool", "Mul", "Neg", "Relu",
+    "Reshape", "Resize", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze",
 }  # fmt: skip
 """Operators that lose nothing more in 16 bits; all others (sums, roots, ratios) get floats."""

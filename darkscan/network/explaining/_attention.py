@@ -68,7 +68,7 @@ def attention(network: nn.Module, windows: Tensor, full_scale: float = 255.0) ->
             assert isinstance(dense.attend, ChannelAttention)
             attend(dense.attend, output)
         elif isinstance(module, LineHead):
-            lines.append(AttentionFusionNetwork.line_probabilities(output[1]))
+            lines.append(AttentionFusionNetwork.line_probabilities(module.lines_of(output)))
         elif module in fusing:
             groups = inputs[0].chunk(4, dim=1)
             scales.append(torch.stack([group.abs().mean(1) for group in groups], dim=1))

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.pipeline.core.arrays import Float64Array
+from darkscan.pipeline.core.arrays import Float64Array, Mask
 
 CELL_PX = 8
 
@@ -68,19 +68,20 @@ class KindMap:
         crossed = crossed_cells([vertices], self.side_px) > 0
         self.kinds[crossed] = np.maximum(self.kinds[crossed], kind)
         if kind is Kind.SCRATCH:
-            self._point(vertices)
+            self._point(vertices, crossed)
 
-    def _point(self, vertices: Float64Array) -> None:
-        """Sets the directions along a polyline: each cell has that of its last step."""
+    def _point(self, vertices: Float64Array, crossed: Mask) -> None:
+        """Gives the cells that a polyline crosses the direction of its nearest step."""
+        rows, columns = np.nonzero(crossed)
+        middles = (np.stack([columns, rows], axis=1) + 0.5) * CELL_PX
         steps = np.diff(vertices, axis=0)
+        angle = np.degrees(np.arctan2(steps[:, 1], steps[:, 0])) % _HALF_TURN
         parts = np.maximum(1, np.ceil(np.hypot(*steps.T) / (CELL_PX / 2))).astype(int)
         number = np.repeat(np.arange(len(steps)), parts)
         along = np.concatenate([(np.arange(part) + 0.5) / part for part in parts])
         places = vertices[number] + along[:, None] * steps[number]
-        angle = np.degrees(np.arctan2(steps[:, 1], steps[:, 0])) % _HALF_TURN
-        inside = ((places >= 0) & (places < self.side_px)).all(axis=1)
-        columns, rows = (places[inside] // CELL_PX).astype(np.intp).T
-        self.directions[rows, columns] = angle[number[inside]].astype(np.uint8)
+        away = np.square(middles[:, None] - places).sum(axis=2)
+        self.directions[rows, columns] = angle[number[away.argmin(axis=1)]].astype(np.uint8)
 
 
 def crossed_cells(lines: list[Float64Array], side_px: int) -> Cells:

@@ -58,9 +58,9 @@ class Line:
 
     kind: str
     vertices: Float64Array
-    """(K, 2), x and y in pixels."""
+    """(K, 2), x and y in pixels, from its first lit place to its last."""
     lit: Float64Array
-    """(K,) 0 where the scratch pauses or has faded away, else more."""
+    """(K,) 0 where the scratch pauses, else more."""
     fwhm: float
     cnr: float
     """Its brightest part over the noise."""
@@ -138,7 +138,15 @@ def _add_scratch(
         halo = float(rng.uniform(0.005, 0.06))
         add_line(light, Strokes.along(vertices, amplitude * halo, 4.0 * fwhm), canvas)
     lit = np.ones(len(run)) if kind == "discontinuous" else np.where(run > _LIT * run.max(), run, 0)
-    return Line(kind, vertices, lit, fwhm, cnr, unit * cnr)
+    seen = _between_ends(lit)
+    return Line(kind, vertices[seen], lit[seen], fwhm, cnr, unit * cnr)
+
+
+def _between_ends(lit: Float64Array) -> slice:
+    """From the first lit vertex to the last, two at least: what has faded away is no scratch."""
+    ends = np.flatnonzero(lit)
+    first = min(int(ends[0]), len(lit) - 2)
+    return slice(first, max(int(ends[-1]), first + 1) + 1)
 
 
 def _place(
