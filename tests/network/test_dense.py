@@ -161,9 +161,11 @@ def test_the_line_bank_is_heard(network: DenseNetwork) -> None:
     twin.bank = None
     with torch.inference_mode():
         with_bank, _ = network.see(image, *grid, torch.tensor(255.0))
-        without = twin.reached(views(image, grid[0], *grid[1:], torch.tensor(255.0)))
-        own = network.reached(views(image, grid[0], *grid[1:], torch.tensor(255.0)))
+        without, no_strengths = twin.reached(views(image, *grid, torch.tensor(255.0)))
+        own, strengths = network.reached(views(image, *grid, torch.tensor(255.0)))
     assert torch.isfinite(with_bank).all()
+    assert no_strengths is None
+    assert strengths is not None
     torch.testing.assert_close(own[0], without[0])
     assert (own[1] - without[1]).abs().max() > 1e-3
 
