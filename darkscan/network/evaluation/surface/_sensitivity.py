@@ -18,13 +18,14 @@ def half_found(snr: Float64Array, hits: Float64Array, windows: Float64Array) -> 
     """SNR50 of points (K,), with a 95 % interval; ``NEVER`` where half is not reached.
 
     ``snr``: of the points; ``hits`` of ``windows`` are found. The interval is of 200 draws of
-    the hits anew (parametric bootstrap); it knows nothing of how sure the threshold is.
+    each point's share, given its hits (Jeffreys' prior, Beta(1/2, 1/2)); it knows nothing of how
+    sure the threshold is.
     """
     order = np.argsort(snr, kind="stable")
     snr, hits, windows = snr[order], hits[order], windows[order]
     rng = np.random.default_rng(_SEED)
-    drawn = rng.binomial(windows.astype(np.int64), hits / windows, (_RESAMPLES, len(hits)))
-    values = sorted(_crossing(snr, row, windows) for row in drawn.astype(np.float64))
+    shares = rng.beta(hits + 0.5, windows - hits + 0.5, (_RESAMPLES, len(hits)))
+    values = sorted(_crossing(snr, row * windows, windows) for row in shares)
     low, high = (values[round(share * (_RESAMPLES - 1))] for share in _OUTER)
     return Estimate(_crossing(snr, hits, windows), low, high)
 
@@ -33,22 +34,22 @@ def _crossing(snr: Float64Array, hits: Float64Array, windows: Float64Array) -> f
     """Where the share that is found, made to rise with the signal-to-noise, passes one half.
 
     Isotonic regression by pooling adjacent violators (Ayer et al., Ann. Math. Statist. 26,
-    1955), then a straight line over log signal-to-noise between the middles of pools. At most
-    the lowest signal-to-noise if half are found there already.
+    1955), then a straight line over log signal-to-noise between the two points about one half.
+    At most the lowest signal-to-noise if half are found there already.
     """
-    pools: list[tuple[float, float, float]] = []  # hits, windows, windows x log snr
-    for number, found, log in zip(windows, hits, np.log(snr), strict=True):
-        pool = (float(found), float(number), float(number * log))
+    pools: list[tuple[float, float, int]] = []  # hits, windows, points
+    for found, number in zip(hits, windows, strict=True):
+        pool = (float(found), float(number), 1)
         while pools and pools[-1][0] * pool[1] > pool[0] * pools[-1][1]:
             last = pools.pop()
             pool = (last[0] + pool[0], last[1] + pool[1], last[2] + pool[2])
         pools.append(pool)
-    shares = [found / number for found, number, _ in pools]
-    middles = [total / number for _, number, total in pools]
-    if shares[-1] < _HALF:
+    shares = np.repeat([pool[0] / pool[1] for pool in pools], [pool[2] for pool in pools])
+    enough = shares >= _HALF
+    if not enough.any():
         return NEVER
-    first = next(place for place, share in enumerate(shares) if share >= _HALF)
+    first = int(np.argmax(enough))
     if first == 0:
-        return math.exp(middles[0])
+        return float(snr[0])
     about = slice(first - 1, first + 1)
-    return math.exp(np.interp(_HALF, shares[about], middles[about]))
+    return math.exp(np.interp(_HALF, shares[about], np.log(snr[about])))
