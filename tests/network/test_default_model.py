@@ -38,7 +38,7 @@ def test_threads_change_no_bit_of_a_score(model: Path, scorer: ModelScorer) -> N
         np.testing.assert_array_equal(other.images(images, 255.0), alone)
 
 
-@pytest.mark.parametrize(("preset", "recall", "rate"), [("optic", 0.7, 0.02), ("wide", 0.6, 0.08)])
+@pytest.mark.parametrize(("preset", "recall", "rate"), [("optic", 0.4, 0.02), ("wide", 0.33, 0.03)])
 def test_it_tells_simulated_scratches_from_background(
     scorer: ModelScorer, preset: WindowPreset, recall: float, rate: float
 ) -> None:
