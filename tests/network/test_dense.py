@@ -21,6 +21,7 @@ from darkscan.network.dense import (
 )
 from darkscan.network.fields import at_nodes, interpolated
 from darkscan.network.frame_model import DenseFrameModel
+from darkscan.network.line_bank import STRENGTHS
 from darkscan.network.modules import BrightnessAdjustment
 from darkscan.network.sigma_clipping import SigmaClipping, clipped_image
 from darkscan.network.sources import SimulatedImages
@@ -175,7 +176,7 @@ def test_a_windows_logit_takes_its_strongest_cell(network: DenseNetwork) -> None
     twin = network.twin().eval()
     with torch.no_grad():
         twin.head.weight.zero_()
-        twin.head.weight[0, -1] = 1.0
+        twin.head.weight[0, -1 - STRENGTHS] = 1.0
         assert twin.head.bias is not None
         twin.head.bias.zero_()
     grid = adjusted_grid(image)
