@@ -21,6 +21,7 @@ from darkscan.network.dense import (
 )
 from darkscan.network.fields import at_nodes, interpolated
 from darkscan.network.frame_model import DenseFrameModel
+from darkscan.network.line_bank import STRENGTHS
 from darkscan.network.modules import BrightnessAdjustment
 from darkscan.network.sigma_clipping import SigmaClipping, clipped_image
 from darkscan.network.sources import SimulatedImages
@@ -175,13 +176,30 @@ def test_a_windows_logit_takes_its_strongest_cell(network: DenseNetwork) -> None
     twin = network.twin().eval()
     with torch.no_grad():
         twin.head.weight.zero_()
-        twin.head.weight[0, -1] = 1.0
+        twin.head.weight[0, -1 - STRENGTHS] = 1.0
         assert twin.head.bias is not None
         twin.head.bias.zero_()
     grid = adjusted_grid(image)
     with torch.inference_mode():
         logits, lines = twin.see(image, *grid, torch.tensor(255.0))
     expected = line_windows(lines[0], grid[0]).amax((1, 2))
+    assert_same_but_for_rounding(logits[0], expected)
+
+
+def test_a_windows_logit_takes_the_banks_strengths_within_it(network: DenseNetwork) -> None:
+    image = noise(1, 384, 384)
+    twin = network.twin().eval()
+    with torch.no_grad():
+        twin.head.weight.zero_()
+        twin.head.weight[0, -1] = 1.0
+        assert twin.head.bias is not None
+        twin.head.bias.zero_()
+    grid = adjusted_grid(image)
+    with torch.inference_mode():
+        logits, _ = twin.see(image, *grid, torch.tensor(255.0))
+        _, strengths = twin.reached(views(image, *grid, torch.tensor(255.0)))
+    assert strengths is not None
+    expected = line_windows(strengths[0, -1], grid[0]).amax((1, 2))
     assert_same_but_for_rounding(logits[0], expected)
 
 
