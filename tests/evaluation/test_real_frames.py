@@ -25,8 +25,10 @@ from tests.evaluation.drawn_frames import LINES, write_frames
 
 pytestmark = pytest.mark.slow
 
-LEAST_AREA = 0.98
-LEAST_FOUND = 22  # of 24 clear ones
+# What the shipped model reaches, a window or two less.
+LEAST_AREA = {"raw": 0.995, "flat-fielded": 0.995}
+LEAST_PRECISION, LEAST_RECALL = 0.97, 0.97
+CLEAR, LEAST_FAINT = 24, {"raw": 5, "flat-fielded": 4}  # all clear scratches, of 8 faint ones
 
 
 @pytest.fixture(scope="module")
@@ -35,37 +37,45 @@ def scorer() -> ModelScorer:
         return ModelScorer(file, threads=1)
 
 
+@pytest.fixture(scope="module", params=["raw", "flat-fielded"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def flat_frames(real_images: Path) -> list[LabelledFrame]:
+def frames(real_images: Path, kind: str) -> list[LabelledFrame]:
     folder = real_images / "optics"
     if not folder.is_dir():
         pytest.skip(f"no frames of an instrument in {folder}")
-    return flat_fielded(read_frames(folder))
+    read = read_frames(folder)
+    return read if kind == "raw" else flat_fielded(read)
 
 
-def test_windows_of_flat_fielded_frames_are_told_apart(
-    scorer: ModelScorer, flat_frames: list[LabelledFrame]
+def test_windows_of_real_frames_are_told_apart(
+    scorer: ModelScorer, frames: list[LabelledFrame], kind: str
 ) -> None:
-    labels = [frame.lines.labels(frame.origins) for frame in flat_frames]
+    labels = [frame.lines.labels(frame.origins) for frame in frames]
     scores = [
-        scorer.frame(frame.grey.levels, frame.origins, frame.grey.full_scale)
-        for frame in flat_frames
+        scorer.frame(frame.grey.levels, frame.origins, frame.grey.full_scale) for frame in frames
     ]
     found = window_figures(np.concatenate(scores), joined(labels), scorer.info.threshold)
     assert (found.positive, found.negative) == (115, 44)
-    assert found.auc >= LEAST_AREA
+    assert found.auc >= LEAST_AREA[kind]
+    assert found.precision >= LEAST_PRECISION
+    assert found.recall >= LEAST_RECALL
 
 
-def test_scratches_of_flat_fielded_frames_are_in_their_maps(
-    scorer: ModelScorer, flat_frames: list[LabelledFrame]
+def test_scratches_of_real_frames_are_in_their_maps(
+    scorer: ModelScorer, frames: list[LabelledFrame], kind: str
 ) -> None:
     found = []
-    for frame in flat_frames:
+    for frame in frames:
         source = LoneFrame(*frame.grey, frame.name)
         defect_map = inspect_traced(source, examining(scorer), scorer.info, lambda _: None)
         found.append(find_in_map(frame.lines, defect_map))
     total = MapTotals.of(found)
-    assert total.clear_found >= LEAST_FOUND
+    assert total.clear_found == CLEAR
+    assert total.faint_found >= LEAST_FAINT[kind]
     assert total.false_in_10_frames <= 1
 
 
