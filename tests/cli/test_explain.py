@@ -117,8 +117,10 @@ def test_windows_of_an_image_are_explained(
     assert figure.shape[0] > 400
 
 
-@pytest.mark.parametrize("name", ["default", "windowed"])
-def test_the_shipped_networks_show_every_panel(tmp_path: Path, image: Path, name: str) -> None:
+@pytest.mark.parametrize(("name", "stages"), [("default", 2), ("windowed", 4)])
+def test_the_shipped_networks_show_every_panel(
+    tmp_path: Path, image: Path, name: str, stages: int
+) -> None:
     # The default network is what is explained when none is named.
     named: list[str | Path] = [] if name == "default" else ["--checkpoint", MODELS / f"{name}.pt"]
     heights = []
@@ -129,9 +131,10 @@ def test_the_shipped_networks_show_every_panel(tmp_path: Path, image: Path, name
         figure = cv2.imread(str(out))
         assert figure is not None
         heights.append(figure.shape[0])
-    row = (heights[-1] - heights[0]) / 3  # four stages' groups, in place of one map
+    # The groups of all stages with scale attention, in place of one map.
+    row = (heights[-1] - heights[0]) / (stages - 1)
     assert row > 100
-    assert heights == pytest.approx([heights[0]] * 4 + [heights[0] + 3 * row], abs=2)
+    assert heights == pytest.approx([heights[0]] * 4 + [heights[-1]], abs=2)
 
 
 def test_networks_stand_below_each_other(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from darkscan.inference.scoring import ModelScorer
-from darkscan.network.metrics import figures
+from darkscan.network.metrics import area_under_curve, figures
 from darkscan.simulation.element.crops import training_crops
 from darkscan.simulation.element.looks import WindowPreset
 from tests.network.streaks import IMAGES, streaked
@@ -38,15 +38,29 @@ def test_threads_change_no_bit_of_a_score(model: Path, scorer: ModelScorer) -> N
         np.testing.assert_array_equal(other.images(images, 255.0), alone)
 
 
-@pytest.mark.parametrize(("preset", "recall", "rate"), [("optic", 0.4, 0.02), ("wide", 0.33, 0.03)])
+@pytest.mark.parametrize(
+    ("preset", "contrast", "area", "recall", "rate"),
+    [
+        pytest.param("optic", 0.0, 0.98, 0.75, 0.01, id="plain scratches on an optic"),
+        pytest.param("optic", 1.0, 0.8, 0.35, 0.03, id="as hard as they come"),
+        pytest.param("wide", 0.0, 0.93, 0.5, 0.02, id="plain ones on anything dark"),
+        pytest.param("wide", 1.0, 0.65, 0.15, 0.04, id="as hard, on anything dark"),
+    ],
+)
 def test_it_tells_simulated_scratches_from_background(
-    scorer: ModelScorer, preset: WindowPreset, recall: float, rate: float
+    scorer: ModelScorer,
+    preset: WindowPreset,
+    contrast: float,
+    area: float,
+    recall: float,
+    rate: float,
 ) -> None:
-    drawn = training_crops(78, 0, 24, 1.0, preset)
+    drawn = training_crops(78, 0, 24, contrast, preset)
     labels = drawn.labels.ravel()
     judged = (labels == 0) | (labels == 1)  # grazed, or too faint, is neither
     scores = scorer.images(drawn.images, 255.0)[judged]
     found = figures(scores, labels[judged], scorer.info.threshold)
+    assert area_under_curve(scores, labels[judged]) >= area
     assert found.recall >= recall
     assert found.false_positive_rate <= rate
 

@@ -186,6 +186,23 @@ def test_a_windows_logit_takes_its_strongest_cell(network: DenseNetwork) -> None
     assert_same_but_for_rounding(logits[0], expected)
 
 
+def test_a_windows_logit_takes_the_banks_strengths_within_it(network: DenseNetwork) -> None:
+    image = noise(1, 384, 384)
+    twin = network.twin().eval()
+    with torch.no_grad():
+        twin.head.weight.zero_()
+        twin.head.weight[0, -1] = 1.0
+        assert twin.head.bias is not None
+        twin.head.bias.zero_()
+    grid = adjusted_grid(image)
+    with torch.inference_mode():
+        logits, _ = twin.see(image, *grid, torch.tensor(255.0))
+        _, strengths = twin.reached(views(image, *grid, torch.tensor(255.0)))
+    assert strengths is not None
+    expected = line_windows(strengths[0, -1], grid[0]).amax((1, 2))
+    assert_same_but_for_rounding(logits[0], expected)
+
+
 def test_the_weights_are_the_windowed_networks(network: DenseNetwork) -> None:
     windowed = AttentionFusionNetwork(0.125, parts=PARTS)
     assert {name: w.shape for name, w in windowed.state_dict().items()} == {

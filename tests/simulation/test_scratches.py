@@ -85,6 +85,8 @@ def test_it_is_as_wide_as_it_says(kind: str, monkeypatch: pytest.MonkeyPatch) ->
             continue
         away, place = away_from(points, line.vertices)
         section = (place > 0.02) & (place < 0.98)  # past the ends its light is round
+        if not section.any():
+            continue
         spread = np.sqrt((levels * away**2)[section].sum() / levels[section].sum())
         ratios.append(FWHM_OF_SIGMA * spread / line.fwhm)
     assert np.median(ratios) == pytest.approx(1.0, abs=0.05)
