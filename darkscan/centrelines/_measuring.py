@@ -45,14 +45,15 @@ class Line:
 def measure(strip: Strip, seen: float = 0.0) -> Iterator[Line]:
     """The scratches along a strip; several if the chain ran on from one to another.
 
-    ``seen``: what a line map says for it, in nats. It counts beside what the pixels say, which
-    are few along a short scratch, and hidden among specks along a faint one.
+    ``seen``: what a line map says for each pixel along it, in nats. It counts beside what the
+    pixels say, which are few along a short scratch, and hidden among specks along a faint one.
     """
     means = strip.light @ (_MEANS / np.float32(strip.noise))
     contrasts = np.minimum(means, _CUT, dtype=np.float64)  # without the excess of specks
     for first, end in _lit_parts(contrasts[:, 0]):
         points, part = strip.points[first:end], slice(first, end)
-        if not _is_bent(points) and seen + _evidence(contrasts[part]) >= _LEAST_EVIDENCE:
+        evidence = seen * (end - first) + _evidence(contrasts[part])
+        if evidence >= _LEAST_EVIDENCE and not _is_bent(points):
             width = _width(strip.light[part], contrasts[part, 0])
             yield Line(_simplified(points), width, float(means[part, 0].mean(dtype=np.float64)))
 

@@ -89,7 +89,8 @@ class _Search:
             if len(rest) and math.dist(rest[0], rest[-1]) >= _SHORTEST:
                 # The middle of a pixel of the halved frame is the corner of four of the frame's.
                 wanted.append(HALVED * (_extended(rest, self.mask, further) + 0.5))
-                seen.append(0.0 if near else _NATS_A_CELL * chain.excess)
+                length = HALVED * math.dist(chain.points[0], chain.points[-1])
+                seen.append(0.0 if near else _NATS_A_CELL * chain.excess / max(length, 1.0))
         strips = straighten(self._frame, wanted, near=near)
         for strip, nats in zip(strips, seen, strict=True):
             self._add(strip, nats)

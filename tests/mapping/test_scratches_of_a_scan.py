@@ -119,7 +119,7 @@ def test_a_line_without_a_defect_is_not_in_the_map() -> None:
 
 
 def test_a_remnant_is_no_scratch() -> None:
-    assert not only_defect(traced(meta(0, 0, 0), [(100, 200), (120, 200)])).scratches
+    assert not only_defect(traced(meta(0, 0, 0), [(100, 200), (108, 200)])).scratches
 
 
 def test_a_turned_and_mirrored_camera_shows_the_same_length() -> None:

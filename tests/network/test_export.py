@@ -93,7 +93,8 @@ def test_other_backends_see_what_onnx_runtime_sees(
     assert_same_but_for_rounding(found.scores, expected.scores)
     assert (found.lines is None) == (len(session.get_outputs()) < 3)
     if found.lines is not None and expected.lines is not None:
-        assert_same_but_for_rounding(found.lines, expected.lines)
+        # Untrained, the logits of lines are some ten large: their roundings are so much larger.
+        assert_same_but_for_rounding(found.lines, expected.lines, layers=10 * 32)
 
 
 @pytest.mark.parametrize("precision", ["fp16", "bf16"])
