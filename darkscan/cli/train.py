@@ -23,7 +23,7 @@ examples:
   darkscan train --out trained
   darkscan train --data windows.h5 --epochs 20 --out trained
   darkscan train --preset paper --data windows.h5 --out papers
-  darkscan train --network darkscan-dense --init models/windowed.pt --ramp 0 --batch 8 --out dense
+  darkscan train --network darkscan-dense --init models/default.pt --ramp 0 --batch 8 --out dense
   darkscan train --init models/windowed.pt --ramp 0 --backgrounds clean-frames --out adapted
   darkscan train --network darkscan --init papers/best.pt --width 1 --out ours
   torchrun --nproc-per-node 4 -m darkscan train --preset paper --batch 128 --out papers

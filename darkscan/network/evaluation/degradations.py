@@ -188,7 +188,7 @@ def striped(grey: Grey, share: float, rng: np.random.Generator) -> Grey:
 
 
 def hot_pixel(grey: Grey, rng: np.random.Generator) -> Grey:
-    """One pixel at full scale, wherever: a defect of the sensor, or a cosmic ray.
+    """One pixel at full scale, wherever: a defect of the sensor.
 
     It alone decides the brightest level of a window, by which brightness is adjusted.
     """
