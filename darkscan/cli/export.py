@@ -17,8 +17,8 @@ examples:
   darkscan export trained/best.pt --out model.onnx --weights model.pt
   darkscan export trained/best.pt --out model.onnx --backgrounds clean-frames
 
-The thresholds are chosen on simulated windows that the training never saw, so that at most 0.2 %
-(to find) and 2 % (to follow) of the clean ones of either look are over them; with --backgrounds
+The thresholds are chosen on simulated windows that the training never saw, so that at most 0.5 %
+(to find) and 2 % (to follow) of the clean ones of look "optic" are over them; with --backgrounds
 the clean ones of your own frames count as a look, too. The weights file is a small checkpoint:
 darkscan explain shows it, darkscan train --init starts from it.
 """
