@@ -4,8 +4,11 @@ import json
 import os
 import platform
 import statistics
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from darkscan.pipeline.core.errors import ExitCode, InputError, StorageError
 
 
 def in_turn(ways: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
@@ -45,3 +48,13 @@ def machine() -> str:
     except (OSError, StopIteration):
         pass
     return f"{name}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"
+
+
+def exit_code_of(work: Callable[[], object]) -> int:
+    """Does a benchmark's work; what is wrong with its input or output is told in one line."""
+    try:
+        work()
+    except (InputError, StorageError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return ExitCode.OK

@@ -33,7 +33,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from figures import machine
+from figures import exit_code_of, machine
 from frame_results import ByModel, FrameSet, Results, by_bank, by_model
 from frame_sheet import Tile, sheet
 from frame_tables import data, markdown, windows_csv
@@ -49,7 +49,7 @@ from darkscan.network.evaluation.labelled_frames import (
     read_frames,
 )
 from darkscan.network.evaluation.polylines import SHORTEST_PX
-from darkscan.pipeline.core.errors import ExitCode, InputError, StorageError
+from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.files import write_together
 
 RAW, FLAT = "raw", "flat-fielded"
@@ -188,12 +188,8 @@ def _arguments() -> argparse.Namespace:
 
 def main() -> int:
     """Measures, writes the files and prints the tables."""
-    try:
-        run(_arguments())
-    except (InputError, StorageError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return ExitCode.OK
+    arguments = _arguments()
+    return exit_code_of(lambda: run(arguments))
 
 
 if __name__ == "__main__":

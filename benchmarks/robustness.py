@@ -43,7 +43,7 @@ from degraded_windows import (
     Subject,
     measure,
 )
-from figures import machine
+from figures import exit_code_of, machine
 from matplotlib.figure import Figure
 
 from darkscan.cli.options import add_force_option, checked_threads, model_file, require_new
@@ -53,7 +53,7 @@ from darkscan.network.datasets.mask_reading import MaskReader
 from darkscan.network.datasets.masks import check_stems
 from darkscan.network.evaluation.conditions import CONDITIONS, FRAME_CONDITIONS
 from darkscan.network.pictures import png
-from darkscan.pipeline.core.errors import ExitCode, InputError, StorageError
+from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.files import write_together
 
 TABLE = "robustness.md"
@@ -229,12 +229,8 @@ def _arguments() -> argparse.Namespace:
 
 def main() -> int:
     """Runs the sweep, writes its files and tells the rows as they come."""
-    try:
-        run(_arguments())
-    except (InputError, StorageError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return ExitCode.OK
+    arguments = _arguments()
+    return exit_code_of(lambda: run(arguments))
 
 
 if __name__ == "__main__":

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from darkscan.simulation.element.kinds import UNKNOWN, Kind
+
 GREY_RANGE = 255.0
 """The range that brightness adjustment stretches every window to, whatever the camera."""
 
 _ATROUS_RATES = (1, 3, 5)
 _WEIGHING = 16  # channels between a line bank's strengths and the logits of cells
-_UNKNOWN = 255
 _KIND_WEIGHTS = (1.0, 2.0, 2.0, 1.0, 4.0, 8.0, 4.0)  # the rarer a kind, the more it counts
 _KIND_LOSS = 0.15
 _DIRECTION_LOSS = 0.05
@@ -145,8 +146,8 @@ class ResidualBlock(nn.Module):
 
 CELL = 8
 """The side of a cell of the line map, pixels."""
-KINDS = 7
-"""The kinds of cells: those of ``simulation.element.kinds.Kind``."""
+KINDS = len(Kind)
+"""How many kinds of cells there are."""
 
 
 class LineHead(nn.Module):
@@ -210,13 +211,13 @@ class LineHead(nn.Module):
         assert self.kinds is not None
         assert self.directions is not None
         weights = hidden.new_tensor(_KIND_WEIGHTS)
-        known = weights[kinds.clamp(max=KINDS - 1)] * (kinds != _UNKNOWN)
+        known = weights[kinds.clamp(max=KINDS - 1)] * (kinds != UNKNOWN)
         by_kind = nn.functional.cross_entropy(
-            self.kinds(hidden).float(), kinds, weights, ignore_index=_UNKNOWN, reduction="sum"
+            self.kinds(hidden).float(), kinds, weights, ignore_index=UNKNOWN, reduction="sum"
         ) / known.sum().clamp(min=1.0)
         double = torch.deg2rad(2.0 * directions)
         true = torch.stack((double.cos(), double.sin()), dim=1)
-        scratched = (kinds == KINDS - 1).float()[:, None]
+        scratched = (kinds == Kind.SCRATCH).float()[:, None]
         missed = (self.directions(hidden).float() - true).square() * scratched
         by_direction = missed.sum() / scratched.sum().clamp(min=1.0)
         loss: Tensor = _KIND_LOSS * by_kind + _DIRECTION_LOSS * by_direction

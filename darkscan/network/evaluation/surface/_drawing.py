@@ -8,9 +8,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-import cv2
 import numpy as np
 
+from darkscan.network.evaluation.degradations import Grey, blurred, sharpened
 from darkscan.pipeline.core.arrays import Float32Array, Float64Array, UInt8Array
 from darkscan.simulation.element.strokes import SIGMA_PER_FWHM
 
@@ -174,13 +174,12 @@ def _whole(light: Float32Array) -> UInt8Array:
 
 def _finished(levels: UInt8Array, finish: Finish) -> UInt8Array:
     """Blurred by a Gaussian, sharpened by an unsharp mask, or as it is."""
-    if finish == "plain":
-        return levels
-    light = levels.astype(np.float32)
+    grey = Grey(levels, FULL_SCALE)
     if finish == "blurred":
-        return _whole(np.asarray(cv2.GaussianBlur(light, (0, 0), _BLUR_PX), np.float32))
-    soft = np.asarray(cv2.GaussianBlur(light, (0, 0), _UNSHARP_PX), np.float32)
-    return _whole(light + _UNSHARP_AMOUNT * (light - soft))
+        grey = blurred(grey, _BLUR_PX)
+    elif finish == "sharpened":
+        grey = sharpened(grey, _UNSHARP_AMOUNT, _UNSHARP_PX)
+    return grey.levels.astype(np.uint8, copy=False)
 
 
 def _numbers(scene: Scene) -> list[int]:
