@@ -1,13 +1,16 @@
 """The scratches along a strip: where each begins and ends, how wide and how bright it is."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from darkscan.centrelines._straightening import OFFSETS, Strip, quantile
 from darkscan.pipeline.core.arrays import Float32Array, Float64Array
+from darkscan.pipeline.core.frame_results import LineMeasures
 
 SHORTEST_PX = 12.0
 _COLUMNS = np.abs(OFFSETS[:, None] - (0.0, -8.0, -6.5, -5.0, 5.0, 6.5, 8.0)) <= 1.0
@@ -21,6 +24,11 @@ _OF_TYPICAL, _LEVELS = 0.4, (0.3, 0.8)  # contrast that tells lit from not, and 
 _LEAST_SUM = 12.0  # sigmas times pixels of length: fainter lines are not looked at
 _CHOICE = 0.75  # standard deviations that a piece gains as the chain chose its place
 _LEAST_EVIDENCE = 15.0  # nats
+_BENT_EVIDENCE = 15.0  # nats more: curls can be laid through many more sets of specks
+_STRETCH_PX = 16  # of a line, for its largest width and how the width varies
+_SURE_PX = 0.5  # stretches whose width is less certain do not count
+_BRIGHT_PX, _BRIGHT_WIDTHS = 3.0, 1.5  # to each side: where a line's light is summed up
+_WIDEST_PX = 18.0
 _TILTS = np.array([0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0])  # per sigma
 _BEND_PX = 20
 _SHORT_PX = 60  # smoothing makes pieces shorter than this look straighter than they are
@@ -30,32 +38,39 @@ _SHARPEST_PX, _SHARPEST_TENTH_PX = 95.0, 45.0
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """A piece of a scratch in a frame."""
+    """A piece of a scratch or fibre in a frame."""
 
     points: Float64Array
     """(K, 2) x, y in the frame's pixels."""
 
-    width_px: float
-    """Apparent full width at half maximum of the averaged cross-section."""
-
-    contrast: float
-    """Mean brightness above the background, in standard deviations of the noise."""
+    measures: LineMeasures
 
 
-def measure(strip: Strip, seen: float = 0.0) -> Iterator[Line]:
-    """The scratches along a strip; several if the chain ran on from one to another.
+class Width(NamedTuple):
+    """The full width at half maximum of a cross-section, pixels."""
 
-    ``seen``: what a line map says for each pixel along it, in nats. It counts beside what the
-    pixels say, which are few along a short scratch, and hidden among specks along a faint one.
+    width: float
+    error: float
+    """Its standard uncertainty from the noise alone."""
+
+
+def measure(strip: Strip, full_scale: float, seen: float = 0.0) -> Iterator[Line]:
+    """The lines along a strip; several if the chain ran on from one to another.
+
+    full_scale: the camera's largest grey level. ``seen``: what a line map says for each pixel
+    along it, in nats. It counts beside what the pixels say, which are few along a short
+    scratch, and hidden among specks along a faint one.
     """
     means = strip.light @ (_MEANS / np.float32(strip.noise))
     contrasts = np.minimum(means, _CUT, dtype=np.float64)  # without the excess of specks
     for first, end in _lit_parts(contrasts[:, 0]):
         points, part = strip.points[first:end], slice(first, end)
-        evidence = seen * (end - first) + _evidence(contrasts[part])
-        if evidence >= _LEAST_EVIDENCE and not _is_bent(points):
-            width = _width(strip.light[part], contrasts[part, 0])
-            yield Line(_simplified(points), width, float(means[part, 0].mean(dtype=np.float64)))
+        bent = _is_bent(points)
+        least = _LEAST_EVIDENCE + (_BENT_EVIDENCE if bent else 0.0)
+        if seen * (end - first) + _evidence(contrasts[part]) >= least:
+            measures = _measures(strip.part(part), contrasts[part, 0], full_scale)
+            contrast = float(means[part, 0].mean(dtype=np.float64))
+            yield Line(_simplified(points), measures._replace(contrast=contrast, bent=float(bent)))
 
 
 def _lit_parts(contrast: Float64Array) -> Iterator[tuple[int, int]]:
@@ -114,13 +129,40 @@ def _is_bent(points: Float64Array) -> bool:
     return float(turn.mean()) > 1 / mean_radius or sharpest > 1 / _SHARPEST_TENTH_PX
 
 
-def _width(light: Float32Array, contrast: Float64Array) -> float:
-    """The full width at half maximum of the mean cross-section, pixels."""
+def _measures(strip: Strip, contrast: Float64Array, full_scale: float) -> LineMeasures:
+    """How wide and how bright a whole strip is; ``contrast`` (N,) of its rows."""
     usable = contrast <= quantile(contrast, 0.95)
-    profile = light[usable].mean(axis=0).astype(np.float64)
+    light = strip.light[usable]
+    whole = _width(light, strip.noise)
+    parts = np.array_split(light, max(1, len(light) // _STRETCH_PX))
+    stretches = [_width(part, strip.noise) for part in parts]
+    sure = [each.width for each in stretches if each.error <= _SURE_PX]
+    scatter = float(np.std(sure, ddof=1)) / math.sqrt(len(sure)) if len(sure) > 1 else 0.0
+    profile = strip.light.mean(axis=0, dtype=np.float64)
+    near = np.abs(OFFSETS) <= max(_BRIGHT_PX, _BRIGHT_WIDTHS * whole.width)
+    brightness = float(np.trapezoid(profile[near], OFFSETS[near])) / full_scale
+    return LineMeasures(
+        width=whole.width,
+        width_error=max(whole.error, scatter),
+        widest=max([whole.width, *sure]),
+        brightness=max(brightness, 0.0),
+        contrast=0.0,
+        saturated=float(strip.white.mean()),
+        bent=0.0,
+    )
+
+
+def _width(light: Float32Array, noise: float) -> Width:
+    """The width of the mean of cross-sections (N, M), and how sure it is.
+
+    Where a side crosses half of the peak is uncertain by the profile's noise over its slope;
+    the peak's own noise moves the level of both crossings.
+    """
+    profile = light.mean(axis=0).astype(np.float64)
     middle = int(np.argmax(np.where(np.abs(OFFSETS) <= _OFF_CREST_PX, profile, -np.inf)))
     half = profile[middle] / 2
-    sides = []
+    noise = noise / math.sqrt(len(light))
+    sides, reciprocals = [], []
     for values, distance in (
         (profile[middle:], OFFSETS[middle:]),
         (profile[middle::-1], -OFFSETS[middle::-1]),
@@ -128,11 +170,14 @@ def _width(light: Float32Array, contrast: Float64Array) -> float:
         under = np.flatnonzero(values < half)
         if not len(under):
             sides.append(float(distance[-1]))
+            reciprocals.append(math.inf)
             continue
         k = int(under[0])
-        part = (values[k - 1] - half) / (values[k - 1] - values[k])
-        sides.append(float(distance[k - 1] + part * (distance[k] - distance[k - 1])))
-    return sum(sides)
+        drop, step = values[k - 1] - values[k], float(distance[k] - distance[k - 1])
+        sides.append(float(distance[k - 1]) + float((values[k - 1] - half) / drop) * step)
+        reciprocals.append(step / float(drop))
+    error = noise * math.hypot(*reciprocals, sum(reciprocals) / 2)
+    return Width(sum(sides), min(error, _WIDEST_PX))
 
 
 def _simplified(points: Float64Array) -> Float64Array:

@@ -114,7 +114,7 @@ class ElementRaster:
         self._seen[block][inside] = 1.0
         windows = self._positive_windows(result)
         self._found[block][self._filled(levels.shape, placement, windows) > 0] = 1.0
-        self._traced[block][self._drawn(levels.shape, placement, result.centrelines) > 0] = 1.0
+        self._traced[block][self._drawn(levels.shape, placement, result.traces.lines) > 0] = 1.0
 
     def lose(self, item: NotInspected) -> None:
         """Marks a frame as not inspected, where no other frame has seen the element."""

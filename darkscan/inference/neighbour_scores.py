@@ -24,7 +24,7 @@ def scores_with_neighbours(seen: Seen, origins: npt.NDArray[np.int32], window: i
     ``seen``: scores and lines of the windows alone, of one frame; without lines the scores stay
     as they are. ``origins`` (N, 2) first pixels (y, x); ``window`` their side in pixels.
     """
-    scores, lines = seen
+    scores, lines = seen.scores, seen.lines
     if lines is None:
         return scores
     raised = scores.copy()

@@ -109,6 +109,10 @@ def score_image(
 
 def _in_order(parts: list[Seen], order: npt.NDArray[np.intp]) -> Seen:
     """Parts of an image's windows as one, in the order given."""
-    scores, lines = zip(*parts, strict=True)
-    known = [part for part in lines if part is not None]
-    return Seen(np.concatenate(scores)[order], np.concatenate(known)[order] if known else None)
+    names = Seen._fields
+    columns = {
+        name: np.concatenate(column)
+        for name, column in zip(names, zip(*parts, strict=True), strict=True)
+        if column[0] is not None
+    }
+    return Seen.of(columns).part(order)

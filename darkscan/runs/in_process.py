@@ -6,17 +6,17 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.centrelines import find_centrelines
+from darkscan.centrelines import Windows, trace_frame
 from darkscan.inference.neighbour_scores import scores_with_neighbours
 from darkscan.inference.scoring import ModelScorer
 from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.defect_map import DefectMap
 from darkscan.pipeline.core.frame_results import (
-    Centrelines,
     FrameResult,
     Inspected,
     LedgerSums,
     ModelInfo,
+    Traces,
 )
 from darkscan.pipeline.core.geometry import PixelToStage
 from darkscan.pipeline.core.scan import FrameMeta, FrameSource, ScanInfo
@@ -44,8 +44,8 @@ Scores = npt.NDArray[np.float32]
 ScoreFrame = Callable[[Pixels, Origins, float], Scores]
 """Scores (N,) of a frame's windows at origins (N, 2), y and x, for a camera's full scale."""
 
-ExamineFrame = Callable[[Pixels, Origins, float], tuple[Scores, Centrelines]]
-"""As ``ScoreFrame``, with the scratches traced within the frame's positive windows."""
+ExamineFrame = Callable[[Pixels, Origins, float], tuple[Scores, Traces]]
+"""As ``ScoreFrame``, with what is traced in the frame."""
 
 ScoreWindows = Callable[[Pixels, float], Scores]
 """Scores (n,) of windows (n, side, side) for a camera's full scale."""
@@ -79,8 +79,8 @@ def inspect(
     As ``inspect_traced``, but that centre lines are left out.
     """
 
-    def examine(pixels: Pixels, origins: Origins, full_scale: float) -> tuple[Scores, Centrelines]:
-        return score(pixels, origins, full_scale), Centrelines.none()
+    def examine(pixels: Pixels, origins: Origins, full_scale: float) -> tuple[Scores, Traces]:
+        return score(pixels, origins, full_scale), Traces()
 
     return inspect_traced(source, examine, model, show)
 
@@ -100,14 +100,14 @@ def inspect_traced(
     results = []
     for index, meta in enumerate(source.frames):
         source.read_into(index, pixels)
-        scores, centrelines = examine(pixels, origins, scan.full_scale)
+        scores, traces = examine(pixels, origins, scan.full_scale)
         results.append(
             FrameResult(
                 meta=meta,
                 origins=origins,
                 scores=scores,
                 thumbnail=make_thumbnail(pixels, scale),
-                centrelines=centrelines,
+                traces=traces,
             )
         )
         show(index + 1)
@@ -128,12 +128,12 @@ def inspect_traced(
 def examining(scorer: ModelScorer) -> ExamineFrame:
     """A model file's scores of a frame's windows and its scratches, as a worker finds them."""
 
-    def examine(pixels: Pixels, origins: Origins, full_scale: float) -> tuple[Scores, Centrelines]:
+    def examine(pixels: Pixels, origins: Origins, full_scale: float) -> tuple[Scores, Traces]:
         seen = scorer.alone(pixels, origins, full_scale)
         scores = scores_with_neighbours(seen, origins, scorer.info.window)
         positive = scores >= scorer.info.grow_threshold
-        lines = None if seen.lines is None else seen.lines[positive]
-        return scores, find_centrelines(pixels, origins[positive], scorer.info.window, lines)
+        windows = Windows(origins, scorer.info.window, positive, seen.lines, seen.kinds)
+        return scores, trace_frame(pixels, full_scale, windows)
 
     return examine
 

@@ -1,4 +1,4 @@
-"""Joins windows over the threshold to defects, across frame borders and overlaps.
+"""Joins windows over the threshold to areas, across frame borders and overlaps.
 
 Two thresholds, as in Canny's hysteresis (IEEE PAMI 8(6), 1986): windows over the first
 are scratches; windows over the lower second one only continue a scratch they overlap. A
@@ -13,45 +13,59 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from darkscan.pipeline.core.arrays import Float64Array, Mask
-from darkscan.pipeline.core.defect_map import Defect, Scratch
+from darkscan.pipeline.core.arrays import Mask
+from darkscan.pipeline.core.defect_map import Area, Defect
 from darkscan.pipeline.core.frame_results import FrameResult, ModelInfo
 from darkscan.pipeline.core.settings import updated
 from darkscan.stages.merging._raster import (
     Footprint,
+    Labels,
     Raster,
     Region,
     box_mm,
     connected_regions,
     rings,
     rounded,
-    total_mm,
 )
-from darkscan.stages.merging._scratches import find_pieces, join
 
 _SCORE_DECIMALS = 4
-_EXTENT_DECIMALS = 3
-_ANGLE_DECIMALS = 1
 
 
 class Positive(NamedTuple):
-    """A window of a defect."""
+    """A window of an area."""
 
     frame: int
     score: float
     footprint: Footprint
 
 
-def find_defects(
+class Areas(NamedTuple):
+    """The areas of a map, and where they lie."""
+
+    areas: tuple[Area, ...]
+    """From the top down, then from the left; their defects are not known yet."""
+    labels: Labels
+    """(rows, columns) the place in ``areas`` of each cell's, plus 1; 0: none."""
+
+    def with_defects(self, defects: Sequence[Defect]) -> tuple[Area, ...]:
+        """The areas with the ids of the defects that say they lie in them."""
+        of_area = defaultdict(list)
+        for defect in defects:
+            if defect.area is not None:
+                of_area[defect.area].append(defect.id)
+        return tuple(updated(area, defects=tuple(of_area[area.id])) for area in self.areas)
+
+
+def find_areas(
     raster: Raster,
     results: Sequence[FrameResult],
     model: ModelInfo,
     not_inspected: Mask,
-) -> tuple[Defect, ...]:
-    """The defects of all frames, from the top down, then from the left.
+) -> Areas:
+    """The areas of all frames.
 
     Windows of the model's threshold or more, with those of its grow threshold that overlap
-    one of them, are one defect where they overlap or touch, whichever frames they are of.
+    one of them, are one area where they overlap or touch, whichever frames they are of.
     ``not_inspected`` (rows, columns) marks the region's blind cells.
     """
     candidates = _candidates(raster, results, model.window, model.grow_threshold)
@@ -72,22 +86,18 @@ def find_defects(
     windows = defaultdict(list)
     for positive in positives:
         windows[int(positive.footprint.of(labels)[0])].append(positive)
-    pixel_mm = math.sqrt(raster.pixel_to_stage.pixel_area_mm2)
-    pieces = find_pieces(raster, results, labels, pixel_mm)
     found = [
-        _describe(
-            region,
-            raster,
-            windows[region.label],
-            join(pieces.get(region.label, []), pixel_mm),
-            not_inspected,
-        )
+        (_describe(region, raster, windows[region.label], not_inspected), region.label)
         for region in regions
     ]
-    found.sort(key=lambda defect: (defect.box_mm[1], defect.box_mm[0], defect.contour))
-    return tuple(
-        updated(defect, id=f"D{number:04d}") for number, defect in enumerate(found, start=1)
+    found.sort(key=lambda each: (each[0].box_mm[1], each[0].box_mm[0], each[0].contour))
+    place = np.zeros(len(found) + 1, np.int32)
+    for number, (_, label) in enumerate(found, start=1):
+        place[label] = number
+    areas = tuple(
+        updated(area, id=f"A{number:04d}") for number, (area, _) in enumerate(found, start=1)
     )
+    return Areas(areas, place[labels])
 
 
 def _candidates(
@@ -104,34 +114,20 @@ def _candidates(
     return candidates
 
 
-def _describe(
-    region: Region,
-    raster: Raster,
-    windows: list[Positive],
-    scratches: tuple[Scratch, ...],
-    not_inspected: Mask,
-) -> Defect:
-    contour = rings(region, raster)
-    extent, orientation = _turned_box(np.array(contour[0]))
+def _describe(region: Region, raster: Raster, windows: list[Positive], not_inspected: Mask) -> Area:
     scores = _by_place(windows)
-    return Defect(
-        id="D0000",  # known once all are in order
-        contour=contour,
+    return Area(
+        id="A0000",  # known once all are in order
+        contour=rings(region, raster),
         box_mm=box_mm(region, raster),
-        extent_mm=extent,
-        orientation_deg=orientation,
-        centroid_mm=_centroid(region, raster),
         area_mm2=rounded([raster.area_mm2(region.mask, region.rows, region.columns)])[0],
-        scratches=scratches,
-        length_mm=total_mm(scratch.length_mm for scratch in scratches),
         score_max=round(max(scores), _SCORE_DECIMALS),
         score_mean=round(math.fsum(scores) / len(scores), _SCORE_DECIMALS),
         windows=len(scores),
         frames=tuple(sorted({window.frame for window in windows})),
+        defects=(),
         touches_region_border=_reaches_border(region, raster),
         touches_not_inspected=_touches(region, not_inspected),
-        grade=None,
-        grade_reason="uncalibrated",
     )
 
 
@@ -143,30 +139,6 @@ def _by_place(windows: list[Positive]) -> list[float]:
         place = (rows.start, rows.stop, columns.start, columns.stop)
         best[place] = max(window.score, best.get(place, 0.0))
     return list(best.values())
-
-
-def _centroid(region: Region, raster: Raster) -> tuple[float, float]:
-    """The centre of a region's area: x, y, mm."""
-    widths = np.diff(raster.x_mm)[region.columns]
-    heights = np.diff(raster.y_mm)[region.rows]
-    across = (heights @ region.mask) * widths  # area of each column
-    down = (region.mask @ widths) * heights  # area of each row
-    x = across @ raster.x_middles[region.columns] / across.sum()
-    y = down @ raster.y_middles[region.rows] / down.sum()
-    x, y = rounded([float(x), float(y)])
-    return x, y
-
-
-def _turned_box(points: Float64Array) -> tuple[tuple[float, float], float]:
-    """Long and short side (mm) of the smallest box around points (N, 2), and its angle (deg)."""
-    # Single precision is all that OpenCV takes: start from a corner of their own.
-    corners = cv2.boxPoints(cv2.minAreaRect((points - points.min(axis=0)).astype(np.float32)))
-    sides = np.diff(corners[:3].astype(np.float64), axis=0)
-    lengths = np.hypot(sides[:, 0], sides[:, 1])
-    along = sides[int(lengths[1] > lengths[0])]
-    angle = round(math.degrees(math.atan2(along[1], along[0])) % 180, _ANGLE_DECIMALS) % 180
-    longer, shorter = sorted(lengths.tolist(), reverse=True)
-    return (round(longer, _EXTENT_DECIMALS), round(shorter, _EXTENT_DECIMALS)), angle + 0.0
 
 
 def _reaches_border(region: Region, raster: Raster) -> bool:
