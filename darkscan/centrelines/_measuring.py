@@ -140,7 +140,8 @@ def _measures(strip: Strip, contrast: Float64Array, full_scale: float) -> LineMe
     scatter = float(np.std(sure, ddof=1)) / math.sqrt(len(sure)) if len(sure) > 1 else 0.0
     profile = strip.light.mean(axis=0, dtype=np.float64)
     near = np.abs(OFFSETS) <= max(_BRIGHT_PX, _BRIGHT_WIDTHS * whole.width)
-    brightness = float(np.trapezoid(profile[near], OFFSETS[near])) / full_scale
+    heights = (profile[near][1:] + profile[near][:-1]) / 2
+    brightness = float(heights @ np.diff(OFFSETS[near])) / full_scale
     return LineMeasures(
         width=whole.width,
         width_error=max(whole.error, scatter),
