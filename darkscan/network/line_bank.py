@@ -26,6 +26,8 @@ _DARK = 1  # the length whose darkest answer is kept too: an edge has a dark sid
 _CELL_POINTS = 2
 _CLIP = 4.0  # standard deviations; a saturated speck counts no more than that
 _SCALE = 0.25  # brings answers, about 1 to 16 standard deviations, to the trunk's range
+_MOST = 10.0  # standard deviations: beyond, a line is certain anyway
+_EVIDENCE = 2.0  # of squared answers: a quarter of what they say for a line, in nats
 
 _SIDES = len(_POINTS) + 1
 CHANNELS = 2 * _DIRECTIONS * _SIDES
@@ -50,8 +52,9 @@ class LineBank(nn.Module):
     def forward(self, sigmas: Tensor) -> tuple[Tensor, Tensor]:
         """Answers (B, CHANNELS, H/8, W/8) to images (B, H, W) in units of their noise.
 
-        And the strengths (B, STRENGTHS, H/8, W/8), their maxima over all directions. Answers are
-        a quarter of a standard deviation of white noise each; H and W are multiples of 128.
+        And the strengths (B, STRENGTHS, H/8, W/8): an eighth of the squares of their maxima over
+        all directions, as evidence for a line grows. Answers are in units of four standard
+        deviations of white noise, squares of one; H and W are multiples of 128.
         """
         points = nn.functional.avg_pool2d(sigmas[:, None], POINT_PX)[:, 0] * POINT_PX
         # Noise that the lens or a program has smoothed adds up to more: it counts as it is.
@@ -63,7 +66,8 @@ class LineBank(nn.Module):
             torch.maximum(one.amax(1), other.amax(1))
             for one, other in zip(along_rows, along_columns, strict=True)
         ]
-        return torch.cat((*along_rows, *along_columns), dim=1), torch.stack(strengths, dim=1)
+        strongest = torch.stack(strengths, dim=1).clamp(0.0, _MOST * _SCALE)
+        return torch.cat((*along_rows, *along_columns), dim=1), strongest.square() * _EVIDENCE
 
     def _family(self, points: Tensor) -> list[Tensor]:
         """The answers (B, directions, H/8, W/8) of each length to means (B, 1, H/4, W/4)."""
