@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import psutil
 import pytest
 
-from darkscan.pipeline.core.defect_map import DefectMap
+from darkscan.pipeline.core.map_reading import read_map
 from darkscan.pipeline.running.specification import RING_NAME
 from darkscan.pipeline.transport.journal import JOURNAL_NAME, read_journal
 from darkscan.pipeline.transport.links import DeskClient
@@ -53,10 +53,6 @@ def slowly(folder: Path) -> tuple[str, ...]:
     recipe = folder / "slowly.toml"
     recipe.write_text("[processes]\nring_slots = 3\n")
     return "--speed", "recorded", "--recipe", str(recipe)
-
-
-def read_map(out: Path) -> DefectMap:
-    return DefectMap.model_validate_json((out / "defect-map.json").read_bytes())
 
 
 def logged(out: Path) -> list[dict[str, object]]:

@@ -4,27 +4,32 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
-from shapely import LineString, Polygon
 
 from darkscan.pipeline.core.arrays import Float64Array, Mask
 from darkscan.pipeline.core.defect_map import Defect
 from darkscan.pipeline.core.frame_results import DEFECT_KINDS, DefectKind, FrameResult
+from darkscan.pipeline.core.outlines import (
+    Ring,
+    length,
+    outer_ring,
+    resampled,
+    rounded,
+    turned_box,
+    upright_box,
+    widened,
+)
 from darkscan.pipeline.core.settings import updated
 from darkscan.stages.merging._areas import Areas
-from darkscan.stages.merging._lines import Piece, find_lines, length, resampled, simplified
-from darkscan.stages.merging._raster import DECIMALS, Raster, Ring, rounded
+from darkscan.stages.merging._lines import Piece, find_lines, simplified
+from darkscan.stages.merging._raster import Raster
 from darkscan.stages.merging._spots import PlacedSpot, find_spots
 
-_EXTENT_DECIMALS = 4
-_ANGLE_DECIMALS = 1
 _WIDTH_DECIMALS, _CONTRAST_DECIMALS, _PROBABILITY_DECIMALS = 1, 2, 3
 _BRIGHTNESS_DECIMALS = 3
 _BORDER_PX = 4.0  # a line is not traced nearer to a border
 _MM_PER_UM = 1e-3
-_ROUND = 3  # segments of a quarter of a circle, in outlines
 _LINE_KINDS, _SPOT_KINDS = slice(0, 2), slice(2, 4)
 
 
@@ -65,10 +70,6 @@ def _of_line(line: Piece, around: Surroundings) -> Defect | None:
         return None
     um = around.pixel_mm / _MM_PER_UM
     measures = line.measures
-    width_mm = max(measures.width, 1.0) * around.pixel_mm
-    shape = LineString(centreline).buffer(
-        width_mm / 2, cap_style="flat", join_style="round", quad_segs=_ROUND
-    )
     told = not np.isnan(line.kinds).any()
     probabilities = line.kinds[_LINE_KINDS]
     kind: DefectKind = "fibre" if measures.bent > 0.5 else "scratch"  # noqa: PLR2004 - mostly
@@ -76,7 +77,7 @@ def _of_line(line: Piece, around: Surroundings) -> Defect | None:
         kind = DEFECT_KINDS[int(probabilities.argmax())]
     along = resampled(np.array(centreline), around.pixel_mm)
     return _described(
-        _ring(shape),
+        widened(centreline, max(measures.width, 1.0) * around.pixel_mm),
         around,
         along,
         kind=kind,
@@ -98,8 +99,8 @@ def _of_line(line: Piece, around: Surroundings) -> Defect | None:
 def _of_spot(spot: PlacedSpot, around: Surroundings) -> Defect:
     """A spot as the map lists it."""
     um = around.pixel_mm / _MM_PER_UM
-    ring = _ring(spot.contour)
-    sides, _ = _turned_box(np.array(ring))
+    ring = outer_ring(spot.contour)
+    sides, _ = turned_box(np.array(ring))
     kind = DEFECT_KINDS[_SPOT_KINDS][int(spot.kinds[_SPOT_KINDS].argmax())]
     return _described(
         ring,
@@ -124,15 +125,13 @@ def _of_spot(spot: PlacedSpot, around: Surroundings) -> Defect:
 def _described(ring: Ring, around: Surroundings, places: Float64Array, **own: object) -> Defect:
     """A defect with what its outline and its places (K, 2), mm, say beside its own fields."""
     corners = np.array(ring)
-    extent, orientation = _turned_box(corners)
-    (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
-    x, y, width, height = rounded([left, top, right - left, bottom - top])
+    extent, orientation = turned_box(corners)
     middle = places[len(places) // 2]
     return Defect.model_validate(
         {
             "id": "D0000",  # known once all are in order
             "outline": ring,
-            "box_mm": (x, y, width, height),
+            "box_mm": upright_box(corners),
             "extent_mm": extent,
             "orientation_deg": orientation,
             "views": _views(middle, around),
@@ -154,36 +153,6 @@ def _probability(kinds: Float64Array, kind: DefectKind) -> float | None:
 def _point(place: Float64Array) -> tuple[float, float]:
     x, y = rounded(place)
     return x, y
-
-
-def _ring(shape: object) -> Ring:
-    """The outer ring of a polygon, or of the largest: as a clock's hand, from its topmost point."""
-    polygons = [part for part in getattr(shape, "geoms", [shape]) if isinstance(part, Polygon)]
-    largest = max(polygons, key=lambda part: part.area)
-    ring: list[tuple[float, float]] = []
-    for x, y in largest.exterior.coords[:-1]:
-        point = _point(np.array([x, y]))
-        if not ring or ring[-1] != point:
-            ring.append(point)
-    corners = np.array(ring)
-    following = np.roll(corners, -1, axis=0)
-    doubled = float((corners[:, 0] * following[:, 1] - following[:, 0] * corners[:, 1]).sum())
-    if doubled < 0:
-        ring.reverse()
-    first = min(range(len(ring)), key=lambda k: ring[k][::-1])
-    return tuple(ring[first:] + ring[:first])
-
-
-def _turned_box(points: Float64Array) -> tuple[tuple[float, float], float]:
-    """Long and short side (mm) of the smallest box around points (N, 2), and its angle (deg)."""
-    # Single precision is all that OpenCV takes: start from a corner of their own.
-    corners = cv2.boxPoints(cv2.minAreaRect((points - points.min(axis=0)).astype(np.float32)))
-    sides = np.diff(corners[:3].astype(np.float64), axis=0)
-    lengths = np.hypot(sides[:, 0], sides[:, 1])
-    along = sides[int(lengths[1] > lengths[0])]
-    angle = round(math.degrees(math.atan2(along[1], along[0])) % 180, _ANGLE_DECIMALS) % 180
-    longer, shorter = sorted(np.maximum(lengths, 10.0**-DECIMALS).tolist(), reverse=True)
-    return (round(longer, _EXTENT_DECIMALS), round(shorter, _EXTENT_DECIMALS)), angle + 0.0
 
 
 def _views(place: Float64Array, around: Surroundings) -> int:

@@ -7,8 +7,7 @@ import numpy as np
 
 from darkscan.pipeline.core.defect_map import Area, Concentration, Defect, KindTotal, Totals
 from darkscan.pipeline.core.frame_results import DEFECT_KINDS
-from darkscan.stages.merging._lines import resampled
-from darkscan.stages.merging._raster import rounded, total_mm
+from darkscan.pipeline.core.outlines import resampled, rounded, total_mm
 
 _STEP_MM = 2.0
 _SQUARE_STEPS = 5  # the square's side in steps: 10 mm
