@@ -1,7 +1,6 @@
 """``darkscan explain``: shows what in a window made a network say scratch."""
 
 import argparse
-import json
 import re
 from collections.abc import Sized
 from importlib.resources import files
@@ -18,10 +17,10 @@ from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.defect_map import DefectMap
 from darkscan.pipeline.core.errors import ExitCode, InputError
 from darkscan.pipeline.core.files import write_atomically
-from darkscan.pipeline.core.inputs import read_file, require_file
+from darkscan.pipeline.core.inputs import require_file
+from darkscan.pipeline.core.map_reading import read_map
 from darkscan.pipeline.core.names import printable
 from darkscan.pipeline.core.scan import ScanInfo
-from darkscan.pipeline.core.settings import check
 
 if TYPE_CHECKING:
     from torch import nn
@@ -187,7 +186,7 @@ def _of_defect(arguments: argparse.Namespace, network: "nn.Module") -> _Chosen:
     """The windows of a defect that ``network`` scores highest, strongest first."""
     from darkscan.network.explaining import defect_windows, scores_of, spread_out
 
-    document = _read_map(arguments.map)
+    document = read_map(arguments.map)
     defect = next((d for d in document.defects if d.id == arguments.defect), None)
     if defect is None:
         problem = f"has no defect {arguments.defect!r}; it has {len(document.defects)}"
@@ -216,14 +215,6 @@ def _of_defect(arguments: argparse.Namespace, network: "nn.Module") -> _Chosen:
         for number in numbers
     ]
     return _Chosen(windows[numbers], titles, full_scale)
-
-
-def _read_map(path: Path) -> DefectMap:
-    try:
-        content = json.loads(read_file(path))
-    except ValueError as error:
-        raise InputError("is no defect map: not JSON", file=path) from error
-    return check(content, DefectMap, file=path)
 
 
 def _require_same_element(

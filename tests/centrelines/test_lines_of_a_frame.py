@@ -3,26 +3,21 @@
 import numpy as np
 import pytest
 
-from darkscan.centrelines import find_centrelines
-from darkscan.pipeline.core.frame_results import Centrelines
 from tests.centrelines.drawn import (
     ORIGINS,
     SCRATCHES,
     SIDE,
     STRAIGHT,
-    WINDOW,
     Points,
     arc,
     aside,
+    find,
     frame,
     length,
     lines_of,
+    measures_of,
     straight,
 )
-
-
-def find(pixels: np.ndarray, origins: np.ndarray = ORIGINS) -> Centrelines:
-    return find_centrelines(pixels, origins, WINDOW)
 
 
 def beads(vertices: Points, period_px: int, peak: float) -> np.ndarray:
@@ -65,11 +60,14 @@ def test_runs_in_line_are_one_scratch_gaps_included() -> None:
 @pytest.mark.parametrize("fwhm_px", [2.0, 3.0, 4.5])
 def test_the_apparent_width_is_that_of_the_cross_section(fwhm_px: float) -> None:
     found = find(frame((STRAIGHT, 12.0, fwhm_px)))
-    assert found.widths.tolist() == [pytest.approx(fwhm_px, rel=0.12)]
+    (measures,) = measures_of(found)
+    assert measures.width == pytest.approx(fwhm_px, rel=0.12)
 
 
 def test_contrast_counts_sigmas_of_the_noise() -> None:
-    weak, bright = (find(frame((STRAIGHT, level, 3.0))).contrasts[0] for level in (6.0, 60.0))
+    weak, bright = (
+        measures_of(find(frame((STRAIGHT, level, 3.0))))[0].contrast for level in (6.0, 60.0)
+    )
     # 0.87: mean within a pixel of the crest; between pixels the noise is a little less
     assert weak == pytest.approx(6.0 * 0.87 / 1.5, rel=0.25)
     assert bright == pytest.approx(10 * weak, rel=0.15)

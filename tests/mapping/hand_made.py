@@ -4,12 +4,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 import numpy as np
 
-from darkscan.pipeline.core.arrays import Float32Array
 from darkscan.pipeline.core.frame_results import (
-    DEFECT_KINDS,
     KINDS,
     Centrelines,
-    DefectKind,
     FrameResult,
     Inspected,
     LedgerSums,
@@ -19,7 +16,6 @@ from darkscan.pipeline.core.frame_results import (
     SpotMeasures,
     Spots,
     Stamp,
-    Traces,
 )
 from darkscan.pipeline.core.geometry import PixelToStage
 from darkscan.pipeline.core.grid import window_origins
@@ -31,20 +27,6 @@ STEP = 1792  # a frame less the 128 pixels of overlap, on the window grid
 MODEL = ModelInfo(
     name="hand", hash="sha256:0", window=256, stride=128, threshold=0.5, grow_threshold=0.5
 )
-
-LINE = LineMeasures(
-    width=2.5,
-    width_error=0.2,
-    widest=3.0,
-    brightness=0.1,
-    contrast=4.0,
-    saturated=0.0,
-    bent=0.0,
-)
-SPOT = SpotMeasures(brightness=5.0, contrast=20.0, saturated=0.0)
-
-Points = Sequence[tuple[float, float]]
-"""Places (x, y) in a frame's pixels."""
 
 Scratched = Callable[[int, int, int], float | None]
 """(frame, y, x) of a window's first pixel -> its score, None for background."""
@@ -89,8 +71,6 @@ def result(
     *,
     scan: ScanInfo | None = None,
     stamps: tuple[Stamp, ...] = (),
-    lines: Centrelines | None = None,
-    spots: Spots | None = None,
 ) -> FrameResult:
     """A frame whose windows at ``scratched`` (y, x) have score 0.9, all others 0.1."""
     shape = (scan or scan_info()).frame_shape
@@ -104,50 +84,44 @@ def result(
             scores[k] = 0.9
     thumbnail = np.full((32, 32), 20 + frame.frame, np.uint8)
     return FrameResult(
-        meta=frame,
-        origins=origins,
-        scores=scores,
-        thumbnail=thumbnail,
-        traces=Traces(lines=lines or Centrelines.none(), spots=spots or Spots.none()),
-        stamps=stamps,
+        meta=frame, origins=origins, scores=scores, thumbnail=thumbnail, stamps=stamps
     )
 
 
 def lines_of(
-    *lines: Points, kind: DefectKind | None = None, measures: LineMeasures = LINE
+    *lines: Sequence[tuple[float, float]],
+    kinds: Sequence[float] = (np.nan,) * KINDS,
+    **measures: float,
 ) -> Centrelines:
-    """Lines through points of a frame; ``kind``: what the model is sure they are, if it tells."""
+    """Lines of a frame through points (x, y) in its pixels, all with the same measures."""
+    usual = LineMeasures(
+        width=2.5, width_error=0.1, widest=2.5, brightness=0.1, contrast=4.0, saturated=0, bent=0
+    )
     return Centrelines(
         points=np.array([point for line in lines for point in line], np.float32).reshape(-1, 2),
         counts=np.array([len(line) for line in lines], np.int32),
-        measures=np.tile(np.array(measures, np.float32), (len(lines), 1)),
-        kinds=_kinds(len(lines), kind),
+        measures=np.array([usual._replace(**measures)] * len(lines), np.float32).reshape(
+            len(lines), len(usual)
+        ),
+        kinds=np.array([kinds] * len(lines), np.float32).reshape(len(lines), KINDS),
     )
 
 
 def spots_of(
-    *middles: tuple[float, float],
-    radius: float = 5.0,
-    kind: DefectKind = "dig",
-    measures: SpotMeasures = SPOT,
+    *contours: Sequence[tuple[float, float]],
+    kinds: Sequence[float] = (0.0, 0.0, 0.9, 0.0),
+    **measures: float,
 ) -> Spots:
-    """Round spots of a radius (pixels) around places (x, y) of a frame, all of one kind."""
-    angles = np.linspace(0.0, 2 * np.pi, 12, endpoint=False)
-    circle = radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    places = np.array(middles, np.float64).reshape(-1, 1, 2)
+    """Spots of a frame with corners (x, y) in its pixels, all with the same measures."""
+    usual = SpotMeasures(brightness=10.0, contrast=20.0, saturated=0.0)
     return Spots(
-        points=(places + circle).reshape(-1, 2).astype(np.float32),
-        counts=np.full(len(middles), len(circle), np.int32),
-        measures=np.tile(np.array(measures, np.float32), (len(middles), 1)),
-        kinds=_kinds(len(middles), kind),
+        points=np.array([point for one in contours for point in one], np.float32).reshape(-1, 2),
+        counts=np.array([len(one) for one in contours], np.int32),
+        measures=np.array([usual._replace(**measures)] * len(contours), np.float32).reshape(
+            len(contours), len(usual)
+        ),
+        kinds=np.array([kinds] * len(contours), np.float32).reshape(len(contours), KINDS),
     )
-
-
-def _kinds(count: int, kind: DefectKind | None) -> Float32Array:
-    """(count, 4) the probabilities of the kinds: 1 for one of them; NaN if none is told."""
-    if kind is None:
-        return np.full((count, KINDS), np.nan, np.float32)
-    return np.tile(np.array([each == kind for each in DEFECT_KINDS], np.float32), (count, 1))
 
 
 def inspected(
@@ -155,23 +129,21 @@ def inspected(
     not_inspected: Iterable[NotInspected] = (),
     *,
     scan: ScanInfo | None = None,
-    kinds: bool = False,
 ) -> Inspected:
-    """A finished scan; ``kinds``: whether its model tells kinds of defects."""
     done, missing = tuple(results), tuple(not_inspected)
-    ends = [item.kind for item in missing]
+    kinds = [item.kind for item in missing]
     return Inspected(
         scan=scan or scan_info(),
         recipe_name="default",
         recipe_hash="sha256:1",
-        model=MODEL.model_copy(update={"kinds": kinds}),
+        model=MODEL,
         results=done,
         not_inspected=missing,
         sums=LedgerSums(
             captured=len(done) + len(missing),
             mapped=len(done),
-            quarantined=ends.count("quarantined"),
-            lost=ends.count("lost"),
+            quarantined=kinds.count("quarantined"),
+            lost=kinds.count("lost"),
             in_flight=0,
         ),
     )

@@ -16,6 +16,8 @@ from darkscan.pipeline.core.units import Finite, Positive
 
 FORMAT: Literal["darkscan-defect-map"] = "darkscan-defect-map"
 VERSION: Literal[3] = 3
+MAP_NAME = "defect-map.json"
+"""The name of the map's file in a folder of results."""
 
 COORDINATES = (
     "millimetres from the element's top left corner, seen from the inspected side; "

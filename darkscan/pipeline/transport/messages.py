@@ -23,7 +23,7 @@ from darkscan.pipeline.core.frame_results import (
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 from darkscan.pipeline.core.units import FiniteMm, FrameId, Nanoseconds, OneLine
 
-WIRE_VERSION = 4
+WIRE_VERSION = 5
 MAX_MESSAGE_BYTES = 64 * 2**20
 MOST_FRAMES = 1024
 """That a worker asks for at once."""

@@ -16,6 +16,7 @@ import numpy as np
 from darkscan.pipeline.core.arrays import Mask
 from darkscan.pipeline.core.defect_map import Area, Defect
 from darkscan.pipeline.core.frame_results import FrameResult, ModelInfo
+from darkscan.pipeline.core.outlines import rounded
 from darkscan.pipeline.core.settings import updated
 from darkscan.stages.merging._raster import (
     Footprint,
@@ -25,7 +26,6 @@ from darkscan.stages.merging._raster import (
     box_mm,
     connected_regions,
     rings,
-    rounded,
 )
 
 _SCORE_DECIMALS = 4

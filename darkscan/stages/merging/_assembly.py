@@ -15,11 +15,11 @@ from darkscan.pipeline.core.defect_map import (
     MappedScan,
 )
 from darkscan.pipeline.core.frame_results import DEFECT_KINDS, DefectKind, Inspected
+from darkscan.pipeline.core.map_totals import totals_of
 from darkscan.stages.merging._areas import find_areas
 from darkscan.stages.merging._coverage import blind_cells, coverage_of, inspected_cells
 from darkscan.stages.merging._defects import Surroundings, find_defects
 from darkscan.stages.merging._raster import Raster
-from darkscan.stages.merging._totals import totals_of
 
 _BY_SHAPE: tuple[DefectKind, ...] = ("scratch", "fibre")
 """The kinds that a line's shape tells by itself."""

@@ -21,7 +21,8 @@ from shapely import STRtree, points
 from darkscan.pipeline.core.arrays import Float64Array, Mask
 from darkscan.pipeline.core.frame_results import KINDS, FrameResult, LineMeasures
 from darkscan.pipeline.core.geometry import rectangle
-from darkscan.stages.merging._raster import Raster, rounded
+from darkscan.pipeline.core.outlines import length, resampled, rounded
+from darkscan.stages.merging._raster import Raster
 
 SHORTEST_PX = 12.0
 _SAME_PX = 4.0  # two frames place one line this close to each other
@@ -65,11 +66,6 @@ class Piece:
     def length_mm(self) -> float:
         """From end to end along it."""
         return length(self.points)
-
-
-def length(points: Float64Array) -> float:
-    """The length of a polyline (K, 2), in its own unit."""
-    return float(np.hypot(*np.diff(points, axis=0).T).sum())
 
 
 def find_lines(raster: Raster, results: Sequence[FrameResult], pixel_mm: float) -> list[Piece]:
@@ -134,13 +130,6 @@ def _placed(raster: Raster, result: FrameResult, pixel_mm: float) -> Iterator[Pi
             frames = frozenset([result.meta.frame])
             whole = Piece(along, frames, LineMeasures(*measures), kinds)
             yield from _cut(whole, ((along >= 0) & (along <= size)).all(axis=1))
-
-
-def resampled(points: Float64Array, step: float) -> Float64Array:
-    """A polyline (K, 2) with points about one step apart, and its own ends."""
-    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
-    at = np.linspace(0.0, along[-1], max(2, round(along[-1] / step) + 1))
-    return np.stack([np.interp(at, along, points[:, axis]) for axis in (0, 1)], axis=1)
 
 
 def _cut(piece: Piece, kept: Mask) -> Iterator[Piece]:

@@ -1,0 +1,126 @@
+"""Digs and large grains: where the model sees them, measured by their pixels."""
+
+import math
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from darkscan.centrelines._cell_kinds import CellKinds
+from darkscan.pipeline.core.arrays import Float32Array, Mask, Pixels
+from darkscan.pipeline.core.frame_results import (
+    DEFECT_KINDS,
+    KINDS,
+    MOST_LINES,
+    MOST_POINTS,
+    DefectKind,
+    SpotMeasures,
+    Spots,
+)
+
+_AROUND_CELLS = 2  # around the cells of a spot: its flanks, and background
+_LEAST_SIGMAS = 6.0  # the least peak: noise alone reaches it once in a hundred frames of 4 MPx
+_LEAST_NOISE = 0.3  # grey levels: that of rounding
+_LARGE_PX = 8.0  # smaller grains are no defects, but dirt
+_LEAST_PX = 2.0  # the least side of a dig
+_SOUGHT: tuple[DefectKind, ...] = ("dig", "dust")
+_WHITE = 0.98  # of full scale
+
+
+def find_spots(frame: Pixels, full_scale: float, kinds: CellKinds) -> Spots:
+    """The digs and large grains of a frame (H, W), each where cells of its kind touch.
+
+    full_scale: the camera's largest grey level. A spot is what lies above half of its peak
+    over the median around it; its contour runs along the outer borders of those pixels.
+    """
+    found: list[tuple[float, npt.NDArray[np.float64], SpotMeasures, int]] = []
+    for kind in _SOUGHT:
+        cells = kinds.where(kind).view(np.uint8)
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(cells, connectivity=8)
+        for label in range(1, count):
+            left, top, width, height, _ = (int(value) for value in stats[label])
+            block = labels[top : top + height, left : left + width] == label
+            sure = float(kinds.probability[top : top + height, left : left + width][block].mean())
+            spot = _spot(frame, full_scale, (top, left), block, kinds.cell)
+            least = _LARGE_PX if kind == "dust" else _LEAST_PX
+            if spot is not None and min(cv2.minAreaRect(spot[0].astype(np.float32))[1]) >= least:
+                found.append((sure, *spot, DEFECT_KINDS.index(kind)))
+    return _packed(found)
+
+
+def _spot(
+    frame: Pixels, full_scale: float, first: tuple[int, int], cells: Mask, cell: int
+) -> tuple[npt.NDArray[np.float64], SpotMeasures] | None:
+    """Contour and measures of what shines in a block of cells; None if nothing does."""
+    margin = _AROUND_CELLS * cell
+    top, left = (max(place * cell - margin, 0) for place in first)
+    bottom, right = (
+        (place + side) * cell + margin for place, side in zip(first, cells.shape, strict=True)
+    )
+    pixels = frame[top:bottom, left:right].astype(np.float32)
+    own = np.kron(cells, np.ones((cell, cell), np.bool_))
+    inside = np.zeros(pixels.shape, np.bool_)
+    y, x = first[0] * cell - top, first[1] * cell - left
+    part = inside[y : y + own.shape[0], x : x + own.shape[1]]
+    part[:] = own[: part.shape[0], : part.shape[1]]
+    beside = pixels[~inside]
+    if not beside.size or not part.size:
+        return None
+    level = float(np.median(beside))
+    noise = max(float(np.median(np.abs(beside - level))) / 0.6745, _LEAST_NOISE)
+    light: Float32Array = pixels - np.float32(level)
+    place = np.unravel_index(int(np.where(inside, light, -np.inf).argmax()), light.shape)
+    peak = float(light[place])
+    if peak < _LEAST_SIGMAS * noise:
+        return None
+    _, labels = cv2.connectedComponents((light >= peak / 2).view(np.uint8), connectivity=4)
+    spot = labels == labels[place]
+    measures = SpotMeasures(
+        brightness=max(float(light[_grown(spot)].sum(dtype=np.float64)) / full_scale, 0.0),
+        contrast=peak / noise,
+        saturated=float((pixels[spot] >= _WHITE * full_scale).mean()),
+    )
+    return _contour(spot) + np.array([left, top]), measures
+
+
+def _grown(spot: Mask) -> Mask:
+    """The spot and its flanks: to about twice its radius, within which nearly all light lies."""
+    reach = 1 + round(math.sqrt(np.count_nonzero(spot) / math.pi))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    return np.asarray(cv2.dilate(spot.view(np.uint8), disc), np.bool_)
+
+
+def _contour(spot: Mask) -> npt.NDArray[np.float64]:
+    """The outline (K, 2) along the outer borders of a mask's pixels, as a clock's hand runs."""
+    # findContours walks through the middles of pixels. With three of them for each, the ones
+    # beside a border c are 3c - 1 and 3c: both round to c.
+    tripled = np.kron(np.pad(spot, 1), np.ones((3, 3), np.bool_)).view(np.uint8)
+    contours, _ = cv2.findContours(tripled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    corners = (max(contours, key=len)[::-1, 0] + 1) // 3 - 1
+    corners = corners[(corners != np.roll(corners, 1, axis=0)).any(axis=1)]
+    return np.asarray(corners, np.float64)
+
+
+def _packed(
+    found: list[tuple[float, npt.NDArray[np.float64], SpotMeasures, int]],
+) -> Spots:
+    counts, points = [], 0
+    found = sorted(found, key=lambda spot: (-spot[2].brightness, spot[1].tolist()))
+    for _, contour, _, _ in found[:MOST_LINES]:
+        points += len(contour)
+        if points > MOST_POINTS:
+            break
+        counts.append(len(contour))
+    kept = found[: len(counts)]
+    if not kept:
+        return Spots.none()
+    kinds = np.zeros((len(kept), KINDS), np.float32)
+    for row, (sure, _, _, kind) in zip(kinds, kept, strict=True):
+        row[kind] = round(sure, 3)
+    return Spots(
+        points=np.concatenate([contour for _, contour, _, _ in kept]).astype(np.float32),
+        counts=np.array(counts, np.int32),
+        measures=np.round(np.array([spot[2] for spot in kept]), 4).astype(np.float32),
+        kinds=kinds,
+        left_out=len(found) - len(kept),
+    )
