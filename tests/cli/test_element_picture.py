@@ -21,12 +21,13 @@ from darkscan.pipeline.core.scan import ScanInfo
 from darkscan.pipeline.transport.journal import Journal
 from darkscan.stages.merging.style import AREA_COLOUR, KIND_COLOURS, NOT_INSPECTED_COLOURS
 from tests.builders import frame_meta, frame_result, scan_info
-from tests.mapping.hand_made import LINE, lines_of, spots_of
+from tests.mapping.hand_made import lines_of, spots_of
 
 # Four frames of 512 px, 5.12 mm, side by side on an element of 20.48 x 5.12 mm.
 SIZE_MM = (20.48, 5.12)
 FRAME_MM = 5.12
 COLUMNS, ROWS = 40, 5
+SCRATCH, FIBRE = (0.9, 0.05, 0.0, 0.0), (0.1, 0.6, 0.0, 0.0)
 
 
 def scan(**changes: object) -> ScanInfo:
@@ -140,6 +141,11 @@ def test_noise_is_not_stretched_to_structure() -> None:
     assert line[15] != "@"
 
 
+def square(x: float, y: float) -> list[tuple[float, float]]:
+    """The corners of a spot of 10 pixels around a place."""
+    return [(x - 5, y - 5), (x + 5, y - 5), (x + 5, y + 5), (x - 5, y + 5)]
+
+
 def cells_of(shown: ElementPicture, mark: str) -> set[tuple[int, int]]:
     """Places (x, y) of a character; a cell is 256 um wide and 512 high."""
     rows = plain(shown, 80, 10)
@@ -165,17 +171,17 @@ def test_positive_windows_and_scratches_are_marked() -> None:
     [
         pytest.param(lines_of([(10, 384), (500, 384)]), "#", id="straight, kinds are not told"),
         pytest.param(
-            lines_of([(10, 384), (500, 384)], measures=LINE._replace(bent=1.0)),
+            lines_of([(10, 384), (500, 384)], bent=1.0),
             "~",
             id="bent, kinds are not told",
         ),
         pytest.param(
-            lines_of([(10, 384), (500, 384)], kind="scratch", measures=LINE._replace(bent=1.0)),
+            lines_of([(10, 384), (500, 384)], kinds=SCRATCH, bent=1.0),
             "#",
             id="the model says scratch",
         ),
         pytest.param(
-            lines_of([(10, 384), (500, 384)], kind="fibre"), "~", id="the model says fibre"
+            lines_of([(10, 384), (500, 384)], kinds=FIBRE), "~", id="the model says fibre"
         ),
     ],
 )
@@ -186,7 +192,7 @@ def test_a_scratch_looks_other_than_a_fibre(lines: Centrelines, mark: str) -> No
 
 
 def test_spots_are_marked_and_a_scratch_over_them_is_seen() -> None:
-    lines, spots = lines_of([(10, 384), (500, 384)]), spots_of((100, 100), (300, 384))
+    lines, spots = lines_of([(10, 384), (500, 384)]), spots_of(square(100, 100), square(300, 384))
     shown = picture(result(0, traces=Traces(lines=lines, spots=spots)))
     assert (3, 1) in cells_of(shown, "x")
     assert {y for _, y in cells_of(shown, "x")} <= {1, 2}

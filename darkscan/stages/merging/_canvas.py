@@ -18,7 +18,7 @@ Colour = npt.NDArray[np.uint8]
 """(height, width, 3), in the order of OpenCV: blue, green, red."""
 
 Shade = tuple[int, int, int]
-BLACK, WHITE = (0, 0, 0), (255, 255, 255)
+BLACK, WHITE, GROUND = (0, 0, 0), (255, 255, 255), (24, 24, 24)
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _FONT_PX = 22  # the font's height at size 1

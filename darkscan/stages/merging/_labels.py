@@ -13,6 +13,9 @@ from darkscan.pipeline.core.defect_map import Defect
 _MOST, _MOST_COVERED = 200, 0.15
 """More ids than these, or a larger part of the element under them, say nothing to an eye."""
 
+_TRIES = 5
+"""Defects that are looked at for each id that may be written."""
+
 _GAP = 0.35
 """From a defect to its id, in heights of the text."""
 
@@ -56,15 +59,17 @@ def place_labels(
     """
     room = _MOST_COVERED * size_mm[0] * size_mm[1] / (5 * text_mm[0] * text_mm[1])
     most = min(_MOST, max(1, int(room)))
-    longest = sorted(defects, key=lambda defect: (-defect.length_mm, defect.id))[:most]
+    longest = sorted(defects, key=lambda defect: (-defect.length_mm, defect.id))
     marks = _Marks(defects, size_mm, text_mm[1] / 2)
     placed: list[Label] = []
     taken = np.empty((_MOST, 4))  # left, top, right, bottom
-    for defect in longest:
+    for defect in longest[: _TRIES * most]:
+        if len(placed) == most:
+            break
         others = taken[: len(placed)]
         free = [
             label
-            for label in _places(defect, text_mm)
+            for label in _places(defect, text_mm, size_mm[0])
             if _is_within(label, size_mm) and _is_apart(label, others)
         ]
         if free:
@@ -110,12 +115,13 @@ class _Marks:
         return int(self._cells[rows, int(left) : math.ceil(right)].sum())
 
 
-def _places(defect: Defect, text_mm: tuple[float, float]) -> Iterator[Label]:
-    """Places beside a defect that its id may take, the best first."""
+def _places(defect: Defect, text_mm: tuple[float, float], most_mm: float) -> Iterator[Label]:
+    """Places beside a defect that its id may take, the best first; ``most_mm``: largest x."""
     height = text_mm[1]
     width, gap = text_mm[0] * len(defect.id), _GAP * height
     for x, y in _anchors(defect):
-        for left in (x + gap, x - gap - width):
+        above_or_below = min(max(x - width / 2, 0.0), most_mm - width)
+        for left in (x + gap, x - gap - width, above_or_below):
             for top in (y - gap - height, y + gap):
                 yield Label(defect.id, (x, y), left, top, width, height)
 

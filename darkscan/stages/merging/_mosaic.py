@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -45,7 +46,7 @@ def view_of(left_mm: float, top_mm: float, size_mm: tuple[float, float], mm_per_
 
 
 def compose(
-    scan: ScanInfo, frames: Iterable[tuple[FrameMeta, Pixels]], view: View
+    scan: ScanInfo, frames: Iterable[tuple[FrameMeta, npt.NDArray[Any]]], view: View
 ) -> tuple[Pixels, Mask]:
     """Frames at their places (height, width), and which pixels they cover.
 

@@ -11,6 +11,7 @@ from darkscan.pipeline.core.defect_map import DefectMap
 from darkscan.pipeline.core.frame_results import DEFECT_KINDS, DefectKind, Inspected
 from darkscan.pipeline.core.thumbnail import thumbnail_scale
 from darkscan.stages.merging._canvas import (
+    GROUND,
     Colour,
     Shade,
     Writer,
@@ -42,7 +43,6 @@ from darkscan.stages.merging.style import (
 _TEXT_FROM_PX = 256
 """Pictures whose longer side is shorter hold no legible text, and have no legend."""
 
-_GROUND, _INK = (24, 24, 24), (235, 235, 235)
 _ROW, _MARK, _GAP = 1.8, 2.4, 0.6
 """Height of a row, width of a mark, space between it and its words, in heights of the text."""
 
@@ -133,12 +133,12 @@ def _with_legend(
     page = max(view.width, round(max(widths)) + 2 * edge)
     places = in_rows(widths, page - 2 * edge, 2 * edge)
     height = view.height + (places[-1][1] + 1) * row + edge
-    sheet = np.full((height, page, 3), _GROUND, np.uint8)
+    sheet = np.full((height, page, 3), GROUND, np.uint8)
     sheet[: view.height, : view.width] = canvas
     for entry, (left, number) in zip(entries, places, strict=True):
         x, middle = round(left) + edge, view.height + (number + 1) * row - row // 4
         entry.draw(sheet, x, middle)
-        writer.write(sheet, entry.words, (x + entry.width, middle + 0.45 * writer.height), _INK)
+        writer.write(sheet, entry.words, (x + entry.width, middle + 0.45 * writer.height))
     return sheet
 
 

@@ -100,21 +100,22 @@ def _percent(fraction: float) -> str:
     """Per cent, never rounded up to all or down to nothing."""
     if fraction in {0.0, 1.0}:
         return f"{100 * fraction:.0f} %"
-    decimals = next((d for d in (1, 2, 3) if 0 < round(fraction, d + 2) < 1), 4)
-    return f"{100 * fraction:.{decimals}f} %"
+    for decimals in (1, 2, 3):
+        if 0 < round(fraction, decimals + 2) < 1:
+            return f"{100 * fraction:.{decimals}f} %"
+    return "over 99.999 %" if fraction > 0.5 else "under 0.001 %"  # noqa: PLR2004
 
 
 def measures_of(defect: Defect) -> list[str]:
     """A defect's measures, each with its unit: size, light, contrast."""
     um = f"{MICRO}m"
-    error, widest = defect.width_uncertainty_um, defect.width_max_um
-    width = f"{defect.width_um:g}"
-    if error is not None:
-        width += f" {PLUS_MINUS} {error:g}"
-    width += f" {um} wide as it looks"
-    if widest is not None:
-        width += f", {widest:g} {um} at most"
-    texts = [f"{defect.length_mm:g} mm long", width]
+    width = f"looks {defect.width_um:g}"
+    if defect.width_uncertainty_um is not None:
+        width += f" {PLUS_MINUS} {defect.width_uncertainty_um:g}"
+    width += f" {um} wide"
+    if defect.width_max_um is not None:
+        width += f", {defect.width_max_um:g} {um} at most"
+    texts = [f"{_mm(defect.length_mm)} long", width]
     if defect.brightness_um is not None:
         texts.append(f"as bright as a line of {defect.brightness_um:g} {um} at full scale")
     if defect.brightness_um2 is not None:
