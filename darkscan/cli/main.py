@@ -27,7 +27,7 @@ _COMMANDS = {
     "record": ("record", "take a scan with the rig and record it, without inspecting"),
     "replay": ("replay", "inspect a recorded scan and write its defect map"),
     "import": ("import_images", "make a recording of ordinary images"),
-    "info": ("info", "describe a recording"),
+    "info": ("info", "describe a recording, or sum up a defect map"),
     "crops": ("crops", "write pictures of the largest defects of a map"),
     "dataset": ("dataset", "build a data set of labelled windows, describe or show one"),
     "score": ("score", "score every window of ordinary images"),

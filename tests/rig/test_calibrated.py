@@ -11,6 +11,7 @@ import pytest
 
 from darkscan.drivers.rig import Rig, load_rig
 from darkscan.pipeline.core.defect_map import DefectMap
+from darkscan.pipeline.core.map_reading import read_map
 from darkscan.simulation.element.comparison import compare
 from darkscan.simulation.rig import truth_of
 from tests.conftest import REPOSITORY
@@ -69,10 +70,6 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return folder
 
 
-def read_map(folder: Path) -> DefectMap:
-    return DefectMap.model_validate_json((folder / "defect-map.json").read_bytes())
-
-
 def finely(vertices: Points) -> Points:
     """Points along a line, 5 um apart."""
     parts = [
@@ -90,9 +87,9 @@ def offsets_mm(rig: Rig, found: DefectMap) -> Points:
     true = np.concatenate([finely(trace.vertices * mm) for trace in truth.scratches])
     points = np.concatenate(
         [
-            finely(np.array(scratch.centreline))[::4]
+            finely(np.array(defect.centreline))[::4]
             for defect in found.defects
-            for scratch in defect.scratches
+            if defect.kind == "scratch"
         ]
     )
     nearest = np.array([np.sqrt(((true - point) ** 2).sum(axis=1).min()) for point in points])
