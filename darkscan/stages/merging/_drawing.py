@@ -6,9 +6,10 @@ from darkscan.pipeline.core.defect_map import Defect, DefectMap
 from darkscan.pipeline.core.frame_results import DEFECT_KINDS, DefectKind
 from darkscan.stages.merging._labels import Label, place_labels
 from darkscan.stages.merging._legend import legend_of
-from darkscan.stages.merging._on_screen import SCRIPT, STYLE
 from darkscan.stages.merging._svg import (
     INK,
+    SCRIPT,
+    STYLE,
     Scale,
     add,
     add_hatches,
