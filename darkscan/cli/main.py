@@ -28,6 +28,7 @@ _COMMANDS = {
     "replay": ("replay", "inspect a recorded scan and write its defect map"),
     "import": ("import_images", "make a recording of ordinary images"),
     "info": ("info", "describe a recording, or sum up a defect map"),
+    "crops": ("crops", "write pictures of the largest defects of a map"),
     "dataset": ("dataset", "build a data set of labelled windows, describe or show one"),
     "score": ("score", "score every window of ordinary images"),
     "evaluate": ("evaluate", "measure how well a model or checkpoints find scratches"),

@@ -37,6 +37,7 @@ pytestmark = pytest.mark.slow
 RESULTS = {
     "defect-map.json",
     "defect-map.csv",
+    "defect-map-areas.csv",
     "defect-map.svg",
     "defect-map.png",
     "trace.json",
