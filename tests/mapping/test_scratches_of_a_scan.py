@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,9 +28,7 @@ from tests.mapping.hand_made import scan_info as scan_of
 Line = Sequence[tuple[float, float]]
 
 
-def traced(
-    frame: FrameMeta, *lines: Line, everywhere: bool = True, **measures: float
-) -> FrameResult:
+def traced(frame: FrameMeta, *lines: Line, everywhere: bool = True, **measures: Any) -> FrameResult:
     """A frame all of whose windows are positive, with lines in its pixels."""
     traces = Traces(lines=lines_of(*lines, **measures))
     windows = result(frame, lambda *_: 0.9) if everywhere else result(frame)
@@ -41,7 +40,7 @@ def defects_of(*results: FrameResult) -> tuple[Defect, ...]:
 
 
 def test_a_line_is_placed_measured_and_described() -> None:
-    measures = {"width": 2.5, "widest": 4.0, "width_error": 0.25, "brightness": 0.5}
+    measures: dict[str, Any] = {"width": 2.5, "widest": 4.0, "width_error": 0.25, "brightness": 0.5}
     line = [(100, 100), (400, 500)]
     (scratch,) = defects_of(
         traced(meta(1, 1.0, 2.0), line, contrast=4.0, saturated=0.25, **measures)

@@ -1,6 +1,7 @@
 """Digs and grains of frames become spots of a map: each once, however many frames show it."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ def square(x: float, y: float, side: float) -> Corners:
     return [(x, y), (x + side, y), (x + side, y + side), (x, y + side)]
 
 
-def seen(frame: FrameMeta, *contours: Corners, **measures: float) -> FrameResult:
+def seen(frame: FrameMeta, *contours: Corners, **measures: Any) -> FrameResult:
     """A frame without positive windows and with spots."""
     traces = Traces(spots=spots_of(*contours, **measures))
     return result(frame).model_copy(update={"traces": traces})

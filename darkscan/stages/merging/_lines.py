@@ -129,7 +129,8 @@ def _placed(raster: Raster, result: FrameResult, pixel_mm: float) -> Iterator[Pi
             along = resampled(placed, pixel_mm)
             frames = frozenset([result.meta.frame])
             whole = Piece(along, frames, LineMeasures(*measures), kinds)
-            yield from _cut(whole, ((along >= 0) & (along <= size)).all(axis=1))
+            on_element: Mask = np.all((along >= 0) & (along <= size), axis=1)
+            yield from _cut(whole, on_element)
 
 
 def _cut(piece: Piece, kept: Mask) -> Iterator[Piece]:
@@ -275,16 +276,17 @@ def _joined(pieces: Sequence[Piece], chain: _Chain) -> Piece:
         return parts[0]
     lengths = np.array([part.length_mm for part in parts])
     weights = lengths / lengths.sum()
-    each = LineMeasures(*np.array([part.measures for part in parts]).T)
-    mean = LineMeasures(*(float(weights @ values) for values in each))
+    each = np.array([part.measures for part in parts])
+    mean = LineMeasures(*(weights @ each).tolist())
+    errors = weights * [part.measures.width_error for part in parts]
     return Piece(
         points=np.concatenate(
             [pieces[number].points[:: 1 if forwards else -1] for number, forwards in chain]
         ),
         frames=frozenset().union(*(part.frames for part in parts)),
         measures=mean._replace(
-            widest=float(each.widest.max()),
-            width_error=float(np.hypot.reduce(weights * each.width_error)),
+            widest=max(part.measures.widest for part in parts),
+            width_error=float(np.hypot.reduce(errors)),
         ),
         kinds=np.asarray(weights @ np.array([part.kinds for part in parts]).reshape(-1, KINDS)),
     )
