@@ -1,5 +1,6 @@
 """A defect map in words and figures, scratches first: for people and for programs."""
 
+import math
 from collections import defaultdict
 from typing import Any
 
@@ -92,7 +93,9 @@ def found_lines(description: dict[str, Any]) -> list[str]:
 def coverage_lines(description: dict[str, Any]) -> list[str]:
     """How much was inspected, and what was not, by kind and reason."""
     coverage, frames = description["coverage"], description["frames"]
-    inspected = f"{coverage['inspected_fraction']:.2%} of the region inspected"
+    # Rounded down: only all of it reads 100 %.
+    percent = math.floor(coverage["inspected_fraction"] * 10_000) / 100
+    inspected = f"{percent:.2f} % of the region inspected"
     mapped = f"{frames['mapped']} of {frames['captured']} frames mapped"
     losses = f"{frames['quarantined']} quarantined, {frames['lost']} lost"
     return [f"{inspected}; {mapped}, {losses}"] + [
@@ -174,7 +177,7 @@ def _longest(scratches: list[dict[str, Any]]) -> list[str]:
     lines = ["longest    length mm        width um    middle at x, y mm"]
     for scratch in scratches:
         error = scratch["width_uncertainty_um"]
-        width = f"{scratch['width_um']:.1f}" + ("" if error is None else f" +- {error:.1f}")
+        width = f"{scratch['width_um']:.1f}" + ("" if error is None else f" +- {error:.2g}")
         x, y = scratch["centroid_mm"]
         reaches = [
             words

@@ -61,7 +61,7 @@ def test_a_clean_map_says_so(tmp_path: Path) -> None:
     clean = build_map(inspected(result(frame) for frame in frames_of(2, 2)))
     lines = summary(clean, tmp_path).splitlines()
     assert lines[0] == "no scratches"
-    assert lines[1].startswith("100.00% of the region inspected; 4 of 4 frames mapped")
+    assert lines[1].startswith("100.00 % of the region inspected; 4 of 4 frames mapped")
 
 
 def test_info_lists_the_ten_longest_scratches(
