@@ -1,167 +1,292 @@
-"""Compares a defect map with the truth of the simulated element it was made from."""
+"""Holds a defect map against the truth of the simulated element it was made from.
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+A true line is found if one line of the map, and no second one, runs along half of it or more:
+within 3 px, as it heads. It counts from where its light rises above the noise to where it falls
+below, gaps included, as far as it lies on the element. Two lines or more that each run along a
+fifth of it split it; a line that runs along half or more of two scratches merges them.
+"""
 
-import cv2
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
 import numpy as np
-import numpy.typing as npt
+import shapely
 
-from darkscan.pipeline.core.arrays import Float64Array
-from darkscan.pipeline.core.defect_map import Defect, DefectMap, Scratch
+from darkscan.pipeline.core.defect_map import Area, Defect, DefectMap
+from darkscan.simulation.element._causes import CAUSE_OF, Cause, Causes, ListedDefect, TrueSpot
 from darkscan.simulation.element.element_truth import ElementTruth, Trace
+from darkscan.simulation.element.render import Scene
+from darkscan.simulation.element.tracks import CLOSE_PX, Track, share
 
-_FOUND = 0.5  # the share of a scratch's length that must lie within defects
-_STEP_MM = 0.1
-_CLOSE_PX = 3.0  # a centre line this close to a true scratch is of it
-_FINE_PX = 1.0
-_ROWS_AT_ONCE = 256
-_MOSTLY = 0.8  # the share of a centre line close to a scratch, for widths to be compared
+__all__ = [
+    "CAUSE_OF",
+    "Cause",
+    "Comparison",
+    "ListedDefect",
+    "TrueLine",
+    "TrueSpot",
+    "compare",
+]
+
+FOUND_SHARE = 0.5
+SPLIT_SHARE = 0.2
+
+
+class AlongIt(NamedTuple):
+    """A line of the map along a true one."""
+
+    defect: Defect
+    share: float
+    """The part of the true line that it runs along, 0 to 1."""
+
+
+class FoundLine(NamedTuple):
+    """The one line that runs along half of a true one or more, against it."""
+
+    defect: Defect
+    length_ratio: float
+    """Its length over the true one."""
+    ends_px: tuple[float, float]
+    """How far the true ends lie from its ends; its first belongs to whichever fits better."""
+    width_ratio: float
+    """Its apparent width over the true full width at half maximum.
+
+    The simulated camera samples light at the middles of pixels and blurs nothing: what
+    is over 1 comes from tracing.
+    """
 
 
 @dataclass(frozen=True)
-class TrueScratch:
-    """A planted scratch and what the map has of it."""
+class TrueLine:
+    """A planted scratch, hair or fibre and what the map has of it."""
 
     trace: Trace
-    length_mm: float
-    """Its length on the element, gaps included."""
+    track: Track
+    """What of it lies on the element and above the noise."""
 
-    amplitude: float
-    """Grey levels above the background that its brightest tenth exceeds, at 8 bit."""
+    pixel_mm: float
+    cnr: float
+    """Its amplitude over the noise."""
 
     covered: float
-    """The fraction of its length on the element that lies within defects, 0 to 1."""
-
-    defects: tuple[str, ...]
-    """The ids of those defects."""
+    """The part of its length that lies within areas, 0 to 1."""
 
     traced: float
-    """The fraction of its length on the element along which a centre line runs, 0 to 1."""
+    """The part of its length along which any line of the map runs, 0 to 1."""
 
-    width_um: float | None
-    """The apparent width of the longest centre line that is of it alone, micrometres."""
+    lines: tuple[AlongIt, ...]
+    """The lines that run along a fifth of it or more, the longest share first."""
+
+    one: FoundLine | None
+    """None: no line runs along half of it, or several do."""
+
+    merged: bool
+    """One line runs along half or more of it and of another scratch."""
+
+    @property
+    def length_px(self) -> float:
+        """What counts of its length, gaps included."""
+        return self.track.length
+
+    @property
+    def length_mm(self) -> float:
+        """What counts of its length, gaps included."""
+        return self.track.length * self.pixel_mm
+
+    @property
+    def amplitude(self) -> float:
+        """Grey levels above the background that its brightest tenth exceeds, at 8 bit."""
+        return brightness(self.trace)
+
+    @property
+    def seen(self) -> bool:
+        """Whether any line runs along a fifth of it."""
+        return bool(self.lines)
+
+    @property
+    def split(self) -> bool:
+        """Whether two lines or more each run along a fifth of it."""
+        return len(self.lines) > 1
 
     @property
     def found(self) -> bool:
-        """Whether most of it is in the map."""
-        return self.covered >= _FOUND
+        """Whether it is in the map as one line, and as what it is."""
+        return self.one is not None and self.one.defect.kind == self._kind
+
+    @property
+    def mistaken(self) -> bool:
+        """Whether it is in the map as one line of another kind: a scratch as a fibre."""
+        return self.one is not None and not self.found
+
+    @property
+    def _kind(self) -> str:
+        return "scratch" if self.trace.is_scratch else "fibre"
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """All planted scratches, and the defects that none of them explains."""
+    """All that was planted, and all that is listed."""
 
-    scratches: tuple[TrueScratch, ...]
-    unexplained: tuple[Defect, ...]
+    scratches: tuple[TrueLine, ...]
+    hairs: tuple[TrueLine, ...]
+    spots: tuple[TrueSpot, ...]
+    """Digs, and grains as large as the map lists them."""
 
-    false_mm: float
-    """The length of the centre lines away from every planted scratch."""
+    defects: tuple[ListedDefect, ...]
+    """In the map's order."""
 
-    length_mm: float
-    """The length of all centre lines."""
+    @property
+    def unexplained(self) -> tuple[Defect, ...]:
+        """Scratches of the map that are none."""
+        return tuple(
+            each.defect
+            for each in self.defects
+            if each.defect.kind == "scratch" and each.cause != "scratch"
+        )
 
     @property
     def true_mm(self) -> float:
-        """The length of all planted scratches on the element."""
+        """The length of all planted scratches that counts."""
         return sum(scratch.length_mm for scratch in self.scratches)
 
     @property
     def covered_mm(self) -> float:
-        """The length of what lies within defects of them: no more can be traced."""
+        """The length of what of them lies within areas."""
         return sum(scratch.length_mm * scratch.covered for scratch in self.scratches)
+
+    @property
+    def length_mm(self) -> float:
+        """The length of the map's scratches."""
+        return sum(each.defect.length_mm for each in self._listed_scratches)
+
+    @property
+    def false_mm(self) -> float:
+        """The length of the map's scratches away from every planted one."""
+        listed = self._listed_scratches
+        return sum((1.0 - each.on_scratches) * each.defect.length_mm for each in listed)
+
+    @property
+    def _listed_scratches(self) -> list[ListedDefect]:
+        return [each for each in self.defects if each.defect.kind == "scratch"]
 
 
 def compare(truth: ElementTruth, defect_map: DefectMap) -> Comparison:
-    """Holds a map against the truth of its element; both in the element's frame."""
+    """Holds a map against the truth of its element; both in the element's frame.
+
+    True lines of which nothing lies on the element are left out.
+    """
     mm = defect_map.scan.pitch_um / 1000.0
-    scratches = []
-    explained: set[str] = set()
-    fine, close = _FINE_PX * mm, _CLOSE_PX * mm
-    lines = [
-        (scratch, _points_along(np.array(scratch.centreline), fine))
-        for defect in defect_map.defects
-        for scratch in defect.scratches
-    ]
-    on_lines = _joined(points for _, points in lines)
-    false = np.ones(len(on_lines), np.bool_)
-    for trace in truth.scratches:
-        points = _points_along(trace.vertices * mm, _STEP_MM)
-        # A scratch may run off the element's edge.
-        on_element = ((points >= 0) & (points <= defect_map.element.size_mm)).all(axis=1)
-        points = points[on_element]
-        if not len(points):
-            continue
-        within = {
-            defect.id: np.array([_contains(defect, point) for point in points])
-            for defect in defect_map.defects
-        }
-        touching = tuple(name for name, inside in within.items() if inside.any())
-        explained.update(touching)
-        finely = _points_along(trace.vertices * mm, fine)
-        false &= ~_near(on_lines, finely, close)
-        covered = np.any(list(within.values()), axis=0).mean() if within else 0.0
-        scratches.append(
-            TrueScratch(
-                trace=trace,
-                length_mm=trace.length_px * mm * float(on_element.mean()),
-                amplitude=float(np.percentile(trace.amplitude, 90)),
-                covered=float(covered),
-                defects=touching,
-                traced=float(_near(points, on_lines, close).mean()),
-                width_um=_width_um(lines, finely, close),
-            )
-        )
-    unexplained = tuple(d for d in defect_map.defects if d.id not in explained)
+    planted = _Planted(truth, defect_map, mm)
+    lines = [planted.line(trace) for trace in truth.traces]
+    on_element = [line for line in lines if line is not None]
+    scratches, hairs = (
+        tuple(line for line in on_element if line.trace.is_scratch is wanted)
+        for wanted in (True, False)
+    )
+    causes = Causes(truth, mm)
     return Comparison(
-        scratches=tuple(scratches),
-        unexplained=unexplained,
-        false_mm=float(false.mean()) * defect_map.scratch_length_mm if len(false) else 0.0,
-        length_mm=defect_map.scratch_length_mm,
+        scratches=_merged(scratches),
+        hairs=hairs,
+        spots=causes.spots(defect_map.defects),
+        defects=tuple(causes.explain(defect) for defect in defect_map.defects),
     )
 
 
-def _width_um(
-    lines: Sequence[tuple[Scratch, Float64Array]], along: Float64Array, close: float
-) -> float | None:
-    """The width of the longest line that runs along a polyline (M, 2), mm, nearly everywhere."""
-    of_it = [line for line, points in lines if _near(points, along, close).mean() >= _MOSTLY]
-    longest = max(of_it, key=lambda line: line.length_mm, default=None)
-    return None if longest is None else longest.width_um
+def brightness(trace: Trace) -> float:
+    """Grey levels above the background that a trace's brightest tenth exceeds, at 8 bit."""
+    return float(np.percentile(trace.amplitude, 90))
 
 
-def _near(points: Float64Array, others: Float64Array, distance: float) -> npt.NDArray[np.bool_]:
-    """Which points (K, 2) have another one within a distance: both in mm."""
-    found = np.zeros(len(points), np.bool_)
-    if not len(points) or not len(others):
-        return found
-    low, high = others.min(axis=0) - distance, others.max(axis=0) + distance
-    candidates = np.flatnonzero(((points >= low) & (points <= high)).all(axis=1))
-    for first in range(0, len(candidates), _ROWS_AT_ONCE):
-        some = candidates[first : first + _ROWS_AT_ONCE]
-        low, high = points[some].min(axis=0) - distance, points[some].max(axis=0) + distance
-        near = others[((others >= low) & (others <= high)).all(axis=1)]
-        if len(near):
-            square = ((points[some, None] - near) ** 2).sum(axis=2).min(axis=1)
-            found[some] = square <= distance**2
-    return found
+def noise_under(scene: Scene, trace: Trace) -> float:
+    """The sensor's noise in grey levels at 8 bit, on the background around a trace's middle."""
+    x, y = trace.vertices[len(trace.vertices) // 2]
+    return scene.noise.sigma(float(scene.background.render(int(x), int(y), 1, 1)[0, 0]))
 
 
-def _joined(parts: Iterable[Float64Array]) -> Float64Array:
-    return np.concatenate([np.empty((0, 2)), *parts])
+class _Planted:
+    """What a map has of the true lines, one after the other."""
+
+    def __init__(self, truth: ElementTruth, defect_map: DefectMap, mm: float) -> None:
+        self._scene = Scene(truth)
+        self._mm = mm
+        self._size_px = tuple(side / mm for side in defect_map.element.size_mm)
+        self._lines = [
+            (defect, Track.of(np.array(defect.centreline) / mm))
+            for defect in defect_map.defects
+            if defect.is_line
+        ]
+        self._areas = [_polygon(area, mm) for area in defect_map.areas]
+
+    def line(self, trace: Trace) -> TrueLine | None:
+        """A true line; None if nothing of it lies on the element."""
+        noise = noise_under(self._scene, trace)
+        whole = Track.of(trace.vertices, part=_above(trace, noise))
+        track = whole.within((0.0, 0.0), self._size_px)
+        if not len(track.places):
+            return None
+        masks = [track.along(line, CLOSE_PX) for _, line in self._lines]
+        shares = [AlongIt(d, share(m)) for (d, _), m in zip(self._lines, masks, strict=True)]
+        some = sorted((s for s in shares if s.share >= SPLIT_SHARE), key=lambda s: -s.share)
+        halves = [each.defect for each in some if each.share >= FOUND_SHARE]
+        one = _held_against(halves[0], trace, track, self._mm) if len(halves) == 1 else None
+        within = np.zeros(len(track.places), np.bool_)
+        for area in self._areas:
+            within |= shapely.contains_xy(area, *track.places.T)
+        return TrueLine(
+            trace=trace,
+            track=track,
+            pixel_mm=self._mm,
+            cnr=brightness(trace) / noise,
+            covered=share(within),
+            traced=share(np.any(masks, axis=0)) if masks else 0.0,
+            lines=tuple(some),
+            one=one,
+            merged=False,
+        )
 
 
-def _points_along(vertices: Float64Array, step_mm: float) -> Float64Array:
-    """Points (M, 2) one step apart along a polyline (K, 2), mm."""
-    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(vertices, axis=0).T))])
-    at = np.linspace(0.0, along[-1], max(2, int(along[-1] / step_mm)))
-    return np.stack([np.interp(at, along, vertices[:, axis]) for axis in (0, 1)], axis=1)
+def _above(trace: Trace, noise: float) -> tuple[float, float]:
+    """From where to where along a trace its light is above the noise; all of it if nowhere."""
+    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(trace.vertices, axis=0).T))])
+    lit = np.flatnonzero(trace.amplitude >= noise)
+    if len(lit) < 2:  # noqa: PLR2004 - one vertex has no length
+        return 0.0, float(along[-1])
+    return float(along[lit[0]]), float(along[lit[-1]])
 
 
-def _contains(defect: Defect, point: Float64Array) -> bool:
-    """Whether a point (mm) lies within a defect's outer ring and in none of its holes."""
-    outer, *holes = (np.array(ring, np.float32) for ring in defect.contour)
-    place = (float(point[0]), float(point[1]))
-    return cv2.pointPolygonTest(outer, place, measureDist=False) >= 0 and not any(
-        cv2.pointPolygonTest(hole, place, measureDist=False) > 0 for hole in holes
+def _held_against(defect: Defect, trace: Trace, track: Track, mm: float) -> FoundLine:
+    line = np.array(defect.centreline) / mm
+    first, last = track.places[0], track.places[-1]
+    forth, back = (
+        tuple(float(np.hypot(*(true - own))) for true, own in zip((first, last), ends, strict=True))
+        for ends in (line[[0, -1]], line[[-1, 0]])
     )
+    nearer = min(forth, back, key=sum)
+    return FoundLine(
+        defect=defect,
+        length_ratio=defect.length_mm / mm / track.length,
+        ends_px=(nearer[0], nearer[1]),
+        width_ratio=defect.width_um / 1000.0 / mm / trace.fwhm_px,
+    )
+
+
+def _merged(scratches: Sequence[TrueLine]) -> tuple[TrueLine, ...]:
+    """The scratches with word of which of them one line merges."""
+    halves = [
+        {each.defect.id for each in scratch.lines if each.share >= FOUND_SHARE}
+        for scratch in scratches
+    ]
+    counts = Counter(name for names in halves for name in names)
+    return tuple(
+        replace(scratch, merged=any(counts[name] > 1 for name in names))
+        for scratch, names in zip(scratches, halves, strict=True)
+    )
+
+
+def _polygon(area: Area, mm: float) -> shapely.Polygon:
+    outer, *holes = (np.array(ring) / mm for ring in area.contour)
+    polygon = shapely.Polygon(outer, holes)
+    shapely.prepare(polygon)
+    return polygon
