@@ -66,7 +66,7 @@ def _draw(axes: Axes, tile: Tile, threshold: float) -> None:
     )
     lines = tile.frame.lines
     for drawn, found in ((lines.clear, tile.found.clear), (lines.faint, tile.found.faint)):
-        for line, is_found in zip(drawn, found, strict=True):
+        for line, is_found in zip(drawn, found.found, strict=True):
             style: dict[str, Any] = {"linestyle": "-" if drawn is lines.clear else (0, (4, 3))}
             _rails(axes, line, color=_FOUND if is_found else _MISSED, **style)
     for line in lines.unsure:
