@@ -161,7 +161,7 @@ def test_each_defect_shows_a_true_thing_or_nothing(listed: Defect, shows: str, r
     (found,) = comparison.defects
     assert (found.cause, found.right) == (shows, right)
     is_false_scratch = listed.kind == "scratch" and shows != "scratch"
-    assert [d.id for d in comparison.unexplained] == ["D0001"] * is_false_scratch
+    assert [each.defect.id for each in comparison.false_scratches] == ["D0001"] * is_false_scratch
 
 
 def test_hairs_and_digs_are_found_as_what_they_are() -> None:
@@ -193,4 +193,4 @@ def test_a_line_that_leaves_its_scratch_is_false_in_part() -> None:
     assert comparison.length_mm == pytest.approx(3.0)
     assert comparison.false_mm == pytest.approx(0.97, abs=0.03)
     assert comparison.true_mm == pytest.approx(2.0, abs=0.02)
-    assert not comparison.unexplained
+    assert not comparison.false_scratches

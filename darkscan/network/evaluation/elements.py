@@ -151,7 +151,7 @@ def figures_of(compared: Sequence[Compared]) -> DefectFigures:
     hairs = _long(line for each in comparisons for line in each.hairs)
     spots = [spot for each in comparisons for spot in each.spots]
     listed = [defect for each in comparisons for defect in each.defects]
-    wrong = [d for d in listed if d.defect.kind == "scratch" and d.cause != "scratch"]
+    wrong = [defect for each in comparisons for defect in each.false_scratches]
     seen = [scratch for scratch in scratches if scratch.seen]
     one = [scratch.one for scratch in scratches if scratch.found and scratch.one is not None]
     shapes = sorted({scratch.trace.kind for scratch in scratches})
