@@ -119,10 +119,10 @@ def test_simulated_elements_give_figures_by_defect(
     assert figures["all"]["area_dm2"] == pytest.approx(2 * 0.02048**2 * 100)
     scratches = figures["clean"]["kinds"][0]
     assert scratches["kind"] == "scratch"
-    assert scratches["recall"]["count"] >= 3
+    assert scratches["whole"]["recall"]["count"] >= 3
     assert (
         sum(shape["count"] for shape in figures["all"]["by_shape"])
-        == (figures["all"]["kinds"][0]["recall"]["count"])
+        == (figures["all"]["kinds"][0]["whole"]["recall"]["count"])
     )
     assert "Defects in the maps of simulated elements" in (tmp_path / "report.md").read_text()
     said = capsys.readouterr().out

@@ -71,18 +71,20 @@ def test_recall_and_precision_of_each_kind_and_length() -> None:
     found = figures.scratches
     assert (found.recall.hits, found.recall.count) == (2, 4)  # that of 8 px is not asked for
     assert (found.precision.hits, found.precision.count) == (4, 6)
-    by_length = [(share.name, share.hits, share.count) for share in found.recall_by_length]
+    bands = figures.kinds[0].by_length
+    by_length = [(met.name, met.recall.hits, met.recall.count) for met in bands]
     assert by_length == [
         ("12-25 px", 1, 1),
         ("25-60 px", 0, 0),
         ("60-250 px", 0, 2),
         ("> 250 px", 1, 1),
     ]
-    assert [(s.hits, s.count) for s in found.precision_by_length] == [
+    assert [(met.precision.hits, met.precision.count) for met in bands] == [
         (1, 1), (2, 3), (0, 1), (1, 1),
     ]  # fmt: skip
     assert [kind.kind for kind in figures.kinds] == list(DEFECT_KINDS)
-    _, fibre, dig, dust = figures.kinds
+    assert all(kind.sought for kind in figures.kinds)
+    _, fibre, dig, dust = (kind.whole for kind in figures.kinds)
     assert (fibre.recall.hits, fibre.recall.count, fibre.precision.count) == (0, 1, 1)
     assert (dig.recall.hits, dig.precision.hits) == (1, 1)
     assert dust.recall.count == dust.precision.count == 0
@@ -114,10 +116,14 @@ def test_false_scratches_are_told_by_what_they_show() -> None:
 
 def test_lengths_ends_and_widths_of_those_found() -> None:
     figures = measured(*LISTED)
-    assert figures.length_ratio.count == 2
-    assert figures.length_ratio.median == pytest.approx((20 / 20 + 390 / 400) / 2, abs=0.02)
-    assert figures.end_px.count == 4
-    assert figures.width_ratio.median == pytest.approx(1.0)
+    found = figures.scratches
+    assert found.length_ratio.count == 2
+    assert found.length_ratio.median == pytest.approx((20 / 20 + 390 / 400) / 2, abs=0.02)
+    assert found.end_px.count == 4
+    assert found.width_ratio.median == pytest.approx(1.0)
+    *_, longest = figures.kinds[0].by_length
+    assert longest.length_ratio.median == pytest.approx(390 / 400, abs=0.003)
+    assert longest.end_px.high == pytest.approx(10, abs=1.5)
     assert figures.true_mm == pytest.approx(7.28, abs=0.05)
     assert np.isnan(Spread.of([]).median)
 
@@ -135,6 +141,7 @@ def test_the_tables_say_it_all() -> None:
     text = "\n".join(element_section(by_preset))
     assert "| clean (1) | 0.010 | 2 of 4, 50.0% | 4 of 6, 66.7% | 1 of 4, 25.0% |" in text
     assert "|  | 60-250 px | 0 of 2 |" in text
+    assert "0 of 1 | 0.0000 [0.0000, 0.7935] | - | - | - |" in text
     assert "False scratches show instead: hair 1, nothing 1." in text
     assert headline(by_preset[ALL]).startswith("2 of 4 true scratches found one to one, 4 of 6")
 

@@ -64,6 +64,8 @@ def test_one_line_along_two_scratches_merges_them() -> None:
     two = Polylines(clear=(DRAWN,), faint=(straight(200, 60, 250, 60),))
     assert held_against(two, line(straight(60, 60, 250, 60))).merged == 1
     assert held_against(two, line(straight(60, 60, 190, 60))).merged == 0
+    touching = Polylines(clear=(DRAWN,), faint=(straight(162, 60, 250, 60),))
+    assert held_against(touching, line(straight(60, 60, 250, 60))).merged == 0
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from darkscan.network.evaluation._intervals import Share
-from darkscan.network.evaluation.elements import ALL, DefectFigures, KindFigures, Spread
+from darkscan.network.evaluation.elements import ALL, DefectFigures, KindFigures, Met, Spread
 from darkscan.network.evaluation.report import share_table, table
 
 _TERMS = (
@@ -16,6 +16,10 @@ _TERMS = (
 _OVERVIEW = (
     *("elements", "dm2", "scratches found", "right of those listed", "split", "merged"),
     *("length ratio", "ends, px", "width ratio", "false per dm2", "mm true / listed / false"),
+)
+_KIND_COLUMNS = (
+    *("kind", "length", "found", "recall [95 %]", "right", "precision [95 %]"),
+    *("length ratio", "ends, px", "width ratio"),
 )
 
 
@@ -32,12 +36,12 @@ def element_section(by_preset: Mapping[str, DefectFigures]) -> list[str]:
         "",
         *table(_OVERVIEW, (_overview(name, of) for name, of in by_preset.items())),
         "",
-        "Ratios and ends: the median of scratches found, and between which values four fifths of",
+        "Ratios and ends: the median of lines found, and between which values four fifths of",
         "them lie. A width ratio is the apparent width over the true full width at half maximum;",
         f"the simulated camera adds no blur. Scratches listed as a fibre: {_part(whole.as_fibre)}.",
         "",
         *table(
-            ("kind", "length", "found", "recall [95 %]", "right", "precision [95 %]"),
+            _KIND_COLUMNS,
             (row for kind in whole.kinds for row in _kind_rows(kind)),
         ),
         "",
@@ -69,29 +73,27 @@ def _overview(name: str, of: DefectFigures) -> list[str]:
         _with_share(of.scratches.precision),
         _with_share(of.split),
         _with_share(of.merged),
-        _spread(of.length_ratio, 3),
-        _spread(of.end_px, 1),
-        _spread(of.width_ratio, 2),
+        *_spreads(of.scratches),
         f"{false.value:.1f} [{false.low:.1f}, {false.high:.1f}]",
         f"{of.true_mm:.1f} / {of.listed_mm:.1f} / {of.false_mm:.1f}",
     ]
 
 
 def _kind_rows(kind: KindFigures) -> Iterable[list[object]]:
-    yield _kind_row(kind.kind, ALL, kind.recall, kind.precision)
-    for recall, precision in zip(kind.recall_by_length, kind.precision_by_length, strict=True):
-        yield _kind_row("", recall.name, recall, precision)
+    for number, met in enumerate((kind.whole, *kind.by_length)):
+        yield [
+            "" if number else kind.kind if kind.sought else f"{kind.kind} (not sought)",
+            met.name,
+            _part(met.recall),
+            met.recall.estimate if met.recall.count else "-",
+            _part(met.precision),
+            met.precision.estimate if met.precision.count else "-",
+            *_spreads(met),
+        ]
 
 
-def _kind_row(kind: str, length: str, recall: Share, precision: Share) -> list[object]:
-    return [
-        kind,
-        length,
-        _part(recall),
-        recall.estimate if recall.count else "-",
-        _part(precision),
-        precision.estimate if precision.count else "-",
-    ]
+def _spreads(met: Met) -> list[str]:
+    return [_spread(met.length_ratio, 3), _spread(met.end_px, 1), _spread(met.width_ratio, 2)]
 
 
 def _causes(figures: DefectFigures) -> str:

@@ -5,7 +5,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Self, TypeVar
 
 import numpy as np
@@ -62,18 +62,32 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class KindFigures:
-    """Recall and precision of one kind of defect.
+class Met:
+    """How true things are met by the maps' defects of their kind."""
 
-    Recall: true things of the kind that are in the map as one defect of it. Precision:
-    defects of the kind that show what it says. Both by length too, if they are lines.
-    """
+    name: str
+    recall: Share
+    """True things that are in the map as one defect of their kind."""
+    precision: Share
+    """Defects of the kind that show what it says."""
+    length_ratio: Spread
+    """Of true lines found: the map's length over the true one."""
+    end_px: Spread
+    """Of both ends of true lines found: how far they lie from the line's ends, pixels."""
+    width_ratio: Spread
+    """Of true lines found: apparent width over the true full width at half maximum."""
+
+
+@dataclass(frozen=True)
+class KindFigures:
+    """One kind of defect."""
 
     kind: DefectKind
-    recall: Share
-    precision: Share
-    recall_by_length: tuple[Share, ...]
-    precision_by_length: tuple[Share, ...]
+    sought: bool
+    """Whether the model tells it from others; what is not sought is not in the maps."""
+    whole: Met
+    by_length: tuple[Met, ...]
+    """Lines, band by band: recall by the true length, precision by the length in the map."""
 
 
 @dataclass(frozen=True)
@@ -101,15 +115,6 @@ class DefectFigures:
     as_fibre: Share
     """Scratches that are in the map as one line, of the kind fibre."""
 
-    length_ratio: Spread
-    """Of scratches found: the line's length over the true one."""
-
-    end_px: Spread
-    """Of the ends of scratches found: how far they lie from the line's ends, pixels."""
-
-    width_ratio: Spread
-    """Of scratches found: apparent width over the true full width at half maximum."""
-
     false: Mapping[str, int]
     """Scratches of the maps that are none, by what they show instead."""
 
@@ -124,9 +129,9 @@ class DefectFigures:
     """Length of the maps' scratches away from all true ones."""
 
     @property
-    def scratches(self) -> KindFigures:
-        """Recall and precision of scratches."""
-        return self.kinds[DEFECT_KINDS.index("scratch")]
+    def scratches(self) -> Met:
+        """How true scratches of all lengths are met."""
+        return self.kinds[DEFECT_KINDS.index("scratch")].whole
 
 
 def figures_by_preset(compared: Sequence[Compared]) -> dict[str, DefectFigures]:
@@ -153,16 +158,22 @@ def figures_of(compared: Sequence[Compared]) -> DefectFigures:
     listed = [defect for each in comparisons for defect in each.defects]
     wrong = [defect for each in comparisons for defect in each.false_scratches]
     seen = [scratch for scratch in scratches if scratch.seen]
-    one = [scratch.one for scratch in scratches if scratch.found and scratch.one is not None]
     shapes = sorted({scratch.trace.kind for scratch in scratches})
     return DefectFigures(
         elements=len(compared),
         area_dm2=area,
-        kinds=(
-            _of_lines("scratch", scratches, listed),
-            _of_lines("fibre", hairs, listed),
-            _of_spots("dig", spots, listed),
-            _of_spots("dust", spots, listed),
+        kinds=tuple(
+            KindFigures(kind, any(kind in each.map.model.kinds for each in compared), *of_kind)
+            for kind, of_kind in zip(
+                DEFECT_KINDS,
+                (
+                    _of_lines("scratch", scratches, listed),
+                    _of_lines("fibre", hairs, listed),
+                    _of_spots("dig", spots, listed),
+                    _of_spots("dust", spots, listed),
+                ),
+                strict=True,
+            )
         ),
         by_shape=tuple(
             _found(shape, [s for s in scratches if s.trace.kind == shape]) for shape in shapes
@@ -172,9 +183,6 @@ def figures_of(compared: Sequence[Compared]) -> DefectFigures:
         split=_share("split", seen, lambda scratch: scratch.split),
         merged=_share("merged", seen, lambda scratch: scratch.merged),
         as_fibre=_share("as a fibre", scratches, lambda scratch: scratch.mistaken),
-        length_ratio=Spread.of([each.length_ratio for each in one]),
-        end_px=Spread.of([end for each in one for end in each.ends_px]),
-        width_ratio=Spread.of([each.width_ratio for each in one]),
         false=Counter(each.cause for each in wrong),
         false_per_dm2=poisson_rate(len(wrong), area),
         true_mm=sum(each.true_mm for each in comparisons),
@@ -195,34 +203,35 @@ def _long(lines: Iterable[TrueLine]) -> list[TrueLine]:
 
 def _of_lines(
     kind: DefectKind, lines: Sequence[TrueLine], listed: Sequence[ListedDefect]
-) -> KindFigures:
+) -> tuple[Met, tuple[Met, ...]]:
     own = [each for each in listed if each.defect.kind == kind]
-    return KindFigures(
-        kind=kind,
-        recall=_found(kind, lines),
-        precision=_right(kind, own),
-        recall_by_length=tuple(_found(name, some) for name, some in _by_length(lines)),
-        precision_by_length=tuple(_right(name, some) for name, some in _by_length(own)),
+    bands = zip(_LENGTH_NAMES, _by_length(lines), _by_length(own), strict=True)
+    return _met(ALL, lines, own), tuple(_met(*band) for band in bands)
+
+
+def _met(name: str, lines: Sequence[TrueLine], listed: Sequence[ListedDefect]) -> Met:
+    one = [line.one for line in lines if line.found and line.one is not None]
+    return Met(
+        name=name,
+        recall=_found(name, lines),
+        precision=_share(name, listed, lambda each: each.right),
+        length_ratio=Spread.of([each.length_ratio for each in one]),
+        end_px=Spread.of([end for each in one for end in each.ends_px]),
+        width_ratio=Spread.of([each.width_ratio for each in one]),
     )
 
 
 def _of_spots(
     kind: DefectKind, spots: Sequence[TrueSpot], listed: Sequence[ListedDefect]
-) -> KindFigures:
+) -> tuple[Met, tuple[Met, ...]]:
     own = [spot for spot in spots if spot.kind == kind]
-    return KindFigures(
-        kind=kind,
-        recall=_share(kind, own, lambda spot: spot.found),
-        precision=_right(kind, [each for each in listed if each.defect.kind == kind]),
-        recall_by_length=(),
-        precision_by_length=(),
-    )
+    met = _met(ALL, (), [each for each in listed if each.defect.kind == kind])
+    return replace(met, recall=_share(ALL, own, lambda spot: spot.found)), ()
 
 
-def _by_length(items: Sequence[_Sized]) -> list[tuple[str, list[_Sized]]]:
+def _by_length(items: Sequence[_Sized]) -> list[list[_Sized]]:
     return [
-        (name, [item for item in items if length_band(item.length_px) == name])
-        for name in _LENGTH_NAMES
+        [item for item in items if length_band(item.length_px) == name] for name in _LENGTH_NAMES
     ]
 
 
@@ -237,10 +246,6 @@ def _by_cnr(scratches: Sequence[TrueLine]) -> tuple[Share, ...]:
 
 def _found(name: str, lines: Sequence[TrueLine]) -> Share:
     return _share(name, lines, lambda line: line.found)
-
-
-def _right(name: str, listed: Sequence[ListedDefect]) -> Share:
-    return _share(name, listed, lambda each: each.right)
 
 
 _Item = TypeVar("_Item")

@@ -1,7 +1,9 @@
 """Scratches drawn by eye, found or missed in the defect map of their frame, and false defects."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -62,7 +64,8 @@ class MapFindings:
     stray_px: Float64Array
     """(P,) how much of each lies further than 8 px from all that is drawn, be it unsure."""
     merged: int
-    """Lines of the map that lie on half or more of two clear or faint ones at least."""
+    """Lines of the map that lie on half or more of two clear or faint ones at least. Those whose
+    ends touch were drawn piece by piece, and are one."""
     spots: int
     """Digs and large grains of the map."""
     areas_without_defect: int
@@ -84,7 +87,12 @@ def find_in_map(lines: Polylines, defect_map: DefectMap) -> MapFindings:
     tracks = [Track.of(np.array(line.centreline) / pixel_mm, _STEP_PX) for line in listed]
     drawn = [Track.of(line, _STEP_PX) for line in lines.everything]
     clear, faint = (_found(some, tracks) for some in (lines.clear, lines.faint))
-    on = [number for each in (clear, faint) for numbers in each.lines for number in numbers]
+    whole = _whole_scratches(lines.scratches)
+    on = {
+        (number, scratch)
+        for scratch, numbers in zip(whole, (*clear.lines, *faint.lines), strict=True)
+        for number in numbers
+    }
     return MapFindings(
         clear=clear,
         faint=faint,
@@ -94,10 +102,20 @@ def find_in_map(lines: Polylines, defect_map: DefectMap) -> MapFindings:
         stray_px=np.array(
             [track.step * (track.distance_to(drawn) > FALSE_PX).sum() for track in tracks]
         ),
-        merged=int((np.bincount(on) > 1).sum()) if on else 0,
+        merged=sum(count > 1 for count in Counter(number for number, _ in on).values()),
         spots=len(defect_map.defects) - len(listed),
         areas_without_defect=defect_map.totals.areas_without_defect,
     )
+
+
+def _whole_scratches(drawn: Sequence[Float64Array]) -> list[int]:
+    """A number for each line drawn, the same for those whose ends touch: clear parts and faint."""
+    whole = list(range(len(drawn)))
+    for (one, line), (other, further) in combinations(enumerate(drawn), 2):
+        between = line[[0, -1], None] - further[[0, -1]]
+        if np.hypot(*between.T).min() <= FOUND_PX:
+            whole = [whole[one] if number == whole[other] else number for number in whole]
+    return whole
 
 
 def _found(drawn: Sequence[Float64Array], lines: Sequence[Track]) -> DrawnFindings:
