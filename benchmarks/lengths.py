@@ -27,7 +27,7 @@ from figures import machine
 
 from darkscan.centrelines import Windows, trace_frame
 from darkscan.cli.options import model_file
-from darkscan.inference.neighbour_scores import scores_with_neighbours
+from darkscan.inference.neighbour_scores import frame_scores
 from darkscan.inference.scoring import ModelScorer
 from darkscan.network.datasets.rule import RIM_PX, VISIBLE_PX
 from darkscan.pipeline.core.arrays import Pixels
@@ -114,7 +114,7 @@ def _model(file: Path | None, *, follows: bool) -> tuple[ModelInfo, See]:
         del truth, meta
         seen = scorer.alone(pixels, ORIGINS, full_scale)
         maps = (seen.lines, seen.kinds) if follows else None
-        return scores_with_neighbours(seen, ORIGINS, WINDOW), maps
+        return frame_scores(seen, ORIGINS, scorer.info), maps
 
     return scorer.info, see
 

@@ -30,6 +30,7 @@ from darkscan.inference import (
     FrameWindows,
     OnnxRuntimeBackend,
     Seen,
+    frame_scores,
     read_conventions,
     scores_with_neighbours,
     see,
@@ -232,7 +233,7 @@ def examples(preset: str, seeds: int) -> Iterator[tuple[Example, ModelInfo]]:
         pixels: Pixels = np.empty(scan.info.frame_shape, scan.info.dtype)
         scan.read_into(0, pixels)
         seen = see(backend, FrameWindows.adjusted(pixels, ORIGINS, WINDOW), _FULL_SCALE)
-        scores = scores_with_neighbours(seen, ORIGINS, WINDOW)
+        scores = frame_scores(seen, ORIGINS, model)
         result = FrameResult(
             meta=scan.frames[0],
             origins=ORIGINS,

@@ -84,5 +84,6 @@ class Conventions(Settings):
             stride=inspection.stride,
             threshold=threshold,
             grow_threshold=min(grow_threshold, threshold),
+            dense=self.form == "dense",
             kinds=self.cell_kinds,
         )

@@ -211,7 +211,8 @@ class LineHead(nn.Module):
         weights = hidden.new_tensor(_KIND_WEIGHTS).log()
         probabilities = (self.kinds(hidden) - weights[:, None, None]).softmax(dim=1)
         probability, kind = probabilities.max(dim=1)
-        return kind.to(hidden.dtype) + probability.clamp(max=_LIKELIEST)
+        told: Tensor = kind.to(hidden.dtype) + probability.clamp(max=_LIKELIEST)
+        return told
 
     def kinds_loss(self, hidden: Tensor, kinds: Tensor, directions: Tensor) -> Tensor:
         """What kinds and directions add to the loss of training.

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from darkscan.centrelines import Windows, trace_frame
-from darkscan.inference.neighbour_scores import scores_with_neighbours
+from darkscan.inference.neighbour_scores import frame_scores
 from darkscan.inference.scoring import ModelScorer
 from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.defect_map import DefectMap
@@ -89,7 +89,7 @@ def examining(scorer: ModelScorer, model: ModelInfo | None = None) -> ExamineFra
 
     def examine(pixels: Pixels, origins: Origins, full_scale: float) -> tuple[Scores, Traces]:
         seen = scorer.alone(pixels, origins, full_scale)
-        scores = scores_with_neighbours(seen, origins, info.window)
+        scores = frame_scores(seen, origins, info)
         positive = scores >= info.grow_threshold
         windows = Windows(origins, info.window, positive, seen.lines, seen.kinds)
         return scores, trace_frame(pixels, full_scale, windows)

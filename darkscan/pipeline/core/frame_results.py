@@ -248,6 +248,9 @@ class ModelInfo(Record):
         description="windows of this score or more continue a scratch that they overlap"
     )
 
+    dense: bool = Field(
+        default=False, description="whether it sees beyond each window, all of a frame at once"
+    )
     kinds: bool = Field(
         default=False, description="whether it tells kinds of defects apart, cell by cell"
     )

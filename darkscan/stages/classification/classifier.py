@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from darkscan.centrelines import Windows, trace_frame
-from darkscan.inference import FrameFormat, FrameWindows, Pending, Seen, scores_with_neighbours
+from darkscan.inference import FrameFormat, FrameWindows, Pending, Seen, frame_scores
 from darkscan.inference.frame_windows import stacked, unstacked
 from darkscan.inference.worker_backend import WorkerBackend
 from darkscan.pipeline.core.arrays import Float32Array, Pixels
@@ -255,7 +255,7 @@ class Classifier:
 
     def _conclude(self, job: Job, windows: FrameWindows, seen: Seen, started_ns: int) -> None:
         model, origins = self._model, windows.origins - np.int32(self._format.margin_px)
-        scores = scores_with_neighbours(seen, origins, model.window)
+        scores = frame_scores(seen, origins, model)
         traces = trace_frame(
             self._format.inner(windows.frame),
             self._format.full_scale,
