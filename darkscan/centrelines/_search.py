@@ -11,7 +11,7 @@ import numpy.typing as npt
 from darkscan.centrelines._cell_kinds import CellKinds
 from darkscan.centrelines._chains import Chain, join, trace
 from darkscan.centrelines._line_map import LineMap
-from darkscan.centrelines._measuring import Line, measure
+from darkscan.centrelines._measuring import Line, measure, unbroken
 from darkscan.centrelines._ridges import HALVED, find_ridges
 from darkscan.centrelines._spots import find_spots
 from darkscan.centrelines._straightening import Rows, Strip, straighten
@@ -96,7 +96,7 @@ def find_centrelines(
     if kinds is not None and kinds.where("fibre").any():
         fibres = LineMap(kinds.probability_of("fibre"), kinds.cell // HALVED)
         search.mask[:] = 1
-        search.follow(fibres.paths(), near=False)
+        search.follow(fibres.paths(), near=False, bent=True)
     return _packed(search.found, kinds)
 
 
@@ -121,10 +121,11 @@ class _Search:
         chains = trace(find_ridges(self._frame, mask))
         self.follow(chains, near=True)
 
-    def follow(self, chains: list[Chain], *, near: bool) -> None:
+    def follow(self, chains: list[Chain], *, near: bool, bent: bool = False) -> None:
         """Adds the lines along chains, the most promising first.
 
-        near: whether they are chains of crests, and not paths of the line map.
+        near: whether they are chains of crests, and not paths of the line map; bent: whether
+        they may have kinks, as fibres have.
         """
         further = _FURTHER if near else _FURTHER_THAN_SEEN
         wanted, seen = [], []
@@ -135,21 +136,23 @@ class _Search:
             if len(rest) and math.dist(rest[0], rest[-1]) >= _SHORTEST:
                 # The middle of a pixel of the halved frame is the corner of four of the frame's.
                 wanted.append(HALVED * (_extended(rest, self.mask, further) + 0.5))
-                length = HALVED * math.dist(chain.points[0], chain.points[-1])
-                seen.append(0.0 if near else _NATS_A_CELL * chain.excess / max(length, 1.0))
+                seen.append(0.0 if near else _NATS_A_CELL * chain.excess)
         strips = straighten(self._frame, wanted, self._full_scale, near=near)
         for strip, nats in zip(strips, seen, strict=True):
-            self._add(strip, nats)
+            self._add(strip, nats, whole=bent)
 
-    def _add(self, strip: Strip, seen: float) -> None:
+    def _add(self, strip: Strip, seen: float, *, whole: bool) -> None:
         strip = strip.part(_on_frame(strip.points, self.shape))
-        free = _free_part(strip.points / HALVED - 0.5, self._claimed)
-        for line in measure(strip.part(free), self._full_scale, seen):
-            path = np.rint(line.points / HALVED - 0.5).astype(np.int32)
-            if _is_claimed(path, self._claimed):  # the chain has moved onto a brighter line
-                continue
-            cv2.polylines(self._claimed, [path], isClosed=False, color=1, thickness=_CLAIM)
-            self.found.append(line)
+        free = strip.part(_free_part(strip.points / HALVED - 0.5, self._claimed))
+        stretches = [slice(0, len(free.points))] if whole else list(unbroken(free.points))
+        for stretch in stretches:
+            share = seen * (stretch.stop - stretch.start) / max(len(free.points), 1)
+            for line in measure(free.part(stretch), self._full_scale, share):
+                path = np.rint(line.points / HALVED - 0.5).astype(np.int32)
+                if _is_claimed(path, self._claimed):  # the chain has moved onto a brighter line
+                    continue
+                cv2.polylines(self._claimed, [path], isClosed=False, color=1, thickness=_CLAIM)
+                self.found.append(line)
 
 
 def _candidates(chains: list[Chain], least_excess: float) -> list[Chain]:

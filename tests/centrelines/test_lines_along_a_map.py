@@ -107,8 +107,11 @@ def test_neighbours_that_share_cells_stay_two() -> None:
     one, other = straight((100, 300), (650, 330)), straight((100, 312), (650, 342))
     pixels = frame((one, 8.0, 2.3), (other, 8.0, 2.3))
     found = lines_of(find(pixels, maps_of(one, other)))
-    # The map shows one, the path along it jumps from line to line: a little is lost there.
-    assert sum(map(length, found)) == pytest.approx(length(one) + length(other), rel=0.1)
+    # The map shows one, the path along it jumps from line to line: it is cut there, and what is
+    # lost between the pieces is left to merging, which joins them.
+    assert sum(map(length, found)) == pytest.approx(length(one) + length(other), rel=0.25)
+    for line in found:
+        assert min(aside(line, one), aside(line, other)) < 3.0
 
 
 def test_lines_that_cross_stay_two() -> None:

@@ -51,10 +51,12 @@ def test_a_scratch_is_one_line_of_its_length(truth: Points, amplitude: float | n
     assert length(line) == pytest.approx(length(truth), rel=0.02, abs=8)
 
 
-def test_runs_in_line_are_one_scratch_gaps_included() -> None:
-    (line,) = lines_of(find(frame((STRAIGHT, runs(STRAIGHT, 110, 50), 2.3))))
-    assert aside(line, STRAIGHT) < 5.0  # in the dark nothing guides it
-    assert length(line) == pytest.approx(length(STRAIGHT), rel=0.04)
+def test_runs_in_line_are_traced_one_by_one_for_merging_to_join() -> None:
+    found = lines_of(find(frame((STRAIGHT, runs(STRAIGHT, 110, 50), 2.3))))
+    lit = np.count_nonzero(runs(STRAIGHT, 110, 50))
+    assert 0.9 * lit < sum(map(length, found)) < length(STRAIGHT)
+    for line in found:
+        assert aside(line, STRAIGHT) < 2.0
 
 
 @pytest.mark.parametrize("fwhm_px", [2.0, 3.0, 4.5])
@@ -97,7 +99,7 @@ def test_neighbours_twelve_pixels_apart_stay_two() -> None:
     ("vertices", "amplitude"),
     [
         pytest.param(np.array([[300.0, 300.0], [301.0, 300.0]]), 90.0, id="a speck"),
-        pytest.param(straight((300, 300), (318, 310)), 40.0, id="too short to be measured"),
+        pytest.param(straight((300, 300), (308, 304)), 40.0, id="too short to be measured"),
         pytest.param(arc(30.0, 3.5, (350.0, 350.0)), 30.0, id="a curled fibre"),
         pytest.param(straight((300, 300), (301, 300)), 0.0, id="nothing"),
     ],

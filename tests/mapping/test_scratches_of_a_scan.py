@@ -107,7 +107,8 @@ def test_lines_that_cross_or_run_side_by_side_in_an_overlap_stay_apart() -> None
         pytest.param([(520, 500), (800, 500)], 1, id="a gap of 20 pixels"),
         pytest.param([(800, 503), (515, 500)], 1, id="drawn the other way round"),
         pytest.param([(580, 500), (800, 500)], 1, id="a gap of 80 pixels, quite straight"),
-        pytest.param([(620, 500), (800, 500)], 2, id="a gap of 120 pixels"),
+        pytest.param([(620, 500), (800, 500)], 1, id="a gap of 120 pixels, quite straight"),
+        pytest.param([(720, 500), (900, 500)], 2, id="a gap of 220 pixels"),
         pytest.param([(580, 530), (740, 650)], 2, id="a gap of 80 pixels and a turn"),
         pytest.param([(510, 500), (510, 800)], 2, id="a corner"),
         pytest.param([(520, 515), (800, 515)], 2, id="15 pixels aside"),
@@ -125,8 +126,8 @@ def test_a_gap_is_not_bridged_where_so_many_ends_lie_that_one_would_fit_by_chanc
     """The same two pieces, alone and within a thicket of others."""
     pieces = [(200, 500), (500, 500)], [(560, 503), (800, 503)]
     rng = np.random.default_rng(4)
-    starts = rng.uniform((380, 400), (680, 600), (150, 2)).round(2)
-    turned = rng.uniform(0, np.pi, 150)
+    starts = rng.uniform((380, 400), (680, 600), (400, 2)).round(2)
+    turned = rng.uniform(0, np.pi, 400)
     across = np.stack([np.cos(turned), np.sin(turned)], axis=1) * 14
     thicket = np.stack([starts, (starts + across).round(2)], axis=1).tolist()
     (alone,) = defects_of(traced(meta(0, 0, 0), *pieces))

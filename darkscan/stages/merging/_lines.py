@@ -32,11 +32,11 @@ _ROWS_AT_ONCE = 512  # points that are compared with others at a time
 _BOX_PX = 256.0  # pieces are looked up by squares of this side
 
 _MOST_FALSE = 0.01  # of all joins of a pair of ends, those of unrelated ends that it would take
-_LONGEST_GAP, _SHORTEST_REACH_PX, _LONGEST_REACH_PX = 2.5, 20.0, 100.0  # in lengths; its bounds
+_LONGEST_GAP, _SHORTEST_REACH_PX, _LONGEST_REACH_PX = 2.5, 20.0, 200.0  # in lengths; its bounds
 _LONGEST_OVERLAP_PX = 6.0
 _ASIDE_PX = 4.0  # a piece may go on this far beside its direction, besides what the angle allows
 _ALIGNED = math.cos(math.radians(25))
-_END_PX = 24  # the last points of a piece, which give its end's direction
+_END_PX, _TIP_PX = 40, 6  # the points that give an end's direction, without its very tip
 _PLACE_PX = 1.0  # how well a piece's ends are known across
 _NEIGHBOURS_PX = 200.0  # how far around a pair unrelated ends are counted
 _FINENESS_PX = 0.3  # a centre line is thinned out to points that keep it this close
@@ -264,7 +264,8 @@ def _false_alarms(
 def _end(piece: Piece, *, last: bool) -> tuple[Float64Array, Float64Array, float]:
     """An end of a piece, the direction in which it would go on, and what that is measured on."""
     points = piece.points if last else piece.points[::-1]
-    step = points[-1] - points[-min(len(points), _END_PX)]
+    tip = min(_TIP_PX, len(points) // 4)
+    step = points[-1 - tip] - points[-min(len(points), _END_PX + tip)]
     basis = max(float(np.hypot(*step)), 1e-12)
     return points[-1], step / basis, basis
 
