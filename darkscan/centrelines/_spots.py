@@ -41,24 +41,32 @@ def find_spots(frame: Pixels, full_scale: float, kinds: CellKinds) -> Spots:
             left, top, width, height, _ = (int(value) for value in stats[label])
             block = labels[top : top + height, left : left + width] == label
             sure = float(kinds.probability[top : top + height, left : left + width][block].mean())
-            spot = _spot(frame, full_scale, (top, left), block, kinds.cell)
             least = _LARGE_PX if kind == "dust" else _LEAST_PX
+            spot = _spot(frame, full_scale, (top, left), block, kinds.cell, least)
             if spot is not None and min(cv2.minAreaRect(spot[0].astype(np.float32))[1]) >= least:
                 found.append((sure, *spot, DEFECT_KINDS.index(kind)))
     return _packed(found)
 
 
 def _spot(
-    frame: Pixels, full_scale: float, first: tuple[int, int], cells: Mask, cell: int
+    frame: Pixels,
+    full_scale: float,
+    first: tuple[int, int],
+    cells: Mask,
+    cell: int,
+    least: float,
 ) -> tuple[npt.NDArray[np.float64], SpotMeasures] | None:
-    """Contour and measures of what shines in a block of cells; None if nothing does."""
+    """Contour and measures of what shines in a block of cells; None if nothing does.
+
+    None, too, if no rectangle around it can have two sides of ``least`` pixels.
+    """
     margin = _AROUND_CELLS * cell
     top, left = (max(place * cell - margin, 0) for place in first)
     bottom, right = (
         (place + side) * cell + margin for place, side in zip(first, cells.shape, strict=True)
     )
     pixels = frame[top:bottom, left:right].astype(np.float32)
-    own = np.kron(cells, np.ones((cell, cell), np.bool_))
+    own = _enlarged(cells, cell)
     inside = np.zeros(pixels.shape, np.bool_)
     y, x = first[0] * cell - top, first[1] * cell - left
     part = inside[y : y + own.shape[0], x : x + own.shape[1]]
@@ -73,7 +81,11 @@ def _spot(
     peak = float(light[place])
     if peak < _LEAST_SIGMAS * noise:
         return None
-    _, labels = cv2.connectedComponents((light >= peak / 2).view(np.uint8), connectivity=4)
+    bright = (light >= peak / 2).view(np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(bright, connectivity=4)
+    width, height = stats[labels[place], 2:4].tolist()
+    if width * height < least**2:
+        return None
     spot = labels == labels[place]
     measures = SpotMeasures(
         brightness=max(float(light[_grown(spot)].sum(dtype=np.float64)) / full_scale, 0.0),
@@ -94,11 +106,16 @@ def _contour(spot: Mask) -> npt.NDArray[np.float64]:
     """The outline (K, 2) along the outer borders of a mask's pixels, as a clock's hand runs."""
     # findContours walks through the middles of pixels. With three of them for each, the ones
     # beside a border c are 3c - 1 and 3c: both round to c.
-    tripled = np.kron(np.pad(spot, 1), np.ones((3, 3), np.bool_)).view(np.uint8)
+    tripled = _enlarged(np.pad(spot, 1), 3).view(np.uint8)
     contours, _ = cv2.findContours(tripled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     corners = (max(contours, key=len)[::-1, 0] + 1) // 3 - 1
     corners = corners[(corners != np.roll(corners, 1, axis=0)).any(axis=1)]
     return np.asarray(corners, np.float64)
+
+
+def _enlarged(mask: Mask, times: int) -> Mask:
+    """Each of a mask's (H, W) places as so many squared."""
+    return mask.repeat(times, axis=0).repeat(times, axis=1)
 
 
 def _packed(
