@@ -195,7 +195,7 @@ def _turns(points: Float64Array) -> Float64Array:
     middle = points[step:-step]
     before, behind = middle - points[: -2 * step], points[2 * step :] - middle
     cross = before[:, 0] * behind[:, 1] - before[:, 1] * behind[:, 0]
-    return np.abs(np.arctan2(cross, (before * behind).sum(axis=1))) / step
+    return np.asarray(np.abs(np.arctan2(cross, (before * behind).sum(axis=1))) / step, np.float64)
 
 
 def _width(light: Float32Array, noise: float) -> Width:

@@ -56,7 +56,7 @@ def test_runs_in_line_are_traced_one_by_one_for_merging_to_join() -> None:
     lit = np.count_nonzero(runs(STRAIGHT, 110, 50))
     assert 0.9 * lit < sum(map(length, found)) < length(STRAIGHT)
     for line in found:
-        assert aside(line, STRAIGHT) < 2.0
+        assert aside(line, STRAIGHT) < 5.0  # in the dark nothing guides it
 
 
 @pytest.mark.parametrize("fwhm_px", [2.0, 3.0, 4.5])
