@@ -22,6 +22,7 @@ _AROUND_CELLS = 2  # around the cells of a spot: its flanks, and background
 _LEAST_SIGMAS = 6.0  # the least peak: noise alone reaches it once in a hundred frames of 4 MPx
 _LEAST_NOISE = 0.3  # grey levels: that of rounding
 _LARGE_PX = 8.0  # smaller grains are no defects, but dirt
+_FILLED = 0.25  # of the brightest pixel of a cell, in the mean of cells that a large grain fills
 _LEAST_PX = 2.0  # the least side of a dig
 _SOUGHT: tuple[DefectKind, ...] = ("dig", "dust")
 _WHITE = 0.98  # of full scale
@@ -31,11 +32,14 @@ def find_spots(frame: Pixels, full_scale: float, kinds: CellKinds) -> Spots:
     """The digs and large grains of a frame (H, W), each where cells of its kind touch.
 
     full_scale: the camera's largest grey level. A spot is what lies above half of its peak
-    over the median around it; its contour runs along the outer borders of those pixels.
+    over the median around it; its contour runs along the outer borders of those pixels. A dirty
+    frame has thousands of small grains: only cells that light fills are looked at for large ones.
     """
     found: list[tuple[float, npt.NDArray[np.float64], SpotMeasures, int]] = []
     for kind in _SOUGHT:
         cells = kinds.where(kind).view(np.uint8)
+        if kind == "dust" and cells.any():
+            cells &= _filled(frame, kinds.cell, kinds.codes.shape)
         count, labels, stats, _ = cv2.connectedComponentsWithStats(cells, connectivity=8)
         for label in range(1, count):
             left, top, width, height, _ = (int(value) for value in stats[label])
@@ -46,6 +50,22 @@ def find_spots(frame: Pixels, full_scale: float, kinds: CellKinds) -> Spots:
             if spot is not None and min(cv2.minAreaRect(spot[0].astype(np.float32))[1]) >= least:
                 found.append((sure, *spot, DEFECT_KINDS.index(kind)))
     return _packed(found)
+
+
+def _filled(frame: Pixels, cell: int, shape: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """1 in the cells (h, w) whose mean is high for their brightest pixel: no small grain's is.
+
+    Both are taken over the background, the median of the cells around. A grain of 8 px of full
+    width at half maximum that lies on four cells has about 0.4 in each, one of 3 px 0.17 at most.
+    """
+    height, width = (side * cell for side in shape)
+    below, right = height - frame.shape[0], width - frame.shape[1]
+    whole = cv2.copyMakeBorder(frame, 0, below, 0, right, cv2.BORDER_REPLICATE)
+    mean = cv2.resize(whole, (shape[1], shape[0]), interpolation=cv2.INTER_AREA).astype(np.float32)
+    square = np.ones((cell, cell), np.uint8)
+    brightest = cv2.dilate(whole, square, anchor=(0, 0))[::cell, ::cell]
+    level = cv2.medianBlur(mean, 5)
+    return np.asarray(mean - level >= _FILLED * (brightest - level), np.uint8)
 
 
 def _spot(

@@ -89,3 +89,18 @@ def test_a_fibre_is_traced_outside_of_positive_windows() -> None:
     assert not lines_of(lines)
     assert float(np.hypot(*np.diff(line, axis=0).T).sum()) == pytest.approx(120, rel=0.2)
     assert lines.kinds[0, DEFECT_KINDS.index("fibre")] > 0.6
+
+
+def test_a_large_grain_among_small_ones_is_listed_by_itself() -> None:
+    """All cells about it are dust: small grains between which it lies."""
+    rng = np.random.default_rng(8)
+    rows, columns = np.mgrid[:SIDE, :SIDE] + 0.5
+    light = 100 * np.exp(-((rows - 409) ** 2 + (columns - 301) ** 2) / (2 * 5.0**2))
+    for x, y in rng.uniform(250, 450, (120, 2)):
+        if np.hypot(x - 301, y - 409) > 25:
+            light += 90 * np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / (2 * 0.9**2))
+    pixels = np.clip(frame() + np.rint(light), 0, 255).astype(np.uint8)
+    cells = nothing()
+    cells[30:60, 30:60] = DUST + 0.8
+    (contour,) = told(pixels, cells).spots.parts
+    assert contour.mean(axis=0) == pytest.approx((301, 409), abs=1.5)
