@@ -73,7 +73,8 @@ def measure(strip: Strip, full_scale: float, seen: float = 0.0) -> Iterator[Line
         points, part = strip.points[first:end], slice(first, end)
         bent = len(points) >= _SHORTEST_HAIR_PX and _is_bent(points)
         least = _LEAST_EVIDENCE + (_BENT_EVIDENCE if bent else 0.0)
-        if seen * (end - first) / whole + _evidence(contrasts[part]) >= least:
+        evidence = _evidence(contrasts[part, 0], contrasts[:, 1:])
+        if seen * (end - first) / whole + evidence >= least:
             measures = _measures(strip.part(part), contrasts[part, 0], full_scale)
             contrast = float(means[part, 0].mean(dtype=np.float64))
             yield Line(_simplified(points), measures._replace(contrast=contrast, bent=float(bent)))
@@ -115,10 +116,10 @@ def _lit_part(contrast: Float64Array) -> tuple[int, int] | None:
     return (start, stop) if stop - start >= SHORTEST_PX else None
 
 
-def _evidence(contrasts: Float64Array) -> float:
+def _evidence(contrasts: Float64Array, beside: Float64Array) -> float:
     """How unlikely so much light would be by chance, in nats: -ln of the probability.
 
-    contrasts: (N, 7) on the line and beside it.
+    contrasts: (N,) on the line; beside: (M, 6) beside it and beside the chain it is a part of.
 
     Specks line up by chance, the sooner the more there are (Desolneux, Moisan and Morel,
     "Meaningful alignments", IJCV 40(1), 2000). How bright the pieces of a line by chance are
@@ -126,13 +127,18 @@ def _evidence(contrasts: Float64Array) -> float:
     (Ann. Math. Stat. 23(4), 1952). One more piece, as bright as one can be, stands for
     those that so few have not shown.
     """
+    own, others = _pieces(contrasts[:, None])[:, 0], _pieces(beside).ravel()
+    others = others + _CHOICE * others.std()
+    moments = np.exp(_TILTS[:, None] * np.append(others, _CUT)).mean(axis=1)
+    return float((_TILTS * own.sum() - len(own) * np.log(moments)).max())
+
+
+def _pieces(contrasts: Float64Array) -> Float64Array:
+    """The means (P, K) of pieces, five pixels long or a little more, of contrasts (N, K)."""
     count = max(1, len(contrasts) // _PIECE_PX)
     edges = np.linspace(0, len(contrasts), count + 1).astype(int)
-    pieces = np.add.reduceat(contrasts, edges[:-1], axis=0) / np.diff(edges)[:, None]
-    own, beside = pieces[:, 0], pieces[:, 1:].ravel()
-    beside = beside + _CHOICE * beside.std()
-    moments = np.exp(_TILTS[:, None] * np.append(beside, _CUT)).mean(axis=1)
-    return float((_TILTS * own.sum() - count * np.log(moments)).max())
+    means = np.add.reduceat(contrasts, edges[:-1], axis=0) / np.diff(edges)[:, None]
+    return np.asarray(means, np.float64)
 
 
 def unbroken(points: Float64Array) -> Iterator[slice]:
