@@ -107,6 +107,7 @@ figures: $(VENV)/dev
 	$(BIN)/python benchmarks/size.py
 	$(BIN)/python benchmarks/mapping.py
 	$(BIN)/python benchmarks/lengths.py
+	$(BIN)/python benchmarks/scratches.py --out out/scratches --force
 	$(BIN)/python benchmarks/acquisition.py
 
 tables: $(VENV)/dev

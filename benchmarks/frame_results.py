@@ -19,8 +19,8 @@ from darkscan.network.evaluation.frame_figures import (
     window_figures,
 )
 from darkscan.network.evaluation.labelled_frames import LabelledFrame
-from darkscan.network.evaluation.lines_in_maps import MapFindings, find_in_map
-from darkscan.pipeline.core.arrays import Float64Array
+from darkscan.network.evaluation.lines_in_maps import DrawnFindings, MapFindings, find_in_map
+from darkscan.pipeline.core.arrays import Float64Array, Mask
 from darkscan.runs.in_process import LoneFrame, examining, inspect_traced
 
 
@@ -51,7 +51,7 @@ class ByModel:
         return with_, without
 
     def maps(self) -> MapTotals:
-        """Scratches found and false defects in the maps of all frames."""
+        """Scratches found and false ones in the maps of all frames."""
         return MapTotals.of(self.found)
 
     def beyond(self) -> dict[str, Marked]:
@@ -64,13 +64,22 @@ class ByModel:
         }
 
     def missed(self) -> list[str]:
-        """The scratches that the maps lack: frame, kind and ends."""
+        """The drawn lines that the maps lack: frame, kind and ends."""
+        return self._drawn(lambda found: ~found.found)
+
+    def in_parts(self) -> list[str]:
+        """The drawn lines that the maps show, but not as exactly one line."""
+        return self._drawn(lambda found: found.found & (found.split | ~found.once))
+
+    def _drawn(self, which: Callable[[DrawnFindings], Mask]) -> list[str]:
         return [
             f"{frame.name} {kind} {_ends(line)}"
             for frame, found in zip(self.of.frames, self.found, strict=True)
             for kind in ("clear", "faint")
-            for line, is_found in zip(getattr(frame.lines, kind), getattr(found, kind), strict=True)
-            if not is_found
+            for line, chosen in zip(
+                getattr(frame.lines, kind), which(getattr(found, kind)), strict=True
+            )
+            if chosen
         ]
 
 

@@ -23,7 +23,7 @@ _TILE_IN, _DPI = 4.2, 130
 _WIDER_THAN_TALL = 1.3
 _DARKEST, _BRIGHTEST, _LEAST_SIGMAS = 1.0, 99.7, 9.0
 _FOUND, _MISSED, _UNSURE = "#35d0ff", "#ff4fd8", "#b9b9b9"
-_LINE, _FALSE_LINE = "#ffd21f", "#ff3b30"
+_LINE, _FALSE_LINE, _FIBRE_LINE = "#ffd21f", "#ff3b30", "#b07cff"
 _GREY = "#888888"
 _HIT, _FALSE, _UNJUDGED = "#3ddc5a", "#ff3b30", "#ffffff"
 
@@ -66,13 +66,16 @@ def _draw(axes: Axes, tile: Tile, threshold: float) -> None:
     )
     lines = tile.frame.lines
     for drawn, found in ((lines.clear, tile.found.clear), (lines.faint, tile.found.faint)):
-        for line, is_found in zip(drawn, found, strict=True):
+        for line, is_found in zip(drawn, found.found, strict=True):
             style: dict[str, Any] = {"linestyle": "-" if drawn is lines.clear else (0, (4, 3))}
             _rails(axes, line, color=_FOUND if is_found else _MISSED, **style)
     for line in lines.unsure:
         _rails(axes, line, color=_UNSURE, linestyle=":")
-    for line, is_false in zip(tile.found.centrelines, tile.found.false, strict=True):
-        axes.plot(*line.T, color=_FALSE_LINE if is_false else _LINE, linewidth=0.9, alpha=0.9)
+    for line, is_false, is_fibre in zip(
+        tile.found.centrelines, tile.found.false, tile.found.fibres, strict=True
+    ):
+        colour = _FIBRE_LINE if is_fibre else _FALSE_LINE if is_false else _LINE
+        axes.plot(*line.T, color=colour, linewidth=0.9, alpha=0.9)
     _signs(axes, tile, threshold)
     axes.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
     axes.set_title(tile.frame.name, fontsize=9, pad=3)
@@ -125,8 +128,9 @@ def _legend() -> Iterator[Line2D]:
         ("drawn clear, missed", _MISSED, "-"),
         ("drawn faint, missed", _MISSED, "--"),
         ("drawn unsure", _UNSURE, ":"),
-        ("centre line of the map", _LINE, "-"),
-        ("centre line, false", _FALSE_LINE, "-"),
+        ("scratch of the map", _LINE, "-"),
+        ("scratch of the map, false", _FALSE_LINE, "-"),
+        ("fibre of the map", _FIBRE_LINE, "-"),
     ):
         drawn: dict[str, Any] = {"color": colour, "linestyle": style, "label": label}
         yield Line2D([], [], **drawn)

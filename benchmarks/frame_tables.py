@@ -11,7 +11,7 @@ from frame_results import FrameSet, Results
 
 from darkscan.network.classical.marked_windows import WindowLabels
 from darkscan.network.evaluation import plain
-from darkscan.network.evaluation.frame_figures import Marked, WindowFigures
+from darkscan.network.evaluation.frame_figures import MapTotals, Marked, WindowFigures
 from darkscan.network.evaluation.report import table
 
 COLUMNS = "detector,frames,frame,y,x,label,score,in_frame_alone,cut_out,frame_cut_at_step"
@@ -20,8 +20,9 @@ WINDOW_COLUMNS = (
     *("AUC, no neighbours", "P", "R", "negatives marked"),
 )
 MAP_COLUMNS = (
-    *("model", "frames", "clear", "faint", "false defects", "in 10 frames", "false centre lines"),
-    *("their length beside all that is drawn", "defects without a line"),
+    *("model", "frames", "clear", "as one line", "split", "length", "faint", "as one line"),
+    *("split", "merging lines", "false scratches", "in 10 frames", "length beside all drawn"),
+    *("fibres", "of them beside all", "spots", "areas without defect"),
 )
 BEYOND_COLUMNS = (
     *("model", "frames", "windows", "of them", "in the frame, with neighbours", "in the frame"),
@@ -34,7 +35,7 @@ def data(results: Results, terms: Mapping[str, Any]) -> dict[str, Any]:
     models = []
     for each in results.models:
         with_neighbours, alone = each.windows()
-        maps = {**plain(each.maps()), "missed": each.missed()}
+        maps = {**plain(each.maps()), "missed": each.missed(), "in_parts": each.in_parts()}
         models.append(
             {
                 "model": each.model,
@@ -70,8 +71,9 @@ def markdown(results: Results, terms: Mapping[str, Any]) -> str:
         *table(MAP_COLUMNS, _map_rows(results)),
         "",
         *(
-            f"- {m.model}, {m.of.treatment}, missed: {'; '.join(m.missed()) or 'none'}"
+            f"- {m.model}, {m.of.treatment}, {what}: {'; '.join(drawn) or 'none'}"
             for m in results.models
+            for what, drawn in (("missed", m.missed()), ("not as one line", m.in_parts()))
         ),
         "",
         "## Negative windows marked, with more or less light from around them",
@@ -101,18 +103,29 @@ def _figures(found: WindowFigures) -> Iterable[str]:
 
 def _map_rows(results: Results) -> Iterator[list[object]]:
     for each in results.models:
-        total = each.maps()
-        yield [
-            each.model,
-            each.of.treatment,
-            f"{total.clear_found} of {total.clear}",
-            f"{total.faint_found} of {total.faint}",
-            total.false_defects,
-            f"{total.false_in_10_frames:.1f}",
-            f"{total.false_centrelines} of {total.centrelines}",
-            f"{total.stray_px:.0f} of {total.length_px:.0f} px",
-            total.defects_without_line,
-        ]
+        yield [each.model, each.of.treatment, *map_row(each.maps())]
+
+
+def map_row(total: MapTotals) -> list[object]:
+    """The cells of ``MAP_COLUMNS`` but the first two."""
+    clear, faint = total.clear, total.faint
+    return [
+        f"{clear.found} of {clear.count}",
+        clear.once,
+        clear.split,
+        f"{clear.traced_px / clear.length_px:.1%}" if clear.count else "-",
+        f"{faint.found} of {faint.count}",
+        faint.once,
+        faint.split,
+        total.merged,
+        f"{total.false_scratches} of {total.scratches}",
+        f"{total.false_in_10_frames:.1f}",
+        f"{total.stray_px:.0f} of {total.length_px:.0f} px",
+        total.fibres,
+        total.false_fibres,
+        total.spots,
+        total.areas_without_defect,
+    ]
 
 
 def _beyond_rows(results: Results) -> Iterator[list[object]]:

@@ -1,5 +1,7 @@
 """The length and width of the scratches in a map against the truth of simulated elements.
 
+What is found one to one, split and merged is in scratches.py; this is for the extractor.
+
     python benchmarks/lengths.py [--presets optic clean dirty] [--seeds 5] [--frames 1x1]
                                  [--model model.onnx] [--true-windows | --no-line-maps]
 
@@ -7,9 +9,9 @@ Every element is rendered, scored, searched for centre lines and mapped as the s
 in this process. With --true-windows the windows in which a true scratch is long enough to
 count are positive and no others, whatever a model says: that tells the extractor
 from the model. With --no-line-maps the model's line maps are not followed. Ratios hold the
-length in the map against that of the true scratches within positive windows (of what can be
-traced), and against all of them on the element. A true
-scratch is matched, and a centre line is not false, where the two are within 3 pixels.
+length of the map's scratches against that of the true ones within areas (of what can be
+traced), and against all of them on the element. A true scratch is matched, and a line of
+the map is not false, where the two are within 3 pixels and run alike.
 """
 
 import argparse
@@ -17,38 +19,33 @@ import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from figures import machine
 
-from darkscan.centrelines import find_centrelines
-from darkscan.inference import (
-    FrameWindows,
-    OnnxRuntimeBackend,
-    read_conventions,
-    scores_with_neighbours,
-    see,
-)
+from darkscan.centrelines import Windows, trace_frame
+from darkscan.cli.options import model_file
+from darkscan.inference.neighbour_scores import frame_scores
+from darkscan.inference.scoring import ModelScorer
 from darkscan.network.datasets.rule import RIM_PX, VISIBLE_PX
 from darkscan.pipeline.core.arrays import Pixels
-from darkscan.pipeline.core.frame_results import FrameResult, Inspected, LedgerSums, ModelInfo
+from darkscan.pipeline.core.frame_results import ModelInfo, Traces
 from darkscan.pipeline.core.grid import window_origins
-from darkscan.pipeline.core.recipe import Inspection
 from darkscan.pipeline.core.scan import FrameMeta
+from darkscan.runs.in_process import inspect_traced
 from darkscan.simulation.element import PRESETS, SimulatedScan, simulate_element, size_of_patch
-from darkscan.simulation.element.comparison import Comparison, TrueScratch, compare
+from darkscan.simulation.element.comparison import Comparison, TrueLine, compare
 from darkscan.simulation.element.element_truth import SCRATCH_KINDS, ElementTruth
-from darkscan.stages.merging import build_map
 
 WINDOW, STRIDE = 256, 128
 
-Scores = npt.NDArray[np.float32]
-LineMaps = npt.NDArray[np.float32]
-Scored = tuple[Scores, LineMaps | None]
-Scorer = Callable[[ElementTruth, FrameMeta, Pixels], Scored]
+Maps = tuple[npt.NDArray[np.float32] | None, npt.NDArray[np.float32] | None]
+"""The line maps and the kinds of cells of windows, where a model has them."""
+Sight = tuple[npt.NDArray[np.float32], Maps | None]
+"""Scores of windows, and what to follow; None: nothing."""
+See = Callable[[ElementTruth, FrameMeta, Pixels, float], Sight]
 
 ORIGINS = window_origins((2048, 2048), WINDOW, STRIDE)
 
@@ -67,9 +64,9 @@ def main() -> None:
     columns, rows = (int(count) for count in arguments.frames.split("x"))
     size = size_of_patch((columns, rows))
     if arguments.true_windows:
-        model, score = _true_windows()
+        model, see = _true_windows()
     else:
-        model, score = _model(arguments.model, follows=not arguments.no_line_maps)
+        model, see = _model(arguments.model, follows=not arguments.no_line_maps)
     print(machine())
     print("element       true mm   within  in map   ratio  of all    false  cpu ms a frame")
     everything: list[Comparison] = []
@@ -77,7 +74,7 @@ def main() -> None:
         of_preset = []
         for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
             truth = simulate_element(size, seed, preset)
-            comparison, milliseconds = _inspect(truth, model, score)
+            comparison, milliseconds = _inspect(truth, model, see)
             of_preset.append(comparison)
             print(_row(f"{preset} {seed}", [comparison]), f"{milliseconds:>10.0f}")
         print(_row(f"{preset}, all", of_preset))
@@ -86,57 +83,47 @@ def main() -> None:
     _print_kinds(everything)
 
 
-def _inspect(truth: ElementTruth, model: ModelInfo, score: Scorer) -> tuple[Comparison, float]:
-    """An element's map against its truth, and processor time for a frame's centre lines, ms."""
+def _inspect(truth: ElementTruth, model: ModelInfo, see: See) -> tuple[Comparison, float]:
+    """An element's map against its truth, and processor time for tracing a frame, ms."""
     scan = SimulatedScan(truth)
-    results, spent = [], 0.0
-    for index, meta in enumerate(scan.frames):
-        pixels: Pixels = np.empty(scan.info.frame_shape, scan.info.dtype)
-        scan.read_into(index, pixels)
-        scores, maps = score(truth, meta, pixels)
+    metas = iter(scan.frames)
+    spent = 0.0
+
+    def examine(
+        pixels: Pixels, origins: npt.NDArray[np.int32], full_scale: float
+    ) -> tuple[npt.NDArray[np.float32], Traces]:
+        nonlocal spent
+        scores, seen = see(truth, next(metas), pixels, full_scale)
         start = time.process_time()
         positive = scores >= model.grow_threshold
-        positive_maps = None if maps is None else maps[positive]
-        lines = find_centrelines(pixels, ORIGINS[positive], WINDOW, positive_maps)
+        windows = Windows(origins, WINDOW, positive, *(seen or (None, None)))
+        traces = trace_frame(pixels, full_scale, windows)
         spent += time.process_time() - start
-        thumbnail = np.zeros((1, 1), np.uint8)
-        results.append(
-            FrameResult(
-                meta=meta, origins=ORIGINS, scores=scores, thumbnail=thumbnail, centrelines=lines
-            )
-        )
-    count = len(results)
-    inspected = Inspected(
-        scan=scan.info,
-        recipe_name="default",
-        recipe_hash="-",
-        model=model,
-        results=tuple(results),
-        not_inspected=(),
-        sums=LedgerSums(captured=count, mapped=count, quarantined=0, lost=0, in_flight=0),
-    )
-    return compare(truth, build_map(inspected)), 1000 * spent / count
+        return scores, traces
+
+    found = inspect_traced(scan, examine, model, lambda _: None)
+    return compare(truth, found), 1000 * spent / len(scan.frames)
 
 
-def _model(file: Path | None, *, follows: bool) -> tuple[ModelInfo, Scorer]:
-    """Scores as classification gives them."""
-    path = file or Path(str(files("darkscan") / "models" / "default.onnx"))
-    model = read_conventions(path).fit(Inspection(), file=path)
-    backend = OnnxRuntimeBackend(path, threads=1, batch=32)
+def _model(file: Path | None, *, follows: bool) -> tuple[ModelInfo, See]:
+    """What classification sees."""
+    with model_file(file) as path:
+        scorer = ModelScorer(path, threads=1)
 
-    def score(truth: ElementTruth, meta: FrameMeta, pixels: Pixels) -> Scored:
+    def see(truth: ElementTruth, meta: FrameMeta, pixels: Pixels, full_scale: float) -> Sight:
         del truth, meta
-        seen = see(backend, FrameWindows.adjusted(pixels, ORIGINS, WINDOW), 255)
-        return scores_with_neighbours(seen, ORIGINS, WINDOW), seen.lines if follows else None
+        seen = scorer.alone(pixels, ORIGINS, full_scale)
+        maps = (seen.lines, seen.kinds) if follows else None
+        return frame_scores(seen, ORIGINS, scorer.info), maps
 
-    return model, score
+    return scorer.info, see
 
 
-def _true_windows() -> tuple[ModelInfo, Scorer]:
+def _true_windows() -> tuple[ModelInfo, See]:
     """Scores of 1 where a scratch runs through a window, and 0 elsewhere."""
 
-    def score(truth: ElementTruth, meta: FrameMeta, pixels: Pixels) -> Scored:
-        del pixels
+    def see(truth: ElementTruth, meta: FrameMeta, pixels: Pixels, full_scale: float) -> Sight:
+        del pixels, full_scale
         corner = np.array(meta.position_mm[:2]) * 100.0  # simulated at 10 um a pixel
         touched = np.zeros(len(ORIGINS))
         for trace in truth.scratches:
@@ -150,7 +137,7 @@ def _true_windows() -> tuple[ModelInfo, Scorer]:
     model = ModelInfo(
         name="truth", hash="-", window=WINDOW, stride=STRIDE, threshold=0.5, grow_threshold=0.5
     )
-    return model, score
+    return model, see
 
 
 def _row(name: str, comparisons: list[Comparison]) -> str:
@@ -170,7 +157,7 @@ def _print_kinds(comparisons: list[Comparison]) -> None:
     print(
         "kind             number  true mm   within  matched  of within  looks/true fwhm (10-90 %)"
     )
-    of_kind: dict[str, list[TrueScratch]] = defaultdict(list)
+    of_kind: dict[str, list[TrueLine]] = defaultdict(list)
     for comparison in comparisons:
         for scratch in comparison.scratches:
             of_kind[scratch.trace.kind].append(scratch)
@@ -180,9 +167,7 @@ def _print_kinds(comparisons: list[Comparison]) -> None:
             sum(s.length_mm * share(s) for s in scratches)
             for share in (lambda _: 1.0, lambda s: s.covered, lambda s: s.traced)
         )
-        widths = [
-            s.width_um / (10.0 * s.trace.fwhm_px) for s in scratches if s.width_um is not None
-        ]
+        widths = [s.one.width_ratio for s in scratches if s.found and s.one is not None]
         looks = "-"
         if widths:
             low, high = np.percentile(widths, [10, 90])

@@ -37,7 +37,8 @@ def main() -> None:
         seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(machine())
-    print(f"{seconds:.1f} s to all files, {len(defect_map.defects)} defects, peak {peak:.0f} MiB")
+    areas, lines = len(defect_map.areas), len(defect_map.defects)
+    print(f"{seconds:.1f} s to all files, {areas} areas, {lines} defects, peak {peak:.0f} MiB")
 
 
 def _side(positive: float, rotation_mrad: float) -> Inspected:

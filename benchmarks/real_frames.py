@@ -14,9 +14,12 @@ Precision and recall are at the model's own threshold, with and without what a w
 its neighbours. The line bank is given each window alone.
 
 Scratches are sought in the defect map of each frame, made as a replay makes it: found is a
-line of which half or more lies within 6 px of a centre line; false is a defect whose centre
-lines all stay further than 8 px from everything drawn, and a centre line that does. How much
-of all centre lines' length does is told as well: a line may leave a scratch.
+line of which half or more lies along lines of the map, within 6 px; as one line, if exactly
+one of them lies along half or more; split, if two or more each lie along a fifth. A line of the
+map merges if it lies along half or more of two drawn ones whose ends do not touch. False is a
+scratch of the map that stays further than 8 px from everything drawn. How much of all its
+scratches' length does is told as well: a line may leave a scratch. Hairs are not drawn: fibres
+of the map are only counted.
 
 Light from beyond: negative windows are scored in their frame, cut out of it, and, where they
 lie on one side of the sensor's step between two taps (--step), in the frame cut there.

@@ -23,13 +23,14 @@ import numpy as np
 from astropy.io import fits
 from figures import in_turn, machine, ratio
 
-from darkscan.centrelines import find_centrelines
+from darkscan.centrelines import Windows, trace_frame
 from darkscan.drivers.images import ImageScan, Mosaic
 from darkscan.drivers.recording import RecordingWriter, save_recording
 from darkscan.inference import (
     FrameWindows,
     OnnxRuntimeBackend,
     Seen,
+    frame_scores,
     read_conventions,
     scores_with_neighbours,
     see,
@@ -37,11 +38,11 @@ from darkscan.inference import (
 from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.brightness import gains_and_offsets, window_extrema
 from darkscan.pipeline.core.frame_results import (
-    Centrelines,
     FrameResult,
     Inspected,
     LedgerSums,
     ModelInfo,
+    Traces,
 )
 from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.recipe import Inspection
@@ -55,6 +56,7 @@ from darkscan.stages.merging import write_map
 
 WINDOW, STRIDE, SIDE = 256, 128, 2048
 ORIGINS = window_origins((SIDE, SIDE), WINDOW, STRIDE)
+_FULL_SCALE = 255
 THUMBNAIL = 20
 """Pixels that become one in the picture of a whole side."""
 
@@ -119,12 +121,12 @@ class Stages:
     def _context(self, example: Example) -> None:
         scores_with_neighbours(example.seen, ORIGINS, WINDOW)
 
-    def _trace(self, example: Example) -> Centrelines:
+    def _trace(self, example: Example) -> Traces:
         return trace(example.pixels, example.result.scores, example.seen, self._model)
 
     def _search(self, example: Example) -> None:
         positive = example.result.scores >= self._model.grow_threshold
-        find_centrelines(example.pixels, ORIGINS[positive], WINDOW)
+        trace_frame(example.pixels, _FULL_SCALE, Windows(ORIGINS, WINDOW, positive))
 
     def _results(self, count: int) -> list[FrameResult]:
         """Results of frames with numbers of their own, side by side."""
@@ -206,11 +208,11 @@ class Stages:
         return work
 
 
-def trace(pixels: Pixels, scores: np.ndarray, seen: Seen, model: ModelInfo) -> Centrelines:
-    """Centre lines as the worker finds them."""
+def trace(pixels: Pixels, scores: np.ndarray, seen: Seen, model: ModelInfo) -> Traces:
+    """What is traced in a frame, as the worker finds it."""
     positive = scores >= model.grow_threshold
-    lines = None if seen.lines is None else seen.lines[positive]
-    return find_centrelines(pixels, ORIGINS[positive], WINDOW, lines)
+    windows = Windows(ORIGINS, WINDOW, positive, seen.lines, seen.kinds)
+    return trace_frame(pixels, _FULL_SCALE, windows)
 
 
 def write_image(path: Path, pixels: Pixels) -> None:
@@ -230,14 +232,14 @@ def examples(preset: str, seeds: int) -> Iterator[tuple[Example, ModelInfo]]:
         scan = SimulatedScan(simulate_element(size_of_patch((1, 1)), seed, preset))
         pixels: Pixels = np.empty(scan.info.frame_shape, scan.info.dtype)
         scan.read_into(0, pixels)
-        seen = see(backend, FrameWindows.adjusted(pixels, ORIGINS, WINDOW), 255)
-        scores = scores_with_neighbours(seen, ORIGINS, WINDOW)
+        seen = see(backend, FrameWindows.adjusted(pixels, ORIGINS, WINDOW), _FULL_SCALE)
+        scores = frame_scores(seen, ORIGINS, model)
         result = FrameResult(
             meta=scan.frames[0],
             origins=ORIGINS,
             scores=scores,
             thumbnail=make_thumbnail(pixels, THUMBNAIL),
-            centrelines=trace(pixels, scores, seen, model),
+            traces=trace(pixels, scores, seen, model),
         )
         yield Example(pixels, scan.info, seen, result), model
 

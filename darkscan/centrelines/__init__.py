@@ -1,8 +1,8 @@
-"""Centre lines: the scratches within a frame's positive windows as polylines."""
+"""What a frame shows: scratches and fibres as centre lines, digs and grains as contours."""
 
 if __name__.partition(".")[0] != "darkscan":
     raise ImportError(f"import darkscan.{__name__}: the folder at the top is a link")
 
-from darkscan.centrelines._search import find_centrelines
+from darkscan.centrelines._search import Windows, trace_frame
 
-__all__ = ["find_centrelines"]
+__all__ = ["Windows", "trace_frame"]

@@ -58,15 +58,8 @@ class LineMap:
 
         origins: (N, 2) their first pixels (y, x); lines: (N, cells, cells) their line maps.
         """
-        cells = lines.shape[1]
-        cell = window // cells
-        whole = np.zeros([math.ceil(side / cell) for side in shape], np.float32)
-        # Windows flush with a border may lie across the cells: their maps go to the nearest.
-        corners = np.minimum(np.rint(origins / cell).astype(int), np.subtract(whole.shape, cells))
-        for (row, column), own in zip(corners.tolist(), lines, strict=True):
-            part = whole[row : row + cells, column : column + cells]
-            np.maximum(part, own, out=part)
-        return cls(whole, cell // HALVED)
+        whole = in_one(origins, lines, window, shape)
+        return cls(whole, window // lines.shape[1] // HALVED)
 
     def paths(self) -> list[Chain]:
         """The paths along the map's ridges, in pixels of the halved frame."""
@@ -127,6 +120,24 @@ class LineMap:
         rows, columns = rows[on], columns[on]
         crests = Ridges(rows, columns, smooth[rows, columns], angle[on] % np.float32(math.pi))
         return crests, places.astype(np.float64)
+
+
+def in_one(
+    origins: npt.NDArray[np.int32], cells: Float32Array, window: int, shape: tuple[int, int]
+) -> Float32Array:
+    """The cells (N, c, c) of windows as one map (h, w) of their frame: the highest of each.
+
+    origins: (N, 2) the windows' first pixels (y, x); shape: (H, W) of the frame in pixels.
+    """
+    count = cells.shape[1]
+    side = window // count
+    whole = np.zeros([math.ceil(length / side) for length in shape], np.float32)
+    # Windows flush with a border may lie across the cells: their maps go to the nearest.
+    corners = np.minimum(np.rint(origins / side).astype(int), np.subtract(whole.shape, count))
+    for (row, column), own in zip(corners.tolist(), cells, strict=True):
+        part = whole[row : row + count, column : column + count]
+        np.maximum(part, own, out=part)
+    return whole
 
 
 def _kernels() -> list[tuple[Float32Array, Float32Array]]:

@@ -2,18 +2,28 @@
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from darkscan.centrelines._cell_kinds import CellKinds
 from darkscan.centrelines._chains import Chain, join, trace
 from darkscan.centrelines._line_map import LineMap
-from darkscan.centrelines._measuring import Line, measure
+from darkscan.centrelines._measuring import Line, measure, unbroken
 from darkscan.centrelines._ridges import HALVED, find_ridges
-from darkscan.centrelines._straightening import Strip, straighten
-from darkscan.pipeline.core.arrays import Float64Array, Pixels
-from darkscan.pipeline.core.frame_results import MOST_LINES, MOST_POINTS, Centrelines
+from darkscan.centrelines._spots import find_spots
+from darkscan.centrelines._straightening import Rows, Strip, straighten
+from darkscan.pipeline.core.arrays import Float32Array, Float64Array, Mask, Pixels
+from darkscan.pipeline.core.frame_results import (
+    KINDS,
+    MOST_LINES,
+    MOST_POINTS,
+    Centrelines,
+    Spots,
+    Traces,
+)
 
 _ROUNDS = 2  # rounds of joining: a joined chain reaches further
 _LEAST_EXCESS = 26.0  # sigmas: most chains of dust have less, nearly all that are kept more
@@ -28,39 +38,74 @@ _CLAIM = 5  # width of what a line claims, pixels of the halved frame
 _FINENESS = 64  # places are given in so many parts of a pixel, so that rounding cannot differ
 
 
-def find_centrelines(
-    frame: Pixels,
-    origins: npt.NDArray[np.int32],
-    window: int,
-    lines: npt.NDArray[np.float32] | None = None,
-) -> Centrelines:
-    """The scratches within windows of a frame.
+class Windows(NamedTuple):
+    """The windows of a frame and what the model saw in them.
 
-    frame: (H, W) uint8 or uint16; origins: (N, 2), first pixel (y, x) of each positive
-    window of ``window`` pixels; lines: (N, cells, cells) float32, the probability that a
-    scratch crosses a cell of each of them, None if the model has no line map. Nothing
-    outside of the windows is searched; with line maps, which make it many times
-    faster, nothing away from what they show. The same arguments give the same lines. Where
-    more are found than a frame may have, the strongest stay.
+    ``origins`` (N, 2), the first pixel (y, x) of each window of ``window`` pixels; ``positive``
+    (N,) those in which scratches are sought; ``lines`` (N, cells, cells) float32, the probability
+    that a scratch crosses a cell, None if the model has no line map; ``kinds`` (N, cells, cells)
+    float32, the number of each cell's likeliest kind plus its probability, None if the model
+    does not tell kinds.
     """
-    if not len(origins):
-        return Centrelines.none()
-    search = _Search(frame, origins, window)
-    if lines is None:
+
+    origins: npt.NDArray[np.int32]
+    window: int
+    positive: Mask
+    lines: Float32Array | None = None
+    kinds: Float32Array | None = None
+
+
+def trace_frame(frame: Pixels, full_scale: float, windows: Windows) -> Traces:
+    """The scratches within a frame's positive windows; and if the model tells kinds, all others.
+
+    frame: (H, W) uint8 or uint16, full_scale: the camera's largest grey level. The same
+    arguments give the same traces.
+    """
+    kinds = None
+    if windows.kinds is not None and len(windows.kinds):
+        shape = (frame.shape[0], frame.shape[1])
+        kinds = CellKinds.of(windows.origins, windows.kinds, windows.window, shape)
+    lines = find_centrelines(frame, full_scale, windows, kinds)
+    return Traces(
+        lines=lines, spots=Spots.none() if kinds is None else find_spots(frame, full_scale, kinds)
+    )
+
+
+def find_centrelines(
+    frame: Pixels, full_scale: float, windows: Windows, kinds: CellKinds | None = None
+) -> Centrelines:
+    """The scratches within positive windows of a frame, and all fibres that the model sees.
+
+    frame: (H, W) uint8 or uint16, full_scale: the camera's largest grey level; kinds: of all the
+    frame's cells, None if the model does not tell them. Outside of the windows only fibres are
+    sought; with line maps, which make it many times faster, nothing away from what they show.
+    The same arguments give the same lines. Where more are found than a frame may have, the
+    strongest stay, and the others are counted.
+    """
+    origins, window = windows.origins[windows.positive], windows.window
+    lines = None if windows.lines is None else windows.lines[windows.positive]
+    search = _Search(frame, full_scale, origins, window)
+    if len(origins) and lines is None:
         search.follow_crests(search.mask)
-        return _packed(search.found)
-    line_map = LineMap.of(origins, lines, window, search.shape)
-    search.follow(line_map.paths(), near=False)
-    rest = line_map.unexplained([line.points / HALVED - 0.5 for line in search.found])
-    if rest is not None:
-        search.follow_crests(search.mask & rest[: len(search.mask), : search.mask.shape[1]])
-    return _packed(search.found)
+    elif len(origins) and lines is not None:
+        line_map = LineMap.of(origins, lines, window, search.shape)
+        search.follow(line_map.paths(), near=False)
+        rest = line_map.unexplained([line.points / HALVED - 0.5 for line in search.found])
+        if rest is not None:
+            search.follow_crests(search.mask & rest[: len(search.mask), : search.mask.shape[1]])
+    if kinds is not None and kinds.where("fibre").any():
+        fibres = LineMap(kinds.probability_of("fibre"), kinds.cell // HALVED)
+        search.mask[:] = 1
+        search.follow(fibres.paths(), near=False, bent=True)
+    return _packed(search.found, kinds)
 
 
 class _Search:
     """The lines found within windows so far; a chain along an earlier line adds no new one."""
 
-    def __init__(self, frame: Pixels, origins: npt.NDArray[np.int32], window: int) -> None:
+    def __init__(
+        self, frame: Pixels, full_scale: float, origins: npt.NDArray[np.int32], window: int
+    ) -> None:
         height, width = self.shape = frame.shape
         self.found: list[Line] = []
         self.mask = np.zeros((height // HALVED, width // HALVED), np.uint8)
@@ -68,6 +113,7 @@ class _Search:
         for top, left, bottom, right in np.concatenate([firsts, ends], axis=1).tolist():
             self.mask[top:bottom, left:right] = 1
         self._frame = frame
+        self._full_scale = full_scale
         self._claimed = np.zeros_like(self.mask)
 
     def follow_crests(self, mask: npt.NDArray[np.uint8]) -> None:
@@ -75,10 +121,11 @@ class _Search:
         chains = trace(find_ridges(self._frame, mask))
         self.follow(chains, near=True)
 
-    def follow(self, chains: list[Chain], *, near: bool) -> None:
+    def follow(self, chains: list[Chain], *, near: bool, bent: bool = False) -> None:
         """Adds the lines along chains, the most promising first.
 
-        near: whether they are chains of crests, and not paths of the line map.
+        near: whether they are chains of crests, and not paths of the line map; bent: whether
+        they may have kinks, as fibres have.
         """
         further = _FURTHER if near else _FURTHER_THAN_SEEN
         wanted, seen = [], []
@@ -89,21 +136,23 @@ class _Search:
             if len(rest) and math.dist(rest[0], rest[-1]) >= _SHORTEST:
                 # The middle of a pixel of the halved frame is the corner of four of the frame's.
                 wanted.append(HALVED * (_extended(rest, self.mask, further) + 0.5))
-                length = HALVED * math.dist(chain.points[0], chain.points[-1])
-                seen.append(0.0 if near else _NATS_A_CELL * chain.excess / max(length, 1.0))
-        strips = straighten(self._frame, wanted, near=near)
+                seen.append(0.0 if near else _NATS_A_CELL * chain.excess)
+        strips = straighten(self._frame, wanted, self._full_scale, near=near)
         for strip, nats in zip(strips, seen, strict=True):
-            self._add(strip, nats)
+            self._add(strip, nats, whole=bent)
 
-    def _add(self, strip: Strip, seen: float) -> None:
+    def _add(self, strip: Strip, seen: float, *, whole: bool) -> None:
         strip = strip.part(_on_frame(strip.points, self.shape))
-        free = _free_part(strip.points / HALVED - 0.5, self._claimed)
-        for line in measure(strip.part(free), seen):
-            path = np.rint(line.points / HALVED - 0.5).astype(np.int32)
-            if _is_claimed(path, self._claimed):  # the chain has moved onto a brighter line
-                continue
-            cv2.polylines(self._claimed, [path], isClosed=False, color=1, thickness=_CLAIM)
-            self.found.append(line)
+        free = strip.part(_free_part(strip.points / HALVED - 0.5, self._claimed))
+        stretches = [slice(0, len(free.points))] if whole else list(unbroken(free.points))
+        for stretch in stretches:
+            share = seen * (stretch.stop - stretch.start) / max(len(free.points), 1)
+            for line in measure(free.part(stretch), self._full_scale, share):
+                path = np.rint(line.points / HALVED - 0.5).astype(np.int32)
+                if _is_claimed(path, self._claimed):  # the chain has moved onto a brighter line
+                    continue
+                cv2.polylines(self._claimed, [path], isClosed=False, color=1, thickness=_CLAIM)
+                self.found.append(line)
 
 
 def _candidates(chains: list[Chain], least_excess: float) -> list[Chain]:
@@ -160,7 +209,7 @@ def _is_claimed(path: npt.NDArray[np.int32], claimed: npt.NDArray[np.uint8]) -> 
     return taken > (1 - _LEAST_FREE) * cv2.countNonZero(own)
 
 
-def _packed(found: Sequence[Line]) -> Centrelines:
+def _packed(found: Sequence[Line], kinds: CellKinds | None) -> Centrelines:
     counts, points = [], 0
     for line in found[:MOST_LINES]:
         points += len(line.points)
@@ -171,9 +220,14 @@ def _packed(found: Sequence[Line]) -> Centrelines:
     if not kept:
         return Centrelines.none()
     places = np.concatenate([line.points for line in kept])
+    seen = np.full((len(kept), KINDS), np.nan, np.float32)
+    if kinds is not None:
+        finely, rows = Rows.of([line.points for line in kept]).resampled(places)
+        seen = np.stack([kinds.under(finely[own]) for own in rows.strips])
     return Centrelines(
         points=(np.rint(places * _FINENESS) / _FINENESS).astype(np.float32),
         counts=np.array(counts, np.int32),
-        widths=np.array([round(line.width_px, 3) for line in kept], np.float32),
-        contrasts=np.array([round(line.contrast, 3) for line in kept], np.float32),
+        measures=np.round(np.array([line.measures for line in kept]), 4).astype(np.float32),
+        kinds=np.round(seen, 3),
+        left_out=len(found) - len(kept),
     )

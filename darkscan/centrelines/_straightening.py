@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.pipeline.core.arrays import Float32Array, Float64Array, Pixels
+from darkscan.pipeline.core.arrays import Float32Array, Float64Array, Mask, Pixels
 
 Values = TypeVar("Values", Float64Array, Float32Array)
 Number = TypeVar("Number", bound=np.generic)
@@ -31,6 +31,8 @@ OFFSETS = np.concatenate(
 ).astype(np.float32)
 """(M,) how far each column of a strip is from its middle, pixels."""
 
+_MIDDLE = np.flatnonzero(np.abs(OFFSETS) <= 1.0)
+_WHITE = 0.98  # of full scale: interpolated between white pixels, levels vary a little
 _BESIDE_PX = 5.0  # from the middle: no line is so wide
 _BESIDE = np.flatnonzero(np.abs(OFFSETS) >= _BESIDE_PX)
 _ROUGH_PX = 2.0  # between the rows of strips on which the crest is sought
@@ -65,16 +67,21 @@ class Strip:
     noise: float
     """Standard deviation of the grey levels beside the line."""
 
+    white: Mask
+    """(N,) whether the line is at full scale there."""
+
     def part(self, rows: slice) -> "Strip":
         """A strip of some of the rows."""
-        return Strip(self.points[rows], self.light[rows], self.noise)
+        return Strip(self.points[rows], self.light[rows], self.noise, self.white[rows])
 
 
-def straighten(frame: Pixels, chains: Sequence[Float64Array], *, near: bool = True) -> list[Strip]:
+def straighten(
+    frame: Pixels, chains: Sequence[Float64Array], full_scale: float, *, near: bool = True
+) -> list[Strip]:
     """The strips along chains (K, 2) of (x, y) in the frame's pixels, centred on their crests.
 
-    near: whether the chains are crests of the frame, which lie close to the strips' crests; paths
-    of a line map do not.
+    full_scale: the camera's largest grey level; near: whether the chains are crests of the frame,
+    which lie close to the strips' crests; paths of a line map do not.
     """
     if not chains:
         return []
@@ -84,9 +91,10 @@ def straighten(frame: Pixels, chains: Sequence[Float64Array], *, near: bool = Tr
         points, rows = rows.resampled(_centred(frame, points, rows, furthest), _ROUGH_PX)
     points, rows = rows.resampled(points)
     light = _cut(frame, points, rows, OFFSETS)
+    white = light[:, _MIDDLE].max(axis=1) >= _WHITE * full_scale
     noises = _flatten(light, rows)
     return [
-        Strip(points[own], light[own], noise)
+        Strip(points[own], light[own], noise, white[own])
         for own, noise in zip(rows.strips, noises, strict=True)
     ]
 

@@ -9,7 +9,7 @@ from darkscan.cli.replay import exit_code, replay, summary
 from darkscan.pipeline.core.errors import InputError, StorageError
 from darkscan.pipeline.core.recipe import Recipe
 from darkscan.simulation.element import SimulatedScan, simulate_element, size_of_patch
-from darkscan.simulation.element.comparison import Comparison, compare
+from darkscan.simulation.element.comparison import Comparison, TrueLine, compare
 
 _FRAMES = (3, 2)
 _PRESET = "clean"  # scratches are few enough to tell apart by eye
@@ -43,8 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     defect_map = replay(out / "scan.h5", out / "map", Recipe(), "max")
     say(_table(compare(truth, defect_map)))
     width, height = defect_map.element.size_mm
-    marked = sum(defect.area_mm2 for defect in defect_map.defects) / (width * height)
-    say(f"defects mark {marked:.1%} of the element\n")
+    marked = defect_map.totals.areas_mm2 / (width * height)
+    say(f"areas in which the model saw scratches: {marked:.1%} of the element\n")
     say(summary(defect_map, out / "map"))
     say(f"drawing in mm: {out / 'map' / 'defect-map.svg'}")
     say(f"trace:         {out / 'map' / 'trace.json'} (open in ui.perfetto.dev)")
@@ -64,25 +64,45 @@ def _make_room(out: Path) -> None:
 
 
 def _table(comparison: Comparison) -> str:
-    lines = ["", "true scratch    length mm  brightness  in the map     traced  looks um  as"]
+    lines = [
+        "",
+        "true scratch    length mm  brightness  in the map  length  ends off px  width  as",
+    ]
     for scratch in comparison.scratches:
         name = f"{scratch.trace.id:>3} {scratch.trace.kind}"
-        found = f"{scratch.covered:>6.0%}" if scratch.found else f"{scratch.covered:>6.0%} MISSED"
-        ids = ", ".join(scratch.defects) or "-"
-        width = "-" if scratch.width_um is None else f"{scratch.width_um:.0f}"
+        ids = ", ".join(f"{d.id} ({share:.0%})" for d, share in scratch.lines) or "-"
         lines.append(
-            f"{name:<16}{scratch.length_mm:>8.2f}  {scratch.amplitude:>10.1f}  {found:<13} "
-            f"{scratch.traced:>7.0%}  {width:>8}  {ids}"
+            f"{name:<16}{scratch.length_mm:>8.2f}  {scratch.amplitude:>10.1f}  "
+            f"{_outcome(scratch):<10}  {_against(scratch)}  {ids}"
         )
     found_count = sum(scratch.found for scratch in comparison.scratches)
-    lines.append(f"found {found_count} of {len(comparison.scratches)} true scratches")
+    lines.append(f"found {found_count} of {len(comparison.scratches)} true scratches one to one")
     lines.append(
-        f"centre lines of {comparison.length_mm:.2f} mm in all, {comparison.false_mm:.2f} mm of "
-        f"them on none; the true scratches within defects measure {comparison.covered_mm:.2f} mm"
+        f"scratches of {comparison.length_mm:.2f} mm in the map, {comparison.false_mm:.2f} mm of "
+        f"them on none; the true ones measure {comparison.true_mm:.2f} mm"
     )
-    for defect in comparison.unexplained:
-        x, y = defect.centroid_mm
-        lines.append(
-            f"{defect.id} at ({x:.2f}, {y:.2f}) mm is no true scratch: a dig, hair or dust"
-        )
+    for each in comparison.defects:
+        if not each.right:
+            (x, y), kind = each.defect.centroid_mm, each.defect.kind
+            shows = "nothing" if each.cause == "nothing" else f"a true {each.cause}"
+            lines.append(
+                f"{each.defect.id} at ({x:.2f}, {y:.2f}) mm is no {kind}: it shows {shows}"
+            )
     return "\n".join(lines)
+
+
+def _outcome(scratch: TrueLine) -> str:
+    if scratch.found:
+        return "merged" if scratch.merged else "yes"
+    if scratch.mistaken:
+        return "as fibre"
+    return "in parts" if scratch.split else "MISSED"
+
+
+def _against(scratch: TrueLine) -> str:
+    """How long the line is against the true one, how far off its ends are, how wide it is."""
+    if scratch.one is None:
+        return f"{'-':>6}  {'-':>11}  {'-':>5}"
+    one = scratch.one
+    ends = " and ".join(f"{end:.0f}" for end in one.ends_px)
+    return f"{one.length_ratio:>6.0%}  {ends:>11}  {one.width_ratio:>5.0%}"

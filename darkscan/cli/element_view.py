@@ -12,12 +12,19 @@ from rich.style import Style
 from rich.text import Text
 
 from darkscan.pipeline.core.arrays import Float32Array, Float64Array
-from darkscan.pipeline.core.frame_results import Centrelines, FrameResult, NotInspected
+from darkscan.pipeline.core.frame_results import (
+    DEFECT_KINDS,
+    Centrelines,
+    FrameResult,
+    LineMeasures,
+    NotInspected,
+    Traces,
+)
 from darkscan.pipeline.core.geometry import rectangle
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 from darkscan.pipeline.transport.journal import Settled, next_payload
 from darkscan.pipeline.transport.messages import WireError, decode
-from darkscan.stages.merging.style import COLOURS, DEFECT_COLOUR, SCRATCH_COLOUR
+from darkscan.stages.merging.style import AREA_COLOUR, KIND_COLOURS, NOT_INSPECTED_COLOURS
 
 _LONGER_SIDE = 1024
 _DARKEST, _BRIGHTEST = 1.0, 99.8
@@ -28,6 +35,7 @@ _FEWEST_LEVELS = 8 / 255
 
 _FRACTION_BITS = 4
 _SEEN_SHARE = 0.5
+_MOSTLY = 0.5
 _WARP = cv2.INTER_LINEAR
 _SHADES = 24
 """Grey levels that are told apart: fewer make longer runs of one style."""
@@ -72,7 +80,13 @@ class State(IntEnum):
     QUARANTINED = 2
     SEEN = 3
     FOUND = 4  # within a positive window
-    TRACED = 5  # on a scratch's centre line
+    SPOT = 5  # on a dig or a grain of dust
+    FIBRE = 6  # on a fibre's centre line
+    SCRATCH = 7  # on a scratch's centre line
+
+
+_SHOWN = (State.FOUND, State.SPOT, State.FIBRE, State.SCRATCH)
+"""What is shown over the grey levels, the most important last."""
 
 
 class ElementRaster:
@@ -87,8 +101,7 @@ class ElementRaster:
         columns, rows = (max(1, round(side * self._per_mm)) for side in self.size_mm)
         self._levels = np.zeros((rows, columns), np.float32)
         self._seen = np.zeros((rows, columns), np.float32)
-        self._found = np.zeros((rows, columns), np.float32)
-        self._traced = np.zeros((rows, columns), np.float32)
+        self._shown = {state: np.zeros((rows, columns), np.float32) for state in _SHOWN}
         self._missing = {
             State.LOST: np.zeros((rows, columns), np.float32),
             State.QUARANTINED: np.zeros((rows, columns), np.float32),
@@ -113,8 +126,9 @@ class ElementRaster:
         levels[inside] = grey[inside]
         self._seen[block][inside] = 1.0
         windows = self._positive_windows(result)
-        self._found[block][self._filled(levels.shape, placement, windows) > 0] = 1.0
-        self._traced[block][self._drawn(levels.shape, placement, result.centrelines) > 0] = 1.0
+        self._show(State.FOUND, block, self._filled(levels.shape, placement, windows))
+        for state, shapes in _by_state(result.traces).items():
+            self._show(state, block, self._drawn(levels.shape, placement, shapes))
 
     def lose(self, item: NotInspected) -> None:
         """Marks a frame as not inspected, where no other frame has seen the element."""
@@ -124,10 +138,13 @@ class ElementRaster:
         if missing[block].size:
             missing[block][self._filled(shape, placement, self._outline()) > 0] = 1.0
 
+    def _show(self, state: State, block: tuple[slice, slice], mask: npt.NDArray[np.uint8]) -> None:
+        self._shown[state][block][mask > 0] = 1.0
+
     def sampled(self, columns: int, rows: int) -> tuple[Float32Array, npt.NDArray[np.uint8]]:
         """Grey levels from 0 to 1, stretched over what was seen, and states: (rows, columns).
 
-        A place is found, or traced, where any of it is.
+        A place is shown as found, or as traced, where any of it is.
         """
         size = (columns, rows)
         seen = cv2.resize(self._seen, size, interpolation=cv2.INTER_AREA)
@@ -138,7 +155,7 @@ class ElementRaster:
             share = cv2.resize(mask * (1.0 - self._seen), size, interpolation=cv2.INTER_AREA)
             states[share >= np.maximum(_SEEN_SHARE, seen)] = state
         states[seen > _SEEN_SHARE] = State.SEEN
-        for state, mask in ((State.FOUND, self._found), (State.TRACED, self._traced)):
+        for state, mask in self._shown.items():
             share = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
             states[(share > 0) & (seen > _SEEN_SHARE)] = state
         return self._stretched(np.asarray(grey, np.float32)), states
@@ -208,15 +225,33 @@ class ElementRaster:
 
     @staticmethod
     def _drawn(
-        shape: tuple[int, ...], placement: Float64Array, lines: Centrelines
+        shape: tuple[int, ...], placement: Float64Array, shapes: list[Float32Array]
     ) -> npt.NDArray[np.uint8]:
-        """1 along centre lines, in a block of the raster."""
+        """1 along polylines (K, 2) of a frame's pixels, in a block of the raster."""
         mask = np.zeros(shape, np.uint8)
-        points = _fixed(np.asarray(lines.points, dtype=np.float64), placement)
-        ends = np.cumsum(lines.counts)
-        for line in np.split(points, ends[:-1]) if len(ends) else ():
-            cv2.polylines(mask, [line], isClosed=False, color=1, shift=_FRACTION_BITS)
+        lines = [_fixed(np.asarray(line, dtype=np.float64), placement) for line in shapes]
+        cv2.polylines(mask, lines, isClosed=False, color=1, shift=_FRACTION_BITS)
         return mask
+
+
+def _by_state(traces: Traces) -> dict[State, list[Float32Array]]:
+    """The polylines of a frame's scratches, fibres and spots."""
+    shapes: dict[State, list[Float32Array]] = {
+        State.SPOT: traces.spots.parts,
+        State.FIBRE: [],
+        State.SCRATCH: [],
+    }
+    for line, is_fibre in zip(traces.lines.parts, _are_fibres(traces.lines), strict=True):
+        shapes[State.FIBRE if is_fibre else State.SCRATCH].append(line)
+    return shapes
+
+
+def _are_fibres(lines: Centrelines) -> list[bool]:
+    """Which lines are fibres: by the model where it tells kinds, else by their shape."""
+    bent = lines.measures[:, LineMeasures._fields.index("bent")] > _MOSTLY
+    scratch, fibre = (lines.kinds[:, DEFECT_KINDS.index(kind)] for kind in ("scratch", "fibre"))
+    told = np.isfinite(fibre) & (fibre + scratch > 0)
+    return [bool(each) for each in np.where(told, fibre > scratch, bent)]
 
 
 def _fixed(points_px: Float64Array, placement: Float64Array) -> npt.NDArray[np.int32]:
@@ -231,14 +266,30 @@ _PLAIN = {
     State.LOST: "/",
     State.QUARANTINED: "?",
     State.FOUND: "o",
-    State.TRACED: "#",
+    State.SPOT: "x",
+    State.FIBRE: "~",
+    State.SCRATCH: "#",
 }
-_LEAST = {State.SEEN: 0.15, State.FOUND: 0.3, State.TRACED: 0.8}
+_LEAST = {
+    State.SEEN: 0.15,
+    State.FOUND: 0.3,
+    State.SPOT: 0.8,
+    State.FIBRE: 0.8,
+    State.SCRATCH: 0.8,
+}
 """A place is never darker than this share of its colour."""
 
-_TINTS = {State.SEEN: "#ffffff", State.FOUND: DEFECT_COLOUR, State.TRACED: SCRATCH_COLOUR}
-
-_HATCHED = {State.LOST: COLOURS["lost"], State.QUARANTINED: COLOURS["quarantined"]}
+_TINTS = {
+    State.SEEN: "#ffffff",
+    State.FOUND: AREA_COLOUR,
+    State.SPOT: KIND_COLOURS["dig"],
+    State.FIBRE: KIND_COLOURS["fibre"],
+    State.SCRATCH: KIND_COLOURS["scratch"],
+}
+_HATCHED = {
+    State.LOST: NOT_INSPECTED_COLOURS["lost"],
+    State.QUARANTINED: NOT_INSPECTED_COLOURS["quarantined"],
+}
 
 
 class ElementPicture:
@@ -260,8 +311,8 @@ class ElementPicture:
         """The element as large as fits into a terminal's ``columns`` and ``rows``.
 
         Without ``colour`` plain characters say what colours would: darker to brighter
-        places are ``.:-=+*%@``, scratches ``#`` within positive windows ``o``, lost frames ``/``
-        and quarantined ones ``?``.
+        places are ``.:-=+*%@``, scratches ``#``, fibres ``~`` and spots ``x`` within positive
+        windows ``o``, lost frames ``/`` and quarantined ones ``?``.
         """
         columns, rows = self._cells(columns, rows)
         if colour:

@@ -31,7 +31,8 @@ from darkscan.network.evaluation import (
     plain,
     score_split,
 )
-from darkscan.network.evaluation.elements import DefectFigures, measure
+from darkscan.network.evaluation.element_tables import element_section, headline
+from darkscan.network.evaluation.elements import ALL, DefectFigures, figures_by_preset
 from darkscan.network.evaluation.in_frames import Frames, score_in_frames
 from darkscan.network.evaluation.network_scorer import NetworkScorer
 from darkscan.network.evaluation.report import (
@@ -56,13 +57,14 @@ from darkscan.pipeline.core.files import write_together
 from darkscan.pipeline.core.frame_results import ModelInfo
 from darkscan.pipeline.core.names import printable
 from darkscan.pipeline.core.recipe import Inspection
-from darkscan.runs.in_process import by_windows, inspect_elements
+from darkscan.runs.elements import MOST_ELEMENTS, compare_elements, simulated_elements
+from darkscan.runs.in_process import by_windows, examining, tracing
+from darkscan.simulation.element import PRESETS
 
 _REPORT, _METRICS = "report.md", "metrics.json"
 _CURVES, _OVER_SNR = "precision-recall.png", "recall-over-snr.png"
 _SPLIT, _VALIDATION = "test", "validation"
 _GROW_RATE = 2e-2  # the share of backgrounds that may reach the lower threshold, as in export
-_MOST_SCANS = 1000
 
 _EPILOG = (
     """\
@@ -132,7 +134,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--table", type=int, choices=(2, 3), help="lay out the paper's Table II or III"
     )
-    parser.add_argument("--scans", type=int, metavar="N", help="also map N simulated elements")
+    parser.add_argument(
+        "--scans", type=int, metavar="N", help="also map N simulated elements of each preset"
+    )
+    parser.add_argument(
+        "--scan-presets",
+        metavar="A,B,...",
+        help=f"of these elements (default: {','.join(PRESETS)})",
+    )
     parser.add_argument(
         "--in-frames",
         action="store_true",
@@ -163,23 +172,20 @@ def run(arguments: argparse.Namespace) -> int:
     terms = Terms(rule, arguments.split, arguments.snr_limit)
     splits = _splits(data, arguments, rule)
     evaluations: list[Evaluation] = []
-    elements: dict[str, DefectFigures] = {}
+    elements: dict[str, dict[str, DefectFigures]] = {}
     for detector in detectors:
         scored = {split: _scored(data, split, detector, arguments) for split in splits}
         off_grid = len(data.split(arguments.split)) - len(scored[arguments.split])
         evaluations.append(_evaluate(detector, scored, terms, off_grid))
         if arguments.scans:
             model = _model_in_use(detector, evaluations[-1], scored.get(_VALIDATION))
-            elements[detector.name] = _map_elements(detector, model, arguments.scans)
+            elements[detector.name] = _map_elements(detector, model, arguments)
     summary = DataSummary.of(data, arguments.data.name)
     files = _files(evaluations, elements, summary, arguments.table)
     write_together(arguments.out, files)
     say(compact(evaluations))
-    for name, figures in elements.items():
-        say(
-            f"{name}: {figures.found.hits} of {figures.found.count} true scratches found, "
-            f"{figures.false_per_dm2.value:.1f} false defects per dm2"
-        )
+    for name, by_preset in elements.items():
+        say(f"{name}: {headline(by_preset[ALL])}")
     if arguments.table:
         say(f"table: {arguments.out / f'table-{arguments.table}.md'}")
     say(f"report: {arguments.out / _REPORT}")
@@ -203,9 +209,12 @@ def _check(arguments: argparse.Namespace) -> None:
     limit = arguments.snr_limit
     if limit is not None and not (np.isfinite(limit) and limit >= 0):
         raise InputError(f"must be a number from 0 on, is {limit}", field="--snr-limit")
-    if not 0 <= arguments.scans <= _MOST_SCANS:
-        problem = f"must be from 0 to {_MOST_SCANS}, is {arguments.scans}"
+    if not 0 <= arguments.scans <= MOST_ELEMENTS:
+        problem = f"must be from 0 to {MOST_ELEMENTS}, is {arguments.scans}"
         raise InputError(problem, field="--scans")
+    if arguments.scan_presets is not None and not arguments.scans:
+        raise InputError("is of simulated elements: --scans N", field="--scan-presets")
+    arguments.scan_presets = _presets(arguments.scan_presets)
     if arguments.table and not arguments.checkpoint:
         raise InputError("is laid out from checkpoints: --checkpoint NAME=FILE", field="--table")
     if arguments.in_frames and arguments.model is None:
@@ -311,14 +320,33 @@ def _model_in_use(
         stride=inspection.stride,
         threshold=threshold,
         grow_threshold=min(grow, threshold),
+        kinds=own is not None and own.kinds,
     )
 
 
-def _map_elements(detector: _Detector, model: ModelInfo, count: int) -> DefectFigures:
+def _presets(given: str | None) -> list[str]:
+    """The presets named, each once. Raises InputError."""
+    names = list(PRESETS) if given is None else list(dict.fromkeys(given.split(",")))
+    for name in names:
+        if name not in PRESETS:
+            problem = f"is unknown: {name!r}; known are {', '.join(PRESETS)}"
+            raise InputError(problem, field="--scan-presets")
+    return names
+
+
+def _map_elements(
+    detector: _Detector, model: ModelInfo, arguments: argparse.Namespace
+) -> dict[str, DefectFigures]:
+    """The figures of the elements of each preset, and of all of them."""
     scorer = detector.scorer
-    score = scorer.frame if isinstance(scorer, ModelScorer) else by_windows(scorer, model.window)
+    if isinstance(scorer, ModelScorer):
+        examine = examining(scorer, model)
+    else:
+        say(f"{detector.name}: a checkpoint has no line map: its lines are sought by pixels alone")
+        examine = tracing(by_windows(scorer, model.window), model)
+    truths = simulated_elements(arguments.scans, arguments.scan_presets)
     with progress_bar(f"{detector.name}: simulated elements", "frames") as show:
-        return measure(inspect_elements(count, score, model, show))
+        return figures_by_preset(compare_elements(truths, examine, model, show))
 
 
 def _names(number: "TableNumber | None") -> list[str]:
@@ -329,7 +357,7 @@ def _names(number: "TableNumber | None") -> list[str]:
 
 def _files(
     evaluations: Sequence[Evaluation],
-    elements: dict[str, DefectFigures],
+    elements: dict[str, dict[str, DefectFigures]],
     data: DataSummary,
     number: TableNumber | None,
 ) -> dict[str, bytes]:
@@ -347,7 +375,8 @@ def _files(
         pictures.append(_OVER_SNR)
     metrics = {"data": data, "detectors": evaluations, "elements": elements}
     files[_METRICS] = _json(plain(metrics))
-    files[_REPORT] = markdown(evaluations, data, pictures, elements).encode()
+    sections = {name: element_section(by_preset) for name, by_preset in elements.items()}
+    files[_REPORT] = markdown(evaluations, data, pictures, sections).encode()
     return files
 
 

@@ -1,7 +1,6 @@
 """``darkscan explain``: shows what in a window made a network say scratch."""
 
 import argparse
-import json
 import re
 from collections.abc import Sized
 from importlib.resources import files
@@ -15,13 +14,13 @@ from darkscan.cli.progress import say
 from darkscan.drivers.images import Mosaic
 from darkscan.drivers.recording import Recording
 from darkscan.pipeline.core.arrays import Pixels
-from darkscan.pipeline.core.defect_map import DefectMap
+from darkscan.pipeline.core.defect_map import Area, Defect, DefectMap
 from darkscan.pipeline.core.errors import ExitCode, InputError
 from darkscan.pipeline.core.files import write_atomically
-from darkscan.pipeline.core.inputs import read_file, require_file
+from darkscan.pipeline.core.inputs import require_file
+from darkscan.pipeline.core.map_reading import read_map
 from darkscan.pipeline.core.names import printable
 from darkscan.pipeline.core.scan import ScanInfo
-from darkscan.pipeline.core.settings import check
 
 if TYPE_CHECKING:
     from torch import nn
@@ -33,15 +32,16 @@ _PANELS = ("cam", "line", "place", "channel", "scale")
 _EPILOG = """\
 examples:
   darkscan explain plate.tif --window 512,1024 --window 640,1024 --out windows.png
-  darkscan explain --map results/defect-map.json --scan scan.h5 --defect D0003 --out D0003.png
+  darkscan explain --map results/ --scan scan.h5 --defect D0003 --out D0003.png
   darkscan explain --checkpoint afn.pt --checkpoint attention-92.pt --show cam \\
       plate.tif --window 512,1024 --out fig7.png
 
 A column for each window: raw, histogram-equalised, then for each network Grad-CAM and, where
 it has them, its line head, sigma_s and sigma_c of channel attention and the four groups
 of each scale attention. A window is named by the image's row and column of its first
-pixel. A map keeps no window's score: of a defect's windows, those that the first
-network scores highest are shown.
+pixel. Of a defect (D0003) the windows are shown that its outline reaches into, of an area
+(A0001) those that make it up. A map keeps no window's score: the first network's
+highest are shown.
 """
 
 
@@ -60,7 +60,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "explain",
         help="show what in a window made a network say scratch",
         description="Draws Grad-CAM and the attention weights of networks over windows of an "
-        "image, or of a defect of a map.",
+        "image, or of a defect or an area of a map.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -69,9 +69,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--window", metavar="Y,X", action="append", default=[], help="first pixel; may be repeated"
     )
     add_hdu(parser)
-    parser.add_argument("--map", type=Path, help="a defect map, instead of an image")
+    parser.add_argument(
+        "--map", type=Path, help="a defect map or a folder of results, instead of an image"
+    )
     parser.add_argument("--scan", type=Path, help="the recording that the map was made of")
-    parser.add_argument("--defect", metavar="ID", help="which defect of the map, D0003 for one")
+    parser.add_argument(
+        "--defect", metavar="ID", help="which defect or area of the map: D0003 or A0001, for one"
+    )
     parser.add_argument(
         "--windows", type=int, default=4, metavar="N", help="of a defect, at most (default: 4)"
     )
@@ -184,19 +188,19 @@ def _place(text: str) -> tuple[int, int]:
 
 
 def _of_defect(arguments: argparse.Namespace, network: "nn.Module") -> _Chosen:
-    """The windows of a defect that ``network`` scores highest, strongest first."""
-    from darkscan.network.explaining import defect_windows, scores_of, spread_out
+    """The windows of a defect or area that ``network`` scores highest, strongest first."""
+    from darkscan.network.explaining import area_windows, defect_windows, scores_of, spread_out
 
-    document = _read_map(arguments.map)
-    defect = next((d for d in document.defects if d.id == arguments.defect), None)
-    if defect is None:
-        problem = f"has no defect {arguments.defect!r}; it has {len(document.defects)}"
-        raise InputError(problem, file=arguments.map, field="--defect")
+    document = read_map(arguments.map)
+    found = _found(document, arguments)
     with Recording(arguments.scan) as scan:
         _require_same_element(document, scan.info, arguments)
-        places = defect_windows(document, defect, scan.info, scan.frames)
+        if isinstance(found, Area):
+            places = area_windows(document, found, scan.info, scan.frames)
+        else:
+            places = defect_windows(document, found, scan.info, scan.frames)
         if not places:
-            problem = f"has no window where {arguments.map} has {defect.id}"
+            problem = f"has no window where {arguments.map} has {found.id}"
             raise InputError(problem, file=arguments.scan, field="--scan")
         window = document.recipe.window_px
         windows = np.empty((len(places), window, window), scan.info.dtype)
@@ -212,18 +216,21 @@ def _of_defect(arguments: argparse.Namespace, network: "nn.Module") -> _Chosen:
     side_mm = window * document.scan.pitch_um / 1000
     numbers = list(spread_out(places, scores, arguments.windows, side_mm=side_mm))
     titles = [
-        f"{defect.id}, frame {places[number].frame}\n{places[number].y},{places[number].x}"
+        f"{found.id}, frame {places[number].frame}\n{places[number].y},{places[number].x}"
         for number in numbers
     ]
     return _Chosen(windows[numbers], titles, full_scale)
 
 
-def _read_map(path: Path) -> DefectMap:
-    try:
-        content = json.loads(read_file(path))
-    except ValueError as error:
-        raise InputError("is no defect map: not JSON", file=path) from error
-    return check(content, DefectMap, file=path)
+def _found(document: DefectMap, arguments: argparse.Namespace) -> Defect | Area:
+    """The defect or area that is asked for. Raises InputError if there is none."""
+    name: str = arguments.defect
+    every: tuple[Defect | Area, ...] = (*document.defects, *document.areas)
+    for found in every:
+        if found.id == name:
+            return found
+    problem = f"has no {name!r}; defects: {len(document.defects)}, areas: {len(document.areas)}"
+    raise InputError(problem, file=arguments.map, field="--defect")
 
 
 def _require_same_element(

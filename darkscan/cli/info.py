@@ -1,22 +1,28 @@
-"""``darkscan info``: describes a recording."""
+"""``darkscan info``: describes a recording, or sums up a defect map."""
 
 import argparse
 import json
 from pathlib import Path
 from typing import Any
 
+from darkscan.cli.map_summary import describe_map, render_map
 from darkscan.cli.progress import say
 from darkscan.drivers.recording import Recording, frame_overlap
 from darkscan.pipeline.core.errors import ExitCode
+from darkscan.pipeline.core.map_reading import map_file, read_map
 from darkscan.pipeline.core.scan import FrameFlag
 
 _EPILOG = """\
 examples:
   darkscan info scan.h5
   darkscan info scan.h5 --json | jq .frames.missing
+  darkscan info results/
+  darkscan info results/defect-map.json --json | jq .kinds.scratch.length_mm
 
-Recordings that were interrupted, and those that are still written, are described as far
-as they are there. The file is never changed.
+Of a map: counts and lengths by kind, the ten longest scratches, where most lie together, the
+areas in which nothing was traced, and what was not inspected and why. Maps of version 2 are
+read, too. Recordings that were interrupted, and those that are still written, are described
+as far as they are there. The file is never changed.
 """
 
 
@@ -24,23 +30,33 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Declares ``darkscan info`` and its options."""
     parser = commands.add_parser(
         "info",
-        help="describe a recording",
-        description="Describes a recording: the element, the camera, which frames are there.",
+        help="describe a recording, or sum up a defect map",
+        description="Describes a recording: the element, the camera, which frames are there. "
+        "Or sums up a defect map: how many scratches, how long, where, and what was not inspected.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("recording", type=Path, help="an HDF5 recording")
+    parser.add_argument(
+        "path",
+        metavar="RECORDING|OUT",
+        type=Path,
+        help="an HDF5 recording; or the folder of a run's results, or a map's .json",
+    )
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints the description of a recording."""
-    description = describe(arguments.recording)
-    if arguments.json:
-        say(json.dumps(description, indent=2))
+    """Prints the description of a recording or of a map."""
+    path: Path = arguments.path
+    file = map_file(path)
+    if file.suffix.lower() == ".json":
+        description = {"file": str(file), **describe_map(read_map(file))}
+        text = render_map(description)
     else:
-        say(render(description))
+        description = describe(path)
+        text = render(description)
+    say(json.dumps(description, indent=2) if arguments.json else text)
     return ExitCode.OK
 
 

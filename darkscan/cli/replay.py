@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
 
+from darkscan.cli.map_summary import coverage_lines, describe_map, found_lines
 from darkscan.cli.options import add_remote_option, model_of, recipe_of, remote_fields
 from darkscan.cli.progress import ProgressView, say
 from darkscan.pipeline.core.defect_map import DefectMap
@@ -22,8 +23,10 @@ examples:
   darkscan replay scan.h5 --out results/ --workers 3 --recipe configs/default.toml
   darkscan replay scan.h5 --out results/ --remote-workers tcp://10.0.0.1:5570
 
-OUT then holds defect-map.json (the master), .csv, .svg, .png, trace.json (opens in
-ui.perfetto.dev; `darkscan profile OUT` sums it up), run.json and log.jsonl.
+OUT then holds defect-map.json (the master: every scratch, fibre, dig and large grain of
+dust, and what was not inspected), .csv, .svg and .png of the same (`darkscan info OUT`
+sums them up), trace.json (opens in ui.perfetto.dev; `darkscan profile OUT` sums it up),
+run.json and log.jsonl.
 Ctrl-C finishes what is under way and lists the rest as not inspected; Ctrl-C again aborts.
 exit codes: 0 every frame was inspected; 3 the map is incomplete; 2 bad input; 1 failed.
 """
@@ -98,17 +101,12 @@ def replay(
 
 
 def summary(defect_map: DefectMap, out_dir: Path) -> str:
-    """A few lines that say what was found and what was not inspected."""
-    coverage, ledger = defect_map.coverage, defect_map.ledger
-    count = len(defect_map.defects)
-    found = f"{count} defect{'s' if count != 1 else ''}"
-    inspected = f"{coverage.inspected_fraction:.2%} of the region inspected"
-    frames = f"{ledger.mapped} of {ledger.captured} frames mapped"
-    losses = f"{ledger.quarantined} quarantined, {ledger.lost} lost"
-    lines = [f"{found}; {inspected}; {frames}, {losses}"]
-    lines += [
-        f"  not inspected: {region.area_mm2:.2f} mm2: {region.reason}"
-        for region in coverage.not_inspected
+    """A few lines that say what was found and what was not inspected, and where the map is."""
+    description = describe_map(defect_map)
+    lines = [
+        *found_lines(description),
+        *coverage_lines(description),
+        f"map: {out_dir / MAP_NAME}   picture: {out_dir / 'defect-map.png'}",
+        f"more of it: darkscan info {out_dir}",
     ]
-    lines.append(f"map: {out_dir / MAP_NAME}   picture: {out_dir / 'defect-map.png'}")
     return "\n".join(lines)

@@ -6,7 +6,7 @@ if __name__.partition(".")[0] != "darkscan":
 from darkscan.inference.backend import Backend, FrameWindows, Pending, Seen, see
 from darkscan.inference.conventions import Conventions, Precision, file_hash
 from darkscan.inference.model_job import FrameFormat, ModelJob
-from darkscan.inference.neighbour_scores import scores_with_neighbours
+from darkscan.inference.neighbour_scores import frame_scores, scores_with_neighbours
 from darkscan.inference.onnx_runtime import OnnxRuntimeBackend, read_conventions
 from darkscan.inference.selection import BACKENDS, Choice, Placement, choose, open_backend
 
@@ -25,6 +25,7 @@ __all__ = [
     "Seen",
     "choose",
     "file_hash",
+    "frame_scores",
     "open_backend",
     "read_conventions",
     "scores_with_neighbours",

@@ -1,6 +1,6 @@
 """The interface between classification and the library that runs the model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -9,16 +9,36 @@ import numpy.typing as npt
 from darkscan.pipeline.core.arrays import Float32Array, Pixels
 from darkscan.pipeline.core.brightness import gains_and_offsets, window_extrema
 
+OUTPUTS = ("scores", "lines", "kinds")
+"""The outputs of a model that are used, where it has them; float32, N windows first."""
+
 
 class Seen(NamedTuple):
     """The model's outputs for N windows, each seen for itself.
 
     ``scores`` (N,) float32 probability of scratch; ``lines`` (N, cells, cells) float32
-    probability that a scratch crosses a cell, None if the model has no line map.
+    probability that a scratch crosses a cell, None if the model has no line map; ``kinds``
+    (N, cells, cells) float32 the number of each cell's likeliest kind plus its probability,
+    None if the model does not tell kinds.
     """
 
     scores: Float32Array
     lines: Float32Array | None
+    kinds: Float32Array | None = None
+
+    @classmethod
+    def of(cls, outputs: Mapping[str, Float32Array]) -> Self:
+        """From a model's outputs by their names."""
+        return cls(outputs["scores"], outputs.get("lines"), outputs.get("kinds"))
+
+    @classmethod
+    def none(cls) -> Self:
+        """Of no window at all."""
+        return cls(np.empty(0, np.float32), None)
+
+    def part(self, some: slice | npt.NDArray[np.intp]) -> "Seen":
+        """Of some of the windows."""
+        return Seen(*(None if each is None else each[some] for each in self))  # type: ignore[arg-type]
 
 
 class FrameWindows(NamedTuple):

@@ -46,6 +46,9 @@ class Conventions(Settings):
 
     threshold: float = Field(gt=0, lt=1)
     grow_threshold: float | None = Field(default=None, gt=0, lt=1)
+    cell_kinds: bool = False
+    """Whether it tells the kind of each cell."""
+
     hash: str
 
     @classmethod
@@ -81,4 +84,6 @@ class Conventions(Settings):
             stride=inspection.stride,
             threshold=threshold,
             grow_threshold=min(grow_threshold, threshold),
+            dense=self.form == "dense",
+            kinds=self.cell_kinds,
         )

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 from typing import Any
 
-from darkscan.inference.backend import FrameWindows, Pending, Seen
+from darkscan.inference.backend import OUTPUTS, FrameWindows, Pending, Seen
 from darkscan.inference.conventions import Conventions
 from darkscan.inference.frame_windows import Feed, constant_feed, fitted, joined, part_of
 from darkscan.pipeline.core.arrays import Float32Array
@@ -21,7 +21,7 @@ class CpuBackend(ABC):
         self.ahead = 1
         self._dense = conventions.form == "dense"
         self._batch = batch
-        self._wanted = ("scores", *({"lines"} & set(outputs)))
+        self._wanted = tuple(name for name in OUTPUTS if name in outputs)
 
     def start(
         self,
@@ -57,7 +57,7 @@ class CpuBackend(ABC):
             windows = fitted(windows)
         count = len(windows.origins)
         if not count:
-            return joined([], lines=False)
+            return Seen.none()
         constant = constant_feed(windows.frame, full_scale)
         # Batches never mix frames, so a frame's scores do not depend on its neighbours.
         # A whole frame's pass is not divided: most of it would be done again for each part.
@@ -66,4 +66,4 @@ class CpuBackend(ABC):
         for first in range(0, count, places):
             parts.append(self._pass(constant, part_of(windows, first, places), places))
             between_batches()
-        return joined(parts, lines="lines" in self._wanted)
+        return joined(parts, self._wanted)

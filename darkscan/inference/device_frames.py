@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from darkscan.inference.backend import FrameWindows, Pending, Seen
+from darkscan.inference.backend import OUTPUTS, FrameWindows, Pending, Seen
 from darkscan.inference.frame_windows import constant_feed, padded, window_feed
 from darkscan.pipeline.core.errors import DarkscanError
 
@@ -91,9 +91,7 @@ class Slot:
         """Float32; the outputs for each window have N as their first dimension."""
 
         self.staged = {name: pinned(tensor) for name, tensor in self.inputs.items()}
-        self.results = {
-            name: pinned(self.outputs[name]) for name in ("scores", "lines") if name in outputs
-        }
+        self.results = {name: pinned(self.outputs[name]) for name in OUTPUTS if name in outputs}
         # A thread that waits for these events sleeps: the other stages need the cores.
         self.uploaded, self.computed, self.done = (_event() for _ in range(3))
         self.replay: Callable[[], None] = _nothing
@@ -261,7 +259,7 @@ class _UnderWay:
                 name: result.numpy()[: self._count].copy()
                 for name, result in self._slot.results.items()
             }
-            self._seen = Seen(results["scores"], results.get("lines"))
+            self._seen = Seen.of(results)
             self._slot.under_way = None
             self._between_batches()
         return self._seen

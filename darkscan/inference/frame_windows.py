@@ -82,15 +82,13 @@ class Passes:
         return self._size
 
 
-def joined(parts: Sequence[Sequence[npt.NDArray[np.float32]]], *, lines: bool) -> Seen:
-    """All parts of a frame put together: scores, and lines where the model has them."""
-    if not parts:
-        return Seen(np.empty(0, np.float32), None)
+def joined(parts: Sequence[Sequence[npt.NDArray[np.float32]]], names: Sequence[str]) -> Seen:
+    """All parts of a frame, one or more, put together; ``names`` of the outputs of each."""
     columns = [
         column[0] if len(column) == 1 else np.concatenate(column)
         for column in zip(*parts, strict=True)
     ]
-    return Seen(columns[0], columns[1] if lines else None)
+    return Seen.of(dict(zip(names, columns, strict=True)))
 
 
 def on_threads(count: int) -> str:
@@ -157,7 +155,7 @@ def unstacked(seen: Seen, frames: Sequence[FrameWindows]) -> Iterator[Seen]:
     first = 0
     for windows in frames:
         part = slice(first, first + len(windows.origins))
-        yield Seen(seen.scores[part], None if seen.lines is None else seen.lines[part])
+        yield seen.part(part)
         first = part.stop
 
 

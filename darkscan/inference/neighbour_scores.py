@@ -9,8 +9,18 @@ import numpy.typing as npt
 
 from darkscan.inference.backend import Seen
 from darkscan.pipeline.core.arrays import Float32Array, Indices
+from darkscan.pipeline.core.frame_results import ModelInfo
 
 _NO_WINDOW = -1
+
+
+def frame_scores(seen: Seen, origins: npt.NDArray[np.int32], model: ModelInfo) -> Float32Array:
+    """Scores (N,) of a frame's windows with first pixels ``origins`` (N, 2), y and x.
+
+    Windows of a windowed model learn of their neighbours'; a dense model has seen these itself,
+    and telling it again only spreads its mistakes.
+    """
+    return seen.scores if model.dense else scores_with_neighbours(seen, origins, model.window)
 
 
 def scores_with_neighbours(seen: Seen, origins: npt.NDArray[np.int32], window: int) -> Float32Array:
@@ -24,7 +34,7 @@ def scores_with_neighbours(seen: Seen, origins: npt.NDArray[np.int32], window: i
     ``seen``: scores and lines of the windows alone, of one frame; without lines the scores stay
     as they are. ``origins`` (N, 2) first pixels (y, x); ``window`` their side in pixels.
     """
-    scores, lines = seen
+    scores, lines = seen.scores, seen.lines
     if lines is None:
         return scores
     raised = scores.copy()

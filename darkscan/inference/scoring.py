@@ -10,7 +10,7 @@ import numpy.typing as npt
 from darkscan.drivers.images import Mosaic
 from darkscan.inference.backend import FrameWindows, Seen, see
 from darkscan.inference.frame_windows import cut_out
-from darkscan.inference.neighbour_scores import scores_with_neighbours
+from darkscan.inference.neighbour_scores import frame_scores
 from darkscan.inference.onnx_runtime import OnnxRuntimeBackend, read_conventions
 from darkscan.pipeline.core.arrays import Float32Array, Pixels
 from darkscan.pipeline.core.grid import window_origins
@@ -44,7 +44,7 @@ class ModelScorer:
         Windows that overlap know of each other, as in a scan.
         """
         seen = self.alone(pixels, origins, full_scale)
-        return scores_with_neighbours(seen, origins, self.info.window)
+        return frame_scores(seen, origins, self.info)
 
     def alone(self, pixels: Pixels, origins: npt.NDArray[np.int32], full_scale: float) -> Seen:
         """Scores and lines of each of a frame's windows, without those of its neighbours."""
@@ -104,11 +104,15 @@ def score_image(
             places.append(chosen)
         on_progress(first + len(some), len(rows))
     seen = _in_order(parts, np.argsort(np.concatenate(places)))
-    return origins.astype(np.int64), scores_with_neighbours(seen, origins, window)
+    return origins.astype(np.int64), frame_scores(seen, origins, scorer.info)
 
 
 def _in_order(parts: list[Seen], order: npt.NDArray[np.intp]) -> Seen:
     """Parts of an image's windows as one, in the order given."""
-    scores, lines = zip(*parts, strict=True)
-    known = [part for part in lines if part is not None]
-    return Seen(np.concatenate(scores)[order], np.concatenate(known)[order] if known else None)
+    names = Seen._fields
+    columns = {
+        name: np.concatenate(column)
+        for name, column in zip(names, zip(*parts, strict=True), strict=True)
+        if column[0] is not None
+    }
+    return Seen.of(columns).part(order)

@@ -39,18 +39,24 @@ class DenseNetwork(AttentionFusionNetwork):
     def see(
         self, images: Tensor, origins: Tensor, gains: Tensor, offsets: Tensor, full_scale: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Logits (B, N) of N windows of each image, and of its cells of 8 px (B, H/8, W/8).
+        """Logits (B, N) of N windows of each image, and of its cells of 8 px (B, H/8, W/8)."""
+        logits, lines, _ = self.see_all(images, origins, gains, offsets, full_scale)
+        return logits, lines
+
+    def see_all(
+        self, images: Tensor, origins: Tensor, gains: Tensor, offsets: Tensor, full_scale: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """As ``see``, and the cells' kinds (B, H/8, W/8) where the network tells them.
 
         ``images`` (B, H, W) float32 grey levels, sides multiples of ``SIDES_PX``;
         ``origins`` (N, 2) int64 the first pixel (y, x) of the windows, a grid with steps of
         128 px at most, the same in all images; ``gains`` and ``offsets`` (B, N) W_mult and
         W_add of each; ``full_scale`` () or (B, 1, 1), the largest grey level.
         """
-        return self._see(views(images, origins, gains, offsets, full_scale), origins)
-
-    def _see(self, seen: Tensor, origins: Tensor) -> tuple[Tensor, Tensor]:
-        logits, lines, _ = self._with_hidden(seen, origins)
-        return logits, lines
+        seen = views(images, origins, gains, offsets, full_scale)
+        logits, lines, hidden = self._with_hidden(seen, origins)
+        head = self.line_head
+        return logits, lines, None if head is None or head.kinds is None else head.kinds_of(hidden)
 
     def _with_hidden(self, seen: Tensor, origins: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """As ``see``; and the line head's features (B, C, H/8, W/8)."""

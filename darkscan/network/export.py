@@ -36,7 +36,8 @@ FORMAT_VERSION = 1
 OPSET = 18
 TOLERANCE = 1e-4  # between torch and ONNX Runtime: of a logit, or relative to a larger one
 INPUT_NAMES = ("frame", "origins", "gains", "offsets", "full_scale")
-OUTPUT_NAMES = ("logits", "scores", "lines")  # the last only with a line head
+OUTPUT_NAMES = ("logits", "scores", "lines", "kinds")
+"""The last two only with a line head, and one that tells kinds."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class ModelConventions:
             "network": network.name,
             "width": repr(float(network.width)),
             **{part: str(there).lower() for part, there in vars(network.parts).items()},
+            "cell_kinds": str(_tells_kinds(network)).lower(),
             "training_data": self.training_data,
             "training_data_hash": self.training_data_hash,
             "training_seed": self.training_seed,
@@ -170,7 +172,7 @@ def _to_onnx(network: AttentionFusionNetwork) -> onnx.ModelProto:
             dynamo=True,
             opset_version=OPSET,
             input_names=INPUT_NAMES,
-            output_names=OUTPUT_NAMES[: 3 if network.line_head else 2],
+            output_names=_outputs(network),
             dynamic_shapes=(
                 sides | {2: dim("B", min=1, max=2)},
                 {0: windows},
@@ -184,6 +186,15 @@ def _to_onnx(network: AttentionFusionNetwork) -> onnx.ModelProto:
     proto: onnx.ModelProto = program.model_proto
     _strip_traces(proto)
     return proto
+
+
+def _outputs(network: AttentionFusionNetwork) -> tuple[str, ...]:
+    return OUTPUT_NAMES[: 2 + (network.line_head is not None) + _tells_kinds(network)]
+
+
+def _tells_kinds(network: AttentionFusionNetwork) -> bool:
+    head = network.line_head
+    return isinstance(network, DenseNetwork) and head is not None and head.kinds is not None
 
 
 def _strip_traces(proto: onnx.ModelProto) -> None:

@@ -70,7 +70,11 @@ class DenseFrameModel(nn.Module):
     def forward(
         self, frame: Tensor, origins: Tensor, gains: Tensor, offsets: Tensor, full_scale: Tensor
     ) -> tuple[Tensor, ...]:
-        """Logits, scores and lines of the frame's windows; see ``FrameModel.forward``.
+        """Logits, scores, lines and kinds of the frame's windows; see ``FrameModel.forward``.
+
+        A network that tells kinds also gives those of each cell of 8 px (N, 32, 32), as numbers
+        plus their probability: 0 nothing, 1 a fault of the sensor, 2 glow, 3 dust, 4 a dig, 5 a
+        fibre, 6 a scratch.
 
         ``origins`` are a grid over the frame with steps of 128 px at most.
         """
@@ -78,9 +82,12 @@ class DenseFrameModel(nn.Module):
         # Straight to float: TensorRT takes uint8 as an input but not in arithmetic.
         pixels = frame.to(torch.float32).reshape(-1, depth)
         image = grey_levels(pixels).reshape(1, height, width)
-        logits, lines = self.network.see(image, origins, gains[None], offsets[None], full_scale)
+        logits, lines, kinds = self.network.see_all(
+            image, origins, gains[None], offsets[None], full_scale
+        )
         cells = line_windows(self.network.line_probabilities(lines[0]), origins)
-        return logits[0], torch.sigmoid(logits[0]), cells
+        outputs = (logits[0], torch.sigmoid(logits[0]), cells)
+        return outputs if kinds is None else (*outputs, line_windows(kinds[0], origins))
 
 
 def grey_levels(pixels: Tensor) -> Tensor:

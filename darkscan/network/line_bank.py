@@ -5,8 +5,11 @@ noise where 128 px stand out. Convolutions that decide cell by cell lose that; t
 up along straight segments of 16, 32, 64 and 128 px in all directions, with fixed weights.
 
 They are the matched filters of straight lines in white noise, on means of 4x4 px, which keeps
-0.8 of the signal-to-noise of a line 2 px wide. Longer segments need more directions, see Brandt
-and Dym, "Fast calculation of multiple line integrals" (SIAM J. Sci. Comput. 1999).
+0.8 of the signal-to-noise of a line 2 px wide. The longer a segment, the less a single place may
+add to it: a long line is faint everywhere, and dirt is bright in few places, so that answers of
+5 standard deviations are as rare on a dirty surface as on a clean one. Longer segments need more
+directions, see Brandt and Dym, "Fast calculation of multiple line integrals" (SIAM J. Sci.
+Comput. 1999).
 """
 
 import math
@@ -24,8 +27,10 @@ _SLOPES = (16, 16, 16, 32)  # of each length and family: none misses a line's en
 _DIRECTIONS = 8  # kept of each family: the best of the slopes about each
 _DARK = 1  # the length whose darkest answer is kept too: an edge has a dark side, a line none
 _CELL_POINTS = 2
-_CLIP = 4.0  # standard deviations; a saturated speck counts no more than that
+_CLIPS = (4.0, 2.5, 1.75, 1.5)  # standard deviations; a speck counts no more than that
 _SCALE = 0.25  # brings answers, about 1 to 16 standard deviations, to the trunk's range
+_MOST = 10.0  # standard deviations: beyond, a line is certain anyway
+_EVIDENCE = 2.0  # of squared answers: a quarter of what they say for a line, in nats
 
 _SIDES = len(_POINTS) + 1
 CHANNELS = 2 * _DIRECTIONS * _SIDES
@@ -50,12 +55,13 @@ class LineBank(nn.Module):
     def forward(self, sigmas: Tensor) -> tuple[Tensor, Tensor]:
         """Answers (B, CHANNELS, H/8, W/8) to images (B, H, W) in units of their noise.
 
-        And the strengths (B, STRENGTHS, H/8, W/8), their maxima over all directions. Answers are
-        a quarter of a standard deviation of white noise each; H and W are multiples of 128.
+        And the strengths (B, STRENGTHS, H/8, W/8): an eighth of the squares of their maxima over
+        all directions, as evidence for a line grows. Answers are in units of four standard
+        deviations of white noise, squares of one; H and W are multiples of 128.
         """
         points = nn.functional.avg_pool2d(sigmas[:, None], POINT_PX)[:, 0] * POINT_PX
         # Noise that the lens or a program has smoothed adds up to more: it counts as it is.
-        points = (points / noise_fields(points, POINT_PX).clamp(min=0.5)).clamp(-_CLIP, _CLIP)
+        points = points / noise_fields(points, POINT_PX).clamp(min=0.5)
         along_rows = self._family(points[:, None])
         turned = self._family(points.transpose(1, 2)[:, None])
         along_columns = [answer.transpose(2, 3) for answer in turned]
@@ -63,7 +69,8 @@ class LineBank(nn.Module):
             torch.maximum(one.amax(1), other.amax(1))
             for one, other in zip(along_rows, along_columns, strict=True)
         ]
-        return torch.cat((*along_rows, *along_columns), dim=1), torch.stack(strengths, dim=1)
+        strongest = torch.stack(strengths, dim=1).clamp(0.0, _MOST * _SCALE)
+        return torch.cat((*along_rows, *along_columns), dim=1), strongest.square() * _EVIDENCE
 
     def _family(self, points: Tensor) -> list[Tensor]:
         """The answers (B, directions, H/8, W/8) of each length to means (B, 1, H/4, W/4)."""
@@ -72,10 +79,18 @@ class LineBank(nn.Module):
             kernels = getattr(self, f"kernels_{index}")
             step = length // 2
             margin = (kernels.shape[2] // 2, (length - step) // 2)
-            answer = nn.functional.conv2d(points, kernels, stride=(1, step), padding=margin)
+            even = points.clamp(-_CLIPS[index], _CLIPS[index]) / _spread(_CLIPS[index])
+            answer = nn.functional.conv2d(even, kernels, stride=(1, step), padding=margin)
             sides = (answer, -answer) if index == _DARK else (answer,)
             answers += [_SCALE * _strongest(side, step // _CELL_POINTS) for side in sides]
         return answers
+
+
+def _spread(clip: float) -> float:
+    """The standard deviation of noise of 1 that is clipped to ``clip`` on either side."""
+    density = math.exp(-0.5 * clip**2) / math.sqrt(2 * math.pi)
+    beyond = math.erfc(clip / math.sqrt(2))
+    return math.sqrt(1.0 - beyond - 2 * clip * density + clip**2 * beyond)
 
 
 def _strongest(answer: Tensor, cells: int) -> Tensor:

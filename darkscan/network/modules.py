@@ -20,6 +20,7 @@ _ATROUS_RATES = (1, 3, 5)
 _WEIGHING = 16  # channels between a line bank's strengths and the logits of cells
 _KIND_WEIGHTS = (1.0, 2.0, 2.0, 1.0, 4.0, 8.0, 4.0)  # the rarer a kind, the more it counts
 _KIND_LOSS = 0.15
+_LIKELIEST = 0.999
 _DIRECTION_LOSS = 0.05
 
 
@@ -200,6 +201,18 @@ class LineHead(nn.Module):
         if self.weigh is not None and strengths is not None:
             lines = lines + self.weigh(torch.cat((hidden, strengths), dim=1))
         return lines.squeeze(1)
+
+    def kinds_of(self, hidden: Tensor) -> Tensor:
+        """Each cell's likeliest kind (N, h, w): its number plus its probability, less than 1.
+
+        Training weighs kinds, and so raises their odds by that; here it is taken off again.
+        """
+        assert self.kinds is not None
+        weights = hidden.new_tensor(_KIND_WEIGHTS).log()
+        probabilities = (self.kinds(hidden) - weights[:, None, None]).softmax(dim=1)
+        probability, kind = probabilities.max(dim=1)
+        told: Tensor = kind.to(hidden.dtype) + probability.clamp(max=_LIKELIEST)
+        return told
 
     def kinds_loss(self, hidden: Tensor, kinds: Tensor, directions: Tensor) -> Tensor:
         """What kinds and directions add to the loss of training.

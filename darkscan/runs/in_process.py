@@ -6,34 +6,23 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.centrelines import find_centrelines
-from darkscan.inference.neighbour_scores import scores_with_neighbours
+from darkscan.centrelines import Windows, trace_frame
+from darkscan.inference.neighbour_scores import frame_scores
 from darkscan.inference.scoring import ModelScorer
 from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.defect_map import DefectMap
 from darkscan.pipeline.core.frame_results import (
-    Centrelines,
     FrameResult,
     Inspected,
     LedgerSums,
     ModelInfo,
+    Traces,
 )
 from darkscan.pipeline.core.geometry import PixelToStage
 from darkscan.pipeline.core.scan import FrameMeta, FrameSource, ScanInfo
 from darkscan.pipeline.core.thumbnail import make_thumbnail, thumbnail_scale
-from darkscan.simulation.element import (
-    ElementTruth,
-    SimulatedScan,
-    simulate_element,
-    size_of_patch,
-)
 from darkscan.stages.merging import build_map
 
-FRAMES = (2, 2)
-"""Columns and rows of frames that a simulated element takes."""
-
-_FIRST_SEED = 700_001  # apart from the seeds that people and trainings use
-_PRESET = "optic"
 _PICTURE_PX = 256
 _BATCH = 64
 _PITCH_UM = 10.0
@@ -44,54 +33,20 @@ Scores = npt.NDArray[np.float32]
 ScoreFrame = Callable[[Pixels, Origins, float], Scores]
 """Scores (N,) of a frame's windows at origins (N, 2), y and x, for a camera's full scale."""
 
-ExamineFrame = Callable[[Pixels, Origins, float], tuple[Scores, Centrelines]]
-"""As ``ScoreFrame``, with the scratches traced within the frame's positive windows."""
+ExamineFrame = Callable[[Pixels, Origins, float], tuple[Scores, Traces]]
+"""As ``ScoreFrame``, with what is traced in the frame."""
 
 ScoreWindows = Callable[[Pixels, float], Scores]
 """Scores (n,) of windows (n, side, side) for a camera's full scale."""
 
 
-def inspect_elements(
-    count: int, score: ScoreFrame, model: ModelInfo, show: Callable[[int, int], None]
-) -> list[tuple[ElementTruth, DefectMap]]:
-    """The truths of ``count`` simulated elements, always the same ones, and their maps.
-
-    ``show`` is told how many frames are done, and how many there are.
-    """
-    size, frames = size_of_patch(FRAMES), FRAMES[0] * FRAMES[1]
-    pairs = []
-    for number in range(count):
-        truth = simulate_element(size, _FIRST_SEED + number, _PRESET)
-        begun = number * frames
-
-        def one_more(done: int, begun: int = begun) -> None:
-            show(begun + done, count * frames)
-
-        pairs.append((truth, inspect(SimulatedScan(truth), score, model, one_more)))
-    return pairs
-
-
-def inspect(
-    source: FrameSource, score: ScoreFrame, model: ModelInfo, show: Callable[[int], None]
-) -> DefectMap:
-    """The defect map of a scan whose windows ``score`` scores.
-
-    As ``inspect_traced``, but that centre lines are left out.
-    """
-
-    def examine(pixels: Pixels, origins: Origins, full_scale: float) -> tuple[Scores, Centrelines]:
-        return score(pixels, origins, full_scale), Centrelines.none()
-
-    return inspect_traced(source, examine, model, show)
-
-
 def inspect_traced(
     source: FrameSource, examine: ExamineFrame, model: ModelInfo, show: Callable[[int], None]
 ) -> DefectMap:
-    """The defect map of a scan whose frames ``examine`` scores and searches for centre lines.
+    """The defect map of a scan whose frames ``examine`` scores and searches for lines and spots.
 
-    Merging's own code makes the map, from scores and lines as classification gives them where
-    ``examine`` is ``examining`` a model file's. ``show`` is told how many frames are done.
+    Merging's own code makes the map, from scores and traces as classification gives them where
+    ``examine`` is ``examining`` a model file. ``show`` is told how many frames are done.
     """
     scan = source.info
     scale = thumbnail_scale(scan, _PICTURE_PX)
@@ -100,14 +55,14 @@ def inspect_traced(
     results = []
     for index, meta in enumerate(source.frames):
         source.read_into(index, pixels)
-        scores, centrelines = examine(pixels, origins, scan.full_scale)
+        scores, traces = examine(pixels, origins, scan.full_scale)
         results.append(
             FrameResult(
                 meta=meta,
                 origins=origins,
                 scores=scores,
                 thumbnail=make_thumbnail(pixels, scale),
-                centrelines=centrelines,
+                traces=traces,
             )
         )
         show(index + 1)
@@ -125,15 +80,34 @@ def inspect_traced(
     )
 
 
-def examining(scorer: ModelScorer) -> ExamineFrame:
-    """A model file's scores of a frame's windows and its scratches, as a worker finds them."""
+def examining(scorer: ModelScorer, model: ModelInfo | None = None) -> ExamineFrame:
+    """A model file's scores of a frame's windows and what is traced, as a worker finds them.
 
-    def examine(pixels: Pixels, origins: Origins, full_scale: float) -> tuple[Scores, Centrelines]:
+    ``model``: thresholds other than the file's own.
+    """
+    info = model or scorer.info
+
+    def examine(pixels: Pixels, origins: Origins, full_scale: float) -> tuple[Scores, Traces]:
         seen = scorer.alone(pixels, origins, full_scale)
-        scores = scores_with_neighbours(seen, origins, scorer.info.window)
-        positive = scores >= scorer.info.grow_threshold
-        lines = None if seen.lines is None else seen.lines[positive]
-        return scores, find_centrelines(pixels, origins[positive], scorer.info.window, lines)
+        scores = frame_scores(seen, origins, info)
+        positive = scores >= info.grow_threshold
+        windows = Windows(origins, info.window, positive, seen.lines, seen.kinds)
+        return scores, trace_frame(pixels, full_scale, windows)
+
+    return examine
+
+
+def tracing(score: ScoreFrame, model: ModelInfo) -> ExamineFrame:
+    """Scores of a frame's windows, and the lines that their pixels alone show.
+
+    For what has scores only: no line map says where a line runs, and nothing tells kinds
+    of defects apart but the shapes of lines.
+    """
+
+    def examine(pixels: Pixels, origins: Origins, full_scale: float) -> tuple[Scores, Traces]:
+        scores = score(pixels, origins, full_scale)
+        windows = Windows(origins, model.window, scores >= model.grow_threshold)
+        return scores, trace_frame(pixels, full_scale, windows)
 
     return examine
 

@@ -15,11 +15,12 @@ from darkscan.pipeline.core.defect_map import DefectMap
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.files import write_atomically
 from darkscan.pipeline.core.logs import LOG_NAME, log_to_file
+from darkscan.pipeline.core.map_reading import read_map
 from darkscan.pipeline.core.recipe import Recipe, inspection_hash
 from darkscan.pipeline.core.scan import ScanInfo
 from darkscan.pipeline.core.settings import updated
 from darkscan.pipeline.core.thumbnail import thumbnail_scale
-from darkscan.pipeline.running.results_folder import MAP_NAME, ResultsFolder
+from darkscan.pipeline.running.results_folder import ResultsFolder
 from darkscan.pipeline.running.specification import RING_NAME, RunFolder, RunSpec, RunTask
 from darkscan.pipeline.running.supervisor import Progress, Supervisor, stage_list
 from darkscan.pipeline.transport.ring import FrameRing, check_margin
@@ -92,7 +93,7 @@ def run_to_map(
             ring.close()
     output.tidy()
     write_atomically(spec.out_dir / _REPORT_NAME, json.dumps(report, indent=2).encode() + b"\n")
-    return DefectMap.model_validate_json((spec.out_dir / MAP_NAME).read_bytes())
+    return read_map(spec.out_dir)
 
 
 def run_without_map(

@@ -4,8 +4,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from darkscan.centrelines import Windows, trace_frame
 from darkscan.pipeline.core.arrays import Pixels
-from darkscan.pipeline.core.frame_results import Centrelines
+from darkscan.pipeline.core.frame_results import Centrelines, LineMeasures
 from darkscan.pipeline.core.grid import window_origins
 from darkscan.simulation.element.strokes import Strokes, add_line
 
@@ -48,9 +49,28 @@ def length(points: Points) -> float:
     return float(np.hypot(*np.diff(points, axis=0).T).sum())
 
 
-def lines_of(found: Centrelines) -> list[Points]:
-    parts = np.split(found.points.astype(np.float64), np.cumsum(found.counts)[:-1])
-    return parts if len(found.counts) else []
+def find(
+    pixels: Pixels,
+    origins: npt.NDArray[np.int32] = ORIGINS,
+    maps: npt.NDArray[np.float32] | None = None,
+) -> Centrelines:
+    """The lines in a frame all of whose windows are positive, with line maps or without."""
+    full_scale = 255 if pixels.dtype == np.uint8 else 4080
+    windows = Windows(origins, WINDOW, np.ones(len(origins), np.bool_), maps)
+    return trace_frame(pixels, full_scale, windows).lines
+
+
+def measures_of(found: Centrelines) -> list[LineMeasures]:
+    return [LineMeasures(*row) for row in found.measures.tolist()]
+
+
+def lines_of(found: Centrelines, *, bent: bool = False) -> list[Points]:
+    """The points of each line, those that are bent as hairs left out unless they are wanted."""
+    return [
+        points.astype(np.float64)
+        for points, measures in zip(found.parts, measures_of(found), strict=True)
+        if bent or not measures.bent
+    ]
 
 
 def aside(line: Points, truth: Points) -> float:

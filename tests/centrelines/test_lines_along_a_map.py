@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from darkscan.centrelines import find_centrelines
 from darkscan.pipeline.core.frame_results import Centrelines
+from tests.centrelines import drawn
 from tests.centrelines.drawn import (
     ORIGINS,
     SCRATCHES,
@@ -20,6 +20,7 @@ from tests.centrelines.drawn import (
     frame,
     length,
     lines_of,
+    measures_of,
     straight,
 )
 
@@ -52,7 +53,7 @@ def maps_of(
 
 
 def find(pixels: np.ndarray, maps: Maps, origins: np.ndarray = ORIGINS) -> Centrelines:
-    return find_centrelines(pixels, origins, WINDOW, maps)
+    return drawn.find(pixels, origins, maps)
 
 
 @pytest.mark.parametrize(
@@ -82,9 +83,10 @@ def test_gaps_in_the_map_are_bridged(dark_cells: int) -> None:
 @pytest.mark.parametrize("truth", [STRAIGHT, ARC], ids=["straight", "an arc"])
 def test_place_width_and_contrast_are_those_without_a_map(truth: Points) -> None:
     pixels = frame((truth, 8.0, 3.0))
-    with_map, without = find(pixels, maps_of(truth)), find_centrelines(pixels, ORIGINS, WINDOW)
-    assert with_map.widths == pytest.approx(without.widths, rel=0.05)
-    assert with_map.contrasts == pytest.approx(without.contrasts, rel=0.1)
+    with_map, without = find(pixels, maps_of(truth)), drawn.find(pixels)
+    (seen,), (unaided,) = measures_of(with_map), measures_of(without)
+    assert seen.width == pytest.approx(unaided.width, rel=0.05)
+    assert seen.contrast == pytest.approx(unaided.contrast, rel=0.1)
     (one,), (other,) = lines_of(with_map), lines_of(without)
     assert length(one) == pytest.approx(length(other), abs=8)
 
@@ -105,8 +107,11 @@ def test_neighbours_that_share_cells_stay_two() -> None:
     one, other = straight((100, 300), (650, 330)), straight((100, 312), (650, 342))
     pixels = frame((one, 8.0, 2.3), (other, 8.0, 2.3))
     found = lines_of(find(pixels, maps_of(one, other)))
-    # The map shows one, the path along it jumps from line to line: a little is lost there.
-    assert sum(map(length, found)) == pytest.approx(length(one) + length(other), rel=0.1)
+    # The map shows one, the path along it jumps from line to line: it is cut there, and what is
+    # lost between the pieces is left to merging, which joins them.
+    assert sum(map(length, found)) == pytest.approx(length(one) + length(other), rel=0.25)
+    for line in found:
+        assert min(aside(line, one), aside(line, other)) < 3.0
 
 
 def test_lines_that_cross_stay_two() -> None:
@@ -144,7 +149,7 @@ def test_following_a_map_costs_a_fraction_of_searching_all() -> None:
         times = []
         for _ in range(5):
             start = time.thread_time()
-            find_centrelines(pixels, ORIGINS, WINDOW, maps)
+            drawn.find(pixels, maps=maps)
             times.append(time.thread_time() - start)
         return min(times)
 
@@ -178,7 +183,7 @@ def test_a_centre_line_ends_with_the_frame(
     truth = straight(start, end)
     pixels = frame((truth, amplitude, 2.5))
     maps = maps_of(truth) if follows_map else None
-    found = find_centrelines(pixels, ORIGINS, WINDOW, maps)
+    found = drawn.find(pixels, maps=maps)
     seen = truth[((truth >= 0) & (truth <= SIDE)).all(axis=1)]
     assert sum(map(length, lines_of(found))) == pytest.approx(length(seen), rel=0.05)
     assert found.points.min() >= 0

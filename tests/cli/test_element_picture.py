@@ -10,17 +10,24 @@ from rich.console import Console
 from rich.text import Text
 
 from darkscan.cli.element_view import ElementPicture, JournalFollower
-from darkscan.pipeline.core.frame_results import Centrelines, FrameResult, NotInspected
+from darkscan.pipeline.core.frame_results import (
+    Centrelines,
+    FrameResult,
+    NotInspected,
+    Traces,
+)
 from darkscan.pipeline.core.geometry import PixelToStage
 from darkscan.pipeline.core.scan import ScanInfo
 from darkscan.pipeline.transport.journal import Journal
-from darkscan.stages.merging.style import COLOURS, DEFECT_COLOUR, SCRATCH_COLOUR
+from darkscan.stages.merging.style import AREA_COLOUR, KIND_COLOURS, NOT_INSPECTED_COLOURS
 from tests.builders import frame_meta, frame_result, scan_info
+from tests.mapping.hand_made import lines_of, spots_of
 
 # Four frames of 512 px, 5.12 mm, side by side on an element of 20.48 x 5.12 mm.
 SIZE_MM = (20.48, 5.12)
 FRAME_MM = 5.12
 COLUMNS, ROWS = 40, 5
+SCRATCH, FIBRE = (0.9, 0.05, 0.0, 0.0), (0.1, 0.6, 0.0, 0.0)
 
 
 def scan(**changes: object) -> ScanInfo:
@@ -34,7 +41,7 @@ def result(
     x_mm: float | None = None,
     y_mm: float = 0.0,
     scratch_at: tuple[int, int] | None = None,
-    lines: Centrelines | None = None,
+    traces: Traces | None = None,
 ) -> FrameResult:
     """A frame of one grey level; the window at ``scratch_at`` (y, x) is positive."""
     origins = np.array([(y, x) for y in (0, 128, 256) for x in (0, 128, 256)], np.int32)
@@ -46,7 +53,7 @@ def result(
         origins=origins,
         scores=scores,
         thumbnail=np.full((64, 64), grey, np.uint8),
-        centrelines=lines or Centrelines.none(),
+        traces=traces or Traces(),
     )
 
 
@@ -134,23 +141,62 @@ def test_noise_is_not_stretched_to_structure() -> None:
     assert line[15] != "@"
 
 
-def test_positive_windows_and_centre_lines_are_marked() -> None:
-    lines = Centrelines(
-        points=np.array([(10, 384), (500, 384)], np.float32),
-        counts=np.array([2], np.int32),
-        widths=np.array([2.0], np.float32),
-        contrasts=np.array([5.0], np.float32),
-    )
-    shown = picture(result(0), result(1, scratch_at=(0, 256)), result(2, lines=lines))
+def square(x: float, y: float) -> list[tuple[float, float]]:
+    """The corners of a spot of 10 pixels around a place."""
+    return [(x - 5, y - 5), (x + 5, y - 5), (x + 5, y + 5), (x - 5, y + 5)]
 
-    characters = plain(shown, 80, 10)
-    found = {(x, y) for y, row in enumerate(characters) for x, c in enumerate(row) if c == "o"}
-    traced = {(x, y) for y, row in enumerate(characters) for x, c in enumerate(row) if c == "#"}
-    # A cell is 256 um wide and 512 high. The middle of the window: 8.32 to 9.6 mm, 0.64 to 1.92.
+
+def cells_of(shown: ElementPicture, mark: str) -> set[tuple[int, int]]:
+    """Places (x, y) of a character; a cell is 256 um wide and 512 high."""
+    rows = plain(shown, 80, 10)
+    return {(x, y) for y, row in enumerate(rows) for x, c in enumerate(row) if c == mark}
+
+
+def test_positive_windows_and_scratches_are_marked() -> None:
+    lines = lines_of([(10, 384), (500, 384)])
+    shown = picture(
+        result(0), result(1, scratch_at=(0, 256)), result(2, traces=Traces(lines=lines))
+    )
+
+    found, traced = cells_of(shown, "o"), cells_of(shown, "#")
+    # The middle of the window: 8.32 to 9.6 mm, 0.64 to 1.92.
     assert {x for x, _ in found} <= set(range(32, 39))
     assert {y for _, y in found} == {1, 2, 3}
     assert {y for _, y in traced} == {7}
     assert {x for x, _ in traced} >= set(range(41, 59))
+
+
+@pytest.mark.parametrize(
+    ("lines", "mark"),
+    [
+        pytest.param(lines_of([(10, 384), (500, 384)]), "#", id="straight, kinds are not told"),
+        pytest.param(
+            lines_of([(10, 384), (500, 384)], bent=1.0),
+            "~",
+            id="bent, kinds are not told",
+        ),
+        pytest.param(
+            lines_of([(10, 384), (500, 384)], kinds=SCRATCH, bent=1.0),
+            "#",
+            id="the model says scratch",
+        ),
+        pytest.param(
+            lines_of([(10, 384), (500, 384)], kinds=FIBRE), "~", id="the model says fibre"
+        ),
+    ],
+)
+def test_a_scratch_looks_other_than_a_fibre(lines: Centrelines, mark: str) -> None:
+    shown = picture(result(0, traces=Traces(lines=lines)))
+    assert {y for _, y in cells_of(shown, mark)} == {7}
+    assert not cells_of(shown, "~" if mark == "#" else "#")
+
+
+def test_spots_are_marked_and_a_scratch_over_them_is_seen() -> None:
+    lines, spots = lines_of([(10, 384), (500, 384)]), spots_of(square(100, 100), square(300, 384))
+    shown = picture(result(0, traces=Traces(lines=lines, spots=spots)))
+    assert (3, 1) in cells_of(shown, "x")
+    assert {y for _, y in cells_of(shown, "x")} <= {1, 2}
+    assert (11, 7) in cells_of(shown, "#")
 
 
 def test_colours_are_those_of_the_map() -> None:
@@ -160,13 +206,13 @@ def test_colours_are_those_of_the_map() -> None:
     cells = colours(shown.render(COLUMNS, ROWS))
     characters = shown.render(COLUMNS, ROWS).plain.split("\n")
 
-    assert cells[2][5][0] == DEFECT_COLOUR
-    assert cells[2][15][0] == COLOURS["lost"]
-    assert cells[2][25][0] == COLOURS["quarantined"]
+    assert cells[2][5][0] == AREA_COLOUR
+    assert cells[2][15][0] == NOT_INSPECTED_COLOURS["lost"]
+    assert cells[2][25][0] == NOT_INSPECTED_COLOURS["quarantined"]
     assert characters[2][15] == characters[2][25] != characters[2][5]
     grey = cells[0][0][0]
     assert grey[1:3] == grey[3:5] == grey[5:7]
-    assert DEFECT_COLOUR != SCRATCH_COLOUR
+    assert len({AREA_COLOUR, *KIND_COLOURS.values()}) == 5
 
 
 def test_a_cell_shows_two_places_one_above_the_other() -> None:

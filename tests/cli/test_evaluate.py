@@ -107,18 +107,27 @@ def test_the_papers_table_beside_ours(tmp_path: Path) -> None:
 def test_simulated_elements_give_figures_by_defect(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("darkscan.runs.in_process.FRAMES", (1, 1))
+    monkeypatch.setattr("darkscan.runs.elements.FRAMES", (1, 1))
     monkeypatch.setattr(
         FakeNetwork, "__call__", lambda _, windows, __: np.arange(len(windows)) / len(windows)
     )
-    metrics = run(tmp_path, "--checkpoint", "afn.pt", "--scans", "1", "--threshold", "0.4")
+    words = ("--scans", "1", "--scan-presets", "clean,weak", "--threshold", "0.4")
+    metrics = run(tmp_path, "--checkpoint", "afn.pt", *words)
     figures = metrics["elements"]["afn"]
-    assert figures["elements"] == 1
-    assert figures["area_dm2"] == pytest.approx(0.02048**2 * 100)
-    assert figures["found"]["count"] >= 3
-    assert sum(kind["count"] for kind in figures["by_kind"]) == figures["found"]["count"]
-    assert "Defect level, 1 simulated elements" in (tmp_path / "report.md").read_text()
-    assert "false defects per dm2" in capsys.readouterr().out
+    assert list(figures) == ["clean", "weak", "all"]
+    assert figures["all"]["elements"] == 2
+    assert figures["all"]["area_dm2"] == pytest.approx(2 * 0.02048**2 * 100)
+    scratches = figures["clean"]["kinds"][0]
+    assert scratches["kind"] == "scratch"
+    assert scratches["whole"]["recall"]["count"] >= 3
+    assert (
+        sum(shape["count"] for shape in figures["all"]["by_shape"])
+        == (figures["all"]["kinds"][0]["whole"]["recall"]["count"])
+    )
+    assert "Defects in the maps of simulated elements" in (tmp_path / "report.md").read_text()
+    said = capsys.readouterr().out
+    assert "afn: a checkpoint has no line map" in said
+    assert "false scratches per dm2" in said
 
 
 @pytest.fixture
@@ -149,6 +158,12 @@ CHECKPOINT = ("--checkpoint", "afn.pt")
         pytest.param([*CHECKPOINT, "--snr-limit", "nan"], "--snr-limit", id="limit of nan"),
         pytest.param([*CHECKPOINT, "--snr-limit", "99"], "reaches 99", id="limit above all"),
         pytest.param([*CHECKPOINT, "--scans", "-1"], "--scans", id="scans"),
+        pytest.param(
+            [*CHECKPOINT, "--scans", "1", "--scan-presets", "clean,dull"],
+            "--scan-presets: is unknown: 'dull'; known are optic, clean",
+            id="preset",
+        ),
+        pytest.param([*CHECKPOINT, "--scan-presets", "clean"], "--scans N", id="no elements"),
         pytest.param([*CHECKPOINT, "--threads", "0"], "--threads", id="threads"),
         pytest.param(["--model", "default", "--table", "2"], "laid out from checkpoints", id="t"),
         pytest.param(

@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from itertools import product
 from pathlib import Path
 
 import cv2
@@ -10,14 +11,17 @@ import pytest
 
 from darkscan.cli import explain as command
 from darkscan.drivers.recording import save_recording
+from darkscan.network.explaining import area_windows, defect_windows
 from darkscan.network.training import Checkpoint
 from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.defect_map import to_json
 from darkscan.pipeline.core.errors import InputError, StorageError
+from darkscan.pipeline.core.frame_results import Traces
+from darkscan.pipeline.core.map_reading import read_map
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 from darkscan.stages.merging import build_map
 from tests.explaining.small_networks import ByHand
-from tests.mapping.hand_made import frames_of, inspected, result, scan_info
+from tests.mapping.hand_made import frames_of, inspected, lines_of, result, scan_info
 
 MODELS = Path(command.__file__).parents[1] / "models"
 SCRATCHED = [(512, 512), (512, 640), (640, 640)]
@@ -81,6 +85,8 @@ def defect_map(tmp_path: Path) -> Path:
         result(meta, SCRATCHED if meta.frame == 0 else (), scan=source.info)
         for meta in source.frames
     ]
+    line = Traces(lines=lines_of([(782, 700), (782, 860)]))
+    results[0] = results[0].model_copy(update={"traces": line})
     path = tmp_path / "defect-map.json"
     path.write_text(to_json(build_map(inspected(results, scan=source.info))))
     return path
@@ -152,21 +158,42 @@ def test_networks_stand_below_each_other(
     assert two.shape[0] > one.shape[0]
 
 
-def test_a_defects_strongest_windows_are_found_in_the_scan(
+@pytest.mark.parametrize(
+    ("name", "strongest", "others"),
+    [
+        ("A0001", ["640,640"], SCRATCHED),
+        ("D0001", ["640,640", "640,768"], list(product((512, 640, 768), (640, 768)))),
+    ],
+    ids=["an area's own", "those that a scratch passes"],
+)
+@pytest.mark.usefixtures("scan", "defect_map", "checkpoint")
+def test_the_strongest_windows_of_a_maps_defect_are_found_in_the_scan(
     tmp_path: Path,
-    defect_map: Path,
-    scan: Path,
-    checkpoint: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    name: str,
+    strongest: list[str],
+    others: list[tuple[int, int]],
 ) -> None:
-    of_map: list[str | Path] = ["--map", defect_map, "--scan", scan, "--defect", "D0001"]
-    out = tmp_path / "figure.png"
-    assert darkscan(*of_map, "--checkpoint", checkpoint, "--out", out, "--windows", "2") == 0
+    monkeypatch.chdir(tmp_path)
+    of_map = ["--map", "defect-map.json", "--scan", "scan.h5", "--defect", name, "--windows", "2"]
+    assert darkscan(*of_map, "--checkpoint", "checkpoint.pt", "--out", "figure.png") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("D0001, frame 0 640,640: by hand")
+    assert any(lines[0].startswith(f"{name}, frame 0 {place}: by hand") for place in strongest)
     assert len(lines) == 3
-    assert all(any(f"{y},{x}" in line for y, x in SCRATCHED) for line in lines[:2])
-    assert out.exists()
+    assert any(f" {y},{x}: " in lines[1] for y, x in others)
+    assert Path("figure.png").exists()
+
+
+def test_a_defects_windows_are_all_that_its_outline_reaches_into(defect_map: Path) -> None:
+    document, source = read_map(defect_map.parent), TwoFrames()
+    (defect,), (area,) = document.defects, document.areas
+    places = defect_windows(document, defect, source.info, source.frames)
+    assert [(place.y, place.x) for place in places] == list(product((512, 640, 768), (640, 768)))
+    assert {place.frame for place in places} == {0}
+    assert places[0].centre_mm == pytest.approx((7.68, 6.40))
+    places = area_windows(document, area, source.info, source.frames)
+    assert [(place.y, place.x) for place in places] == SCRATCHED
 
 
 @pytest.mark.parametrize(
@@ -182,7 +209,7 @@ def test_a_defects_strongest_windows_are_found_in_the_scan(
         (["--map", "defect-map.json", "--defect", "D0001"], "--scan: give an IMAGE, or --map"),
         (
             ["--map", "defect-map.json", "--scan", "scan.h5", "--defect", "D0009"],
-            "defect-map.json: --defect: has no defect 'D0009'; it has 1",
+            "defect-map.json: --defect: has no 'D0009'; defects: 1, areas: 1",
         ),
         (
             ["--map", "plate.png", "--scan", "scan.h5", "--defect", "D0001"],

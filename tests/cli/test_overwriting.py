@@ -23,6 +23,9 @@ EXISTING = [
     pytest.param(
         ("explain", "absent.png", "--window", "0,0", "--out"), "a.png", "a.png", id="explain"
     ),
+    pytest.param(
+        ("crops", "absent", "--scan", "absent.h5", "--out"), "out", "out/index.html", id="crops"
+    ),
     pytest.param(("quantise", "absent.onnx", "--out"), "m.onnx", "m.onnx", id="quantise"),
 ]
 

@@ -74,7 +74,7 @@ class Corners:
     """A dense model whose scores are the levels of windows' first pixels."""
 
     dense = True
-    info = Namespace(window=256, stride=128)
+    info = Namespace(window=256, stride=128, dense=True)
 
     def __init__(self) -> None:
         self.tiles: list[tuple[int, ...]] = []

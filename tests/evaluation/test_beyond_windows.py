@@ -8,14 +8,8 @@ from darkscan.inference.backend import Seen
 from darkscan.network.classical.marked_windows import WindowLabels
 from darkscan.network.evaluation.beyond_windows import Views, score_views
 from darkscan.network.evaluation.degradations import Grey
-from darkscan.network.evaluation.frame_figures import (
-    MapTotals,
-    count_marked,
-    joined,
-    window_figures,
-)
+from darkscan.network.evaluation.frame_figures import count_marked, joined, window_figures
 from darkscan.network.evaluation.labelled_frames import LabelledFrame
-from darkscan.network.evaluation.lines_in_maps import MapFindings
 from darkscan.network.evaluation.polylines import Polylines
 from darkscan.pipeline.core.arrays import Pixels
 
@@ -87,24 +81,6 @@ def test_one_class_alone_has_no_area(scratched: bool) -> None:
     assert np.isnan(found.auc)
     assert np.isnan(found.recall) != scratched
     assert np.isnan(window_figures(np.zeros(3), WindowLabels(both, both), None).precision)
-
-
-def test_maps_add_up() -> None:
-    none = np.empty(0)
-    one = MapFindings(
-        clear=np.array([True, False]),
-        faint=np.array([True]),
-        centrelines=(np.zeros((2, 2)), np.zeros((2, 2))),
-        lengths_px=np.array([50.0, 80.0]),
-        stray_px=np.array([50.0, 10.0]),
-        false_defects=1,
-        without_line=0,
-    )
-    nothing = MapFindings(np.ones(1, np.bool_), np.empty(0, np.bool_), (), none, none, 0, 2)
-    total = MapTotals.of([one, nothing])
-    assert (total.clear_found, total.clear, total.faint_found, total.faint) == (2, 3, 1, 1)
-    assert (total.false_centrelines, total.centrelines, total.defects_without_line) == (1, 2, 2)
-    assert (total.stray_px, total.length_px, total.false_in_10_frames) == (60, 130, 5)
 
 
 def test_views_hold_all_ways() -> None:

@@ -74,8 +74,8 @@ def test_scratches_of_real_frames_are_in_their_maps(
         defect_map = inspect_traced(source, examining(scorer), scorer.info, lambda _: None)
         found.append(find_in_map(frame.lines, defect_map))
     total = MapTotals.of(found)
-    assert total.clear_found == CLEAR
-    assert total.faint_found >= LEAST_FAINT[kind]
+    assert total.clear.found == CLEAR
+    assert total.faint.found >= LEAST_FAINT[kind]
     assert total.false_in_10_frames <= 1
 
 
@@ -94,7 +94,7 @@ def test_drawn_frames_are_measured_and_shown(tmp_path: Path) -> None:
     raw, _ = figures["results"]
     assert (raw["model"], raw["frames"], figures["frames"]) == ("default", "raw", len(LINES))
     assert raw["windows"]["with_neighbours"]["auc"] > 0.8
-    assert raw["maps"]["clear_found"] >= 3
+    assert raw["maps"]["clear"]["found"] >= 3
     assert raw["negatives_marked"]["beside the step"]["parted"] is not None
     assert "## Scratches in the maps" in (out / "real-frames.md").read_text()
     rows = list(csv.DictReader((out / "windows.csv").read_text().splitlines()))

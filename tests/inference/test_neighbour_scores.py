@@ -4,7 +4,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from darkscan.inference import Seen, scores_with_neighbours
+from darkscan.inference import Seen, frame_scores, scores_with_neighbours
+from darkscan.pipeline.core.frame_results import ModelInfo
 
 WINDOW, CELLS = 256, 32
 
@@ -77,3 +78,14 @@ def test_a_model_without_lines_keeps_its_scores() -> None:
     scores = np.array([0.9, 0.1], np.float32)
     origins = np.array([(0, 0), (0, 128)], np.int32)
     assert scores_with_neighbours(Seen(scores, None), origins, WINDOW) is scores
+
+
+@pytest.mark.parametrize("dense", [False, True], ids=["a windowed model", "a dense model"])
+def test_a_dense_model_is_not_told_what_it_has_seen(dense: bool) -> None:
+    origins = np.array([[0, 0], [0, 128]], np.int32)
+    lines = np.ones((2, 32, 32), np.float32)
+    model = ModelInfo(
+        name="", hash="", window=WINDOW, stride=128, threshold=0.5, grow_threshold=0.5, dense=dense
+    )
+    scores = frame_scores(seen([0.8, 0.1], lines), origins, model)
+    assert scores.tolist() == pytest.approx([0.8, 0.1 if dense else 0.8])

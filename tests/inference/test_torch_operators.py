@@ -36,6 +36,7 @@ WEIGHT = RNG.normal(size=(6, 4, 3, 3)).astype(np.float32)
 CASES: dict[str, tuple[str, list[npt.NDArray[Any] | None], dict[str, Any]]] = {
     "absolute": ("Abs", [SQUARE], {}),
     "sum": ("Add", [SQUARE, real([1, 2, 3, 4])], {}),
+    "place of the largest": ("ArgMax", [IMAGE], {"axis": 1, "keepdims": 0}),
     "mean pool, border counted": (
         "AveragePool",
         [IMAGE],
@@ -136,6 +137,7 @@ CASES: dict[str, tuple[str, list[npt.NDArray[Any] | None], dict[str, Any]]] = {
     "sigmoid": ("Sigmoid", [SQUARE], {}),
     "slice with steps": ("Slice", [IMAGE, ints(1, 0), ints(99, -1), ints(2, 3), ints(2, 1)], {}),
     "slice": ("Slice", [SQUARE, ints(1, 1), ints(3, 3)], {}),
+    "softmax": ("Softmax", [IMAGE], {"axis": 1}),
     "split evenly": ("Split", [SQUARE], {"axis": 1, "num_outputs": 2}),
     "split as told": ("Split", [SQUARE, ints(1, 3)], {"axis": 1}),
     "root": ("Sqrt", [abs(SQUARE)], {}),
@@ -228,10 +230,11 @@ def test_constants_ranges_and_shapes(tmp_path: Path) -> None:
     ("kind", "given", "attributes", "problem"),
     [
         ("MaxPool", [IMAGE], {"kernel_shape": [3, 3], "pads": [0, 0, 1, 1]}, "uneven padding"),
+        ("ArgMax", [SQUARE], {"axis": 1, "select_last_index": 1}, "last of equal"),
         ("Slice", [SQUARE, ints(3), ints(0), ints(1), ints(-1)], {}, "slice backwards"),
         ("Resize", [IMAGE, None, real([1, 1, 2, 2])], {"mode": "cubic"}, "does not resize cubic"),
     ],
-    ids=["uneven pooling", "backward slices", "cubic interpolation"],
+    ids=["uneven pooling", "the last largest", "backward slices", "cubic interpolation"],
 )
 def test_what_torch_does_otherwise_is_refused(
     kind: str,

@@ -1,15 +1,20 @@
 """Finished scans made by hand: which windows are scratched is chosen, not computed."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import numpy as np
 
 from darkscan.pipeline.core.frame_results import (
+    KINDS,
+    Centrelines,
     FrameResult,
     Inspected,
     LedgerSums,
+    LineMeasures,
     ModelInfo,
     NotInspected,
+    SpotMeasures,
+    Spots,
     Stamp,
 )
 from darkscan.pipeline.core.geometry import PixelToStage
@@ -80,6 +85,42 @@ def result(
     thumbnail = np.full((32, 32), 20 + frame.frame, np.uint8)
     return FrameResult(
         meta=frame, origins=origins, scores=scores, thumbnail=thumbnail, stamps=stamps
+    )
+
+
+def lines_of(
+    *lines: Sequence[tuple[float, float]],
+    kinds: Sequence[float] = (np.nan,) * KINDS,
+    **measures: float,
+) -> Centrelines:
+    """Lines of a frame through points (x, y) in its pixels, all with the same measures."""
+    usual = LineMeasures(
+        width=2.5, width_error=0.1, widest=2.5, brightness=0.1, contrast=4.0, saturated=0, bent=0
+    )
+    return Centrelines(
+        points=np.array([point for line in lines for point in line], np.float32).reshape(-1, 2),
+        counts=np.array([len(line) for line in lines], np.int32),
+        measures=np.array([usual._replace(**measures)] * len(lines), np.float32).reshape(
+            len(lines), len(usual)
+        ),
+        kinds=np.array([kinds] * len(lines), np.float32).reshape(len(lines), KINDS),
+    )
+
+
+def spots_of(
+    *contours: Sequence[tuple[float, float]],
+    kinds: Sequence[float] = (0.0, 0.0, 0.9, 0.0),
+    **measures: float,
+) -> Spots:
+    """Spots of a frame with corners (x, y) in its pixels, all with the same measures."""
+    usual = SpotMeasures(brightness=10.0, contrast=20.0, saturated=0.0)
+    return Spots(
+        points=np.array([point for one in contours for point in one], np.float32).reshape(-1, 2),
+        counts=np.array([len(one) for one in contours], np.int32),
+        measures=np.array([usual._replace(**measures)] * len(contours), np.float32).reshape(
+            len(contours), len(usual)
+        ),
+        kinds=np.array([kinds] * len(contours), np.float32).reshape(len(contours), KINDS),
     )
 
 

@@ -9,7 +9,8 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from darkscan.pipeline.core.arrays import Mask
 from darkscan.pipeline.core.geometry import PixelToStage
-from darkscan.stages.merging._raster import Raster, Ring, connected_regions, rings
+from darkscan.pipeline.core.outlines import Ring
+from darkscan.stages.merging._raster import Raster, connected_regions, rings
 
 masks = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=9))
 

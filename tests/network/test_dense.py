@@ -203,6 +203,22 @@ def test_a_windows_logit_takes_the_banks_strengths_within_it(network: DenseNetwo
     assert_same_but_for_rounding(logits[0], expected)
 
 
+def test_kinds_are_told_as_often_as_they_are_not_as_training_weighs_them(
+    network: DenseNetwork,
+) -> None:
+    """With logits all alike, the kinds that training weighs least are the likeliest."""
+    head = network.twin().eval().line_head
+    assert head is not None
+    assert head.kinds is not None
+    with torch.no_grad():
+        head.kinds.weight.zero_()
+        assert isinstance(head.kinds.bias, torch.Tensor)
+        head.kinds.bias.zero_()
+    kinds = head.kinds_of(torch.zeros((1, head.hidden, 2, 2)))
+    likeliest = 1 / (1 / torch.tensor([1.0, 2.0, 2.0, 1.0, 4.0, 8.0, 4.0])).sum()
+    torch.testing.assert_close(kinds, torch.full((1, 2, 2), float(likeliest)))
+
+
 def test_the_weights_are_the_windowed_networks(network: DenseNetwork) -> None:
     windowed = AttentionFusionNetwork(0.125, parts=PARTS)
     assert {name: w.shape for name, w in windowed.state_dict().items()} == {

@@ -95,6 +95,31 @@ def test_other_backends_see_what_onnx_runtime_sees(
     if found.lines is not None and expected.lines is not None:
         # Untrained, the logits of lines are some ten large: their roundings are so much larger.
         assert_same_but_for_rounding(found.lines, expected.lines, layers=10 * 32)
+    assert (found.kinds is None) == (len(session.get_outputs()) < 4)
+    if found.kinds is not None and expected.kinds is not None:
+        # Where two kinds are as likely, rounding decides between them.
+        alike = np.floor(found.kinds) == np.floor(expected.kinds)
+        assert alike.mean() > 0.99
+        assert_same_but_for_rounding(found.kinds[alike], expected.kinds[alike], layers=10 * 32)
+
+
+def test_the_kinds_of_cells_are_their_numbers_and_probabilities(
+    network: AttentionFusionNetwork, session: onnxruntime.InferenceSession
+) -> None:
+    if len(session.get_outputs()) < 4:
+        pytest.skip("this network does not tell kinds")
+    inputs = example_inputs(np.uint8, 3)
+    (kinds,) = session.run(["kinds"], inputs)
+    assert kinds.shape == (3, 32, 32)
+    number, probability = np.floor(kinds), kinds % 1
+    assert set(np.unique(number)) <= set(range(7))
+    assert ((probability >= 1 / 7 - 1e-6) & (probability < 1)).all()
+    with torch.inference_mode():
+        tensors = [torch.from_numpy(inputs[i.name]) for i in session.get_inputs()]
+        expected = frame_model(network)(*tensors)[3].numpy()
+    alike = np.floor(expected) == number
+    assert alike.mean() > 0.99
+    assert_same_but_for_rounding(kinds[alike], expected[alike], layers=10 * 32)
 
 
 @pytest.mark.parametrize("precision", ["fp16", "bf16"])
@@ -122,6 +147,7 @@ def test_the_file_says_how_it_is_to_be_used(
     ours = dense or network.name == "darkscan"
     said_parts = [metadata[f"darkscan.{part}"] for part in ("clip", "lines", "bank", "kinds")]
     assert said_parts == [str(part).lower() for part in (ours, ours, dense, dense)]
+    assert metadata["darkscan.cell_kinds"] == str(dense).lower()
     assert metadata["darkscan.form"] == ("dense" if dense else "windowed")
     assert all(key.startswith("darkscan.") for key in metadata)
 

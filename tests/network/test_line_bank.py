@@ -66,12 +66,47 @@ def test_it_has_an_answer_for_each_cell() -> None:
     assert strengths.shape == (2, STRENGTHS, 32, 48)
 
 
-def test_strengths_are_the_strongest_of_all_directions() -> None:
+def test_strengths_are_squares_of_the_strongest_of_all_directions() -> None:
     image = torch.from_numpy((noise(6) + 12.0 * line(60.0, 20.0)).astype(np.float32))
     with torch.inference_mode():
         found, strengths = LineBank()(image)
-    families = found.reshape(1, FAMILIES, GROUPS, SLOPES, *found.shape[2:])
-    torch.testing.assert_close(strengths, families.amax((1, 3)))
+    strongest = 4.0 * found.reshape(1, FAMILIES, GROUPS, SLOPES, *found.shape[2:]).amax((1, 3))
+    assert 5.0 < strongest.max() < 10.0
+    torch.testing.assert_close(strengths, strongest.clamp(0.0, 10.0).square() / 8.0)
+
+
+def dirt(seed: int, density: float) -> Float64Array:
+    """Round specks of 5 to 50 standard deviations, ``density`` in 10^4 px."""
+    rng = np.random.default_rng(seed)
+    image = np.zeros((SIDE, SIDE))
+    y, x = np.mgrid[-4:5, -4:5]
+    for row, column in rng.integers(4, SIDE - 4, (int(density * SIDE**2 / 1e4), 2)):
+        profile = np.exp(-0.5 * (x**2 + y**2) / rng.uniform(0.5, 1.5) ** 2)
+        place = (slice(row - 4, row + 5), slice(column - 4, column + 5))
+        image[place] += np.exp(rng.uniform(np.log(5), np.log(50))) * profile
+    return image
+
+
+@pytest.mark.parametrize("density", [20, 50])
+def test_long_answers_to_dirt_are_no_stronger_than_to_noise(
+    density: float, blanks: Float64Array
+) -> None:
+    images = np.concatenate([noise(seed) + dirt(seed, density) for seed in range(40, 48)])
+    found = strongest(images).max(axis=0)
+    assert found[4] < 1.25 * blanks[4]
+    assert found[3] < 1.35 * blanks[3]
+    assert found[0] > 1.5 * blanks[0]  # short ones cannot be told from specks here
+
+
+@pytest.mark.parametrize("length", [90.0, 250.0])
+def test_a_long_line_answers_above_dirt(length: float, blanks: Float64Array) -> None:
+    images = np.concatenate(
+        [
+            noise(seed) + dirt(seed, 20) + 16.0 * line(length, 11.0 + 20 * seed)
+            for seed in range(60, 68)
+        ]
+    )
+    assert (strongest(images)[:, 3:].max(axis=1) > blanks[3:].max()).mean() > 0.8
 
 
 @pytest.mark.parametrize("length", LENGTHS)
@@ -82,15 +117,15 @@ def test_a_line_of_any_direction_answers_above_the_noise(
         images = noise(7, len(DIRECTIONS)) + [snr * line(length, angle) for angle in DIRECTIONS]
         return float((strongest(images) > blanks)[:, LINES].any(axis=1).mean())
 
-    assert found(8.0) >= 0.4  # white noise, at none false in sixteen images of 384x384
-    assert found(12.0) == 1.0
+    assert found(8.0) >= 0.2  # white noise, at none false in sixteen images of 384x384
+    assert found(12.0) >= 0.85
 
 
 @pytest.mark.parametrize(
     ("length", "group"), list(zip(LENGTHS, LINES, strict=True)), ids=lambda value: f"{value:g}"
 )
 def test_the_filters_nearest_in_length_answer_the_most(length: float, group: int) -> None:
-    images = noise(8, len(DIRECTIONS)) + [60.0 * line(length, angle) for angle in DIRECTIONS]
+    images = noise(8, len(DIRECTIONS)) + [14.0 * line(length, angle) for angle in DIRECTIONS]
     mean = strongest(images).mean(axis=0)[list(LINES)]
     assert abs(int(mean.argmax()) - LINES.index(group)) <= 1
 
@@ -106,7 +141,7 @@ def test_the_strongest_slope_is_the_lines_own(degrees: float) -> None:
 
 def test_a_line_lights_the_cells_that_it_crosses() -> None:
     found = answers(noise(10) + 40.0 * line(90.0, 30.0))[0, :, 3].amax((0, 1))
-    rows, columns = np.nonzero((found > 8.0).numpy())
+    rows, columns = np.nonzero((found > 5.5).numpy())
     away = np.abs(
         (8 * rows + 4 - MIDDLE[1]) * np.cos(np.pi / 6)
         - (8 * columns + 4 - MIDDLE[0]) * np.sin(np.pi / 6)
@@ -161,7 +196,8 @@ def test_an_edge_has_a_dark_side_and_a_line_has_none() -> None:
     ridge = noise(15) + 30.0 * line(250.0, 90.0)
     dark, bright = 2, 1
     assert strongest(edge)[0, dark] > 0.8 * strongest(edge)[0, bright]
-    assert strongest(ridge)[0, dark] < 0.6 * strongest(ridge)[0, bright]
+    assert strongest(ridge)[0, dark] < 1.25 * strongest(noise(15))[0, bright]
+    assert strongest(ridge)[0, bright] > 1.4 * strongest(noise(15))[0, bright]
 
 
 def test_its_filters_are_fixed_and_belong_to_no_checkpoint() -> None:

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darkscan.pipeline.core.frame_results import MOST_LINES, Centrelines, FrameResult, Stamp
+from darkscan.pipeline.core.frame_results import (
+    MOST_LINES,
+    Centrelines,
+    FrameResult,
+    SpotMeasures,
+    Spots,
+    Stamp,
+    Traces,
+)
 from darkscan.pipeline.transport.messages import (
     WIRE_VERSION,
     Acknowledged,
@@ -53,18 +61,18 @@ def test_a_thumbnail_arrives_as_it_was() -> None:
 LINES = Centrelines(
     points=np.array([[3.5, 4.0], [60.0, 4.5], [1.0, 2.0], [1.0, 90.25]], np.float32),
     counts=np.array([2, 2], np.int32),
-    widths=np.array([2.5, 3.0], np.float32),
-    contrasts=np.array([4.0, 9.5], np.float32),
+    measures=np.array([[2.5, 0.1, 3, 0.5, 4, 0, 0], [3, 0.1, 4, 0.2, -9.5, 0.5, 1]], np.float32),
+    kinds=np.array([[0.9, 0, 0, 0.1], [np.nan] * 4], np.float32),
 )
 
 
 def test_centre_lines_travel_with_their_frame_in_equal_bytes() -> None:
-    sent = frame_result(9).model_copy(update={"centrelines": LINES})
+    sent = frame_result(9).model_copy(update={"traces": Traces(lines=LINES)})
     got = decode(encode(sent))
     assert isinstance(got, FrameResult)
     for field in Centrelines.model_fields:
         np.testing.assert_array_equal(
-            getattr(got.centrelines, field), getattr(LINES, field), strict=True
+            getattr(got.traces.lines, field), getattr(LINES, field), strict=True
         )
     assert encode(got) == encode(sent)
 
@@ -84,8 +92,12 @@ def _lines(**changes: object) -> dict[str, object]:
             _lines(counts=np.array([5, -1], np.int32)), "2 or more", id="a negative count"
         ),
         pytest.param(_lines(counts=np.array([2, 2], np.uint8)), "counts", id="another type"),
-        pytest.param(_lines(widths=np.ones(3, np.float32)), "widths", id="a width too many"),
-        pytest.param(_lines(widths=-np.ones(2, np.float32)), "negative", id="a negative width"),
+        pytest.param(
+            _lines(measures=np.ones((3, 7), np.float32)), "measures", id="measures too many"
+        ),
+        pytest.param(
+            _lines(measures=-np.ones((2, 7), np.float32)), "negative", id="a negative width"
+        ),
         pytest.param(
             _lines(points=np.full((4, 2), np.nan, np.float32)), "points", id="a place that is none"
         ),
@@ -104,7 +116,20 @@ def test_refuses_centre_lines_that_are_none(lines: dict[str, object], reason: st
         for name, value in lines.items()
     }
     with pytest.raises(WireError, match=reason):
-        decode(_result_with("centrelines", arrays))
+        decode(_result_with("traces", {"lines": arrays}))
+
+
+def test_spots_travel_too_and_have_three_corners_at_least() -> None:
+    corners = np.array([[1, 1], [4, 1], [2, 5]], np.float32)
+    measures = np.ones((1, len(SpotMeasures._fields)), np.float32)
+    kinds = np.array([[0, 0, 0.75, 0]], np.float32)
+    spots = Spots(points=corners, counts=np.array([3], np.int32), measures=measures, kinds=kinds)
+    got = decode(encode(frame_result(9).model_copy(update={"traces": Traces(spots=spots)})))
+    assert isinstance(got, FrameResult)
+    np.testing.assert_array_equal(got.traces.spots.points, corners)
+    np.testing.assert_array_equal(got.traces.spots.kinds, kinds)
+    with pytest.raises(ValueError, match="3 or more"):
+        Spots(points=corners[:2], counts=np.array([2], np.int32), measures=measures, kinds=kinds)
 
 
 def test_a_captured_frame_carries_no_pixels() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import zmq
 
 from darkscan.inference import file_hash
-from darkscan.pipeline.core.frame_results import Centrelines, ModelInfo
+from darkscan.pipeline.core.frame_results import ModelInfo, Traces
 from darkscan.pipeline.core.recipe import Processes, Recipe
 from darkscan.pipeline.core.units import FrameId
 from darkscan.pipeline.running.specification import RING_NAME, RunFolder, RunSpec
@@ -167,7 +167,7 @@ class HandWorker:
 
     def score(self, ref: FrameRef, score: float = 0.25) -> None:
         scores = np.full(WINDOWS, score, np.float32)
-        self.say(Scored(ref=ref, scores=scores, centrelines=Centrelines.none(), worked_ns=5))
+        self.say(Scored(ref=ref, scores=scores, traces=Traces(), worked_ns=5))
 
     def close(self) -> None:
         self.socket.close()

@@ -6,7 +6,7 @@ import msgpack
 import numpy as np
 import pytest
 
-from darkscan.pipeline.core.frame_results import Centrelines
+from darkscan.pipeline.core.frame_results import Centrelines, LineMeasures, Traces
 from darkscan.pipeline.transport.messages import (
     WIRE_VERSION,
     Capacity,
@@ -190,7 +190,7 @@ def wrong(sent: Prepared, changes: dict[str, object]) -> Scored:
     fields = {
         "ref": sent.ref,
         "scores": np.zeros(WINDOWS, np.float32),
-        "centrelines": Centrelines.none(),
+        "traces": Traces(),
         "worked_ns": 1,
     }
     return Scored.model_validate(fields | changes)
@@ -199,8 +199,8 @@ def wrong(sent: Prepared, changes: dict[str, object]) -> Scored:
 FAR_LINE = Centrelines(
     points=np.array([[1, 1], [9999, 1]], np.float32),
     counts=np.array([2], np.int32),
-    widths=np.ones(1, np.float32),
-    contrasts=np.ones(1, np.float32),
+    measures=np.ones((1, len(LineMeasures._fields)), np.float32),
+    kinds=np.full((1, 4), np.nan, np.float32),
 )
 
 
@@ -211,7 +211,7 @@ FAR_LINE = Centrelines(
         pytest.param({"scores": np.zeros(WINDOWS, np.float64)}, id="scores of another type"),
         pytest.param({"scores": np.array([0, 0, 0, np.nan], np.float32)}, id="no number"),
         pytest.param({"scores": np.array([0, 0, 0, 2], np.float32)}, id="no probability"),
-        pytest.param({"centrelines": FAR_LINE}, id="a line outside of the frame"),
+        pytest.param({"traces": Traces(lines=FAR_LINE)}, id="a line outside of the frame"),
     ],
 )
 def test_an_answer_that_cannot_be_one_is_the_frames_error_and_its_worker_goes_on(

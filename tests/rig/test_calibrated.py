@@ -11,6 +11,7 @@ import pytest
 
 from darkscan.drivers.rig import Rig, load_rig
 from darkscan.pipeline.core.defect_map import DefectMap
+from darkscan.pipeline.core.map_reading import read_map
 from darkscan.simulation.element.comparison import compare
 from darkscan.simulation.rig import truth_of
 from tests.conftest import REPOSITORY
@@ -22,6 +23,7 @@ pytestmark = [
 ]
 
 ALLOWED_MM = 0.020
+PLAIN_CNR = 5.0
 NEAR_MM = 0.3
 """A centre line this close to a true scratch is meant to be of it."""
 
@@ -69,10 +71,6 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return folder
 
 
-def read_map(folder: Path) -> DefectMap:
-    return DefectMap.model_validate_json((folder / "defect-map.json").read_bytes())
-
-
 def finely(vertices: Points) -> Points:
     """Points along a line, 5 um apart."""
     parts = [
@@ -90,9 +88,9 @@ def offsets_mm(rig: Rig, found: DefectMap) -> Points:
     true = np.concatenate([finely(trace.vertices * mm) for trace in truth.scratches])
     points = np.concatenate(
         [
-            finely(np.array(scratch.centreline))[::4]
+            finely(np.array(defect.centreline))[::4]
             for defect in found.defects
-            for scratch in defect.scratches
+            if defect.kind == "scratch"
         ]
     )
     nearest = np.array([np.sqrt(((true - point) ** 2).sum(axis=1).min()) for point in points])
@@ -123,9 +121,11 @@ def test_scratches_across_frame_borders_stay_whole(folder: Path) -> None:
         if scratch.found and scratch.length_mm > 5.0
     ]
     assert len(across) >= 3
-    for scratch in across:
-        assert len(scratch.defects) == 1
-        assert scratch.traced > 0.9
+    assert all(scratch.traced > 0.9 for scratch in across)
+    # A faint one may break where a bright one crosses it, wherever frames end.
+    plain = [scratch for scratch in across if scratch.cnr > PLAIN_CNR]
+    assert len(plain) >= 2
+    assert not any(scratch.split for scratch in plain)
 
 
 def test_the_map_names_its_calibrations(folder: Path) -> None:

@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 import pytest
 
-from darkscan.pipeline.core.frame_results import Centrelines, FrameResult, NotInspected
+from darkscan.pipeline.core.frame_results import FrameResult, NotInspected, Traces
 from darkscan.pipeline.core.settings import updated
 from darkscan.pipeline.core.units import FrameId
 from darkscan.pipeline.running.specification import RunFolder, RunSpec
@@ -39,7 +39,7 @@ def scores(of: FrameRef, score: float = 0.25, count: int = WINDOWS) -> FrameScor
         ref=of,
         meta=frame_meta(of.frame),
         scores=np.full(count, score, np.float32),
-        centrelines=Centrelines.none(),
+        traces=Traces(),
         stamps=(),
     )
 

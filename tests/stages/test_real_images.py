@@ -12,8 +12,9 @@ import numpy.typing as npt
 import pytest
 
 from darkscan.network.datasets.rule import RIM_PX, VISIBLE_PX
-from darkscan.pipeline.core.defect_map import Defect, DefectMap
+from darkscan.pipeline.core.defect_map import Area
 from darkscan.pipeline.core.grid import axis_starts, tile_starts
+from darkscan.pipeline.core.map_reading import read_map
 from tests.stages.running import darkscan
 
 pytestmark = pytest.mark.slow
@@ -25,17 +26,17 @@ BoolArray = npt.NDArray[np.bool_]
 
 
 @pytest.mark.parametrize("name", ["ib1f31e9q_flc.fits", "id8m11g4q_flc.fits"])
-def test_a_streak_comes_out_as_one_defect(real_images: Path, tmp_path: Path, name: str) -> None:
+def test_a_streak_comes_out_as_one_area(real_images: Path, tmp_path: Path, name: str) -> None:
     recording, out = tmp_path / "scan.h5", tmp_path / "out"
     darkscan("import", real_images / f"{name}.jpg", "--pitch-um", PITCH_UM, "--out", recording)
     darkscan("replay", recording, "--out", out)
-    defect_map = DefectMap.model_validate_json((out / "defect-map.json").read_bytes())
+    defect_map = read_map(out)
     assert defect_map.coverage.complete
 
     mask = cv2.imread(str(real_images / f"{name}_all_objects.png"), cv2.IMREAD_GRAYSCALE)
     assert mask is not None
     streak = mask > 0
-    areas = [area_of(defect, streak.shape) for defect in defect_map.defects]
+    areas = [filled(area, streak.shape) for area in defect_map.areas]
     main = max(areas, key=lambda area: int((area & streak).sum()))
     assert (main & streak).sum() > 0.98 * streak.sum()
     # Outlines are right to half a cell, 8 of 256 pixels, where frames are off the grid.
@@ -43,14 +44,14 @@ def test_a_streak_comes_out_as_one_defect(real_images: Path, tmp_path: Path, nam
     assert np.mean(covered) >= 0.9
 
 
-def area_of(defect: Defect, shape: tuple[int, ...]) -> BoolArray:
-    """The pixels within a defect's contour, even-odd as its documentation says."""
-    filled = np.zeros(shape, np.uint8)
+def filled(area: Area, shape: tuple[int, ...]) -> BoolArray:
+    """The pixels within an area's contour, even-odd as its documentation says."""
+    pixels = np.zeros(shape, np.uint8)
     # Lattice points lie on pixel corners; fillPoly paints the pixels that its points name.
     scale = 1000 / PITCH_UM
-    inner = [np.round(np.array(ring) * scale).astype(np.int32) for ring in defect.contour]
-    cv2.fillPoly(filled, inner, 1)
-    return filled > 0
+    inner = [np.round(np.array(ring) * scale).astype(np.int32) for ring in area.contour]
+    cv2.fillPoly(pixels, inner, 1)
+    return pixels > 0
 
 
 def windows_of(streak: BoolArray) -> list[tuple[slice, slice]]:

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import psutil
 import pytest
 
-from darkscan.pipeline.core.defect_map import DefectMap
+from darkscan.pipeline.core.map_reading import read_map
 from darkscan.pipeline.running.specification import RING_NAME
 from darkscan.pipeline.transport.journal import JOURNAL_NAME, read_journal
 from darkscan.pipeline.transport.links import DeskClient
@@ -37,6 +37,7 @@ pytestmark = pytest.mark.slow
 RESULTS = {
     "defect-map.json",
     "defect-map.csv",
+    "defect-map-areas.csv",
     "defect-map.svg",
     "defect-map.png",
     "trace.json",
@@ -53,10 +54,6 @@ def slowly(folder: Path) -> tuple[str, ...]:
     recipe = folder / "slowly.toml"
     recipe.write_text("[processes]\nring_slots = 3\n")
     return "--speed", "recorded", "--recipe", str(recipe)
-
-
-def read_map(out: Path) -> DefectMap:
-    return DefectMap.model_validate_json((out / "defect-map.json").read_bytes())
 
 
 def logged(out: Path) -> list[dict[str, object]]:

@@ -128,6 +128,12 @@ def _gemm(  # noqa: PLR0913 - the operator's own inputs and attributes
     return product if c is None else product + beta * c
 
 
+def _arg_max(x: Tensor, *, axis: int = 0, keepdims: int = 1, select_last_index: int = 0) -> Tensor:
+    if select_last_index:
+        raise InputError("torch does not take the last of equal largest values")
+    return x.argmax(dim=axis, keepdim=bool(keepdims))
+
+
 def _reduced(
     how: Callable[..., Tensor],
 ) -> Operator:
@@ -235,6 +241,7 @@ def _symmetric(pads: Sequence[int]) -> tuple[int, int]:
 OPERATORS: dict[str, Operator] = {
     "Abs": torch.abs,
     "Add": torch.add,
+    "ArgMax": _arg_max,
     "AveragePool": _average_pool,
     "Cast": lambda x, *, to, **_: x.to(DTYPES[to]),
     "Clip": _clip,
@@ -271,6 +278,7 @@ OPERATORS: dict[str, Operator] = {
     "Shape": _shape_of,
     "Sigmoid": torch.sigmoid,
     "Slice": _sliced,
+    "Softmax": lambda x, *, axis=-1: x.softmax(axis),
     "Split": _split,
     "Sqrt": torch.sqrt,
     "Squeeze": _squeeze,

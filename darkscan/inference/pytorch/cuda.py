@@ -8,9 +8,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from darkscan.inference.backend import FrameWindows, Pending
+from darkscan.inference.backend import OUTPUTS, FrameWindows, Pending, Seen
 from darkscan.inference.device_frames import AHEAD, DeviceFrames, Slot, on_device
-from darkscan.inference.frame_windows import even_parts, fitted, fitted_shape, joined
+from darkscan.inference.frame_windows import even_parts, fitted, fitted_shape
 from darkscan.inference.model_job import ModelJob
 from darkscan.inference.pytorch._program import Network, Program, read_network
 
@@ -76,7 +76,7 @@ class CudaBackend:
             windows = fitted(windows)
         frame, count = windows.frame, len(windows.origins)
         if not count:
-            nothing = joined([], lines=False)
+            nothing = Seen.none()
             return lambda: nothing
         shape = (*frame.shape, frame.itemsize)
         # Windows that are only there to fill places would shape a dense model's adjustment.
@@ -103,8 +103,9 @@ class CudaBackend:
             "full_scale": (),
         }
         outputs: dict[str, tuple[int, ...]] = {"scores": (places,)}
-        if "lines" in self._network.outputs:
-            outputs["lines"] = (places, _CELLS, _CELLS)
+        for name in OUTPUTS[1:]:
+            if name in self._network.outputs:
+                outputs[name] = (places, _CELLS, _CELLS)
         compute = _InParts(self._network, tuple(outputs), step, self._half)
         frames = DeviceFrames(self._device, inputs, outputs, compute)
         for memory in self._memory:

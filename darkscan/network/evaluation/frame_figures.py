@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 from darkscan.network.classical.marked_windows import WindowLabels
 from darkscan.network.evaluation.beyond_windows import Views
-from darkscan.network.evaluation.lines_in_maps import MapFindings
+from darkscan.network.evaluation.lines_in_maps import DrawnFindings, MapFindings
 from darkscan.network.metrics import area_under_curve, figures
 from darkscan.pipeline.core.arrays import Mask
 
@@ -54,44 +55,73 @@ def window_figures(
 
 
 @dataclass(frozen=True)
+class DrawnTotals:
+    """How many of the lines drawn on frames their maps show; see ``DrawnFindings``."""
+
+    count: int
+    found: int
+    once: int
+    """By exactly one line of the map."""
+    split: int
+    length_px: float
+    traced_px: float
+    """Length of them along which lines of the maps lie."""
+
+    @classmethod
+    def of(cls, found: Sequence[DrawnFindings]) -> Self:
+        """Adds up the findings in the maps of one frame each."""
+        return cls(
+            count=sum(len(each.traced) for each in found),
+            found=_sum(each.found for each in found),
+            once=_sum(each.once for each in found),
+            split=_sum(each.split for each in found),
+            length_px=float(sum(each.lengths_px.sum() for each in found)),
+            traced_px=float(sum(each.lengths_px @ each.traced for each in found)),
+        )
+
+
+@dataclass(frozen=True)
 class MapTotals:
     """What the maps of frames show together; see ``MapFindings``."""
 
     frames: int
-    clear_found: int
-    clear: int
-    faint_found: int
-    faint: int
-    false_defects: int
-    false_centrelines: int
-    centrelines: int
+    clear: DrawnTotals
+    faint: DrawnTotals
+    merged: int
+    scratches: int
+    false_scratches: int
+    fibres: int
+    false_fibres: int
+    """Away from all that is drawn: hairs are not drawn."""
     stray_px: float
-    """Length of all centre lines that lies away from everything drawn."""
-
+    """Length of the maps' scratches that lies away from everything drawn."""
     length_px: float
-    defects_without_line: int
+    """Length of the maps' scratches."""
+    spots: int
+    areas_without_defect: int
 
     @classmethod
-    def of(cls, found: Sequence[MapFindings]) -> "MapTotals":
+    def of(cls, found: Sequence[MapFindings]) -> Self:
         """Adds up the findings in the maps of one frame each."""
         return cls(
             frames=len(found),
-            clear_found=_sum(each.clear for each in found),
-            clear=sum(len(each.clear) for each in found),
-            faint_found=_sum(each.faint for each in found),
-            faint=sum(len(each.faint) for each in found),
-            false_defects=sum(each.false_defects for each in found),
-            false_centrelines=_sum(each.false for each in found),
-            centrelines=sum(len(each.false) for each in found),
-            stray_px=float(sum(each.stray_px.sum() for each in found)),
-            length_px=float(sum(each.lengths_px.sum() for each in found)),
-            defects_without_line=sum(each.without_line for each in found),
+            clear=DrawnTotals.of([each.clear for each in found]),
+            faint=DrawnTotals.of([each.faint for each in found]),
+            merged=sum(each.merged for each in found),
+            scratches=_sum(~each.fibres for each in found),
+            false_scratches=_sum(each.false & ~each.fibres for each in found),
+            fibres=_sum(each.fibres for each in found),
+            false_fibres=_sum(each.false & each.fibres for each in found),
+            stray_px=float(sum(each.stray_px[~each.fibres].sum() for each in found)),
+            length_px=float(sum(each.lengths_px[~each.fibres].sum() for each in found)),
+            spots=sum(each.spots for each in found),
+            areas_without_defect=sum(each.areas_without_defect for each in found),
         )
 
     @property
     def false_in_10_frames(self) -> float:
-        """False defects in ten frames."""
-        return 10 * self.false_defects / self.frames
+        """False scratches in ten frames."""
+        return 10 * self.false_scratches / self.frames
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from darkscan.network.evaluation._breakdown import SNR_EDGES, band_names
 from darkscan.network.evaluation._evaluation import Evaluation, OperatingPoint
 from darkscan.network.evaluation._intervals import RESAMPLES, Share
-from darkscan.network.evaluation.elements import DefectFigures
 from darkscan.network.evaluation.windows import DataSet
 from darkscan.network.pictures import png
 
@@ -51,9 +50,12 @@ def markdown(
     evaluations: Sequence[Evaluation],
     data: DataSummary,
     pictures: Sequence[str],
-    elements: Mapping[str, DefectFigures] | None = None,
+    sections: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
-    """The whole report. ``pictures`` are file names beside it."""
+    """The whole report. ``pictures`` are file names beside it.
+
+    ``sections``: lines that end the section of a detector, by its name.
+    """
     lines = ["# Evaluation", "", f"Data: {data}.", "", *conditions(evaluations), ""]
     lines += table(
         ("detector", "precision", "recall", "F1", "AUC", "average precision", "threshold"),
@@ -75,9 +77,9 @@ def markdown(
             ("recall by matched-filter signal-to-noise, all windows", evaluation.by_snr),
             ("false alarms by distractor", evaluation.false_alarms),
         ):
-            lines += ["", *_shares(title, shares)]
-        if elements and evaluation.name in elements:
-            lines += ["", *_elements(elements[evaluation.name])]
+            lines += ["", *share_table(title, shares)]
+        if sections and evaluation.name in sections:
+            lines += ["", *sections[evaluation.name]]
     return "\n".join(lines) + "\n"
 
 
@@ -141,6 +143,12 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str
     """A Markdown table."""
     lines = ["| " + " | ".join(headings) + " |", "|" + "---|" * len(headings)]
     return lines + ["| " + " | ".join(map(str, row)) + " |" for row in rows]
+
+
+def share_table(title: str, shares: Iterable[Share], of: str = "windows") -> list[str]:
+    """A Markdown table of shares with their intervals, ``of`` windows or other things."""
+    rows = ((share.name, f"{share.hits} of {share.count}", share.estimate) for share in shares)
+    return table((title, of, "share [95 %]"), rows)
 
 
 def precision_recall(evaluations: Sequence[Evaluation]) -> bytes:
@@ -211,30 +219,6 @@ def _point(point: OperatingPoint) -> tuple[object, object, object]:
 def _about(about: Mapping[str, Any]) -> list[str]:
     known = [f"{name.replace('_', ' ')} {value}" for name, value in about.items() if value]
     return [", ".join(known) + ".", ""] if known else []
-
-
-def _shares(title: str, shares: Sequence[Share]) -> list[str]:
-    rows = ((share.name, f"{share.hits} of {share.count}", share.estimate) for share in shares)
-    return table((title, "windows", "share [95 %]"), rows)
-
-
-def _elements(figures: DefectFigures) -> list[str]:
-    shares = [("all", figures.found)]
-    shares += [(f"kind {share.name}", share) for share in figures.by_kind]
-    shares += [(f"CNR {share.name}", share) for share in figures.by_cnr]
-    return [
-        (
-            f"Defect level, {figures.elements} simulated elements, {figures.area_dm2:.3f} dm2: "
-            f"{figures.false_defects} defects that no true scratch touches, "
-            f"{figures.false_per_dm2.value:.1f} per dm2 "
-            f"[{figures.false_per_dm2.low:.1f}, {figures.false_per_dm2.high:.1f}]."
-        ),
-        "",
-        *table(
-            ("true scratches found", "scratches", "share [95 %]"),
-            ((name, f"{s.hits} of {s.count}", s.estimate) for name, s in shares),
-        ),
-    ]
 
 
 def _figure() -> "Figure":

@@ -1,14 +1,15 @@
-"""From a defect of a map back to the windows of the scan that make it up."""
+"""From a defect or an area of a map back to the windows of the scan that show it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from shapely import Polygon, intersects, polygons, prepare
 
-from darkscan.pipeline.core.arrays import Float64Array
-from darkscan.pipeline.core.defect_map import Defect, DefectMap
+from darkscan.pipeline.core.arrays import Float64Array, Mask
+from darkscan.pipeline.core.defect_map import Area, Defect, DefectMap
 from darkscan.pipeline.core.geometry import rectangle
 from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
@@ -32,27 +33,59 @@ class WindowPlace(NamedTuple):
 def defect_windows(
     document: DefectMap, defect: Defect, scan: ScanInfo, frames: Sequence[FrameMeta]
 ) -> list[WindowPlace]:
-    """Every window within the defect's contour, in scan order: the defect's own among them.
+    """Every window that a defect's outline reaches into, of the frames that show it.
 
-    A map keeps no window's score. The contour is the outline of the defect's windows, so
+    In scan order. The outline is as thin as the defect: a window on which it lies whole, and
+    one that it grazes, are both among them.
+    """
+    outline = Polygon(defect.outline)
+    prepare(outline)
+
+    def reached(corners: Float64Array) -> Mask:
+        return np.asarray(intersects(outline, polygons(corners)), np.bool_)
+
+    return _windows(document, defect.frames, scan, frames, reached)
+
+
+def area_windows(
+    document: DefectMap, area: Area, scan: ScanInfo, frames: Sequence[FrameMeta]
+) -> list[WindowPlace]:
+    """Every window within an area's contour, in scan order: the area's own among them.
+
+    A map keeps no window's score. The contour is the outline of the area's windows, so
     each of them lies within it, to the cell that the contour is drawn in.
     """
-    window, cell = document.recipe.window_px, document.coverage.cell_mm
+    side_mm = document.recipe.window_px * scan.pitch_um / 1000
+    shrink = max(0.0, 1 - 2 * document.coverage.cell_mm / side_mm)
+
+    def within(corners: Float64Array) -> Mask:
+        centres = corners.mean(axis=1, keepdims=True)
+        probes = np.concatenate([centres, centres + shrink * (corners - centres)], axis=1)
+        return np.array([_within(points, area) for points in probes], np.bool_)
+
+    return _windows(document, area.frames, scan, frames, within)
+
+
+def _windows(
+    document: DefectMap,
+    wanted: Collection[int],
+    scan: ScanInfo,
+    frames: Sequence[FrameMeta],
+    chosen: Callable[[Float64Array], Mask],
+) -> list[WindowPlace]:
+    """The windows of the wanted frames that ``chosen`` picks by their corners (N, 4, 2), mm."""
+    window = document.recipe.window_px
     origins = window_origins(scan.frame_shape, window, document.recipe.stride_px)
-    shrink = max(0.0, 1 - 2 * cell / (window * scan.pitch_um / 1000))
-    corners = rectangle(0, 0, window, window)
-    centre = np.array([window / 2, window / 2])
-    probes = np.concatenate([centre[None], centre + shrink * (corners - centre)])
-    wanted = set(defect.frames)
+    corners_px = origins[:, None, ::-1] + rectangle(0, 0, window, window)
     places = []
     for index, meta in enumerate(frames):
         if meta.frame not in wanted or not meta.usable:
             continue
-        points = scan.pixel_to_stage.place(origins[:, None, ::-1] + probes, meta.position_mm)
-        for (y, x), of_window in zip(origins.tolist(), points, strict=True):
-            if _within(of_window, defect):
-                middle = (float(of_window[0, 0]), float(of_window[0, 1]))
-                places.append(WindowPlace(index, meta.frame, y, x, middle))
+        corners = scan.pixel_to_stage.place(corners_px, meta.position_mm)
+        for number in np.flatnonzero(chosen(corners)).tolist():
+            y, x = origins[number].tolist()
+            middle_x, middle_y = corners[number].mean(axis=0).tolist()
+            places.append(WindowPlace(index, meta.frame, y, x, (middle_x, middle_y)))
     return places
 
 
@@ -80,9 +113,9 @@ def spread_out(
     return chosen
 
 
-def _within(points: Float64Array, defect: Defect) -> bool:
+def _within(points: Float64Array, area: Area) -> bool:
     """Whether all points (K, 2) lie in the outer ring and in none of its holes."""
-    outer, *holes = (np.array(ring, dtype=np.float32) for ring in defect.contour)
+    outer, *holes = (np.array(ring, dtype=np.float32) for ring in area.contour)
     return all(
         cv2.pointPolygonTest(outer, (x, y), measureDist=False) >= 0
         and not any(cv2.pointPolygonTest(hole, (x, y), measureDist=False) > 0 for hole in holes)

@@ -11,11 +11,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from darkscan.pipeline.core.frame_results import LedgerSums
+from darkscan.pipeline.core.frame_results import DefectKind, LedgerSums
 from darkscan.pipeline.core.units import Finite, Positive
 
 FORMAT: Literal["darkscan-defect-map"] = "darkscan-defect-map"
-VERSION: Literal[2] = 2
+VERSION: Literal[3] = 3
+MAP_NAME = "defect-map.json"
+"""The name of the map's file in a folder of results."""
 
 COORDINATES = (
     "millimetres from the element's top left corner, seen from the inspected side; "
@@ -89,67 +91,159 @@ class MappedModel(MapRecord):
     grow_threshold: Fraction = Field(
         description="windows of this score or more continue a scratch that they overlap"
     )
-
-
-class Scratch(MapRecord):
-    """A line of light within a defect: a scratch, or what is left of it after bridging gaps."""
-
-    centreline: Annotated[tuple[Point, ...], Field(min_length=2)] = Field(
-        description="[x_mm, y_mm] from end to end along its middle; gaps are crossed straight"
+    kinds: tuple[DefectKind, ...] = Field(
+        description="the kinds of defects that it tells apart; others are not looked for"
     )
-    length_mm: Positive = Field(description="of the centre line, bridged gaps included, mm")
-    width_um: NotNegative = Field(
-        description="apparent width: full width at half maximum of the mean cross-section as the "
-        "camera saw it, micrometres. The optics' blur is in it: a scratch narrower than a pixel "
-        "looks wider than it is"
-    )
-    contrast: Finite = Field(
-        description="mean brightness above the background, in standard deviations of its noise"
-    )
-    frames: Frames = Field(min_length=1, description="frames it was traced in, ascending")
 
 
 class Defect(MapRecord):
-    """Windows over the threshold that overlap or touch, joined across frames.
+    """A scratch or a fibre, told by its centre line; or a spot: a dig or a large grain of dust.
 
-    Its outline is that of its windows: its scratches lie within, and are narrower.
+    Lines are listed from 12 px of length on; spots where the model tells kinds apart.
     """
 
     id: str = Field(pattern=r"^D\d{4,}$", description="D0001, D0002... from the top down")
-    contour: Rings = Field(description=_RINGS)
+    kind: DefectKind = Field(
+        description="scratch: a line, straight or smoothly bent; fibre: a line bent as only hairs "
+        "are; dig: a spot with a bright core; dust: a large grain"
+    )
+    probability: Fraction | None = Field(
+        description="of its kind, as the model sees it, mean of its place; null: the model does "
+        "not tell kinds, and its shape alone has"
+    )
+    centreline: tuple[Point, ...] = Field(
+        description="[x_mm, y_mm] from end to end along the middle of a line; gaps are crossed "
+        "straight. Empty for spots"
+    )
+    length_mm: Positive = Field(
+        description="lines: of the centre line, bridged gaps included; spots: the long side of "
+        "the smallest box around them; mm"
+    )
+    width_um: NotNegative = Field(
+        description="apparent width, micrometres. Lines: full width at half maximum of the mean "
+        "cross-section; spots: the short side of the smallest box around their half maximum. The "
+        "optics' blur is in it: what is narrower than a pixel looks wider than it is"
+    )
+    width_max_um: NotNegative | None = Field(
+        description="lines: the largest apparent width of a stretch of 16 px, micrometres; spots "
+        "and maps of earlier versions: null"
+    )
+    width_uncertainty_um: NotNegative | None = Field(
+        description="standard uncertainty of width_um from the noise and from how it varies "
+        "along the line, micrometres; null: not known"
+    )
+    brightness_um: NotNegative | None = Field(
+        description="lines: light above the background, summed up across, for each length; as the "
+        "width of a line at full scale that gives as much, micrometres; spots: null"
+    )
+    brightness_um2: NotNegative | None = Field(
+        description="spots: light above the background, summed up; as the area at full scale that "
+        "gives as much, square micrometres; lines: null"
+    )
+    contrast: Finite = Field(
+        description="lines: mean brightness above the background, spots: the brightest, in "
+        "standard deviations of the background's noise"
+    )
+    saturated: Fraction | None = Field(
+        description="the part of its length, or of a spot's area, at full scale, where brightness "
+        "and width are no longer measured; null: not known"
+    )
+    outline: Ring = Field(
+        description="[x_mm, y_mm], closed, its last point joins its first: lines: the centre line "
+        "widened by half of its apparent width to each side; spots: the contour at half maximum"
+    )
     box_mm: Box = Field(description=_BOX)
     extent_mm: tuple[Positive, Positive] = Field(
-        description="long and short side of the smallest box, turned any way, around it, mm"
+        description="long and short side of the smallest box, turned any way, around its outline, "
+        "mm"
     )
     orientation_deg: Finite = Field(
         ge=0, lt=180, description="of the long side, turned from x towards y, degrees"
     )
-    centroid_mm: Point = Field(description="[x, y] of the centre of its area, mm")
-    area_mm2: NotNegative = Field(
-        description="area within the contour, mm2: of windows, not of scratch"
+    centroid_mm: Point = Field(description="[x, y] of its middle, mm")
+    frames: Frames = Field(min_length=1, description="frames that show it, ascending")
+    views: int = Field(ge=1, description="how many frames show its middle")
+    area: str | None = Field(
+        description="id of the area that most of it lies in; null: beside all areas"
     )
-    scratches: tuple[Scratch, ...] = Field(
-        description="lines traced within its windows, the longest first; none where no line "
-        "stands out from its surroundings"
+    touches_region_border: bool = Field(
+        description="it reaches the border of the scan's region and may go on beyond"
     )
-    length_mm: NotNegative = Field(
-        description="of all its scratches, mm; places seen twice count once"
+    touches_not_inspected: bool = Field(
+        description="it reaches a part of the region that was not inspected and may go on there"
     )
+    grade: None = Field(description="no grade: see grade_reason")
+    grade_reason: Literal["uncalibrated"] = Field(
+        description="a grade needs a width and scatter calibration, which the rig has not"
+    )
+
+    @property
+    def is_line(self) -> bool:
+        """Whether it is told by a centre line."""
+        return bool(self.centreline)
+
+
+class Area(MapRecord):
+    """Where the model saw scratches: windows over the threshold, joined across frames.
+
+    The paper's contours. Scratches lie within, and are far narrower; an area in which no
+    line stands out lists none, and is worth a look by eye.
+    """
+
+    id: str = Field(pattern=r"^A\d{4,}$", description="A0001, A0002... from the top down")
+    contour: Rings = Field(description=_RINGS)
+    box_mm: Box = Field(description=_BOX)
+    area_mm2: NotNegative = Field(description="within the contour, mm2: of windows, not of scratch")
     score_max: Fraction = Field(description="highest score of its windows")
     score_mean: Fraction = Field(description="mean score of its windows")
     windows: int = Field(
         ge=1, description="how many windows make it up; frames that overlap count one place once"
     )
     frames: Frames = Field(min_length=1, description="frames these windows are of, ascending")
+    defects: tuple[str, ...] = Field(description="ids of the defects whose ``area`` it is")
     touches_region_border: bool = Field(
         description="it reaches the border of the scan's region and may go on beyond"
     )
     touches_not_inspected: bool = Field(
-        description="it reaches an area of the region that was not inspected and may go on there"
+        description="it reaches a part of the region that was not inspected and may go on there"
     )
-    grade: None = Field(description="no grade: see grade_reason")
-    grade_reason: Literal["uncalibrated"] = Field(
-        description="a grade needs a width and scatter calibration, which the rig has not"
+
+
+class KindTotal(MapRecord):
+    """All defects of one kind."""
+
+    count: int = Field(ge=0)
+    length_mm: NotNegative = Field(description="of all of them, mm")
+    longest_mm: NotNegative = Field(description="of the longest, mm; 0 without one")
+
+
+class Concentration(MapRecord):
+    """The place where most scratch lies together."""
+
+    length_mm: Positive = Field(description="of scratches within the square, mm")
+    box_mm: Box = Field(description="[x, y, width, height] of the square, mm")
+
+
+class Totals(MapRecord):
+    """The map in a few figures."""
+
+    scratch: KindTotal
+    fibre: KindTotal
+    dig: KindTotal
+    dust: KindTotal
+    areas: int = Field(ge=0, description="how many areas")
+    areas_mm2: NotNegative = Field(description="of all areas, mm2")
+    areas_without_defect: int = Field(
+        ge=0, description="areas in which nothing was traced: look at them by eye"
+    )
+    worst_concentration: Concentration | None = Field(
+        description="of all squares of 10 mm at steps of 2 mm the one with most length of "
+        "scratches; null without scratches"
+    )
+    not_listed: int = Field(
+        ge=0,
+        description="lines and spots that are not listed since a frame had more of them than one "
+        "may have; the strongest are listed",
     )
 
 
@@ -199,13 +293,14 @@ class DefectMap(MapRecord):
     """The defects of one side of an element, and what of it was inspected."""
 
     format: Literal["darkscan-defect-map"] = Field(description="names this kind of document")
-    version: Literal[2] = Field(description="of this schema")
+    version: Literal[3] = Field(description="of this schema")
     element: MappedElement
     scan: MappedScan
     recipe: MappedRecipe
     model: MappedModel
     defects: tuple[Defect, ...] = Field(description="from the top down, then from the left")
-    scratch_length_mm: NotNegative = Field(description="of the scratches of all defects, mm")
+    areas: tuple[Area, ...] = Field(description="from the top down, then from the left")
+    totals: Totals
     coverage: Coverage
     ledger: LedgerSums = Field(
         description="frames: captured = mapped + quarantined + lost + in_flight"

@@ -1,6 +1,6 @@
 """The result of each frame, and the finished scan that a defect map is made from."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from darkscan.pipeline.core.arrays import Float32Array
 from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 from darkscan.pipeline.core.units import Nanoseconds
@@ -30,7 +31,12 @@ LINK_STAGES = ("gateway",)
 """The stages beside them when workers on other computers may take part."""
 
 MOST_LINES, MOST_POINTS = 4096, 65_536
-"""The most centre lines and points that one frame may have."""
+"""The most centre lines, or spots, and points of them that one frame may have."""
+
+DefectKind = Literal["scratch", "fibre", "dig", "dust"]
+DEFECT_KINDS: tuple[DefectKind, ...] = ("scratch", "fibre", "dig", "dust")
+"""The kinds of defects, lines first."""
+KINDS = len(DEFECT_KINDS)
 
 Outcome = Literal["mapped", "quarantined", "lost"]
 """How a frame ended."""
@@ -81,43 +87,115 @@ class Stamp(Record):
     finished_ns: Nanoseconds
 
 
-class Centrelines(Record):
-    """The pieces of scratches within a frame's positive windows, L lines of P points in all."""
+class LineMeasures(NamedTuple):
+    """What a line's pixels say of it."""
 
-    points: Array = Field(description="(P, 2) float32, x and y in the frame's pixels, line by line")
-    counts: Array = Field(description="(L,) int32, how many points each line has, 2 or more")
-    widths: Array = Field(description="(L,) float32, apparent width at half maximum, pixels")
-    contrasts: Array = Field(description="(L,) float32, brightness in sigmas of the noise")
+    width: float
+    """Apparent full width at half maximum of the mean cross-section, pixels."""
+    width_error: float
+    """Standard uncertainty of the width, pixels."""
+    widest: float
+    """The largest width of a stretch of the line, pixels."""
+    brightness: float
+    """Light above the background summed up across, parts of full scale times pixels."""
+    contrast: float
+    """Mean brightness above the background, standard deviations of the noise."""
+    saturated: float
+    """The part of its length that reaches full scale, 0 to 1."""
+    bent: float
+    """1 if it is bent as only hairs are, else 0."""
+
+
+class SpotMeasures(NamedTuple):
+    """What a spot's pixels say of it."""
+
+    brightness: float
+    """Light above the background summed up, parts of full scale times square pixels."""
+    contrast: float
+    """The brightest above the background, standard deviations of the noise."""
+    saturated: float
+    """The part of its area that reaches full scale, 0 to 1."""
+
+
+class _Shapes(Record):
+    """L polylines of P points in all, their measures, and what the model says of their kinds."""
+
+    points: Array = Field(description="(P, 2) float32, x and y in the frame's pixels, in turn")
+    counts: Array = Field(description="(L,) int32, how many points each has")
+    measures: Array = Field(description="(L, M) float32, see the class of measures")
+    kinds: Array = Field(
+        description="(L, 4) float32, the probability of each of DEFECT_KINDS; NaN: the model does "
+        "not tell kinds"
+    )
+    left_out: int = Field(default=0, ge=0, description="those beyond what a frame may have")
+
+    _FEWEST_POINTS: ClassVar[int]
+    _MEASURES: ClassVar[tuple[str, ...]]
+    _SIGNED: ClassVar[str] = "contrast"
 
     @classmethod
     def none(cls) -> Self:
-        """No line."""
-        nothing = np.empty(0, np.float32)
-        counts = np.empty(0, np.int32)
+        """Not one."""
         return cls(
-            points=np.empty((0, 2), np.float32), counts=counts, widths=nothing, contrasts=nothing
+            points=np.empty((0, 2), np.float32),
+            counts=np.empty(0, np.int32),
+            measures=np.empty((0, len(cls._MEASURES)), np.float32),
+            kinds=np.empty((0, KINDS), np.float32),
         )
+
+    @property
+    def parts(self) -> list[Float32Array]:
+        """The points (K, 2) of each."""
+        ends = np.cumsum(self.counts)[:-1]
+        return list(np.split(self.points, ends)) if len(self.counts) else []
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        lines, points = self.counts.size, len(self.points) if self.points.ndim else 0
-        if lines > MOST_LINES or points > MOST_POINTS:
-            raise ValueError(f"{lines} lines of {points} points are more than a frame may have")
+        count, points = self.counts.size, len(self.points) if self.points.ndim else 0
+        if count > MOST_LINES or points > MOST_POINTS:
+            raise ValueError(f"{count} of {points} points are more than a frame may have")
         shapes = {
             "points": (np.float32, (points, 2)),
-            "counts": (np.int32, (lines,)),
-            "widths": (np.float32, (lines,)),
-            "contrasts": (np.float32, (lines,)),
+            "counts": (np.int32, (count,)),
+            "measures": (np.float32, (count, len(self._MEASURES))),
+            "kinds": (np.float32, (count, KINDS)),
         }
         for name, (dtype, shape) in shapes.items():
             array = getattr(self, name)
-            if array.dtype != dtype or array.shape != shape or not np.isfinite(array).all():
+            finite = array if name != "kinds" else array[~np.isnan(array)]
+            if array.dtype != dtype or array.shape != shape or not np.isfinite(finite).all():
                 raise ValueError(f"{name} must be finite {np.dtype(dtype)} of shape {shape}")
-        if (self.counts < 2).any() or self.counts.sum() != points:  # noqa: PLR2004 - a line's ends
-            raise ValueError("counts must be 2 or more and add up to the points")
-        if (self.widths < 0).any():
-            raise ValueError("widths must not be negative")
+        if (self.counts < self._FEWEST_POINTS).any() or self.counts.sum() != points:
+            raise ValueError(f"counts must be {self._FEWEST_POINTS} or more and add up to points")
+        for name, column in zip(self._MEASURES, self.measures.T, strict=True):
+            if name != self._SIGNED and (column < 0).any():
+                raise ValueError(f"measures: {name} must not be negative")
+            if name in {"saturated", "bent"} and (column > 1).any():
+                raise ValueError(f"measures: {name} must be 1 at most")
+        if ((self.kinds < 0) | (self.kinds > 1)).any():
+            raise ValueError("kinds must be probabilities")
         return self
+
+
+class Centrelines(_Shapes):
+    """The lines within a frame: scratches and fibres, see ``LineMeasures``."""
+
+    _FEWEST_POINTS = 2
+    _MEASURES = LineMeasures._fields
+
+
+class Spots(_Shapes):
+    """The digs and large grains within a frame: their contours, see ``SpotMeasures``."""
+
+    _FEWEST_POINTS = 3
+    _MEASURES = SpotMeasures._fields
+
+
+class Traces(Record):
+    """What was traced in a frame."""
+
+    lines: Centrelines = Field(default_factory=Centrelines.none)
+    spots: Spots = Field(default_factory=Spots.none)
 
 
 class FrameResult(Record):
@@ -127,7 +205,7 @@ class FrameResult(Record):
     origins: Array = Field(description="(N, 2) int32, first pixel (y, x) of each window")
     scores: Array = Field(description="(N,) float32, probability of scratch")
     thumbnail: Array = Field(description="(h, w) of the camera's dtype, area-averaged frame")
-    centrelines: Centrelines = Field(default_factory=Centrelines.none)
+    traces: Traces = Field(default_factory=Traces)
     stamps: tuple[Stamp, ...] = ()
 
 
@@ -168,6 +246,13 @@ class ModelInfo(Record):
     threshold: float = Field(description="windows of this score or more are scratches")
     grow_threshold: float = Field(
         description="windows of this score or more continue a scratch that they overlap"
+    )
+
+    dense: bool = Field(
+        default=False, description="whether it sees beyond each window, all of a frame at once"
+    )
+    kinds: bool = Field(
+        default=False, description="whether it tells kinds of defects apart, cell by cell"
     )
 
     def origins(self, frame_shape: tuple[int, int]) -> npt.NDArray[np.int32]:

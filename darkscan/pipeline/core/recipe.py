@@ -111,7 +111,7 @@ class Output(Written):
     """The look of the map's picture; never changes what is found."""
 
     picture_px: int = Field(default=2048, ge=64, le=4096)
-    """The longer side of defect-map.png, at most."""
+    """The longer side of the element in defect-map.png, at most; a legend is below it."""
 
 
 class Logging(Written):

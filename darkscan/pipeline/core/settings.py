@@ -5,7 +5,7 @@ import json
 import tomllib
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
@@ -86,9 +86,19 @@ def _problem(error: ErrorDetails, kind: type[BaseModel]) -> str:
 
 def _known_fields(kind: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
     for part in path:
-        field: Any = kind.model_fields.get(str(part))
-        inner = None if field is None else field.annotation
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+        if isinstance(part, int):  # a place in a list, whose items are of the kind found before
+            continue
+        field = kind.model_fields.get(part)
+        inner = None if field is None else _model_in(field.annotation)
+        if inner is None:
             return []
         kind = inner
     return list(kind.model_fields)
+
+
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    """The model that a field holds, or a list of which it holds."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = (_model_in(part) for part in get_args(annotation))
+    return next((model for model in found if model is not None), None)

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+from darkscan.pipeline.core.defect_map import MAP_NAME
 from darkscan.pipeline.core.errors import InputError, StorageError
 from darkscan.pipeline.core.logs import LOG_NAME
 from darkscan.pipeline.transport.journal import JOURNAL_NAME
 
-MAP_NAME = "defect-map.json"
+__all__ = ["MAP_NAME", "ResultsFolder"]
 
 
 class ResultsFolder:

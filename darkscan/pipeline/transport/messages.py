@@ -11,7 +11,6 @@ from pydantic import Field, ValidationError
 
 from darkscan.pipeline.core.frame_results import (
     Array,
-    Centrelines,
     FrameResult,
     LedgerSums,
     ModelInfo,
@@ -19,11 +18,12 @@ from darkscan.pipeline.core.frame_results import (
     Outcome,
     Record,
     Stamp,
+    Traces,
 )
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 from darkscan.pipeline.core.units import FiniteMm, FrameId, Nanoseconds, OneLine
 
-WIRE_VERSION = 4
+WIRE_VERSION = 5
 MAX_MESSAGE_BYTES = 64 * 2**20
 MOST_FRAMES = 1024
 """That a worker asks for at once."""
@@ -85,7 +85,7 @@ class FrameScores(Record):
     ref: FrameRef
     meta: FrameMeta
     scores: Array = Field(description="(N,) float32, probability of scratch of each window")
-    centrelines: Centrelines
+    traces: Traces
     stamps: tuple[Stamp, ...]
 
 
@@ -155,7 +155,7 @@ class Scored(Record):
 
     ref: FrameRef
     scores: Array = Field(description="(N,) float32, of the windows it was sent with")
-    centrelines: Centrelines
+    traces: Traces
     worked_ns: Nanoseconds = Field(ge=0)
 
 

@@ -1,5 +1,6 @@
 """Dust: specks by the thousand, drawn tile by tile so that any place can be rendered alone."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,13 +55,26 @@ class Dust:
 
     def add_to(self, image: Float32Array, x0: int, y0: int) -> None:
         """Adds the dust to ``image`` (height, width), whose first pixel is (x0, y0)."""
-        height, width = image.shape
+        for (left, top), specks in self._tiles(x0, y0, *image.shape):
+            add_spots(image, specks.moved(left - x0, top - y0))
+
+    def specks(self, size_px: tuple[int, int]) -> Strokes:
+        """All specks of an element of (width, height) pixels, and some beside it, in its pixels."""
+        width, height = size_px
+        found = draw_specks(np.random.default_rng(0), np.empty((0, 2)))
+        for corner, specks in self._tiles(0, 0, height, width):
+            found = found.and_those(specks.moved(*corner))
+        return found
+
+    def _tiles(
+        self, x0: int, y0: int, height: int, width: int
+    ) -> Iterator[tuple[tuple[int, int], Strokes]]:
+        """The tiles that a rectangle shows: first pixel (x, y), and the specks from there on."""
         for row in range((y0 - _REACH_PX) // TILE_PX, (y0 + height + _REACH_PX) // TILE_PX + 1):
             for column in range(
                 (x0 - _REACH_PX) // TILE_PX, (x0 + width + _REACH_PX) // TILE_PX + 1
             ):
-                specks = self._tile(row, column)
-                add_spots(image, specks.moved(column * TILE_PX - x0, row * TILE_PX - y0))
+                yield (column * TILE_PX, row * TILE_PX), self._tile(row, column)
 
     def _tile(self, row: int, column: int) -> Strokes:
         # Tiles left of and above the element have seeds too: theirs are wrapped positive.

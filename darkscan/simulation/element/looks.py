@@ -14,6 +14,8 @@ WINDOW_PX = 256
 WindowPreset = Literal["optic", "wide", "mixed"]
 """A dark-field camera as measured; anything dark, speckled and uneven; either at random."""
 
+_CLEAN = 0.15  # the share of images of clean optics, where the noise alone is in the way
+_CLEAN_CROWD = 0.03
 _MEASURED_SURFACE = 0.4  # the share of "optic" that is like the one dirty surface measured
 
 
@@ -46,7 +48,9 @@ def draw_look(
     """Draws the surroundings of an image; ``contrast``, the curriculum in [0, 1], crowds them."""
     size = (side_px, side_px)
     wide = preset == "wide" or (preset == "mixed" and chance(rng, 0.4))
-    crowd = (0.15 + 0.85 * contrast) * float(rng.uniform(0.4, 1.0))
+    crowd = _CLEAN_CROWD
+    if chance(rng, 1 - _CLEAN):
+        crowd = (0.15 + 0.85 * contrast) * float(rng.uniform(0.4, 1.0))
     if wide:
         level, noise = _draw_wide_sensor(rng)
         background = draw_background(

@@ -168,11 +168,14 @@ def _place(
 def _draw_cnr(rng: np.random.Generator, stage: Stage, unit: float, *, long: bool) -> float:
     """The amplitude over the noise; ``unit`` is the signal-to-noise ratio at an amplitude of 1."""
     saturated = max(stage.headroom / stage.sigma, 8.0)
-    if chance(rng, 0.65):
+    which = float(rng.random())
+    if which < 0.6:  # noqa: PLR2004 - shares of weak, saturated and any
         weakest = _WEAKEST_SNR + (1 - stage.contrast) * (_EASIEST_SNR - _WEAKEST_SNR)
         strongest = _STRONGEST_LONG_SNR if long else _STRONGEST_WEAK_SNR
         snr = log_uniform(rng, weakest, max(strongest, 1.5 * weakest))
         return min(snr / unit, 2.0 * saturated)
+    if which < 0.7:  # noqa: PLR2004
+        return saturated * float(rng.uniform(1.0, 2.0))
     return max(log_uniform(rng, 3.0, 2.0 * saturated), _WEAKEST_SNR / unit)
 
 

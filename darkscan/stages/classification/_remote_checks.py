@@ -40,9 +40,9 @@ def require_fit(scored: Scored, prepared: Prepared, scan: ScanInfo) -> None:
     _require(scored.scores, "scores", np.float32, (len(prepared.gains),))
     if not ((scored.scores >= 0) & (scored.scores <= 1)).all():
         raise ValueError("scores must be probabilities")
-    points = scored.centrelines.points
-    if ((points < 0) | (points > np.array(scan.frame_shape[::-1]))).any():
-        raise ValueError("centre lines must lie within the frame")
+    for shapes in (scored.traces.lines, scored.traces.spots):
+        if ((shapes.points < 0) | (shapes.points > np.array(scan.frame_shape[::-1]))).any():
+            raise ValueError("what was traced must lie within the frame")
 
 
 def _require(

@@ -13,12 +13,12 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from darkscan.centrelines import find_centrelines
-from darkscan.inference import FrameFormat, FrameWindows, Pending, Seen, scores_with_neighbours
+from darkscan.centrelines import Windows, trace_frame
+from darkscan.inference import FrameFormat, FrameWindows, Pending, Seen, frame_scores
 from darkscan.inference.frame_windows import stacked, unstacked
 from darkscan.inference.worker_backend import WorkerBackend
 from darkscan.pipeline.core.arrays import Float32Array, Pixels
-from darkscan.pipeline.core.frame_results import Centrelines, ModelInfo
+from darkscan.pipeline.core.frame_results import ModelInfo, Traces
 from darkscan.pipeline.transport.messages import Prepared
 
 _MOST_FAILURES = 3
@@ -37,14 +37,14 @@ class Job(NamedTuple):
 
 
 class Classified(NamedTuple):
-    """A frame's result: the ``scores`` (N,) of its windows, and its scratches.
+    """A frame's result: the ``scores`` (N,) of its windows, and what was traced.
 
     ``started_ns`` and ``finished_ns``: monotonic; frames that were computed together share the
     time between them.
     """
 
     scores: Float32Array
-    centrelines: Centrelines
+    traces: Traces
     started_ns: int
     finished_ns: int
 
@@ -255,15 +255,16 @@ class Classifier:
 
     def _conclude(self, job: Job, windows: FrameWindows, seen: Seen, started_ns: int) -> None:
         model, origins = self._model, windows.origins - np.int32(self._format.margin_px)
-        scores = scores_with_neighbours(seen, origins, model.window)
-        positive = scores >= model.grow_threshold
-        frame = self._format.inner(windows.frame)
-        lines = None if seen.lines is None else seen.lines[positive]
-        centrelines = find_centrelines(frame, origins[positive], model.window, lines)
+        scores = frame_scores(seen, origins, model)
+        traces = trace_frame(
+            self._format.inner(windows.frame),
+            self._format.full_scale,
+            Windows(origins, model.window, scores >= model.grow_threshold, seen.lines, seen.kinds),
+        )
         # Until the frame before was finished, this one was waiting.
         started = max(started_ns, self._finished_ns)
         self._finished_ns = time.monotonic_ns()
-        self._supply.deliver(job, Classified(scores, centrelines, started, self._finished_ns))
+        self._supply.deliver(job, Classified(scores, traces, started, self._finished_ns))
         self._failures = 0
         self.frames += 1
         self.windows += len(scores)

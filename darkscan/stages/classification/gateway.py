@@ -290,6 +290,6 @@ def _result(in_hand: InHand, scored: Scored, peer: Peer) -> FrameScores:
         ref=prepared.ref,
         meta=prepared.meta,
         scores=scored.scores,
-        centrelines=scored.centrelines,
+        traces=scored.traces,
         stamps=(*prepared.stamps, stamp),
     )

@@ -224,7 +224,7 @@ class _LinkSupply:
             Scored(
                 ref=job.prepared.ref,
                 scores=classified.scores,
-                centrelines=classified.centrelines,
+                traces=classified.traces,
                 worked_ns=classified.finished_ns - classified.started_ns,
             )
         )

@@ -143,7 +143,7 @@ class RingSupply:
                 ref=prepared.ref,
                 meta=prepared.meta,
                 scores=classified.scores,
-                centrelines=classified.centrelines,
+                traces=classified.traces,
                 stamps=(*prepared.stamps, stamp),
             )
         )

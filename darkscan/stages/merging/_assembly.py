@@ -1,5 +1,9 @@
 """Puts a defect map together from all that a finished scan gave."""
 
+import math
+
+import numpy as np
+
 from darkscan.pipeline.core.defect_map import (
     COORDINATES,
     FORMAT,
@@ -10,10 +14,15 @@ from darkscan.pipeline.core.defect_map import (
     MappedRecipe,
     MappedScan,
 )
-from darkscan.pipeline.core.frame_results import Inspected
+from darkscan.pipeline.core.frame_results import DEFECT_KINDS, DefectKind, Inspected
+from darkscan.pipeline.core.map_totals import totals_of
+from darkscan.stages.merging._areas import find_areas
 from darkscan.stages.merging._coverage import blind_cells, coverage_of, inspected_cells
-from darkscan.stages.merging._defects import find_defects
-from darkscan.stages.merging._raster import Raster, total_mm
+from darkscan.stages.merging._defects import Surroundings, find_defects
+from darkscan.stages.merging._raster import Raster
+
+_BY_SHAPE: tuple[DefectKind, ...] = ("scratch", "fibre")
+"""The kinds that a line's shape tells by itself."""
 
 
 def build_map(inspected: Inspected) -> DefectMap:
@@ -24,7 +33,18 @@ def build_map(inspected: Inspected) -> DefectMap:
     raster = Raster.of(scan, model)
     seen = inspected_cells(raster, results, scan, model)
     blind = blind_cells(raster, seen)
-    defects = find_defects(raster, results, model, blind)
+    areas = find_areas(raster, results, model, blind)
+    surroundings = Surroundings(
+        raster=raster,
+        areas=areas,
+        not_inspected=blind,
+        corners_mm=np.array([r.meta.position_mm[:2] for r in results]).reshape(-1, 2),
+        frame_px=scan.frame_shape,
+        pixel_mm=math.sqrt(raster.pixel_to_stage.pixel_area_mm2),
+    )
+    defects = find_defects(surroundings, results)
+    with_defects = areas.with_defects(defects)
+    left_out = sum(r.traces.lines.left_out + r.traces.spots.left_out for r in results)
     return DefectMap(
         format=FORMAT,
         version=VERSION,
@@ -47,9 +67,11 @@ def build_map(inspected: Inspected) -> DefectMap:
             hash=model.hash,
             threshold=model.threshold,
             grow_threshold=model.grow_threshold,
+            kinds=DEFECT_KINDS if model.kinds else _BY_SHAPE,
         ),
         defects=defects,
-        scratch_length_mm=total_mm(defect.length_mm for defect in defects),
+        areas=with_defects,
+        totals=totals_of(defects, with_defects, scan.element_size_mm, left_out),
         coverage=coverage_of(raster, seen, results, missing, scan, model),
         ledger=inspected.sums,
     )

@@ -16,6 +16,7 @@ from darkscan.pipeline.core.defect_map import (
     NotInspectedKind,
 )
 from darkscan.pipeline.core.frame_results import FrameResult, ModelInfo, NotInspected
+from darkscan.pipeline.core.outlines import rounded
 from darkscan.pipeline.core.scan import FrameFlag, ScanInfo
 from darkscan.stages.merging._raster import (
     Footprint,
@@ -23,7 +24,6 @@ from darkscan.stages.merging._raster import (
     box_mm,
     connected_regions,
     rings,
-    rounded,
 )
 
 _FRACTION_DECIMALS = 9

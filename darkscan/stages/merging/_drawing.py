@@ -2,152 +2,161 @@
 
 import xml.etree.ElementTree as ET
 
-from darkscan.pipeline.core.defect_map import DefectMap, NotInspectedKind, Rings
-from darkscan.stages.merging.style import COLOURS, DEFECT_COLOUR, SCRATCH_COLOUR, scale_bar_mm
+from darkscan.pipeline.core.defect_map import Defect, DefectMap
+from darkscan.pipeline.core.frame_results import DEFECT_KINDS, DefectKind
+from darkscan.stages.merging._labels import Label, place_labels
+from darkscan.stages.merging._legend import legend_of
+from darkscan.stages.merging._svg import (
+    INK,
+    SCRIPT,
+    STYLE,
+    Scale,
+    add,
+    add_hatches,
+    add_layer,
+    as_text,
+    hatched,
+    line_mark,
+    number,
+    points,
+    rectangle,
+    rings,
+    spot_mark,
+)
+from darkscan.stages.merging._words import about_area, about_blind, about_defect, is_partial
+from darkscan.stages.merging.style import AREA_COLOUR, KIND_COLOURS, LINE_KINDS
 
-_MARGIN = 0.04
-_OUTLINE, _REGION_COLOUR = "#333333", "#1f6f8b"
+_REGION_COLOUR = "#595959"
+_LETTER = 0.62
+"""Width of a letter of an id, in heights of the text: a wide font's, so that none overlap."""
+
+_MARGIN, _ABOVE, _NARROWEST = 1.5, 3.5, 48.0
+"""Around the element, above it, width of the page at least, in heights of the text."""
+
+_LAYERS: dict[DefectKind, tuple[str, str]] = {
+    "scratch": ("scratches", "Scratches"),
+    "fibre": ("fibres", "Fibres"),
+    "dig": ("digs", "Digs"),
+    "dust": ("dust", "Dust"),
+}
 
 
 def to_svg(document: DefectMap) -> str:
     """An SVG document whose user unit is one millimetre of the element.
 
-    The element's top left corner is the origin; a margin around it holds the scale bar
-    and one line of facts. Each defect and each area not inspected has a tooltip.
+    The element's top left corner is the origin; above it stands its name, below it the
+    legend, a scale bar and the map's figures. The document's size is true, so it prints and
+    imports in millimetres; on a screen it fills the window. Each kind of defects, the areas and
+    what was not inspected are layers; each defect, and each area, has a title to point at.
     """
-    width, height = document.element.size_mm
-    longer = max(width, height)
-    margin, line, text = _MARGIN * longer, longer / 1500, longer / 70
-    total = (width + 2 * margin, height + 2 * margin)
+    size_mm = document.element.size_mm
+    scale = Scale.of(size_mm)
+    text, margin = scale.text, _MARGIN * scale.text
+    labels = place_labels(document.defects, size_mm, (_LETTER * text, text))
+    page_width = max(size_mm[0] + 2 * margin, _NARROWEST * text)
+    legend, bottom = legend_of(
+        document, page_width - 2 * margin, without_id=len(document.defects) - len(labels)
+    )
+    box = (-margin, -_ABOVE * text, page_width, bottom + margin + _ABOVE * text)
+    svg = _page(document, box, scale)
+    _heading(svg, document, text)
+    _not_inspected(svg, document, scale)
+    _areas(svg, document, scale)
+    _borders(svg, document, scale)
+    for kind in reversed(DEFECT_KINDS):  # scratches lie on top
+        _defects(svg, [d for d in document.defects if d.kind == kind], kind, scale)
+    _ids(svg, labels)
+    svg.append(legend)
+    add(svg, "script", text=SCRIPT)
+    return as_text(svg)
+
+
+def _page(document: DefectMap, box: tuple[float, float, float, float], scale: Scale) -> ET.Element:
+    """A drawing with nothing on it; ``box``: its left, top, width and height, mm."""
     svg = ET.Element(
         "svg",
         {
             "xmlns": "http://www.w3.org/2000/svg",
-            "width": f"{total[0]:.4f}mm",
-            "height": f"{total[1]:.4f}mm",
-            "viewBox": f"{-margin:.4f} {-margin:.4f} {total[0]:.4f} {total[1]:.4f}",
-            "font-family": "sans-serif",
-            "font-size": f"{text:.4f}",
+            "width": f"{number(box[2])}mm",
+            "height": f"{number(box[3])}mm",
+            "viewBox": " ".join(map(number, box)),
+            "font-family": "Helvetica, Arial, sans-serif",
+            "font-size": number(scale.text),
+            "stroke-linejoin": "round",
+            "stroke-linecap": "round",
         },
     )
-    _add(svg, "title", text=f"Defect map of {document.element.name}, {document.element.side}")
-    _add(svg, "desc", text=f"One user unit is one millimetre: {document.element.coordinates}.")
-    _hatches(svg, text)
-    page = {"fill": "white", "stroke": "none"}
-    _add(svg, "rect", page | _rectangle(-margin, -margin, *total))
-    _not_inspected(svg, document, line)
-    outline = {"fill": "none", "stroke-width": f"{2 * line:.4f}"}
-    region = outline | {"stroke": _REGION_COLOUR, "stroke-dasharray": f"{8 * line:.4f}"}
-    _add(
-        svg,
-        "rect",
-        outline | {"id": "element", "stroke": _OUTLINE} | _rectangle(0, 0, width, height),
-    )
-    _add(svg, "rect", region | {"id": "region"} | _rectangle(*document.element.region_mm))
-    _defects(svg, document, line, text)
-    _scratches(svg, document, line)
-    _footer(svg, document, margin, line)
-    ET.indent(svg, " ")
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(svg, encoding="unicode") + "\n"
+    add(svg, "title", text=f"Defect map of {document.element.name}, {document.element.side}")
+    add(svg, "desc", text=f"One user unit is one millimetre: {document.element.coordinates}.")
+    add(svg, "style", text=STYLE)
+    add_hatches(svg, scale)
+    add(svg, "rect", {"fill": "white"} | rectangle(*box))
+    return svg
 
 
-def _hatches(svg: ET.Element, size: float) -> None:
-    """A pattern of slanted lines for each kind of area that was not inspected."""
-    definitions = _add(svg, "defs")
-    for kind, colour in COLOURS.items():
-        pattern = _add(
-            definitions,
-            "pattern",
-            {
-                "id": _hatch(kind),
-                "patternUnits": "userSpaceOnUse",
-                "width": f"{size / 2:.4f}",
-                "height": f"{size / 2:.4f}",
-                "patternTransform": "rotate(45)",
-            },
-        )
-        square = _rectangle(0, 0, size / 2, size / 2)
-        _add(pattern, "rect", square | {"fill": colour, "fill-opacity": "0.15"})
-        stripe = _rectangle(0, 0, size / 10, size / 2)
-        _add(pattern, "rect", stripe | {"fill": colour})
-
-
-def _not_inspected(svg: ET.Element, document: DefectMap, line: float) -> None:
-    group = _add(svg, "g", {"id": "not-inspected", "stroke-width": f"{line:.4f}"})
-    for area in document.coverage.not_inspected:
-        style = {"fill": f"url(#{_hatch(area.kind)})", "stroke": COLOURS[area.kind]}
-        path = _path(group, area.contour, style)
-        frames = f"; frames {', '.join(map(str, area.frames))}" if area.frames else ""
-        _add(path, "title", text=f"{area.reason}: {area.area_mm2:g} mm\u00b2{frames}")
-
-
-def _defects(svg: ET.Element, document: DefectMap, line: float, text: float) -> None:
-    style = {"stroke": DEFECT_COLOUR, "stroke-width": f"{2 * line:.4f}", "fill": DEFECT_COLOUR}
-    group = _add(svg, "g", {"id": "defects"})
-    for defect in document.defects:
-        path = _path(group, defect.contour, style | {"id": defect.id, "fill-opacity": "0.2"})
-        x, y = defect.contour[0][0]
-        title = (
-            f"{defect.id}: score {defect.score_max:g}, {defect.length_mm:g} mm of scratch, "
-            f"{defect.area_mm2:g} mm\u00b2 of windows"
-        )
-        _add(path, "title", text=title)
-        place = {"x": f"{x:.4f}", "y": f"{y - text * 0.3:.4f}"}
-        _add(group, "text", place | {"fill": DEFECT_COLOUR}, text=defect.id)
-
-
-def _scratches(svg: ET.Element, document: DefectMap, line: float) -> None:
-    """Centre lines, dark-rimmed by a wider stroke below: they show on any ground."""
-    style = {"fill": "none", "stroke-linejoin": "round", "stroke-linecap": "round"}
-    group = _add(svg, "g", {"id": "scratches"} | style)
-    for defect in document.defects:
-        for scratch in defect.scratches:
-            points = {"points": " ".join(f"{x},{y}" for x, y in scratch.centreline)}
-            rim = {"stroke": _OUTLINE, "stroke-width": f"{1.6 * line:.4f}"}
-            _add(group, "polyline", points | rim)
-            bright = {"stroke": SCRATCH_COLOUR, "stroke-width": f"{0.8 * line:.4f}"}
-            drawn = _add(group, "polyline", points | bright)
-            title = (
-                f"{defect.id}: {scratch.length_mm:g} mm long, "
-                f"looks {scratch.width_um:g} \u00b5m wide"
-            )
-            _add(drawn, "title", text=title)
-
-
-def _footer(svg: ET.Element, document: DefectMap, margin: float, line: float) -> None:
-    """A scale bar and what the drawing shows, below the element."""
+def _heading(svg: ET.Element, document: DefectMap, text: float) -> None:
     width, height = document.element.size_mm
-    length = scale_bar_mm(width)
-    y = height + margin * 0.3
-    _add(svg, "rect", {"id": "scale-bar", "fill": _OUTLINE} | _rectangle(0, y, length, 4 * line))
-    coverage = document.coverage
-    facts = (
-        f"{length:g} mm; {document.element.name}, {document.element.side}; "
-        f"defects: {len(document.defects)}, {document.scratch_length_mm:g} mm of scratch; "
-        f"inspected: {100 * coverage.inspected_fraction:.6g} % "
-        f"of the region"
-    )
-    _add(svg, "text", {"x": "0", "y": f"{height + margin * 0.8:.4f}"}, text=facts)
+    place = {"id": "heading", "x": "0", "y": number(-1.3 * text), "fill": INK}
+    name = f"{document.element.name}, {document.element.side}"
+    heading = add(svg, "text", place | {"font-size": number(1.4 * text)}, text=name)
+    size = {"dx": number(text), "font-size": number(text)}
+    add(heading, "tspan", size, text=f"{width:g} x {height:g} mm")
 
 
-def _path(parent: ET.Element, contour: Rings, style: dict[str, str]) -> ET.Element:
-    """Rings as one path; its holes stay empty."""
-    rings = ["M" + " L".join(f"{x},{y}" for x, y in ring) + " Z" for ring in contour]
-    return _add(parent, "path", {"d": " ".join(rings), "fill-rule": "evenodd"} | style)
+def _not_inspected(svg: ET.Element, document: DefectMap, scale: Scale) -> None:
+    style = {"stroke": INK, "stroke-width": number(scale.line / 2), "stroke-opacity": "0.6"}
+    layer = add_layer(svg, "not-inspected", "Not inspected", style)
+    for area in document.coverage.not_inspected:
+        path = add(layer, "path", {"class": "area"} | rings(area.contour) | hatched(area.kind))
+        add(path, "title", text=about_blind(area))
 
 
-def _rectangle(x: float, y: float, width: float, height: float) -> dict[str, str]:
-    values = {"x": x, "y": y, "width": width, "height": height}
-    return {name: f"{value:.4f}" for name, value in values.items()}
+def _areas(svg: ET.Element, document: DefectMap, scale: Scale) -> None:
+    """A faint underlay: these are where the model looked, not what it found."""
+    style = {"fill": AREA_COLOUR, "fill-opacity": "0.1", "stroke": AREA_COLOUR}
+    style |= {"stroke-width": number(scale.line / 2), "stroke-opacity": "0.55"}
+    layer = add_layer(svg, "areas", "Areas", style)
+    for area in document.areas:
+        path = add(layer, "path", {"id": area.id, "class": "area"} | rings(area.contour))
+        add(path, "title", text=about_area(area))
 
 
-def _add(
-    parent: ET.Element, tag: str, attributes: dict[str, str] | None = None, *, text: str = ""
-) -> ET.Element:
-    element = ET.SubElement(parent, tag, attributes or {})
-    element.text = text or None
-    return element
+def _borders(svg: ET.Element, document: DefectMap, scale: Scale) -> None:
+    line = {"fill": "none", "stroke-width": number(scale.line), "stroke-linecap": "butt"}
+    dashes = f"{number(8 * scale.line)} {number(5 * scale.line)}"
+    region = line | {"stroke": _REGION_COLOUR, "stroke-dasharray": dashes}
+    layer = add_layer(svg, "region", "Region", region | {"pointer-events": "none"})
+    if is_partial(document.element):
+        add(layer, "rect", rectangle(*document.element.region_mm))
+    element = line | {"stroke": INK, "pointer-events": "none"}
+    layer = add_layer(svg, "element", "Element", element)
+    add(layer, "rect", rectangle(0, 0, *document.element.size_mm))
 
 
-def _hatch(kind: NotInspectedKind) -> str:
-    return "hatch-" + kind.replace("_", "-")
+def _defects(svg: ET.Element, defects: list[Defect], kind: DefectKind, scale: Scale) -> None:
+    """All of one kind: what each looks like in true size, and a mark that is always seen."""
+    colour, (name, label) = KIND_COLOURS[kind], _LAYERS[kind]
+    layer = add_layer(svg, name, label, {"class": kind, "stroke": colour, "fill": colour})
+    for defect in defects:
+        group = add(layer, "g", {"id": defect.id, "class": "defect"})
+        add(group, "title", text=about_defect(defect))
+        outline = {"class": "outline", "fill-opacity": "0.45", "stroke": "none"}
+        add(group, "path", outline | rings((defect.outline,)))
+        if kind in LINE_KINDS:
+            add(group, "polyline", line_mark(kind, scale) | points(defect.centreline))
+        else:
+            add(group, "path", spot_mark(kind, scale, defect.centroid_mm))
+
+
+def _ids(svg: ET.Element, labels: list[Label]) -> None:
+    layer = add_layer(svg, "ids", "Ids", {"fill": INK})
+    for label in labels:
+        x, y = label.anchor
+        place = {
+            "class": "id",
+            "x": number(label.left if label.is_right else label.left + label.width),
+            "y": number(label.top + 0.85 * label.height),
+            "text-anchor": "start" if label.is_right else "end",
+            "style": f"transform-origin: {x:.4f}px {y:.4f}px",
+        }
+        add(layer, "text", place, text=label.id)

@@ -7,7 +7,7 @@ of element and region are lattice lines too, so areas are exact up to the rim.
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Self
@@ -19,6 +19,7 @@ import numpy.typing as npt
 from darkscan.pipeline.core.arrays import Float64Array, Mask
 from darkscan.pipeline.core.frame_results import ModelInfo
 from darkscan.pipeline.core.geometry import PixelToStage, rectangle
+from darkscan.pipeline.core.outlines import Ring, rounded
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 
 CELLS_PER_STRIDE = 8
@@ -34,14 +35,9 @@ _TOLERANCE_PX = 1e-3
 """A cell's middle this close to a window's border is within the window."""
 
 
-Point = tuple[float, float]
-Ring = tuple[Point, ...]
 Labels = npt.NDArray[np.int32]
 Corners = npt.NDArray[np.int64]
 """(N, 2) column and row of lattice points."""
-
-DECIMALS = 4
-"""The map gives millimetres with so many decimals: a hundredth of a pixel."""
 
 # findContours walks through the middles of pixels. With three pixels to a cell, the
 # pixels left and right of a lattice line c are 3c - 1 and 3c: both round to c.
@@ -289,16 +285,6 @@ def box_mm(region: Region, raster: Raster) -> tuple[float, float, float, float]:
     top, bottom = raster.y_mm[[region.rows.start, region.rows.stop]]
     x, y, width, height = rounded([left, top, right - left, bottom - top])
     return x, y, width, height
-
-
-def rounded(values: Iterable[float]) -> list[float]:
-    """Plain floats of the map's precision; zero has no sign."""
-    return [round(float(value), DECIMALS) + 0.0 for value in values]
-
-
-def total_mm(lengths: Iterable[float]) -> float:
-    """The sum of lengths, of the map's precision, whatever their order."""
-    return round(math.fsum(lengths), DECIMALS)
 
 
 def _corners(points: Corners) -> Corners:

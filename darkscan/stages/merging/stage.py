@@ -104,7 +104,7 @@ class Merging:
             origins=self._origins,
             scores=scored.scores,
             thumbnail=thumbnail.pixels,
-            centrelines=scored.centrelines,
+            traces=scored.traces,
             stamps=scored.stamps,
         )
         self._settle(result, self._received_ns[frame])

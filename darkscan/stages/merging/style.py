@@ -1,21 +1,34 @@
-"""Colours and the scale bar of a map's drawing and picture."""
+"""Colours and the scale bar that a map's drawing, picture and terminal share.
+
+The colours are those of Okabe and Ito, "Color Universal Design" (2008), and greys: people with
+any common kind of colour blindness tell them apart. Kinds differ in form, too: scratches are
+whole lines, fibres dashed ones, digs round dots and grains square ones.
+"""
 
 import math
 
 from darkscan.pipeline.core.defect_map import NotInspectedKind
+from darkscan.pipeline.core.frame_results import DefectKind
 
-DEFECT_COLOUR = "#e8452c"
-SCRATCH_COLOUR = "#ffe600"
-"""The colour of centre lines: bright, thin, and told from the outline around them."""
-
-COLOURS: dict[NotInspectedKind, str] = {
-    "lost": "#8e44ad",
-    "quarantined": "#b9770e",
-    "no_score": "#b9770e",
-    "never_scanned": "#2471a3",
-    "outside_region": "#808b96",
+KIND_COLOURS: dict[DefectKind, str] = {
+    "scratch": "#d55e00",
+    "fibre": "#56b4e9",
+    "dig": "#cc79a7",
+    "dust": "#009e73",
 }
-"""The colours of areas that were not inspected."""
+AREA_COLOUR = "#e69f00"
+"""The colour of areas: windows over the model's threshold."""
+
+NOT_INSPECTED_COLOURS: dict[NotInspectedKind, str] = {
+    "lost": "#0072b2",
+    "quarantined": "#f0e442",
+    "no_score": "#f0e442",
+    "never_scanned": "#7f7f7f",
+    "outside_region": "#bfbfbf",
+}
+
+LINE_KINDS: frozenset[DefectKind] = frozenset({"scratch", "fibre"})
+"""The kinds that a centre line tells; the others are spots."""
 
 
 def scale_bar_mm(width_mm: float) -> float:

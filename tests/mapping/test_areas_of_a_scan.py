@@ -1,4 +1,4 @@
-"""Windows become defects: joined across frames, placed in millimetres, in a stable order."""
+"""Windows become areas: joined across frames, placed in millimetres, in a stable order."""
 
 from collections.abc import Iterable
 from itertools import permutations
@@ -6,7 +6,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from darkscan.pipeline.core.defect_map import Defect, Ring, to_json
+from darkscan.pipeline.core.defect_map import Area, Ring, to_json
 from darkscan.pipeline.core.frame_results import FrameResult
 from darkscan.pipeline.core.geometry import PixelToStage, rectangle
 from darkscan.pipeline.core.scan import ScanInfo
@@ -32,19 +32,17 @@ def ring_area(ring: Ring) -> float:
     return float((x * np.roll(y, -1) - np.roll(x, -1) * y).sum() / 2)
 
 
-def only_defect(results: Iterable[FrameResult], scan: ScanInfo | None = None) -> Defect:
-    (defect,) = build_map(inspected(results, scan=scan)).defects
-    return defect
+def only_area(results: Iterable[FrameResult], scan: ScanInfo | None = None) -> Area:
+    (area,) = build_map(inspected(results, scan=scan)).areas
+    return area
 
 
 def test_one_window_is_a_square_of_its_size_at_its_place() -> None:
-    defect = only_defect([result(frame, [(128, 256)]) for frame in frames_of(1, 1)])
-    assert defect.contour == (((2.56, 1.28), (5.12, 1.28), (5.12, 3.84), (2.56, 3.84)),)
-    assert defect.box_mm == (2.56, 1.28, 2.56, 2.56)
-    assert defect.area_mm2 == 6.5536
-    assert defect.centroid_mm == (3.84, 2.56)
-    assert defect.extent_mm == (2.56, 2.56)
-    assert (defect.windows, defect.frames, defect.id) == (1, (0,), "D0001")
+    area = only_area([result(frame, [(128, 256)]) for frame in frames_of(1, 1)])
+    assert area.contour == (((2.56, 1.28), (5.12, 1.28), (5.12, 3.84), (2.56, 3.84)),)
+    assert area.box_mm == (2.56, 1.28, 2.56, 2.56)
+    assert area.area_mm2 == 6.5536
+    assert (area.windows, area.frames, area.id) == (1, (0,), "A0001")
 
 
 def test_a_scratch_across_four_frames_is_one_defect_with_the_union_of_its_windows() -> None:
@@ -53,7 +51,7 @@ def test_a_scratch_across_four_frames_is_one_defect_with_the_union_of_its_window
     # corner that all four frames share, to frame 3.
     diagonal = {0: [(1536, 1536), (1664, 1664), (1792, 1792)], 3: [(0, 0), (128, 128)]}
     corner = {1: [(1792, 0)], 2: [(0, 1792)]}
-    found = only_defect([result(f, (diagonal | corner).get(f.frame, [])) for f in frames])
+    found = only_area([result(f, (diagonal | corner).get(f.frame, [])) for f in frames])
     assert found.frames == (0, 1, 2, 3)
     assert found.windows == 4  # places, however many frames show them
     starts = np.array([1536, 1664, 1792, 1920])
@@ -67,25 +65,24 @@ def test_a_scratch_across_four_frames_is_one_defect_with_the_union_of_its_window
     staircase = [(a, a), (c, a), (c, b), (d, b), (d, c), (e, c), (e, d), (f, d), (f, f)]
     staircase += [(d, f), (d, e), (c, e), (c, d), (b, d), (b, c), (a, c)]
     assert found.contour == (tuple(staircase),)
-    assert found.orientation_deg == 45.0
 
 
 def test_windows_that_touch_at_a_corner_are_one_defect_whose_ring_touches_itself() -> None:
-    found = only_defect([result(meta(0, 0, 0), [(0, 0), (256, 256)])])
+    found = only_area([result(meta(0, 0, 0), [(0, 0), (256, 256)])])
     assert len(found.contour) == 1
     assert found.contour[0].count((WINDOW_MM, WINDOW_MM)) == 2
     assert ring_area(found.contour[0]) == pytest.approx(found.area_mm2)
 
 
 def test_windows_a_stride_apart_stay_two_defects() -> None:
-    defects = build_map(inspected([result(meta(0, 0, 0), [(0, 0), (0, 384)])])).defects
-    assert [defect.box_mm[0] for defect in defects] == [0.0, 3.84]
+    areas = build_map(inspected([result(meta(0, 0, 0), [(0, 0), (0, 384)])])).areas
+    assert [area.box_mm[0] for area in areas] == [0.0, 3.84]
 
 
 def test_a_ring_of_windows_has_a_hole() -> None:
     around = [(y, x) for y in range(0, 641, 128) for x in range(0, 641, 128)]
     around = [(y, x) for y, x in around if y in {0, 640} or x in {0, 640}]
-    found = only_defect([result(meta(0, 0, 0), around)])
+    found = only_area([result(meta(0, 0, 0), around)])
     outer, hole = found.contour
     assert outer == ((0.0, 0.0), (8.96, 0.0), (8.96, 8.96), (0.0, 8.96))
     assert hole == ((2.56, 2.56), (2.56, 6.4), (6.4, 6.4), (6.4, 2.56))
@@ -107,25 +104,24 @@ def test_turned_and_flipped_frames_put_a_defect_at_the_right_place(
     )
     scan = scan_info(pixel_to_stage=linear)
     frame = meta(0, 19.2 + 10.24 * (1 if flip_x else -1), 19.2 + 10.24 * (1 if flip_y else -1))
-    found = only_defect([result(frame, [(1024, 512)])], scan=scan)
+    found = only_area([result(frame, [(1024, 512)])], scan=scan)
     true = linear.place(rectangle(512, 1024, 256, 256), frame.position_mm)
     x, y, width, height = found.box_mm
     assert (x, y) == pytest.approx(true.min(axis=0), abs=CELL_MM)
     assert (x + width, y + height) == pytest.approx(true.max(axis=0), abs=CELL_MM)
-    assert found.centroid_mm == pytest.approx(true.mean(axis=0), abs=CELL_MM / 4)
     assert found.area_mm2 == pytest.approx(WINDOW_MM**2, rel=0.03)
 
 
 def test_a_camera_turned_by_a_quarter_is_exact() -> None:
     quarter = PixelToStage(xx=0.0, xy=-0.01, yx=0.01, yy=0.0)
     scan = scan_info(pixel_to_stage=quarter)
-    found = only_defect([result(meta(0, 20.48, 0.0), [(0, 256)])], scan=scan)
+    found = only_area([result(meta(0, 20.48, 0.0), [(0, 256)])], scan=scan)
     assert found.box_mm == (17.92, 2.56, 2.56, 2.56)
 
 
 def test_skewed_axes_shift_a_window_along() -> None:
     skewed = PixelToStage(xx=0.01, xy=0.001, yx=0.0, yy=0.01)
-    found = only_defect(
+    found = only_area(
         [result(meta(0, 0.0, 0.0), [(1024, 0)])], scan=scan_info(pixel_to_stage=skewed)
     )
     assert found.box_mm[0] == pytest.approx(1.024, abs=CELL_MM)
@@ -133,27 +129,27 @@ def test_skewed_axes_shift_a_window_along() -> None:
 
 
 def test_a_measured_position_off_the_lattice_moves_a_defect_along() -> None:
-    found = only_defect([result(meta(0, 3.333, 7.777), [(0, 0)])])
+    found = only_area([result(meta(0, 3.333, 7.777), [(0, 0)])])
     assert found.box_mm[:2] == pytest.approx((3.333, 7.777), abs=CELL_MM / 2)
 
 
 def test_positions_a_micrometre_off_leave_the_windows_on_their_lattice() -> None:
     frames = [meta(0, 0.0012, -0.0007), meta(1, STEP * PITCH_MM - 0.0011, 0.0009)]
-    found = only_defect([result(frames[0], [(0, 1792)]), result(frames[1], [(0, 0)])])
+    found = only_area([result(frames[0], [(0, 1792)]), result(frames[1], [(0, 0)])])
     assert found.box_mm == (17.92, 0.0, 2.56, 2.56)
     assert found.windows == 1
 
 
 def test_windows_beyond_the_element_are_clipped_or_left_out() -> None:
     frame = meta(0, 38.4 - 1.28, 10.24)
-    found = only_defect([result(frame, [(0, 0), (0, 512)])])
+    found = only_area([result(frame, [(0, 0), (0, 512)])])
     assert found.box_mm == (37.12, 10.24, 1.28, 2.56)
     assert found.windows == 1
 
 
 def test_scores_of_a_defect_are_those_of_its_windows_over_the_threshold() -> None:
     scores = {(0, 0): 0.75, (0, 128): 0.5, (0, 256): 0.4999}
-    found = only_defect([result(meta(0, 0, 0), lambda _, y, x: scores.get((y, x)))])
+    found = only_area([result(meta(0, 0, 0), lambda _, y, x: scores.get((y, x)))])
     assert found.windows == 2
     assert found.score_max == 0.75
     assert found.score_mean == 0.625
@@ -161,10 +157,10 @@ def test_scores_of_a_defect_are_those_of_its_windows_over_the_threshold() -> Non
 
 def test_defects_are_numbered_from_the_top_then_from_the_left() -> None:
     windows = [(512, 0), (0, 1024), (0, 0), (1024, 512)]
-    defects = build_map(inspected([result(meta(0, 0, 0), windows)])).defects
-    corners = [(d.box_mm[1], d.box_mm[0]) for d in defects]
+    areas = build_map(inspected([result(meta(0, 0, 0), windows)])).areas
+    corners = [(d.box_mm[1], d.box_mm[0]) for d in areas]
     assert corners == sorted(corners)
-    assert [d.id for d in defects] == ["D0001", "D0002", "D0003", "D0004"]
+    assert [d.id for d in areas] == ["A0001", "A0002", "A0003", "A0004"]
 
 
 def test_a_defect_at_a_border_or_beside_a_lost_frame_says_that_it_may_go_on() -> None:
@@ -172,7 +168,7 @@ def test_a_defect_at_a_border_or_beside_a_lost_frame_says_that_it_may_go_on() ->
     scan = scan_info(element_size_mm=(38.4, 20.48), region_mm=(0.0, 0.0, 38.4, 20.48))
     windows = [(0, 0), (640, 640), (640, 1792)]
     document = build_map(inspected([result(frames[0], windows)], [lost(frames[1])], scan=scan))
-    said = [(d.touches_region_border, d.touches_not_inspected) for d in document.defects]
+    said = [(d.touches_region_border, d.touches_not_inspected) for d in document.areas]
     assert said == [(True, False), (False, False), (False, True)]
 
 
@@ -192,20 +188,20 @@ def test_the_order_in_which_frames_came_does_not_matter() -> None:
 LOW, HIGH = 0.6, 0.9
 
 
-def grown(windows: dict[tuple[int, int], float]) -> tuple[Defect, ...]:
-    """The defects of one frame whose windows at (y, x) have these scores; thresholds .8, .5."""
+def grown(windows: dict[tuple[int, int], float]) -> tuple[Area, ...]:
+    """The areas of one frame whose windows at (y, x) have these scores; thresholds .8, .5."""
     (frame,) = frames_of(1, 1)
     scan = inspected([result(frame, lambda _, y, x: windows.get((y, x)))])
     thresholds = {"threshold": 0.8, "grow_threshold": 0.5}
     model = scan.model.model_copy(update=thresholds)
-    return build_map(scan.model_copy(update={"model": model})).defects
+    return build_map(scan.model_copy(update={"model": model})).areas
 
 
 def test_a_low_score_continues_a_scratch_it_overlaps() -> None:
-    (defect,) = grown({(0, 0): HIGH, (128, 128): LOW})
-    assert defect.windows == 2
-    assert defect.box_mm == (0.0, 0.0, 3.84, 3.84)
-    assert defect.score_max == 0.9
+    (area,) = grown({(0, 0): HIGH, (128, 128): LOW})
+    assert area.windows == 2
+    assert area.box_mm == (0.0, 0.0, 3.84, 3.84)
+    assert area.score_max == 0.9
 
 
 @pytest.mark.parametrize(
@@ -225,10 +221,10 @@ def test_a_low_score_continues_a_scratch_it_overlaps() -> None:
 def test_growth_is_one_step_from_a_certain_window(
     windows: dict[tuple[int, int], float], expected: list[int]
 ) -> None:
-    assert [defect.windows for defect in grown(windows)] == expected
+    assert [area.windows for area in grown(windows)] == expected
 
 
 def test_a_place_that_several_frames_show_counts_once() -> None:
     frames = [meta(number, 0.0, 0.0) for number in range(3)]
-    defect = only_defect([result(frame, [(0, 0), (0, 128)]) for frame in frames])
-    assert (defect.windows, defect.frames) == (2, (0, 1, 2))
+    area = only_area([result(frame, [(0, 0), (0, 128)]) for frame in frames])
+    assert (area.windows, area.frames) == (2, (0, 1, 2))
