@@ -307,10 +307,12 @@ def test_an_interrupt_while_starting_is_one_line(
     with running("replay", recording, "--out", tmp_path / "out") as run:
         time.sleep(seconds)
         run.send_signal(signal.SIGINT)
-        _, stderr = run.communicate(timeout=PATIENCE_S)
+        stdout, stderr = run.communicate(timeout=PATIENCE_S)
     # Before Python runs our first line, it ends by the signal, or drops it, and says so.
     dropped = run.returncode == 0 and stderr.startswith("Exception ignored in")
-    assert dropped or run.returncode in {130, 3, -signal.SIGINT}, stderr
+    # On a busy machine the run may be over before the signal is sent.
+    over = run.returncode == 0 and f"{FRAMES} of {FRAMES} frames mapped" in stdout
+    assert dropped or over or run.returncode in {130, 3, -signal.SIGINT}, stderr
     assert dropped or "Traceback" not in stderr or run.returncode == -signal.SIGINT
     assert (tmp_path / "out" / "defect-map.json").exists() == (run.returncode in {0, 3})
 
