@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from darkscan.centrelines._straightening import OFFSETS, Strip, quantile
-from darkscan.pipeline.core.arrays import Float32Array, Float64Array
+from darkscan.pipeline.core.arrays import Float32Array, Float64Array, Mask
 from darkscan.pipeline.core.frame_results import LineMeasures
 
 SHORTEST_PX = 12.0
@@ -75,9 +75,11 @@ def measure(strip: Strip, full_scale: float, seen: float = 0.0) -> Iterator[Line
         least = _LEAST_EVIDENCE + (_BENT_EVIDENCE if bent else 0.0)
         evidence = _evidence(contrasts[part, 0], contrasts[:, 1:])
         if seen * (end - first) / whole + evidence >= least:
-            measures = _measures(strip.part(part), contrasts[part, 0], full_scale)
             contrast = float(means[part, 0].mean(dtype=np.float64))
-            yield Line(_simplified(points), measures._replace(contrast=contrast, bent=float(bent)))
+            usable = contrasts[part, 0] <= quantile(contrasts[part, 0], 0.95)
+            lit_strip = strip.part(part)
+            measures = _measures(lit_strip, usable, full_scale, contrast=contrast, bent=bent)
+            yield Line(_simplified(points), measures)
 
 
 def _lit_parts(contrast: Float64Array) -> Iterator[tuple[int, int]]:
@@ -171,9 +173,10 @@ def _is_bent(points: Float64Array) -> bool:
     return float(turn.mean()) > 1 / mean_radius or sharpest > 1 / _SHARPEST_TENTH_PX
 
 
-def _measures(strip: Strip, contrast: Float64Array, full_scale: float) -> LineMeasures:
-    """How wide and how bright a whole strip is; ``contrast`` (N,) of its rows."""
-    usable = contrast <= quantile(contrast, 0.95)
+def _measures(
+    strip: Strip, usable: Mask, full_scale: float, *, contrast: float, bent: bool
+) -> LineMeasures:
+    """How wide and how bright a whole strip is; ``usable`` (N,) rows have no speck."""
     light = strip.light[usable]
     whole = _width(light, strip.noise)
     parts = np.array_split(light, max(1, len(light) // _STRETCH_PX))
@@ -189,9 +192,9 @@ def _measures(strip: Strip, contrast: Float64Array, full_scale: float) -> LineMe
         width_error=max(whole.error, scatter),
         widest=max([whole.width, *sure]),
         brightness=max(brightness, 0.0),
-        contrast=0.0,
+        contrast=contrast,
         saturated=float(strip.white.mean()),
-        bent=0.0,
+        bent=float(bent),
     )
 
 

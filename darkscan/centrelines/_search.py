@@ -18,11 +18,10 @@ from darkscan.centrelines._straightening import Rows, Strip, straighten
 from darkscan.pipeline.core.arrays import Float32Array, Float64Array, Mask, Pixels
 from darkscan.pipeline.core.frame_results import (
     KINDS,
-    MOST_LINES,
-    MOST_POINTS,
     Centrelines,
     Spots,
     Traces,
+    how_many_fit,
 )
 
 _ROUNDS = 2  # rounds of joining: a joined chain reaches further
@@ -210,13 +209,7 @@ def _is_claimed(path: npt.NDArray[np.int32], claimed: npt.NDArray[np.uint8]) -> 
 
 
 def _packed(found: Sequence[Line], kinds: CellKinds | None) -> Centrelines:
-    counts, points = [], 0
-    for line in found[:MOST_LINES]:
-        points += len(line.points)
-        if points > MOST_POINTS:
-            break
-        counts.append(len(line.points))
-    kept = found[: len(counts)]
+    kept = found[: how_many_fit(len(line.points) for line in found)]
     if not kept:
         return Centrelines.none()
     places = np.concatenate([line.points for line in kept])
@@ -226,7 +219,7 @@ def _packed(found: Sequence[Line], kinds: CellKinds | None) -> Centrelines:
         seen = np.stack([kinds.under(finely[own]) for own in rows.strips])
     return Centrelines(
         points=(np.rint(places * _FINENESS) / _FINENESS).astype(np.float32),
-        counts=np.array(counts, np.int32),
+        counts=np.array([len(line.points) for line in kept], np.int32),
         measures=np.round(np.array([line.measures for line in kept]), 4).astype(np.float32),
         kinds=np.round(seen, 3),
         left_out=len(found) - len(kept),

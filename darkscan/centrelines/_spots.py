@@ -11,11 +11,10 @@ from darkscan.pipeline.core.arrays import Float32Array, Mask, Pixels
 from darkscan.pipeline.core.frame_results import (
     DEFECT_KINDS,
     KINDS,
-    MOST_LINES,
-    MOST_POINTS,
     DefectKind,
     SpotMeasures,
     Spots,
+    how_many_fit,
 )
 
 _AROUND_CELLS = 2  # around the cells of a spot: its flanks, and background
@@ -141,14 +140,8 @@ def _enlarged(mask: Mask, times: int) -> Mask:
 def _packed(
     found: list[tuple[float, npt.NDArray[np.float64], SpotMeasures, int]],
 ) -> Spots:
-    counts, points = [], 0
     found = sorted(found, key=lambda spot: (-spot[2].brightness, spot[1].tolist()))
-    for _, contour, _, _ in found[:MOST_LINES]:
-        points += len(contour)
-        if points > MOST_POINTS:
-            break
-        counts.append(len(contour))
-    kept = found[: len(counts)]
+    kept = found[: how_many_fit(len(contour) for _, contour, _, _ in found)]
     if not kept:
         return Spots.none()
     kinds = np.zeros((len(kept), KINDS), np.float32)
@@ -156,7 +149,7 @@ def _packed(
         row[kind] = round(sure, 3)
     return Spots(
         points=np.concatenate([contour for _, contour, _, _ in kept]).astype(np.float32),
-        counts=np.array(counts, np.int32),
+        counts=np.array([len(contour) for _, contour, _, _ in kept], np.int32),
         measures=np.round(np.array([spot[2] for spot in kept]), 4).astype(np.float32),
         kinds=kinds,
         left_out=len(found) - len(kept),

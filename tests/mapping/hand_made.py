@@ -1,6 +1,7 @@
 """Finished scans made by hand: which windows are scratched is chosen, not computed."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -97,14 +98,7 @@ def lines_of(
     usual = LineMeasures(
         width=2.5, width_error=0.1, widest=2.5, brightness=0.1, contrast=4.0, saturated=0, bent=0
     )
-    return Centrelines(
-        points=np.array([point for line in lines for point in line], np.float32).reshape(-1, 2),
-        counts=np.array([len(line) for line in lines], np.int32),
-        measures=np.array([usual._replace(**measures)] * len(lines), np.float32).reshape(
-            len(lines), len(usual)
-        ),
-        kinds=np.array([kinds] * len(lines), np.float32).reshape(len(lines), KINDS),
-    )
+    return Centrelines(**_shapes(lines, kinds, usual._replace(**measures)))
 
 
 def spots_of(
@@ -114,14 +108,22 @@ def spots_of(
 ) -> Spots:
     """Spots of a frame with corners (x, y) in its pixels, all with the same measures."""
     usual = SpotMeasures(brightness=10.0, contrast=20.0, saturated=0.0)
-    return Spots(
-        points=np.array([point for one in contours for point in one], np.float32).reshape(-1, 2),
-        counts=np.array([len(one) for one in contours], np.int32),
-        measures=np.array([usual._replace(**measures)] * len(contours), np.float32).reshape(
-            len(contours), len(usual)
-        ),
-        kinds=np.array([kinds] * len(contours), np.float32).reshape(len(contours), KINDS),
-    )
+    return Spots(**_shapes(contours, kinds, usual._replace(**measures)))
+
+
+def _shapes(
+    parts: Sequence[Sequence[tuple[float, float]]],
+    kinds: Sequence[float],
+    measures: LineMeasures | SpotMeasures,
+) -> dict[str, Any]:
+    """The fields of lines or spots that are all of the same kinds and measures."""
+    count = len(parts)
+    return {
+        "points": np.array([point for part in parts for point in part], np.float32).reshape(-1, 2),
+        "counts": np.array([len(part) for part in parts], np.int32),
+        "measures": np.array([measures] * count, np.float32).reshape(count, len(measures)),
+        "kinds": np.array([kinds] * count, np.float32).reshape(count, KINDS),
+    }
 
 
 def inspected(

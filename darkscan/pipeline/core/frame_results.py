@@ -1,5 +1,7 @@
 """The result of each frame, and the finished scan that a defect map is made from."""
 
+from collections.abc import Iterable
+from itertools import accumulate, islice, takewhile
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
@@ -85,6 +87,12 @@ class Stamp(Record):
     received_ns: Nanoseconds
     started_ns: Nanoseconds
     finished_ns: Nanoseconds
+
+
+def how_many_fit(counts: Iterable[int]) -> int:
+    """How many lines or spots, the first ones, a frame may have; ``counts`` of their points."""
+    points = accumulate(islice(counts, MOST_LINES))
+    return sum(1 for _ in takewhile(lambda total: total <= MOST_POINTS, points))
 
 
 class LineMeasures(NamedTuple):
