@@ -35,7 +35,6 @@ from darkscan.inference.scoring import ModelScorer
 from darkscan.network.evaluation import plain
 from darkscan.network.evaluation.element_tables import element_section
 from darkscan.network.evaluation.elements import (
-    SHORTEST_PX,
     Compared,
     DefectFigures,
     figures_by_preset,
@@ -46,6 +45,7 @@ from darkscan.network.evaluation.lines_in_maps import find_in_map
 from darkscan.network.evaluation.report import table
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.files import write_together
+from darkscan.pipeline.core.frame_results import SHORTEST_PX
 from darkscan.runs.elements import MOST_ELEMENTS, compare_elements, simulated_elements
 from darkscan.runs.in_process import LoneFrame, examining, inspect_traced
 from darkscan.simulation.element import PRESETS

@@ -10,9 +10,8 @@ import numpy as np
 
 from darkscan.centrelines._straightening import OFFSETS, Strip, quantile
 from darkscan.pipeline.core.arrays import Float32Array, Float64Array, Mask
-from darkscan.pipeline.core.frame_results import LineMeasures
+from darkscan.pipeline.core.frame_results import SHORTEST_PX, LineMeasures
 
-SHORTEST_PX = 12.0
 _COLUMNS = np.abs(OFFSETS[:, None] - (0.0, -8.0, -6.5, -5.0, 5.0, 6.5, 8.0)) <= 1.0
 _MEANS = (_COLUMNS / _COLUMNS.sum(axis=0)).astype(np.float32)
 """(M, 7) weights that give the mean brightness of a row on a line, and at six places beside it."""

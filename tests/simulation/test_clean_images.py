@@ -5,10 +5,10 @@ import numpy.typing as npt
 import pytest
 
 from darkscan.pipeline.core.arrays import Float32Array
+from darkscan.pipeline.core.frame_results import SHORTEST_PX
 from darkscan.simulation.element import _clutter, _sensor_faults
 from darkscan.simulation.element.kinds import Kind, KindMap
 from darkscan.simulation.element.looks import WindowPreset, draw_look
-from darkscan.simulation.element.scratches import SHORTEST_PX
 from darkscan.simulation.element.strokes import SIGMA_PER_FWHM, Strokes
 from darkscan.simulation.element.training_images import draw_image
 

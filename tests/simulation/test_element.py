@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from darkscan.pipeline.core.errors import InputError, StorageError
+from darkscan.pipeline.core.frame_results import SHORTEST_PX
 from darkscan.simulation.element._element import PRESETS, simulate_element
 from darkscan.simulation.element.element_truth import SCRATCH_KINDS, ElementTruth
 from darkscan.simulation.element.render import Scene
-from darkscan.simulation.element.scratches import SHORTEST_PX
 
 SIZE = (3968, 2048)
 

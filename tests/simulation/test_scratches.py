@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from darkscan.pipeline.core.arrays import Float32Array, Float64Array
+from darkscan.pipeline.core.frame_results import SHORTEST_PX
 from darkscan.simulation.element import scratches
 from darkscan.simulation.element.scratches import (
     KINDS,
-    SHORTEST_PX,
     Line,
     Stage,
     add_scratches,

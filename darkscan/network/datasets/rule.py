@@ -13,10 +13,11 @@ import numpy.typing as npt
 
 from darkscan.network.datasets._labelled_image import ImageTruth, Scratch
 from darkscan.pipeline.core.arrays import Mask
-from darkscan.simulation.element import scratches, training_images
+from darkscan.pipeline.core.frame_results import SHORTEST_PX
+from darkscan.simulation.element import training_images
 
 WINDOW_PX = 256
-VISIBLE_PX = scratches.SHORTEST_PX
+VISIBLE_PX = SHORTEST_PX
 """The least of a scratch that makes a window positive, pixels."""
 RIM_PX = training_images.RIM_PX
 """What lies this close to the window's rim does not count, pixels."""

@@ -13,7 +13,7 @@ import numpy as np
 from darkscan.network.evaluation._breakdown import CNR_EDGES, band_names
 from darkscan.network.evaluation._intervals import Estimate, Share, poisson_rate
 from darkscan.pipeline.core.defect_map import DefectMap
-from darkscan.pipeline.core.frame_results import DEFECT_KINDS, DefectKind
+from darkscan.pipeline.core.frame_results import DEFECT_KINDS, SHORTEST_PX, DefectKind
 from darkscan.simulation.element import ElementTruth
 from darkscan.simulation.element.comparison import (
     Comparison,
@@ -22,8 +22,6 @@ from darkscan.simulation.element.comparison import (
     TrueSpot,
 )
 
-SHORTEST_PX = 12.0
-"""Less of a true line is not asked for: the map lists none so short."""
 LENGTH_EDGES_PX = (25.0, 60.0, 250.0)
 _LENGTH_NAMES = ("12-25 px", "25-60 px", "60-250 px", "> 250 px")
 

@@ -32,6 +32,9 @@ RIG_STAGES = ("motion", "recording")
 LINK_STAGES = ("gateway",)
 """The stages beside them when workers on other computers may take part."""
 
+SHORTEST_PX = 12.0
+"""A line shorter than that is a grain."""
+
 MOST_LINES, MOST_POINTS = 4096, 65_536
 """The most centre lines, or spots, and points of them that one frame may have."""
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from darkscan.pipeline.core.arrays import Float64Array
 from darkscan.pipeline.core.errors import InputError
+from darkscan.pipeline.core.frame_results import SHORTEST_PX
 from darkscan.simulation.element._curves import (
     HAIR_STEP_PX,
     Bends,
@@ -25,7 +26,6 @@ from darkscan.simulation.element.element_truth import (
     ScratchKind,
     Trace,
 )
-from darkscan.simulation.element.scratches import SHORTEST_PX
 
 _SQUARE_PX = 2048.0**2  # densities are counted per so many pixels
 _STEP_PX = 5.0

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from darkscan.pipeline.core.arrays import Float32Array, Float64Array, Mask
+from darkscan.pipeline.core.frame_results import SHORTEST_PX
 from darkscan.simulation.element._curves import (
     Bends,
     Waypoint,
@@ -21,9 +22,6 @@ from darkscan.simulation.element._curves import (
 )
 from darkscan.simulation.element._draws import chance, log_normal, log_uniform
 from darkscan.simulation.element.strokes import GAUSSIAN_POWER, Strokes, add_line
-
-SHORTEST_PX = 12.0
-"""A line shorter than that is a grain."""
 
 KINDS: dict[str, float] = {
     "straight": 0.26,

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from darkscan.pipeline.core.arrays import Float32Array
+from darkscan.pipeline.core.frame_results import SHORTEST_PX
 from darkscan.simulation.element._camera import stored
 from darkscan.simulation.element._clutter import add_clutter
 from darkscan.simulation.element._draws import chance
@@ -14,7 +15,7 @@ from darkscan.simulation.element._surroundings import add_surroundings
 from darkscan.simulation.element.kinds import UNKNOWN, Kind, KindMap
 from darkscan.simulation.element.looks import WINDOW_PX, WindowPreset, draw_look
 from darkscan.simulation.element.real_backgrounds import RealBackgrounds
-from darkscan.simulation.element.scratches import SHORTEST_PX, Line, Stage, add_scratches
+from darkscan.simulation.element.scratches import Line, Stage, add_scratches
 from darkscan.simulation.element.sensor import noise_of, quantise
 
 RIM_PX = 4.0

@@ -19,12 +19,11 @@ import numpy.typing as npt
 from shapely import STRtree, points
 
 from darkscan.pipeline.core.arrays import Float64Array, Mask
-from darkscan.pipeline.core.frame_results import KINDS, FrameResult, LineMeasures
+from darkscan.pipeline.core.frame_results import KINDS, SHORTEST_PX, FrameResult, LineMeasures
 from darkscan.pipeline.core.geometry import rectangle
 from darkscan.pipeline.core.outlines import length, resampled, rounded
 from darkscan.stages.merging._raster import Raster
 
-SHORTEST_PX = 12.0
 _SAME_PX = 4.0  # two frames place one line this close to each other
 _SAME_DIRECTION = 0.9  # cosine
 _SHORTEST_REST_PX = 6.0
