@@ -22,8 +22,11 @@ from darkscan.pipeline.core.frame_results import (
 )
 from darkscan.pipeline.core.geometry import rectangle
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
+from darkscan.pipeline.core.wire import WireError
 from darkscan.pipeline.transport.journal import Settled, next_payload
-from darkscan.pipeline.transport.messages import WireError, decode
+from darkscan.pipeline.transport.messages import (
+    decode,
+)
 from darkscan.stages.merging.style import AREA_COLOUR, KIND_COLOURS, NOT_INSPECTED_COLOURS
 
 _LONGER_SIDE = 1024

@@ -15,6 +15,7 @@ from darkscan.pipeline.core.frame_results import (
     Stamp,
     Traces,
 )
+from darkscan.pipeline.core.wire import WireError
 from darkscan.pipeline.transport.messages import (
     WIRE_VERSION,
     Acknowledged,
@@ -22,7 +23,6 @@ from darkscan.pipeline.transport.messages import (
     FrameRef,
     Prepared,
     Thumbnail,
-    WireError,
     decode,
     describe,
     encode,

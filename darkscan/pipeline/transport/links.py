@@ -12,11 +12,11 @@ from pathlib import Path
 import structlog
 import zmq
 
+from darkscan.pipeline.core.wire import WireError
 from darkscan.pipeline.transport.messages import (
     MAX_MESSAGE_BYTES,
     Message,
     Ready,
-    WireError,
     decode,
     encode,
 )

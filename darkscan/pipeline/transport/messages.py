@@ -1,13 +1,12 @@
 """Every message that crosses a process border, and its form on the wire.
 
-A message is a msgpack map ``{"v": version, "kind": name, "body": fields}``, checked on
-arrival. Pixels are not in it: a FrameRef says where in the shared-memory ring they lie.
+``pipeline.core.wire`` writes and checks them. Pixels are in none: a FrameRef says where in the
+shared-memory ring they lie.
 """
 
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
-import msgpack
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from darkscan.pipeline.core.frame_results import (
     Array,
@@ -22,23 +21,19 @@ from darkscan.pipeline.core.frame_results import (
 )
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 from darkscan.pipeline.core.units import FiniteMm, FrameId, Nanoseconds, OneLine
+from darkscan.pipeline.core.wire import WireFormat
 
 WIRE_VERSION = 5
 MAX_MESSAGE_BYTES = 64 * 2**20
 MOST_FRAMES = 1024
 """That a worker asks for at once."""
 
-_MAX_ITEMS = 65_536
 _LONGEST_REASON = 300
 
 
 Axis = Literal["x", "y"]
 Place = tuple[FiniteMm, FiniteMm, FiniteMm]
 """Positions of the x, y and z axes, mm."""
-
-
-class WireError(ValueError):
-    """Bytes that are no message of ours."""
 
 
 class FrameRef(Record):
@@ -343,53 +338,21 @@ Message = (
     | Status
 )
 
-_KINDS: dict[str, type[Message]] = {kind.__name__: kind for kind in get_args(Message)}
+_WIRE: WireFormat[Message] = WireFormat(
+    get_args(Message), version=WIRE_VERSION, largest=MAX_MESSAGE_BYTES
+)
 
 
 def encode(message: Message) -> bytes:
     """The message's bytes on the wire. Raises WireError if nobody would accept them."""
-    envelope = {"v": WIRE_VERSION, "kind": type(message).__name__, "body": message.model_dump()}
-    packed: bytes = msgpack.packb(envelope)
-    if len(packed) > MAX_MESSAGE_BYTES:
-        raise WireError(f"{type(message).__name__} of {len(packed)} bytes is too large to send")
-    return packed
+    return _WIRE.encode(message)
+
+
+def decode(data: bytes) -> Message:
+    """The message in some bytes. Raises WireError for anything that is none of ours."""
+    return _WIRE.decode(data)
 
 
 def describe(error: Exception) -> str:
     """An error in one line that fits into a message and a map."""
     return f"{type(error).__name__}: {error}".splitlines()[0][:_LONGEST_REASON]
-
-
-def decode(data: bytes) -> Message:
-    """The message in some bytes. Raises WireError for anything that is none of ours."""
-    envelope = _unpack(data)
-    if not isinstance(envelope, dict) or envelope.keys() != {"v", "kind", "body"}:
-        raise WireError("not a darkscan message")
-    if envelope["v"] != WIRE_VERSION:
-        raise WireError(f"wire version {envelope['v']!r:.60} is not {WIRE_VERSION}")
-    kind = _KINDS.get(str(envelope["kind"]))
-    if kind is None:
-        raise WireError(f"unknown kind of message {envelope['kind']!r:.60}")
-    try:
-        return kind.model_validate(envelope["body"])
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise WireError(f"{envelope['kind']}.{where}: {first['msg']}") from error
-
-
-def _unpack(data: bytes) -> Any:
-    if len(data) > MAX_MESSAGE_BYTES:
-        raise WireError(f"{len(data)} bytes are more than a message may have")
-    try:
-        return msgpack.unpackb(
-            data,
-            max_array_len=_MAX_ITEMS,
-            max_map_len=_MAX_ITEMS,
-            max_bin_len=MAX_MESSAGE_BYTES,
-            max_str_len=_MAX_ITEMS,
-            max_ext_len=0,
-        )
-    # RecursionError: deeply nested input; the others are msgpack's own.
-    except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as error:
-        raise WireError(f"not msgpack: {error}") from error

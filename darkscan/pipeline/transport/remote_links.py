@@ -12,7 +12,12 @@ import structlog
 import zmq
 
 from darkscan.pipeline.core.errors import InputError
-from darkscan.pipeline.transport.messages import Message, WireError, decode, encode
+from darkscan.pipeline.core.wire import WireError
+from darkscan.pipeline.transport.messages import (
+    Message,
+    decode,
+    encode,
+)
 
 # All lines that a frame may have are 0.6 MB; the rest is room for 800 000 scores.
 _LARGEST_ANSWER = 4 * 2**20

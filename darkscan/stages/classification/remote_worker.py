@@ -13,6 +13,7 @@ from darkscan.inference.worker_backend import WorkerBackend
 from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.errors import DarkscanError
 from darkscan.pipeline.core.settings import updated
+from darkscan.pipeline.core.wire import WireError
 from darkscan.pipeline.transport.messages import (
     Capacity,
     FrameRef,
@@ -27,7 +28,6 @@ from darkscan.pipeline.transport.messages import (
     RunEnded,
     Scored,
     StillHere,
-    WireError,
     describe,
 )
 from darkscan.pipeline.transport.remote_links import Delivery, GatewayClient
