@@ -1,0 +1,1 @@
+"""What the routes share: the store and all that is made from it."""
