@@ -7,7 +7,7 @@ from typing import NamedTuple, assert_never
 
 import structlog
 
-from darkscan.host.store._clock import now
+from darkscan.host.store import _clock
 from darkscan.host.store._database import Database
 from darkscan.host.store._frames import (
     check_plan,
@@ -172,7 +172,7 @@ class Receiver:
             return False
         scan, is_new = self._write(connection, rig, one)
         connection.execute("INSERT INTO parcels VALUES (?, ?)", (one.parcel.id, scan))
-        connection.execute("UPDATE scans SET heard = ? WHERE key = ?", (now(), scan))
+        connection.execute("UPDATE scans SET heard = ? WHERE key = ?", (_clock.now(), scan))
         return is_new
 
     def _write(self, connection: sqlite3.Connection, rig: RigName, one: _Read) -> tuple[int, bool]:
