@@ -325,7 +325,7 @@ def test_what_nobody_thought_of_is_refused_and_logged(
     def breaks(_: ScanBegan) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("darkscan.host.store._receiving.check_plan", breaks)
+    monkeypatch.setattr("darkscan.host.store._contents.check_plan", breaks)
     (receipt,) = send(store, example, example.began())
     assert (receipt.outcome, receipt.reason) == (
         "refused",
