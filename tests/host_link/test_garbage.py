@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import msgpack
 import pytest
@@ -156,8 +156,9 @@ def test_strangers_without_keys_are_kept_out_of_a_secure_port(ends: Ends) -> Non
     with ExitStack() as opened:
         peers = [opened.enter_context(dealer(host)) for _ in range(200)]
         for peer in peers:
-            peer.send(HELLO)
-            peer.send(encode_link(parcel()))
+            with suppress(zmq.Again):  # libzmq drops a connection that cannot be
+                peer.send(HELLO, zmq.DONTWAIT)
+                peer.send(encode_link(parcel()), zmq.DONTWAIT)
         goes_on(host, ends)
         until(lambda: host.figures.kept_out >= 200)
     assert len(ends.kept.parcels) == 1

@@ -5,7 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -173,27 +173,32 @@ def test_room_that_nothing_needs_any_more_goes_back_to_the_disk(file: Path) -> N
     assert file.stat().st_size < 10**6
 
 
+def no_database(file: Path) -> None:
+    file.write_bytes(b"no database" * 1000)
+
+
+def another_programs(file: Path) -> None:
+    sqlite3.connect(file).executescript("CREATE TABLE t (a)")
+
+
+def of_a_later_darkscan(file: Path) -> None:
+    Outbox(file, HOST).close()
+    sqlite3.connect(file).executescript("PRAGMA user_version = 99")
+
+
 @pytest.mark.parametrize(
     ("make", "told"),
     [
-        (lambda file: file.write_bytes(b"no database" * 1000), "is no outbox"),
-        (lambda file: sqlite3.connect(file).executescript("CREATE TABLE t (a)"), "another program"),
-        (
-            lambda file: (
-                Outbox(file, HOST).close(),
-                sqlite3.connect(file).executescript("PRAGMA user_version = 99"),
-            ),
-            "is of a later darkscan",
-        ),
-        (lambda file: file.mkdir(), "unable to open"),
+        (no_database, "is no outbox"),
+        (another_programs, "another program"),
+        (of_a_later_darkscan, "is of a later darkscan"),
+        (Path.mkdir, "unable to open"),
     ],
-    ids=["no database", "another program's", "a later darkscan's", "a folder"],
 )
 def test_a_file_that_is_no_outbox_is_refused_in_one_line(
-    tmp_path: Path, make: object, told: str
+    tmp_path: Path, make: Callable[[Path], None], told: str
 ) -> None:
     file = tmp_path / "outbox.sqlite"
-    assert callable(make)
     make(file)
     with pytest.raises((InputError, StorageError), match=told) as failed:
         Outbox(file, HOST)
