@@ -4,7 +4,6 @@ A small file has what is known of the plan's frames and of tiles that are closed
 tiles each are added as they are needed. All lie in the run's folder and go with it.
 """
 
-import os
 from collections.abc import Iterator
 from enum import IntEnum
 from pathlib import Path
@@ -198,8 +197,3 @@ def level_shape(picture: Pyramid, level: int) -> tuple[int, int]:
     side = 1 << level
     return -(-picture.height_px // side), -(-picture.width_px // side)
 
-
-def remove_tiles(folder: Path) -> None:
-    """Removes what ``OpenTiles`` keeps in a folder."""
-    for path in folder.glob("picture*"):
-        os.unlink(path)

@@ -5,6 +5,7 @@ counts, as it does between the levels: a weak line that one of two frames shows 
 order in which frames come then changes nothing, nor does a frame that comes twice.
 """
 
+import ctypes
 import math
 from typing import NamedTuple, cast
 
@@ -37,6 +38,9 @@ _LONGEST_SIDE_PX = 32_000
 
 _UNTURNED_PX = 0.05
 """A frame that is turned, skewed and scaled by less than this across is only moved."""
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of the C library's malloc.h
+_KEPT_BYTES = 64 * 2**20
 
 
 class Block(NamedTuple):
@@ -187,3 +191,13 @@ def encode_tile(grey: Grey) -> bytes:
     return bytes(
         simplejpeg.encode_jpeg(np.ascontiguousarray(grey)[..., None], JPEG_QUALITY, "GRAY")
     )
+
+
+def keep_freed_memory() -> None:
+    """Has this process keep the memory of frames and blocks that are done with.
+
+    Fresh pages for each frame would cost more time than all that is done with it.
+    """
+    libc = ctypes.CDLL(None)
+    libc.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+    libc.mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES // 2)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from darkscan.pipeline.core.arrays import Float64Array, Pixels
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
@@ -18,7 +17,7 @@ from darkscan.stages.uplink._open_tiles import (
     grid_shape,
     level_shape,
 )
-from darkscan.stages.uplink._pyramid import Block, GreyTable, Grey, Placement, encode_tile, halved
+from darkscan.stages.uplink._pyramid import Block, Grey, GreyTable, Placement, encode_tile, halved
 
 _MARGIN_PX = 32
 """Of level 0: a frame may lie this far from its planned place without coming too late."""
