@@ -65,7 +65,7 @@ def level_0(scan: ScanInfo, picture: Pyramid, frames: Iterable[tuple[FrameMeta, 
         columns, rows = places[inside].T
         higher = np.minimum(pixels[rows, columns].astype(np.int64) + 1, most)
         out[inside] = np.maximum(out[inside], higher)
-    return out  # type: ignore[return-value]
+    return out
 
 
 def above(pixels: Pixels, levels: int) -> Pixels:

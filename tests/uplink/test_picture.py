@@ -52,7 +52,7 @@ def lossless(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("darkscan.stages.uplink._pyramid.JPEG_QUALITY", 100)
 
 
-def expected_levels(scan: ScanInfo, frames: Frames, levels: int) -> list[np.ndarray]:  # type: ignore[type-arg]
+def expected_levels(scan: ScanInfo, frames: Frames, levels: int) -> list[np.ndarray]:
     pyramid = pyramid_of(scan)
     assert pyramid is not None
     lowest = level_0(scan, pyramid, frames)

@@ -17,7 +17,17 @@ from darkscan.stages.uplink._open_tiles import (
     grid_shape,
     level_shape,
 )
-from darkscan.stages.uplink._pyramid import Block, Grey, GreyTable, Placement, encode_tile, halved
+from darkscan.stages.uplink._pyramid import (
+    Block,
+    Grey,
+    GreyTable,
+    Placement,
+    encode_tile,
+    halved,
+    pyramid_of,
+)
+
+__all__ = ["Picture", "PutTiles", "pyramid_of"]
 
 _MARGIN_PX = 32
 """Of level 0: a frame may lie this far from its planned place without coming too late."""
