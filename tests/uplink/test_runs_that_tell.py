@@ -1,10 +1,7 @@
 """Whole runs that tell a host: it has everything in the end, and the map is as without it."""
 
 import json
-import os
-import shutil
 import signal
-import sys
 import time
 from pathlib import Path
 
@@ -14,7 +11,6 @@ import pytest
 
 from darkscan.drivers.recording import Recording
 from darkscan.pipeline.core.arrays import Pixels
-from darkscan.pipeline.core.frame_results import FrameResult
 from darkscan.pipeline.core.map_reading import read_map
 from darkscan.pipeline.host_link.messages import (
     FramesSettled,
