@@ -1,5 +1,6 @@
 """Scans of a simulated rig that are told to a host: its picture is made of frames in the ring."""
 
+import os
 import shutil
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -37,7 +38,6 @@ pytestmark = [
 def test_a_live_scan_is_told_and_pictured(
     host: Host, tmp_path: Path, kind: str, killed: bool
 ) -> None:
-    import os
 
     host.start()
     rig = rig_of(kind, element={"size_mm": (18.0, 12.0)})
@@ -45,7 +45,7 @@ def test_a_live_scan_is_told_and_pictured(
     lines: list[str] = []
     kills = Once(
         lambda progress: killed and settled(progress) >= 2,
-        lambda _: [kill(each) for each in stage_processes(os.getpid(), "uplink")] and None,
+        lambda _: kill_uplink(),
     )
     with (
         simulated(rig),
@@ -70,6 +70,11 @@ def test_a_live_scan_is_told_and_pictured(
         for outcome in some.outcomes.tolist()
     )
     assert_shows(host, tmp_path / "scan.h5")
+
+
+def kill_uplink() -> None:
+    for process in stage_processes(os.getpid(), "uplink"):
+        kill(process)
 
 
 def assert_shows(host: Host, recording: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -19,7 +20,6 @@ from darkscan.pipeline.host_link.messages import (
     ScanBegan,
     ScanEnded,
 )
-from darkscan.pipeline.host_link.outbox import Outbox
 from darkscan.pipeline.transport.journal import JOURNAL_NAME, read_journal
 from tests.stages.running import (
     FRAMES,
@@ -44,6 +44,14 @@ def slowly(folder: Path) -> tuple[str, ...]:
     recipe = folder / "slowly.toml"
     recipe.write_text("[processes]\nring_slots = 3\n")
     return "--speed", "recorded", "--recipe", str(recipe)
+
+
+def hold(run: subprocess.Popen[str], out: Path, *, frames: int) -> psutil.Process:
+    """Holds up a replay when so many frames are settled; what resuming lets it go on."""
+    wait_until(lambda: len(read_journal(out / JOURNAL_NAME)) >= frames)
+    worker = the_stage(run, "classification")
+    worker.suspend()
+    return worker
 
 
 def frames_of(recording: Path) -> list[tuple[object, Pixels]]:
@@ -121,7 +129,9 @@ def test_the_host_is_told_how_the_run_is(recording: Path, host: Host, tmp_path: 
     host.start()
     out = tmp_path / "out"
     with running("replay", recording, "--out", out, *slowly(tmp_path), *host.options) as run:
-        wait_until(lambda: run.poll() is not None or any(news.left_s for news in host.news))
+        held = hold(run, out, frames=6)
+        wait_until(lambda: any(news.left_s for news in host.news))
+        held.resume()
         stdout, stderr = run.communicate(timeout=PATIENCE_S)
     assert run.returncode == 0, stderr + stdout
     assert "host connected" in stderr
@@ -159,14 +169,16 @@ def test_an_uplink_that_is_killed_costs_nothing(
     host.start()
     out = tmp_path / "out"
     with running("replay", recording, "--out", out, *slowly(tmp_path), *host.options) as run:
+        held = hold(run, out, frames=6)
+        wait_until(lambda: bool(host.settled))
         killed = 0
-        wait_until(lambda: run.poll() is not None or bool(host.settled))
-        while killed < times and run.poll() is None:
+        while killed < times and "given up" not in (out / "log.jsonl").read_text():
             for process in stage_processes(run.pid, "uplink"):
                 kill(process)
                 psutil.wait_procs([process], timeout=PATIENCE_S)
                 killed += 1
             time.sleep(0.05)
+        held.resume()
         stdout, stderr = run.communicate(timeout=PATIENCE_S)
     assert run.returncode == 0, stderr + stdout
     report = json.loads((out / "run.json").read_text())
@@ -181,8 +193,10 @@ def test_a_host_that_goes_and_comes_back_misses_nothing(
     host.start()
     out = tmp_path / "out"
     with running("replay", recording, "--out", out, *slowly(tmp_path), *host.options) as run:
-        wait_until(lambda: bool(host.settled) or run.poll() is not None)
+        held = hold(run, out, frames=4)
+        wait_until(lambda: bool(host.settled))
         host.stop()
+        held.resume()
         wait_until(lambda: run.poll() is not None or len(read_journal(out / JOURNAL_NAME)) > 15)
         host.start()
         stdout, stderr = run.communicate(timeout=PATIENCE_S)
@@ -202,7 +216,7 @@ def test_who_aborts_is_believed(recording: Path, host: Host, tmp_path: Path) -> 
         run.send_signal(signal.SIGINT)
         _, stderr = run.communicate(timeout=PATIENCE_S)
     assert run.returncode == 130, stderr
-    assert [type(content) for _, content in host.contents][0] is ScanBegan
+    assert type(host.contents[0][1]) is ScanBegan
     assert host.ended.outcome == "aborted"
     assert not host.of(MapFinished)
 
@@ -245,14 +259,11 @@ def test_what_a_killed_rig_left_is_told_as_died(
 ) -> None:
     out = tmp_path / "out"
     with running("replay", recording, "--out", out, *slowly(tmp_path), *host.options) as run:
-        wait_until(lambda: len(read_journal(out / JOURNAL_NAME)) >= 4)
-        wait_until(
-            lambda: Outbox(tmp_path / "state" / "outbox.sqlite", host.address).counts().parcels > 1
-        )
-        living = [process for process in psutil.Process(run.pid).children()]
+        hold(run, out, frames=4)
+        living = psutil.Process(run.pid).children()
         host.start()
-        wait_until(lambda: len(host.contents) > 0 and bool(host.settled))
-        done = darkscan("send", *host.options)
+        wait_until(lambda: bool(host.settled))
+        darkscan("send", *host.options)
         assert not host.of(ScanEnded), "it lives"
         run.kill()
         psutil.wait_procs(living, timeout=PATIENCE_S)

@@ -73,8 +73,7 @@ def test_frames_are_told_with_outcome_reason_place_and_scores() -> None:
 
 def test_lines_and_spots_are_told_in_millimetres() -> None:
     scan = updated(SCAN, pixel_to_stage=PixelToStage.from_pitch(10.0, flip_x=True))
-    scratch = np.array([[10.0, 20.0], [30.0, 20.0]], np.float32)
-    dig = np.array([[0, 0], [4, 0], [0, 4]], np.float32)
+    scratch, dig = [(10.0, 20.0), (30.0, 20.0)], [(0.0, 0.0), (4.0, 0.0), (0.0, 4.0)]
     lines = lines_of(scratch, kinds=(0.9, 0.05, 0.0, 0.0))
     fibres = lines_of(scratch, kinds=(0.1, 0.6, 0.0, 0.0))
     spots = spots_of(dig, kinds=(0.0, 0.0, 0.2, 0.7))
@@ -98,7 +97,7 @@ def test_found_places_are_positive_windows_and_traces() -> None:
     assert describe.found_px(result(0, (0.1, 0.2))).shape == (0, 2)
     window = describe.found_px(result(0, (0.1, 0.9)))
     assert sorted(map(tuple, window.tolist())) == [(128, 0), (128, 256), (384, 0), (384, 256)]
-    traced = lines_of(np.array([[1, 2], [3, 4]], np.float32))
+    traced = lines_of([(1.0, 2.0), (3.0, 4.0)])
     assert len(describe.found_px(result(0, (0.1, 0.2), traces=Traces(lines=traced)))) == 2
 
 
