@@ -1,0 +1,50 @@
+"""What the routes share: the store and all that is made from it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import cast
+
+import anyio
+from fastapi import Request
+
+from darkscan.host.store import Store
+from darkscan.host.web._access import Access
+from darkscan.host.web._guard import Caller
+from darkscan.host.web._hub import EventHub
+from darkscan.host.web._metrics import Metrics
+from darkscan.host.web._page import Page
+from darkscan.host.web._pictures import Pictures
+
+_READERS, _PAINTERS = 8, 2
+
+
+@dataclass(frozen=True)
+class Host:
+    """The parts of a running host."""
+
+    store: Store
+    access: Access
+    hub: EventHub
+    page: Page
+    pictures: Pictures
+    metrics: Metrics
+    link_problem: Callable[[], str]
+    """Why no rig can be heard; empty: the link works."""
+
+    readers: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(_READERS))
+    """Bounds the threads that read from the store."""
+
+    painters: anyio.CapacityLimiter = field(
+        default_factory=lambda: anyio.CapacityLimiter(_PAINTERS)
+    )
+    """Bounds the threads that make pictures, so that these do not keep others waiting."""
+
+
+def host_of(request: Request) -> Host:
+    """The host that a request is for."""
+    return cast("Host", request.app.state.host)
+
+
+def caller_of(request: Request) -> Caller:
+    """Who asks."""
+    return cast("Caller", request.state.caller)
