@@ -153,10 +153,15 @@ function Found({ scan, details }: { scan: LiveScan; details: ScanDetails }) {
 const PLURALS = { scratch: "scratches", fibre: "fibres", dig: "digs", dust: "dust" } as const;
 
 function Missing({ scan, details }: { scan: LiveScan; details: ScanDetails }) {
-  const { quarantined, lost } = scan.counts.value ?? details.frames;
-  const frames = quarantined + lost;
+  const { planned, mapped, quarantined, lost } = scan.counts.value ?? details.frames;
+  const unreached = scan.isOpen.value ? 0 : Math.max(0, planned - mapped - quarantined - lost);
+  const frames = quarantined + lost + unreached;
   const { inspected_fraction: inspected } = details;
-  const notes = [lost && `${count(lost)} lost`, quarantined && `${count(quarantined)} quarantined`];
+  const notes = [
+    unreached && `${count(unreached)} not reached`,
+    lost && `${count(lost)} lost`,
+    quarantined && `${count(quarantined)} quarantined`,
+  ];
   if (inspected !== null) notes.push(`${percent(inspected, 2)} of the region inspected`);
   const bad = frames > 0 || (inspected !== null && inspected < 1);
   return (

@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { api, listen, type ScanDetails } from "../api";
+import { listen, type ScanDetails } from "../api";
 import { navigate, pathOf } from "../router";
 import { isOpen } from "../shared/state";
 import { toast } from "../shared/toasts";
@@ -21,14 +21,10 @@ export function useFollowing(details: ScanDetails | null): void {
     if (!id) return;
     return listen((event) => {
       if (event.kind !== "scan" || event.scan === id || pinned.value === id) return;
-      void api.scan(event.scan).then(
-        (next) => {
-          if (next.rig !== rig || !isOpen(next.state) || next.began <= began || pinned.value === id) return;
-          navigate(pathOf("live", next.id), { replace: true });
-          toast(`Now showing ${next.element}, ${next.side}: the scan that began on ${rig || "this rig"}.`);
-        },
-        () => undefined, // the list has it; the next event tries again
-      );
+      const next = event.data;
+      if (next.rig !== rig || !isOpen(next.state) || next.began <= began) return;
+      navigate(pathOf("live", next.id), { replace: true });
+      toast(`Now showing ${next.element}, ${next.side}: the scan that began on ${rig || "this rig"}.`);
     });
   }, [id, rig, began]);
 }

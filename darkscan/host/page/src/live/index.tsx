@@ -11,6 +11,7 @@ import { RigLink } from "./link";
 import { Mosaic, type Pointed } from "./mosaic";
 import { useLiveScan } from "./scan";
 import { Stages } from "./stages";
+import { StagesAfterwards } from "./afterwards";
 import { Uninspected } from "./uninspected";
 
 export function LiveView({ scanId }: { scanId: string }) {
@@ -42,7 +43,7 @@ export function LiveView({ scanId }: { scanId: string }) {
           </div>
         </section>
         <Figures scan={scan} details={details} />
-        <Stages progress={scan.isOpen.value ? scan.progress.value : null} />
+        {scan.isOpen.value ? <Stages progress={scan.progress.value} /> : <StagesAfterwards scanId={scanId} />}
         <div class="beside-stages">
           <Uninspected scan={scan} details={details} point={point} />
           <RigLink scan={scan} details={details} />

@@ -2,9 +2,9 @@
 
 import { useSignalEffect } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { DEFECT_KINDS, type NotInspectedArea, type ScanDetails } from "../api";
+import { DEFECT_KINDS, type Box, type NotInspectedArea, type ScanDetails } from "../api";
 import { count, percent } from "../format";
-import { colour, drawArea, drawFrames, drawShapes, type Scale } from "./drawing";
+import { colour, drawArea, drawFrames, drawShapes, frameBox, type Scale } from "./drawing";
 import { PicturePainter } from "./picture";
 import type { LiveScan } from "./scan";
 
@@ -69,14 +69,14 @@ function Sheets(props: {
   const pointer = useRef<HTMLCanvasElement>(null);
   const density = Math.min(2, Math.max(1, devicePixelRatio));
   const scale: Scale = { perMm: (size.width * density) / details.size_mm[0], density };
-  const frameSize = frameSizeOf(details);
+  const box = frameBox(details);
 
   useEffect(() => {
     if (!details.picture) return;
     const context = picture.current!.getContext("2d")!;
     const painter = new PicturePainter(context, scan.id, details.picture, scale.perMm);
     const stop = scan.onTiles((tiles) => painter.want(tiles));
-    painter.drawAll().catch(() => undefined); // the tiles that come later are drawn in any case
+    painter.drawAll();
     return () => {
       stop();
       painter.stop();
@@ -86,7 +86,7 @@ function Sheets(props: {
   useSignalEffect(() => {
     scan.framesTurn.value;
     const context = frames.current!.getContext("2d")!;
-    drawFrames(context, scan.frames.all, frameSize, scale);
+    drawFrames(context, scan.frames.all, box, scale);
     const areas = scan.details.value?.not_inspected ?? [];
     for (const area of areas) {
       if (area.kind !== "lost" && area.kind !== "quarantined") drawArea(context, area.rings, area.kind, scale);
@@ -109,7 +109,7 @@ function Sheets(props: {
   useEffect(() => {
     const context = pointer.current!.getContext("2d")!;
     context.clearRect(0, 0, context.canvas.width, context.canvas.height);
-    if (pointed) drawPointed(context, scan, details, pointed, scale, frameSize);
+    if (pointed) drawPointed(context, scan, details, pointed, scale, box);
   }, [pointed, scan.framesTurn.value]);
 
   const sheet = { width: Math.round(size.width * density), height: Math.round(size.height * density) };
@@ -125,16 +125,10 @@ function Sheets(props: {
       <Region details={details} />
       <canvas ref={shapes} {...sheet} />
       <canvas ref={pointer} {...sheet} />
-      <Place scan={scan} details={details} frameSize={frameSize} />
+      <Place scan={scan} details={details} box={box} />
       {!small && <ScaleBar details={details} width={size.width} />}
     </div>
   );
-}
-
-/** Width and height of a frame on the element, mm. */
-function frameSizeOf(details: ScanDetails): [number, number] {
-  const [height, width] = details.frame_shape ?? [0, 0];
-  return [(width * details.pitch_um) / 1000, (height * details.pitch_um) / 1000];
 }
 
 function inWords(scan: LiveScan, details: ScanDetails): string {
@@ -160,12 +154,12 @@ function Region({ details }: { details: ScanDetails }) {
 }
 
 /** Where the scan is now. */
-function Place(props: { scan: LiveScan; details: ScanDetails; frameSize: [number, number] }) {
-  const { scan, details, frameSize } = props;
+function Place(props: { scan: LiveScan; details: ScanDetails; box: Box }) {
+  const { scan, details, box } = props;
   scan.framesTurn.value;
   const latest = scan.frames.latest;
   if (!latest || !scan.isOpen.value) return null;
-  return <div class="place" style={placed([latest.x, latest.y, ...frameSize], details.size_mm)} />;
+  return <div class="place" style={placed([latest.x + box[0], latest.y + box[1], box[2], box[3]], details.size_mm)} />;
 }
 
 /** A length of 1, 2 or 5 times a power of ten, about a sixth of the width. */
@@ -186,13 +180,13 @@ function drawPointed(
   details: ScanDetails,
   pointed: Pointed,
   { perMm, density }: Scale,
-  [width, height]: readonly [number, number],
+  [x, y, width, height]: Box,
 ): void {
   context.strokeStyle = colour("focus");
   context.lineWidth = 3 * density;
   for (const frame of scan.frames.all) {
     if (!pointed.frames(frame.outcome, frame.reason)) continue;
-    context.strokeRect(frame.x * perMm, frame.y * perMm, width * perMm, height * perMm);
+    context.strokeRect((frame.x + x) * perMm, (frame.y + y) * perMm, width * perMm, height * perMm);
   }
   for (const area of details.not_inspected.filter(pointed.areas)) {
     context.beginPath();
