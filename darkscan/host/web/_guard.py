@@ -31,12 +31,15 @@ _OPEN_BELOW = ("/assets/", "/scan/")
 _READS = frozenset({"GET", "HEAD"})
 _METHODS = _READS | {"POST", "DELETE"}
 
+_POLICY = (
+    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    b"connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; "
+    b"form-action 'none'; frame-ancestors 'none'"
+)
 _HEADERS = [
     (
         b"content-security-policy",
-        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-        b"connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; "
-        b"form-action 'none'; frame-ancestors 'none'",
+        _POLICY,
     ),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -88,7 +91,7 @@ class Guard:
             await self._app(inner, receive, answer.send)
         except Refusal as refusal:
             await answer.refuse(refusal)
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it is, the host goes on
             _log.exception("request failed", path=scope["path"], method=scope["method"])
             await answer.refuse(Refusal(500, "this host failed; its log says why"))
         finally:

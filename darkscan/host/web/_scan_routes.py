@@ -40,7 +40,7 @@ def _bytes_of(kind: str, description: str) -> dict[int | str, dict[str, Any]]:
 
 
 @router.get("", response_model=ScansAnswer)
-async def list_scans(  # noqa: PLR0913, PLR0917 - the parameters of the query
+async def list_scans(
     request: Request,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     before: Annotated[str, Query(max_length=100, description="`next` of the answer before")] = "",
@@ -157,7 +157,9 @@ async def picture_of_defect(
 @router.get("/{scan}/areas", responses=_bytes_of(JSON, "The map's areas: a list."))
 async def scan_areas(request: Request, scan: ScanParam) -> Response:
     """The map's areas, as its schema describes them."""
-    return await as_bytes(request, await reading(request, lambda host: host.store.areas(scan)), JSON)
+    return await as_bytes(
+        request, await reading(request, lambda host: host.store.areas(scan)), JSON
+    )
 
 
 @router.get("/{scan}/map", responses=_bytes_of(JSON, "defect-map.json"))
@@ -184,7 +186,9 @@ async def scan_trace(request: Request, scan: ScanParam) -> Response:
 @router.get("/{scan}/performance", response_model=Performance)
 async def scan_performance(request: Request, scan: ScanParam) -> Response:
     """How long frames waited for each stage, and how long it worked on them."""
-    return await as_json(request, await reading(request, lambda host: host.store.stage_timings(scan)))
+    return await as_json(
+        request, await reading(request, lambda host: host.store.stage_timings(scan))
+    )
 
 
 @router.get("/{scan}/reviews", response_model=ReviewsAnswer)
