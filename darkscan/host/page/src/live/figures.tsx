@@ -58,11 +58,16 @@ function Done({ scan, details }: { scan: LiveScan; details: ScanDetails }) {
   const settled = mapped + quarantined + lost;
   const part = (frames: number): string => `${planned ? (100 * frames) / planned : 0}%`;
   const fraction = planned ? settled / planned : 0;
+  const inspected = scan.isOpen.value ? null : details.inspected_fraction;
   return (
     <div class="done">
-      <p class="value huge">{percent(fraction)}</p>
+      <p class="value huge">
+        {inspected === null ? percent(fraction) : percent(inspected, inspected < 1 ? 2 : 0)}
+      </p>
       <p class="note">
-        {count(settled)} of {count(planned)} frames
+        {inspected === null
+          ? `${count(settled)} of ${count(planned)} frames`
+          : `of the region inspected, ${count(mapped)} frames`}
       </p>
       <div
         class="bar"
@@ -162,7 +167,6 @@ function Missing({ scan, details }: { scan: LiveScan; details: ScanDetails }) {
     lost && `${count(lost)} lost`,
     quarantined && `${count(quarantined)} quarantined`,
   ];
-  if (inspected !== null) notes.push(`${percent(inspected, 2)} of the region inspected`);
   const bad = frames > 0 || (inspected !== null && inspected < 1);
   return (
     <Figure title="Not inspected" note={notes.filter(Boolean).join(" · ")} {...(bad ? { tone: "warn" } : {})}>

@@ -29,17 +29,15 @@ export function useFollowing(details: ScanDetails | null): void {
   }, [id, rig, began]);
 }
 
-export function PinButton({ scanId }: { scanId: string }) {
-  const isPinned = pinned.value === scanId;
+export function Pin({ scanId }: { scanId: string }) {
   return (
-    <button
-      type="button"
-      class="quiet pin"
-      aria-pressed={isPinned}
-      title="Whether the view stays with this scan when the next one begins (p)"
-      onClick={() => togglePin(scanId)}
-    >
-      {isPinned ? "◉ stays on this scan" : "○ goes on to the next scan"}
-    </button>
+    <label class="pin" title="Else the view goes on when the next scan begins on this rig (p)">
+      <input
+        type="checkbox"
+        checked={pinned.value === scanId}
+        onChange={() => togglePin(scanId)}
+      />
+      stay on this scan
+    </label>
   );
 }

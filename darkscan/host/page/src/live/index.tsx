@@ -5,7 +5,7 @@ import { subject } from "../shared/head";
 import { useShortcuts } from "../shared/keys";
 import { Banners } from "./banners";
 import { Figures } from "./figures";
-import { PinButton, togglePin, useFollowing } from "./following";
+import { Pin, togglePin, useFollowing } from "./following";
 import { Legend } from "./legend";
 import { RigLink } from "./link";
 import { Mosaic, type Pointed } from "./mosaic";
@@ -39,7 +39,7 @@ export function LiveView({ scanId }: { scanId: string }) {
           <Mosaic scan={scan} details={details} pointed={pointed} />
           <div class="under-picture">
             <Legend scan={scan} details={details} />
-            <PinButton scanId={scanId} />
+            <Pin scanId={scanId} />
           </div>
         </section>
         <Figures scan={scan} details={details} />

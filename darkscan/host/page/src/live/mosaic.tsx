@@ -2,7 +2,14 @@
 
 import { useSignalEffect } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { DEFECT_KINDS, type Box, type NotInspectedArea, type ScanDetails } from "../api";
+import {
+  DEFECT_KINDS,
+  type Box,
+  type NotInspectedArea,
+  type Point,
+  type ScanDetails,
+  type ShapeColumns,
+} from "../api";
 import { count, percent } from "../format";
 import { colour, drawArea, drawFrames, drawShapes, frameBox, type Scale } from "./drawing";
 import { PicturePainter } from "./picture";
@@ -26,8 +33,7 @@ function useFittingSize(proportions: number) {
   useEffect(() => {
     const element = room.current!;
     const observer = new ResizeObserver(() => {
-      const most = element.clientHeight || Infinity;
-      const width = Math.floor(Math.min(element.clientWidth, most * proportions));
+      const width = Math.floor(Math.min(element.clientWidth, element.clientHeight * proportions));
       setSize({ width, height: Math.round(width / proportions) });
     });
     observer.observe(element);
@@ -47,7 +53,7 @@ export function Mosaic(props: {
   const [elementWidth, elementHeight] = details.size_mm;
   const { room, size } = useFittingSize(elementWidth / elementHeight);
   return (
-    <div class="mosaic-room" ref={room}>
+    <div class="mosaic-room" ref={room} style={{ aspectRatio: `${elementWidth} / ${elementHeight}` }}>
       {size.width > 0 && (
         <Sheets key={`${size.width}`} scan={scan} details={details} size={size} pointed={pointed} small={small} />
       )}
@@ -126,6 +132,7 @@ function Sheets(props: {
       <canvas ref={shapes} {...sheet} />
       <canvas ref={pointer} {...sheet} />
       <Place scan={scan} details={details} box={box} />
+      {!small && <Flashes scan={scan} details={details} />}
       {!small && <ScaleBar details={details} width={size.width} />}
     </div>
   );
@@ -145,8 +152,10 @@ function inWords(scan: LiveScan, details: ScanDetails): string {
 
 const share = (part: number, whole: number): string => `${(100 * part) / whole}%`;
 
-function placed([x, y, width, height]: readonly number[], [w, h]: readonly [number, number]) {
-  return { left: share(x!, w), top: share(y!, h), width: share(width!, w), height: share(height!, h) };
+const at = ([x, y]: Point, [w, h]: Point) => ({ left: share(x, w), top: share(y, h) });
+
+function placed([x, y, width, height]: Box, size: Point) {
+  return { ...at([x, y], size), width: share(width, size[0]), height: share(height, size[1]) };
 }
 
 function Region({ details }: { details: ScanDetails }) {
@@ -160,6 +169,41 @@ function Place(props: { scan: LiveScan; details: ScanDetails; box: Box }) {
   const latest = scan.frames.latest;
   if (!latest || !scan.isOpen.value) return null;
   return <div class="place" style={placed([latest.x + box[0], latest.y + box[1], box[2], box[3]], details.size_mm)} />;
+}
+
+/** Rings that run out around scratches as they are found. */
+function Flashes({ scan, details }: { scan: LiveScan; details: ScanDetails }) {
+  const [flashes, setFlashes] = useState<Point[]>([]);
+  const seen = useRef(-1);
+  useSignalEffect(() => {
+    scan.shapesTurn.value;
+    const before = seen.current;
+    seen.current = scan.shapes.length;
+    // What was found before this view was opened is no news.
+    if (before < 1) return;
+    const found = scan.shapes.slice(before).flatMap(middlesOfScratches);
+    if (found.length > 0) setFlashes(found.slice(-MOST_FLASHES));
+  });
+  return (
+    <>
+      {flashes.map(([x, y]) => (
+        <span key={`${x} ${y}`} class="flash" style={at([x, y], details.size_mm)} />
+      ))}
+    </>
+  );
+}
+
+const MOST_FLASHES = 20;
+
+function middlesOfScratches({ points, counts, kind }: ShapeColumns): Point[] {
+  const middles: Point[] = [];
+  let at = 0;
+  counts.forEach((length, k) => {
+    const middle = at + 2 * Math.floor(length / 2);
+    if (DEFECT_KINDS[kind[k]!] === "scratch") middles.push([points[middle]!, points[middle + 1]!]);
+    at += 2 * length;
+  });
+  return middles;
 }
 
 /** A length of 1, 2 or 5 times a power of ten, about a sixth of the width. */
