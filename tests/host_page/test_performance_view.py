@@ -17,7 +17,8 @@ def test_waiting_and_working_of_each_stage_are_told_apart(
     expect(stages.get_by_role("img", name="working: median")).to_have_count(4)
     # No stage is before acquisition, so nothing waits for it.
     assert stages.get_by_role("img", name="waiting: median").count() >= 3
-    answer = keeping.client().get(f"/api/scans/{FINISHED.scan}/performance").json()
+    with keeping.client() as client:
+        answer = client.get(f"/api/scans/{FINISHED.scan}/performance").json()
     bottleneck = stages.locator(".bottleneck")
     expect(bottleneck.get_by_role("heading")).to_contain_text(answer["bottleneck"])
     expect(page.locator(".verdict")).to_contain_text(answer["bottleneck"], ignore_case=True)
