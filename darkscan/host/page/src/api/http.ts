@@ -91,6 +91,10 @@ export const api = {
   defects: (scan: string): Promise<DefectColumns> => columns(`${of(scan)}/defects`),
   defect: (scan: string, defect: string): Promise<Defect> =>
     json(`${of(scan)}/defects/${encodeURIComponent(defect)}`),
+  /** The tiles of a level that are kept: column, row, revision. */
+  async tiles(scan: string, level: number): Promise<[number, number, number][]> {
+    return (await json<{ tiles: [number, number, number][] }>(`${of(scan)}/tiles/${level}`)).tiles;
+  },
   areas: (scan: string): Promise<unknown[]> => json(`${of(scan)}/areas`),
   performance: (scan: string): Promise<Performance> => json(`${of(scan)}/performance`),
   async reviews(scan: string, after = 0): Promise<Review[]> {
