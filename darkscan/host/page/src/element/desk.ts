@@ -6,14 +6,16 @@ import { api, type DefectKind, type NewReview, type Verdict } from "../api";
 import { operator } from "../shared/login";
 import { toast } from "../shared/toasts";
 import { wordsOf } from "./follow";
-import { contains, shownBox, type Box, type Point } from "./geometry";
+import { centreOf, overlaps, shownBox, viewAt, type Point } from "./geometry";
 import { clicked } from "./measure";
-import type { Model } from "./model";
+import type { Area, Model } from "./model";
 import type { Picture } from "./picture";
 import { stepped, type Waiting } from "./review";
 
 /** How near to a defect a click selects it, screen pixels. */
 const REACH = 9;
+/** Screen pixels that a single pixel is shown with. */
+const PIXEL_PX = 16;
 
 /** What changes of the newest review; the rest stays. */
 export interface Judgement {
@@ -80,10 +82,18 @@ export class Desk {
     this.picture?.fit(this.model.elementBox, { margin: 0.03, atOnce });
   }
 
-  /** Brings a box into sight, if it is not. */
-  show(box: Box): void {
-    const view = this.picture?.aim;
-    if (view && !contains(shownBox(view), box)) this.picture?.fit(box, { margin: 0.3, pixel: 4 });
+  /** Shows single pixels: of the selected defect if it is in sight, else of the middle. */
+  toPixels(): void {
+    const { picture, model } = this;
+    if (!picture) return;
+    const { table, selected } = model;
+    const view = picture.view;
+    const row = selected.value;
+    const seen = row >= 0 && overlaps(shownBox(view), table.value.boxOf(row));
+    const centre: Point = seen
+      ? [table.value.xMm[row]!, table.value.yMm[row]!]
+      : (model.pointer.value ?? centreOf(view));
+    picture.goTo(viewAt(centre, picture.scaleOf(PIXEL_PX), view.width, view.height));
   }
 
   click(place: Point): void {
@@ -144,5 +154,17 @@ export class Desk {
       toast(`Not kept: ${id} ${review.verdict}. ${wordsOf(error)}`, "bad", 20_000);
       return false;
     }
+  }
+
+  /** Judges the selected defect, and goes on to the next one once the host has kept it. */
+  async judgeAndStep(verdict: Verdict): Promise<void> {
+    const id = this.model.selectedId.value;
+    if ((await this.judge({ verdict })) && this.model.selectedId.value === id) this.step(1);
+  }
+
+  /** The model's areas are asked for when somebody wants to see them. */
+  async loadAreas(): Promise<void> {
+    const { areas, scan } = this.model;
+    if (!areas.value.length) areas.value = (await api.areas(scan)) as Area[];
   }
 }

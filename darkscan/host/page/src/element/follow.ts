@@ -1,30 +1,30 @@
 /** Fills a model from the host, and keeps it up to date by the host's events. */
 
 import {
-  HostError,
   api,
   listen,
   type HostEvent,
   type Review,
   type ScanDetails,
   type ShapeColumns,
+  type TileRevision,
 } from "../api";
+import { Coalesced } from "../shared/coalesced";
 import { DefectTable } from "./defects";
-import { FrameTable } from "./frames";
-import type { Area, Model } from "./model";
+import type { Model } from "./model";
 
 /** How long events of one kind are gathered before the host is asked what is new, ms. */
 const GATHER_MS = 1000;
 
 interface PictureToRefresh {
-  refresh(tiles: readonly [number, number, number, number][]): void;
-  retry(): void;
+  refresh(tiles: readonly TileRevision[]): void;
   reset(): void;
 }
 
 export class Follower {
   private readonly shapes = new ShapeList();
-  private readonly timers = new Map<string, number>();
+  private readonly all = new Coalesced(() => this.load(), GATHER_MS);
+  private readonly news = new Coalesced(() => this.loadNews(), GATHER_MS);
   private stopped = false;
   private readonly stopListening: () => void;
   /** Takes the tiles that events tell of. */
@@ -32,33 +32,35 @@ export class Follower {
 
   constructor(private readonly model: Model) {
     this.stopListening = listen((event) => this.hear(event));
-    void this.load();
+    this.all.ask();
   }
 
   stop(): void {
     this.stopped = true;
     this.stopListening();
-    for (const timer of this.timers.values()) clearTimeout(timer);
+    this.all.stop();
+    this.news.stop();
   }
 
-  /** Asks for all there is; later calls bring up to date. */
-  async load(): Promise<void> {
+  /** Asks for all there is; later calls bring up to date. Rejects where that failed. */
+  private async load(): Promise<void> {
     const { model } = this;
     try {
       const details = await api.scan(model.scan);
       if (this.stopped) return;
-      this.take(details);
+      model.details.value = details;
       model.problem.value = "";
       await Promise.all([this.loadDefects(details), this.loadFrames(), this.loadReviews()]);
     } catch (error) {
-      if (!this.stopped) model.problem.value = wordsOf(error);
+      if (this.stopped) return;
+      model.problem.value = wordsOf(error);
+      throw error;
     }
   }
 
-  private take(details: ScanDetails): void {
-    const { model } = this;
-    if (!model.frames.value) model.frames.value = FrameTable.of(details);
-    model.details.value = details;
+  private async loadNews(): Promise<void> {
+    const details = this.model.details.value;
+    if (details) await Promise.all([this.loadDefects(details), this.loadFrames()]);
   }
 
   private async loadDefects(details: ScanDetails): Promise<void> {
@@ -77,11 +79,10 @@ export class Follower {
   }
 
   private async loadFrames(): Promise<void> {
-    const frames = this.model.frames.value;
-    if (!frames) return;
+    const { frames } = this.model;
     const columns = await api.frames(this.model.scan, frames.revision);
     if (this.stopped) return;
-    frames.learn(columns);
+    frames.take(columns);
     this.model.framesTurn.value++;
   }
 
@@ -91,18 +92,10 @@ export class Follower {
     if (!this.stopped) log.value = log.value.with(reviews);
   }
 
-  /** The model's areas are only asked for when somebody wants to see them. */
-  async loadAreas(): Promise<void> {
-    const { areas, scan } = this.model;
-    if (areas.value.length) return;
-    const got = (await api.areas(scan)) as Area[];
-    if (!this.stopped) areas.value = got;
-  }
-
   private hear(event: HostEvent): void {
     if (event.kind === "reset") {
       this.picture?.reset();
-      this.soon("all", () => this.load());
+      this.all.ask();
       return;
     }
     if (event.scan !== this.model.scan) return;
@@ -111,10 +104,7 @@ export class Follower {
         this.picture?.refresh(event.data.tiles);
         break;
       case "frames":
-        this.soon("frames", async () => {
-          const details = this.model.details.value;
-          if (details) await Promise.all([this.loadDefects(details), this.loadFrames()]);
-        });
+        this.news.ask();
         break;
       case "review":
         this.model.log.value = this.model.log.value.with([event.data as unknown as Review]);
@@ -122,23 +112,11 @@ export class Follower {
       case "scan":
       case "map":
       case "ended":
-        this.soon("all", () => this.load());
+        this.all.ask();
         break;
       case "progress":
         break;
     }
-  }
-
-  /** Does something a little later, once for all that asked for it meanwhile. */
-  private soon(name: string, work: () => Promise<void>): void {
-    if (this.timers.has(name)) return;
-    const timer = window.setTimeout(() => {
-      this.timers.delete(name);
-      work().catch((error: unknown) => {
-        if (!(error instanceof HostError)) throw error;
-      });
-    }, GATHER_MS);
-    this.timers.set(name, timer);
   }
 }
 

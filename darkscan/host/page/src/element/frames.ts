@@ -1,69 +1,42 @@
-/** The frames of a scan: where each lies, and what became of it. */
+/** Where the frames of a scan lie, and which of them were not inspected. */
 
-import {
-  NOT_YET,
-  OUTCOMES,
-  type FrameColumns,
-  type NotInspectedArea,
-  type ScanDetails,
-} from "../api/types";
+import { OUTCOMES, type NotInspectedArea, type ScanDetails } from "../api/types";
+import type { FrameTable } from "../live/frames";
 import type { Box } from "./geometry";
 
-interface Frame {
-  readonly x: number;
-  readonly y: number;
-  readonly outcome: number;
-  readonly reason: string;
+/** Width and height of a frame, mm; null where the scan does not say. */
+export function frameSize(details: ScanDetails | null): readonly [number, number] | null {
+  const shape = details?.frame_shape;
+  if (!shape) return null;
+  const mm = details.pitch_um / 1000;
+  return [shape[1] * mm, shape[0] * mm];
 }
 
-export class FrameTable {
-  private readonly frames = new Map<number, Frame>();
-  /** The newest revision that is known. */
-  revision = 0;
+/** Where frames lie, by number; those that are not known are left out. */
+export function frameBoxes(
+  table: FrameTable,
+  numbers: readonly number[],
+  size: readonly [number, number] | null,
+): [number, Box][] {
+  if (!size) return [];
+  const wanted = new Set(numbers);
+  return table.all
+    .filter((frame) => wanted.has(frame.number))
+    .map((frame) => [frame.number, [frame.x, frame.y, ...size]]);
+}
 
-  /** ``sizeMm``: width and height of a frame; null: not known. */
-  constructor(private readonly sizeMm: readonly [number, number] | null) {}
-
-  static of(details: ScanDetails): FrameTable {
-    const shape = details.frame_shape;
-    const mm = details.pitch_um / 1000;
-    return new FrameTable(shape && [shape[1] * mm, shape[0] * mm]);
-  }
-
-  learn(columns: FrameColumns): void {
-    for (let row = 0; row < columns.number.length; row++) {
-      this.frames.set(columns.number[row]!, {
-        x: columns.x_mm[row]!,
-        y: columns.y_mm[row]!,
-        outcome: columns.outcome[row]!,
-        reason: columns.reasons[columns.reason[row]!] ?? "",
-      });
-    }
-    this.revision = Math.max(this.revision, columns.revision);
-  }
-
-  /** Where a frame lies; null: not known. */
-  box(number: number): Box | null {
-    const frame = this.frames.get(number);
-    if (!frame || !this.sizeMm) return null;
-    return [frame.x, frame.y, this.sizeMm[0], this.sizeMm[1]];
-  }
-
-  get settled(): number {
-    let settled = 0;
-    for (const { outcome } of this.frames.values()) if (outcome !== NOT_YET) settled++;
-    return settled;
-  }
-
-  /** The frames that were not inspected, as parts of the element: until a map says more. */
-  notInspected(): NotInspectedArea[] {
-    if (!this.sizeMm) return [];
-    const [width, height] = this.sizeMm;
-    const areas: NotInspectedArea[] = [];
-    for (const [number, { x, y, outcome, reason }] of this.frames) {
-      const kind = OUTCOMES[outcome];
-      if (kind === undefined || kind === "mapped") continue;
-      areas.push({
+/** The frames that were not inspected, as parts of the element: until a map says more. */
+export function framesNotInspected(
+  table: FrameTable,
+  size: readonly [number, number] | null,
+): NotInspectedArea[] {
+  if (!size) return [];
+  const [width, height] = size;
+  return table.all.flatMap(({ number, x, y, outcome, reason }) => {
+    const kind = OUTCOMES[outcome];
+    if (kind === undefined || kind === "mapped") return [];
+    return [
+      {
         kind,
         reason: reason || `frame ${number}`,
         area_mm2: width * height,
@@ -75,8 +48,7 @@ export class FrameTable {
             [x, y + height],
           ],
         ],
-      });
-    }
-    return areas;
-  }
+      } satisfies NotInspectedArea,
+    ];
+  });
 }

@@ -1,6 +1,6 @@
 /** Keeps the page's address a link to what is shown, and goes where an address points. */
 
-import { effect } from "@preact/signals";
+import { effect, untracked } from "@preact/signals";
 
 import type { Desk } from "./desk";
 import { centreOf, viewAt } from "./geometry";
@@ -30,7 +30,7 @@ export function followAddress(desk: Desk): () => void {
     if (!wanted || !model.table.value.final) return;
     const row = model.table.value.rowOf(wanted);
     wanted = null;
-    if (row >= 0) desk.select(row, { go: fit });
+    if (row >= 0) untracked(() => desk.select(row, { go: fit }));
   };
   const write = (): void => {
     const { view } = model;

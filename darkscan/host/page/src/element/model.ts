@@ -3,6 +3,7 @@
 import { computed, signal } from "@preact/signals";
 
 import type { Defect, NotInspectedArea, ScanDetails } from "../api";
+import { FrameTable } from "../live/frames";
 import { DefectTable } from "./defects";
 import {
   EVERYTHING,
@@ -13,7 +14,7 @@ import {
   type Filter,
   type Order,
 } from "./filters";
-import type { FrameTable } from "./frames";
+import { frameSize, framesNotInspected } from "./frames";
 import type { Box, Point, View } from "./geometry";
 import { AS_STORED, type Contrast } from "./levels";
 import type { Ends } from "./measure";
@@ -41,7 +42,7 @@ export class Model {
   /** Why the scan cannot be shown. */
   readonly problem = signal("");
   readonly table = signal(DefectTable.none());
-  readonly frames = signal<FrameTable | null>(null);
+  readonly frames = new FrameTable();
   /** Rises when frames have come. */
   readonly framesTurn = signal(0);
   readonly areas = signal<readonly Area[]>([]);
@@ -58,6 +59,9 @@ export class Model {
   readonly defect = signal<Defect | null>(null);
   readonly measuring = signal(false);
   readonly ends = signal<Ends>([]);
+
+  /** The newest known revision of the picture's topmost tile, which shows the whole element. */
+  readonly topRevision = signal(0);
 
   // What the picture shows now
   readonly view = signal<View | null>(null);
@@ -81,11 +85,13 @@ export class Model {
   readonly counts = computed(() => counted(this.reviewed.value, this.shown.value));
   readonly progress = computed(() => reviewedOf(this.reviewed.value, this.shown.value));
 
+  readonly frameSize = computed(() => frameSize(this.details.value));
+
   /** The parts of the element that were not inspected. */
   readonly notInspected = computed<readonly NotInspectedArea[]>(() => {
     void this.framesTurn.value;
     const known = this.details.value?.not_inspected ?? [];
-    return known.length ? known : (this.frames.value?.notInspected() ?? []);
+    return known.length ? known : framesNotInspected(this.frames, this.frameSize.value);
   });
 
   /** The selected defect's id; null: none. */

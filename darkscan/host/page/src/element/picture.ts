@@ -95,15 +95,9 @@ export class Picture {
     };
   }
 
-  /** What it shows at the end of its movement. */
-  get aim(): View {
-    const { x, y, width } = this.viewer.viewport.getBoundsNoRotate(false);
-    return {
-      ...this.view,
-      leftMm: x * this.widthMm,
-      topMm: y * this.widthMm,
-      scale: this.view.width / (width * this.widthMm),
-    };
+  /** The scale at which a pixel of level 0 is ``px`` screen pixels wide. */
+  scaleOf(px: number): number {
+    return (px * 1000) / this.size.pitchUm;
   }
 
   /** The canvas that its pixels are on. */
@@ -131,8 +125,7 @@ export class Picture {
   /** Shows a box as a whole; no closer than ``pixel`` screen pixels for one of level 0. */
   fit(box: Box, { margin = 0.06, pixel = 6, atOnce = false } = {}): void {
     const { width, height } = this.view;
-    const mostScale = (pixel * 1000) / this.size.pitchUm;
-    this.goTo(fitted(box, width, height, { margin, mostScale }), atOnce);
+    this.goTo(fitted(box, width, height, { margin, mostScale: this.scaleOf(pixel) }), atOnce);
   }
 
   /** Moves by parts of the screen. */

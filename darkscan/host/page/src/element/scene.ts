@@ -1,6 +1,8 @@
 /** What is drawn over the picture, from what the model holds. */
 
-import { DEFECT_KINDS, type NotInspectedKind } from "../api";
+import { DEFECT_KINDS } from "../api";
+import { colour } from "../live/drawing";
+import { frameBoxes } from "./frames";
 import { inWords, toScreen, type Box, type Point, type View } from "./geometry";
 import type { Scene } from "./layer";
 import { describe, measured } from "./measure";
@@ -22,17 +24,12 @@ const REJECTED = 70;
 /** Defects get labels from this many screen pixels in a millimetre on. */
 const LABEL_SCALE = 12;
 
-/** A colour of the page's theme, "#rrggbb". */
-function themed(name: string): string {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-}
-
 export class ModelScene implements Scene {
-  private readonly colours = DEFECT_KINDS.map((kind) => themed(`--${kind}`));
-  private readonly ground = themed("--ground");
-  private readonly focus = themed("--focus");
-  private readonly line = themed("--line-strong");
-  private readonly area = themed("--area");
+  private readonly colours = DEFECT_KINDS.map((kind) => colour(kind));
+  private readonly ground = colour("ground");
+  private readonly focus = colour("focus");
+  private readonly line = colour("line-strong");
+  private readonly area = colour("area");
 
   constructor(private readonly model: Model) {}
 
@@ -65,11 +62,7 @@ export class ModelScene implements Scene {
     outlineBox(context, view, model.elementBox, this.line, { lineWidth: 1.5 });
     const region = model.details.value?.region_mm;
     if (region) outlineBox(context, view, region, this.line, { dash: [2, 5] });
-    if (notInspected) {
-      hatch(context, view, model.notInspected.value, (kind: NotInspectedKind) =>
-        themed(`--${kind.replace("_", "-")}`),
-      );
-    }
+    if (notInspected) hatch(context, view, model.notInspected.value);
     if (areas) outlineAreas(context, view, model.areas.value, this.area);
   }
 
@@ -83,13 +76,19 @@ export class ModelScene implements Scene {
     };
   }
 
+  get hasOver(): boolean {
+    const { hovered, selected, ends } = this.model;
+    return hovered.value >= 0 || selected.value >= 0 || ends.value.length > 0;
+  }
+
   /** What changes at every step: the selected defect, its frames, and what is measured. */
   over(context: Context, view: View): void {
     const { hovered, selected, table, ends } = this.model;
-    if (hovered.value >= 0 && hovered.value !== selected.value) {
+    const { count } = table.value;
+    if (hovered.value >= 0 && hovered.value < count && hovered.value !== selected.value) {
       this.halo(context, hovered.value, view, 5, 0.5);
     }
-    if (selected.value >= 0 && selected.value < table.value.count) {
+    if (selected.value >= 0 && selected.value < count) {
       this.frames(context, view);
       this.halo(context, selected.value, view, 7, 0.9);
     }
@@ -138,14 +137,12 @@ export class ModelScene implements Scene {
 
   /** The frames that the selected defect was seen in. */
   private frames(context: Context, view: View): void {
-    const { defect, frames, selectedId } = this.model;
+    const { defect, frames, frameSize, selectedId } = this.model;
     const found = defect.value;
     if (!found || found.id !== selectedId.value) return;
     context.save();
     context.font = "12px system-ui, sans-serif";
-    for (const number of found.frames) {
-      const box = frames.value?.box(number);
-      if (!box) continue;
+    for (const [number, box] of frameBoxes(frames, found.frames, frameSize.value)) {
       outlineBox(context, view, box, this.line, { dash: [8, 4] });
       const [x, y] = toScreen(view, [box[0], box[1]]);
       if (box[2] * view.scale > 90) {

@@ -1,6 +1,7 @@
 /** Defects, areas and unseen parts drawn with a canvas's own strokes, for when few are shown. */
 
 import type { NotInspectedArea } from "../api";
+import { colour, hatching } from "../live/drawing";
 import { isLine, type DefectTable } from "./defects";
 import type { Box, Point, View } from "./geometry";
 import type { Inks } from "./raster";
@@ -99,53 +100,23 @@ export function labelRows(
   context.restore();
 }
 
-/** Rings hatched in a colour, each kind of unseen part with a slope of its own, and the reason
- * where there is room for it. */
-export function hatch(
-  context: Context,
-  view: View,
-  areas: readonly NotInspectedArea[],
-  colourOf: (kind: NotInspectedArea["kind"]) => string,
-): void {
-  for (const area of areas) {
-    const colour = colourOf(area.kind);
-    context.save();
+/** The parts that were not inspected, hatched as everywhere on the page. */
+export function hatch(context: Context, view: View, areas: readonly NotInspectedArea[]): void {
+  context.save();
+  for (const { kind, rings } of areas) {
     context.beginPath();
-    for (const ring of area.rings) traceRing(context, view, ring);
-    context.fillStyle = patternOf(context, colour, area.kind === "outside_region");
+    for (const ring of rings) traceRing(context, view, ring);
+    context.globalAlpha = 0.55;
+    context.fillStyle = colour("ground");
+    context.fill("evenodd");
+    context.globalAlpha = kind === "outside_region" ? 0.5 : 0.9;
+    context.fillStyle = hatching(context, kind, 1);
     context.fill("evenodd");
     context.lineWidth = 1.25;
-    context.strokeStyle = colour;
+    context.strokeStyle = colour(kind);
     context.stroke();
-    context.restore();
   }
-}
-
-const patterns = new Map<string, CanvasPattern>();
-
-function patternOf(context: Context, colour: string, faint: boolean): CanvasPattern {
-  const name = `${colour} ${String(faint)}`;
-  const known = patterns.get(name);
-  if (known) return known;
-  const side = 10;
-  const tile = document.createElement("canvas");
-  tile.width = tile.height = side;
-  const drawing = tile.getContext("2d")!;
-  drawing.fillStyle = "#0a0d11";
-  drawing.globalAlpha = faint ? 0.35 : 0.5;
-  drawing.fillRect(0, 0, side, side);
-  drawing.globalAlpha = faint ? 0.4 : 0.85;
-  drawing.strokeStyle = colour;
-  drawing.lineWidth = 1.5;
-  drawing.beginPath();
-  for (const shift of [-side, 0, side]) {
-    drawing.moveTo(shift - 1, side + 1);
-    drawing.lineTo(shift + side + 1, -1);
-  }
-  drawing.stroke();
-  const pattern = context.createPattern(tile, "repeat")!;
-  patterns.set(name, pattern);
-  return pattern;
+  context.restore();
 }
 
 /** Outlines of the model's areas. */
