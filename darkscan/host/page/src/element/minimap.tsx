@@ -1,6 +1,6 @@
 // The whole element in small, with what the screen shows of it.
 
-import type { JSX } from "preact";
+import type { TargetedPointerEvent } from "preact";
 import type { Desk } from "./desk";
 import { shownBox, viewAt } from "./geometry";
 import { Model } from "./model";
@@ -24,7 +24,7 @@ export function Minimap(props: { model: Model; desk: Desk; pictured: boolean }) 
     width: Math.max(4, (Math.min(width, x + across) - left) * scale),
     height: Math.max(4, (Math.min(height, y + down) - top) * scale),
   };
-  const go = (event: JSX.TargetedPointerEvent<SVGSVGElement>): void => {
+  const go = (event: TargetedPointerEvent<SVGSVGElement>): void => {
     if (event.buttons !== 1 || !view) return;
     const box = event.currentTarget.getBoundingClientRect();
     const place = [(event.clientX - box.left) / scale, (event.clientY - box.top) / scale] as const;
