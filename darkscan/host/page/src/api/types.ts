@@ -234,6 +234,8 @@ export interface Defect {
   reviews: Review[];
   /** Where the stage finds it; null where no calibration says. */
   stage_mm: Point | null;
+  /** What its picture shows, and where its pixels come from; null: they cannot be had. */
+  picture: { box_mm: Box; source: "recording" | "tiles" | null };
 }
 
 export interface Histogram {
