@@ -9,7 +9,7 @@ DEMO_OUT ?= out/demo
 # Exact versions; the lower bounds that pyproject.toml promises are another such file.
 CONSTRAINTS ?= constraints.txt
 
-.PHONY: help demo rig quick test check docs lowest figures tables schema clean
+.PHONY: help demo rig quick test check docs web lowest figures tables schema clean
 .DEFAULT_GOAL := help
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "make rig       installs what a rig needs, and builds the simulated camera"
 	@echo "make quick     lint, types, architecture and the fast tests"
 	@echo "make test      lint, types, architecture, documentation and the whole test suite"
+	@echo "make web       builds the host's web page anew, after a change in host/page (needs node)"
 	@echo "make lowest    the demo and the base's tests with the oldest libraries that will do"
 	@echo "make docs      the documentation as a site: build/docs/index.html"
 	@echo "make figures   the benchmarks; prints what docs/explanation/benchmarks.md quotes"
@@ -79,6 +80,15 @@ test: check docs
 docs: $(VENV)/dev
 	@rm -rf docs/reference/api # pages of modules that are gone
 	$(BIN)/sphinx-build -q -W --keep-going -j 2 -d build/doctrees docs build/docs
+
+# The web page of the host computer; what is built is committed, so only its authors need node.
+PAGE := darkscan/host/page
+$(PAGE)/node_modules: $(PAGE)/package.json $(PAGE)/package-lock.json
+	cd $(PAGE) && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+web: $(PAGE)/node_modules
+	cd $(PAGE) && npm run --silent build
 
 # The base install with the lower bounds of pyproject.toml: what comes without torch and onnx.
 LOWEST := .venv-lowest

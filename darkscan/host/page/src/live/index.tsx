@@ -1,0 +1,3 @@
+export function LiveView({ scanId }: { scanId: string }) {
+  return <h1>{scanId}</h1>;
+}

@@ -1,0 +1,3 @@
+export default function PerformanceView({ scanId }: { scanId: string }) {
+  return <h1>{scanId}</h1>;
+}
