@@ -7,10 +7,10 @@ from contextlib import contextmanager, nullcontext
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from darkscan.pipeline.core.addresses import check_address
 from darkscan.pipeline.core.errors import InputError, StorageError
 from darkscan.pipeline.core.recipe import DEFAULT_MODEL, SHIPPED_MODELS, Recipe, load_recipe
 from darkscan.pipeline.core.units import COARSEST_UM, FINEST_UM
-from darkscan.pipeline.transport.remote_links import check_address
 
 _MOST_THREADS = 1024
 _OPTION = "--remote-workers"
