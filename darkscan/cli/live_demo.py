@@ -1,4 +1,4 @@
-"""``darkscan demo --live``: a host computer on this machine, and scans that it shows as they come."""
+"""``darkscan demo --live``: a host computer on this machine, and scans that fill in on its page."""
 
 import os
 import secrets
@@ -12,7 +12,6 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
-from urllib.error import URLError
 from urllib.request import urlopen
 
 from darkscan.cli.progress import record, say
@@ -122,7 +121,7 @@ def _host(out: Path) -> Iterator[_Host]:
             stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=lambda: die_with(parent, signal.SIGTERM),
+            preexec_fn=lambda: die_with(parent, signal.SIGTERM),  # noqa: PLW1509 - no threads yet
         )
     host = _Host(process, f"http://{_HOST}:{page}/", address, log)
     try:
@@ -142,7 +141,7 @@ def _await(host: _Host) -> None:
     deadline = time.monotonic() + _STARTING_S
     while time.monotonic() < deadline:
         host.require_alive()
-        with suppress(URLError, OSError), urlopen(f"{host.page}healthz", timeout=1) as answer:
+        with suppress(OSError), urlopen(f"{host.page}healthz", timeout=1) as answer:  # noqa: S310
             if answer.status == 200:  # noqa: PLR2004 - it is well
                 return
         time.sleep(0.1)

@@ -8,6 +8,6 @@ if __name__.partition(".")[0] != "darkscan":
     raise ImportError(f"import darkscan.{__name__}: the folder at the top is a link")
 
 from darkscan.doctor._examination import CHECKS, examine
-from darkscan.doctor._findings import Finding, Level, Subject
+from darkscan.doctor._findings import Finding, Level, Subject, counted
 
-__all__ = ["CHECKS", "Finding", "Level", "Subject", "examine"]
+__all__ = ["CHECKS", "Finding", "Level", "Subject", "counted", "examine"]

@@ -15,6 +15,11 @@ CHECKS: Mapping[str, str] = {
     "shared memory": "_memory.check_shared_memory",
     "leftovers": "_memory.check_leftovers",
     "results": "_disks.check_out",
+    "store": "_ports.check_store",
+    "ports": "_ports.check_ports",
+    "keys": "_link.check_keys",
+    "outbox": "_link.check_outbox",
+    "host": "_link.check_host",
     "file limit": "_machine.check_file_limit",
     "clock": "_machine.check_clock",
 }

@@ -83,3 +83,8 @@ def note(subject: str, text: str, advice: str = "") -> Finding:
 def problem(subject: str, text: str, advice: str = "") -> Finding:
     """A finding that will stop what is to be done."""
     return Finding(subject, "problem", text, advice)
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things: "1 note", "2 notes"."""
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -70,14 +70,16 @@ def check_packages(subject: Subject) -> Iterator[Finding]:
     groups: dict[str, list[Requirement]] = defaultdict(list)
     for requirement in requirements(metadata.requires("darkscan") or []):
         groups[requirement.extra].append(requirement)
-    yield from _lines("base", groups.pop("", []), needed=True, use="everything needs it")
+    yield from _lines("", groups.pop("", []), needed=True, use="everything needs it")
     for extra, use in USES.items():
         if extra in groups:
             yield from _lines(extra, groups[extra], needed=extra in needed, use=use)
         else:
             advice = "install darkscan anew: pip install -e . in its folder"
             kind = problem if extra in needed else note
-            yield kind(extra, "this installation is from before there was such an extra", advice)
+            yield kind(
+                f"[{extra}]", "this installation is from before there was such an extra", advice
+            )
 
 
 def requirements(lines: Iterable[str]) -> Iterator[Requirement]:
@@ -91,15 +93,16 @@ def requirements(lines: Iterable[str]) -> Iterator[Requirement]:
 
 
 def _lines(
-    group: str, wanted: Sequence[Requirement], *, needed: bool, use: str
+    extra: str, wanted: Sequence[Requirement], *, needed: bool, use: str
 ) -> Iterator[Finding]:
-    """What is missing, too old or broken of a group of packages; else one line with them all."""
+    """What is missing, too old or broken of an extra, or of the base; else one line with it all."""
+    group = f"[{extra}]" if extra else "base"
     versions = {each: _version(each.package) for each in wanted}
     there = [each for each in wanted if versions[each]]
     missing = [each.package for each in wanted if not versions[each]]
     old = [each for each in there if _numbers(versions[each]) < _numbers(each.lowest)]
     broken = try_imports([each.module for each in there])
-    install = "pip install darkscan" if group == "base" else f"pip install 'darkscan[{group}]'"
+    install = f"pip install 'darkscan{group}'" if extra else "pip install darkscan"
     if missing:
         kind, advice = (problem, install) if needed else (note, f"{install}, if you need it")
         yield kind(group, f"not installed: {', '.join(missing)} ({use})", advice)

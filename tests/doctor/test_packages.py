@@ -87,7 +87,7 @@ def test_an_extra_is_missed_only_where_it_is_needed(
     lines = ["numpy", "no-such-package; extra == 'rig'"]
     monkeypatch.setattr("importlib.metadata.requires", lambda _: lines)
     looked_at = subject(tmp_path, rig_file=tmp_path / "rig.toml" if wanted else None)
-    (rig,) = [each for each in check_packages(looked_at) if each.subject == "rig"]
+    (rig,) = [each for each in check_packages(looked_at) if each.subject == "[rig]"]
     assert rig.level == level
     assert "pip install 'darkscan[rig]'" in rig.advice
 
@@ -97,7 +97,9 @@ def test_an_installation_from_before_an_extra_is_said_to_be(
 ) -> None:
     monkeypatch.setattr("importlib.metadata.requires", lambda _: ["numpy"])
     (host,) = [
-        each for each in check_packages(subject(tmp_path, store=tmp_path)) if each.subject == "host"
+        each
+        for each in check_packages(subject(tmp_path, store=tmp_path))
+        if each.subject == "[host]"
     ]
     assert host.level == "problem"
     assert "pip install -e ." in host.advice
