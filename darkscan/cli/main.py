@@ -18,6 +18,8 @@ _BAD_NAMES = {errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR}
 
 _RIG_MODULES = {"harvesters", "genicam", "aioca", "epicscorelibs", "caproto"}
 
+_HOST_MODULES = {"fastapi", "starlette", "uvicorn", "anyio", "prometheus_client"}
+
 _COMMANDS = {
     "plan": (
         "plan",
@@ -45,6 +47,10 @@ _COMMANDS = {
     "calibrate": ("calibrate", "measure a rig's flat field or its geometry"),
     "simulate": ("simulate", "record the scan of a simulated element, with its ground truth"),
     "demo": ("demo", "simulate a scan, inspect it, and compare the map with the truth"),
+    "host": (
+        "host",
+        "receive from rigs, keep their maps and pictures, and show them on a web page",
+    ),
     "stage": ("stage", "run one stage of a run by hand (replay starts all of them)"),
     "worker": ("worker", "classify frames for a run on another computer"),
 }
@@ -149,6 +155,8 @@ def _extra_with(module: str, command: str) -> str:
         return "rig"
     if module == "openvino":
         return module
+    if module in _HOST_MODULES:
+        return "host"
     return "gpu" if command == "engine" else "learning"
 
 

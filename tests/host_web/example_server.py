@@ -17,9 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from darkscan.host.store import RigName, Store
-from darkscan.host.web import WebServer, WebSettings
+from darkscan.host.web import Metrics, WebServer, WebSettings
 from darkscan.host.web._page import ASSETS
-from darkscan.pipeline.host_link.messages import News, ScanId
+from darkscan.pipeline.host_link.messages import Content, News, ScanEnded, ScanId, ScanOutcome
 from tests.host_examples import ExampleScan, parcel
 
 RIG = RigName("bench")
@@ -56,13 +56,14 @@ def fill(store: Store, *, large: bool = False) -> None:
         store.receive(RIG, scan.parcels(tiles=True))
     if large:
         store.receive(RIG, LARGE.parcels(tiles=True))
-    for scan, outcome, reason in (
+    ends: list[tuple[ExampleScan, ScanOutcome, str]] = [
         (FAILED, "failed", "camera: no frame within 10 s"),
         (DIED, "died", "the run's processes were gone"),
-    ):
-        contents = [scan.began(), *scan.settled()[:1]]
-        ended = scan.ended("failed" if outcome == "failed" else "died", reason)
-        store.receive(RIG, [parcel(scan.scan, each) for each in [*contents, ended]])
+    ]
+    for scan, outcome, reason in ends:
+        ended: ScanEnded = scan.ended(outcome, reason)
+        contents: list[Content] = [scan.began(), scan.settled()[0], ended]
+        store.receive(RIG, [parcel(scan.scan, each) for each in contents])
 
 
 def live(store: Store, stop: threading.Event, first: int = 1) -> None:
@@ -80,7 +81,7 @@ def _run(store: Store, scan: ExampleScan, stop: threading.Event) -> None:
     pyramid = scan.pyramid
     for number, part in enumerate(parts, 1):
         began = time.monotonic()
-        tiles = []
+        new: list[Content] = [part]
         for level in range(pyramid.levels - 1, 1, -1):
             width, height = scan.level_px(level)
             for x in range(-(-width // 512)):
@@ -88,8 +89,8 @@ def _run(store: Store, scan: ExampleScan, stop: threading.Event) -> None:
                 # The picture grows downwards, as strips are scanned.
                 if x * rows % len(parts) <= number:
                     y = min(rows - 1, (number * rows) // len(parts))
-                    tiles.append(scan.tile(level, x, y, revision=number, final=False))
-        store.receive(RIG, [parcel(name, each) for each in [part, *tiles[:40]]])
+                    new.append(scan.tile(level, x, y, revision=number, final=False))
+        store.receive(RIG, [parcel(name, each) for each in new[:40]])
         store.hear(RIG, News(scan=name, progress=scan.progress(number)))
         if stop.wait(max(0.05, 1.0 - (time.monotonic() - began))):
             return
@@ -100,7 +101,7 @@ def _run(store: Store, scan: ExampleScan, stop: threading.Event) -> None:
 @contextmanager
 def serving(store: Store, folder: Path, settings: WebSettings) -> Iterator[WebServer]:
     """A server in a thread, answering, as long as the context lasts."""
-    server = WebServer(folder, store, NoLink(), settings)
+    server = WebServer(folder, store, NoLink(), settings, Metrics())
     started = threading.Event()
     thread = threading.Thread(target=server.run, args=(started.set,))
     thread.start()
@@ -127,7 +128,7 @@ def main() -> None:
         if is_new:
             fill(store, large=arguments.large)
         settings = WebSettings(("127.0.0.1", arguments.port), assets=arguments.assets)
-        server = WebServer(folder, store, NoLink(), settings)
+        server = WebServer(folder, store, NoLink(), settings, Metrics())
         print(f"http://127.0.0.1:{server.address[1]}/", flush=True)  # noqa: T201 - for people
         first = int(time.time()) % 1_000_000
         scanning = threading.Thread(target=live, args=(store, stop, first), daemon=True)

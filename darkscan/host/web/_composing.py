@@ -128,7 +128,7 @@ def place(pixels: Pixels, to_pixels: Float64Array, canvas: Pixels, covered: UInt
     flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
     borders = cv2.BORDER_TRANSPARENT
     ones = np.ones(pixels.shape, np.uint8)
-    solid = np.ascontiguousarray(pixels)
+    solid = pixels if pixels.flags.c_contiguous else pixels.copy()
     cv2.warpAffine(solid, matrix, size, dst=canvas, flags=flags, borderMode=borders)
     cv2.warpAffine(ones, matrix, size, dst=covered, flags=flags, borderMode=borders)
 

@@ -57,13 +57,14 @@ class WebSettings:
 class WebServer:
     """The page and its interface on a socket, over an open store."""
 
-    def __init__(self, folder: Path, store: Store, link: Link, settings: WebSettings) -> None:
+    def __init__(
+        self, folder: Path, store: Store, link: Link, settings: WebSettings, metrics: Metrics
+    ) -> None:
         """Binds the socket. ``folder``: the store's.
 
         Raises InputError if the address is in use or not this computer's, or if a folder of
         recordings is none.
         """
-        self.metrics = Metrics()
         self._hub = EventHub()
         pictures = Pictures(store, Recordings(settings.recordings))
         self._host = Host(
@@ -76,7 +77,7 @@ class WebServer:
             hub=self._hub,
             page=Page(settings.assets),
             pictures=pictures,
-            metrics=self.metrics,
+            metrics=metrics,
         )
         self._socket = _bound(*settings.address)
         self._server = _Server(_config(self._host), self._hub)
