@@ -11,6 +11,7 @@ import structlog
 from rich.console import Console
 from rich.text import Text
 
+from darkscan.cli.host import LISTEN, WEB
 from darkscan.cli.options import model_of, recipe_of
 from darkscan.cli.progress import say
 from darkscan.doctor import Finding, Level, Subject, counted, examine
@@ -20,7 +21,7 @@ from darkscan.pipeline.core.names import as_text
 _EPILOG = """\
 examples:
   darkscan doctor
-  darkscan doctor --rig rig.toml --host tcp://10.0.0.5:5577     on a rig
+  darkscan doctor --rig rig.toml --host tcp://10.0.0.5:5580     on a rig
   darkscan doctor --store /data/darkscan                        on the host computer
 
 Each line is ok, a note (good to know) or a problem, with what to do about it. Nothing is
@@ -28,7 +29,6 @@ changed: no axis moves, no camera is opened, nothing is removed. Disks are writt
 seconds to see how fast they are.
 exit codes: 0 no problem; 1 at least one; 2 an option cannot be used.
 """
-LISTEN, WEB = "tcp://127.0.0.1:5577", "127.0.0.1:8080"
 _COLOURS: dict[Level, str] = {"ok": "green", "note": "yellow", "problem": "bold red"}
 _SUBJECT_COLUMNS = 14
 

@@ -26,7 +26,7 @@ from darkscan.simulation.element import SimulatedScan, simulate_element, size_of
 _LOG_NAME = "host.log"
 _HOST = "127.0.0.1"
 _STARTING_S, _ENDING_S = 60.0, 30.0
-_PAGE_PORT, _LINK_PORT = 8080, 5577
+_PAGE_PORT, _LINK_PORT = 8080, 5580
 _PORTS_TRIED = 50
 
 

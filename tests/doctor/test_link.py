@@ -16,7 +16,7 @@ from darkscan.pipeline.host_link.outbox import Outbox, outbox_file
 from darkscan.pipeline.host_link.sender import HostTarget, Sender
 from tests.doctor.subjects import levels, subject
 
-HOST = "tcp://127.0.0.1:5577"
+HOST = "tcp://127.0.0.1:5580"
 SCAN = "0" * 32
 
 
@@ -94,7 +94,7 @@ def test_what_waits_is_counted_for_each_host(tmp_path: Path) -> None:
     end = ScanEnded(
         outcome="complete", ended="2026-01-31T12:00:00Z", seconds=1, frames_not_pictured=0
     )
-    with Outbox(outbox_file(), "tcp://10.0.0.1:5577") as outbox:
+    with Outbox(outbox_file(), "tcp://10.0.0.1:5580") as outbox:
         outbox.put(SCAN, end)
     with Outbox(outbox_file(), HOST) as outbox:
         refused = outbox.put(SCAN, end)
@@ -103,7 +103,7 @@ def test_what_waits_is_counted_for_each_host(tmp_path: Path) -> None:
     assert levels(found)[:2] == ["note", "note"]
     assert found[0].text.startswith(f"{HOST} refused 1 parcel,")
     assert found[1].text.startswith("1 parcel and 0 tiles")
-    assert found[1].advice == "darkscan send --host tcp://10.0.0.1:5577"
+    assert found[1].advice == "darkscan send --host tcp://10.0.0.1:5580"
 
 
 def test_a_damaged_outbox_is_a_problem(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_a_damaged_outbox_is_a_problem(tmp_path: Path) -> None:
     [
         ("tcp://127.0.0.1:{free}", "ok", "is free"),
         ("tcp://127.0.0.1:{taken}", "problem", "in use by another program"),
-        ("tcp://192.0.2.1:5577", "problem", "nobody can listen there"),
+        ("tcp://192.0.2.1:5580", "problem", "nobody can listen there"),
         ("tcp://127.0.0.1", "problem", "is no address"),
     ],
     ids=["free", "in use", "of another computer", "no port"],
