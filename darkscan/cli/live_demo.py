@@ -40,7 +40,7 @@ class _Element(NamedTuple):
     speed: Speed
 
 
-_REVIEWED = _Element("clean", 12, (3, 2), 0.25, "max")
+_REVIEWED = _Element("clean", 0, (3, 2), 0.25, "max")
 """The first, which is finished within seconds."""
 
 _WATCHED = (
@@ -65,25 +65,24 @@ class _Host(NamedTuple):
             raise DarkscanError(f"the host ended: {_last_line(self.log)} (log: {self.log})")
 
 
-def show_live(out: Path, seed: int | None) -> ExitCode:
+def show_live(out: Path, seed: int) -> ExitCode:
     """Runs a host computer, and one scan after the other, until Ctrl-C.
 
-    ``seed``: which element comes first; None: the usual one. Raises DarkscanError.
+    ``seed``: which element comes first. Raises DarkscanError.
     """
     _make_room(out)
     with suppress(KeyboardInterrupt), _host(out) as host:
         say(f"page: {host.page}   (Ctrl-C here ends all; log: {host.log})\n")
         say("first a small scan, so that there is one to review ...")
-        first = _REVIEWED if seed is None else _REVIEWED._replace(seed=seed)
-        _inspect(first, out, host, "element")
+        _inspect(_REVIEWED._replace(seed=seed), out, host, view="")
         number = 0
-        while _inspect(_WATCHED[number % len(_WATCHED)], out, host, "live"):
+        while _inspect(_WATCHED[number % len(_WATCHED)], out, host, view="/live"):
             number += 1
     say("ended; what was found and reviewed is kept, and shown again by the next start")
     return ExitCode.OK
 
 
-def _inspect(element: _Element, out: Path, host: _Host, view: str) -> bool:
+def _inspect(element: _Element, out: Path, host: _Host, *, view: str) -> bool:
     """Scans an element and inspects it; whether all of it was. Raises DarkscanError."""
     host.require_alive()
     recording = out / f"{element.preset}-{element.seed}.h5"
@@ -92,9 +91,8 @@ def _inspect(element: _Element, out: Path, host: _Host, view: str) -> bool:
         truth = simulate_element(size_of_patch(element.frames), element.seed, element.preset)
         record(SimulatedScan(truth, frame_s=element.frame_s), recording, force=False)
     scan_id = secrets.token_hex(16)
-    page = f"{host.page}scan/{scan_id}" + ("/live" if view == "live" else "")
     frames = element.frames[0] * element.frames[1]
-    say(f"{recording.name}, {frames} frames: {page}")
+    say(f"{recording.name}, {frames} frames: {host.page}scan/{scan_id}{view}")
     results = out / "results" / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
     target = target_of(host.address, insecure=True)
     fields = {"scan_id": scan_id, "host": target}
@@ -110,7 +108,7 @@ def _host(out: Path) -> Iterator[_Host]:
     address, log = f"tcp://{_HOST}:{link}", out / _LOG_NAME
     command = [
         *(sys.executable, "-m", "darkscan", "host", "--insecure", "--store", str(out / "store")),
-        *("--listen", address, "--web", f"{_HOST}:{page}"),
+        *("--listen", address, "--web", f"{_HOST}:{page}", "--recordings", str(out)),
     ]
     parent = os.getpid()
     with log.open("wb") as file:
