@@ -22,6 +22,7 @@ from darkscan.pipeline.host_link.messages import (
     decode_link,
     encode_link,
 )
+from darkscan.pipeline.host_link.seldom import Seldom
 from darkscan.pipeline.host_link.socket_options import (
     HANDSHAKE_FAILED,
     HANDSHAKE_MS,
@@ -36,8 +37,6 @@ the host does not want what this rig says."""
 _GREETED_S = 10.0
 _KNOCK_AGAIN_S = 5.0
 _REJECTED_S = 15.0
-_SAY_AGAIN_S = 60.0
-_MOST_SAID = 100
 _FAILURES_MEANT = 2  # one may be of a host that just starts or ends
 _MOST_AT_A_TIME = 64
 
@@ -60,7 +59,7 @@ class Connection:
         self._failures = 0
         self._reconnect_at: float | None = None
         self._greeted_by: float | None = None
-        self._said: dict[str, float] = {}
+        self._warn = Seldom(_log.warning)
         self.socket = link_socket(zmq.Context.instance(), zmq.DEALER, target.address)
         self._monitor = self.socket.get_monitor_socket(
             HANDSHAKE_FAILED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
@@ -97,6 +96,10 @@ class Connection:
             return False
         return True
 
+    def warn(self, event: str, problem: str, **fields: object) -> None:
+        """Logs a problem, and the same one again after a minute only."""
+        self._warn(event, problem, host=self._target.address, reason=problem, **fields)
+
     def begin_anew(self, problem: str) -> None:
         """Ends the connection, for a reason that is told, and begins to connect."""
         self._lose("connecting", problem)
@@ -108,16 +111,6 @@ class Connection:
         poller.register(self.socket, zmq.POLLIN)
         poller.register(self._monitor, zmq.POLLIN)
         poller.poll(round(seconds * 1000))
-
-    def say(self, event: str, problem: str, **fields: object) -> None:
-        """Logs a problem, and the same one again after a minute only."""
-        now = time.monotonic()
-        if now < self._said.get(problem, now):
-            return
-        if len(self._said) >= _MOST_SAID:  # reasons are the host's words: there is no end of them
-            self._said.clear()
-        self._said[problem] = now + _SAY_AGAIN_S
-        _log.warning(event, host=self._target.address, reason=problem, **fields)
 
     def close(self) -> None:
         """Disconnects."""
@@ -229,7 +222,7 @@ class Connection:
         self._greeted_by = None
         if again_s is not None:
             self._reconnect_at = time.monotonic() + again_s
-        self.say("nothing is sent to the host", problem)
+        self.warn("nothing is sent to the host", problem)
 
     def _connect_anew(self) -> None:
         self._reconnect_at = self._greeted_by = None

@@ -103,7 +103,7 @@ class Sender:
         refused = [receipt for receipt in receipts if receipt.outcome == "refused"]
         if refused:
             reason = refused[0].reason
-            self._connection.say("the host refused parcels", reason, parcels=len(refused))
+            self._connection.warn("the host refused parcels", reason, parcels=len(refused))
         self._with_outbox(lambda: self._outbox.settle(receipts))
 
     def _send_news(self) -> None:
@@ -137,5 +137,5 @@ class Sender:
         try:
             return work()
         except StorageError as error:
-            self._connection.say("the outbox cannot be used", str(error))
+            self._connection.warn("the outbox cannot be used", str(error))
             return None
