@@ -9,7 +9,7 @@ import pytest
 
 from darkscan.doctor._examination import guarded
 from darkscan.doctor._link import check_host, check_keys, check_outbox, knock
-from darkscan.doctor._ports import check_ports
+from darkscan.doctor._host import check_ports, check_store
 from darkscan.pipeline.host_link.keys import KeyRing
 from darkscan.pipeline.host_link.messages import Receipt, ScanEnded
 from darkscan.pipeline.host_link.outbox import Outbox, outbox_file
@@ -157,3 +157,24 @@ def test_a_host_is_not_asked_without_a_key_or_an_address(tmp_path: Path) -> None
     assert "darkscan keys new" in keyless.text
     (nowhere,) = guarded("host", check_host, subject(tmp_path, host="bench"))
     assert "tcp://HOST:PORT" in nowhere.text
+
+
+@pytest.mark.parametrize(
+    ("files", "level", "said"),
+    [
+        ({}, "ok", ""),
+        ({"store.sqlite": b"SQLite format 3\x00..."}, "ok", ""),
+        ({"thesis.tex": b""}, "problem", "neither a store nor empty"),
+        ({"store.sqlite": b"\x00" * 100}, "problem", "is damaged"),
+    ],
+    ids=["new", "a store", "something else", "overwritten"],
+)
+def test_the_stores_folder_holds_a_store_or_nothing(
+    files: dict[str, bytes], level: str, said: str, tmp_path: Path
+) -> None:
+    for name, content in files.items():
+        (tmp_path / "store").mkdir(exist_ok=True)
+        (tmp_path / "store" / name).write_bytes(content)
+    _disk, *rest = check_store(subject(tmp_path, store=tmp_path / "store"))
+    assert [each.level for each in rest] == ([level] if level != "ok" else [])
+    assert said in str(rest)

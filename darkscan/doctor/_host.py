@@ -1,4 +1,4 @@
-"""The host computer's ports, and its store's disk."""
+"""The host computer's store and ports."""
 
 import errno
 import json
@@ -12,12 +12,26 @@ from darkscan.doctor._disks import check_disk
 from darkscan.doctor._findings import Finding, Subject, ok, problem
 
 _PRIVILEGED = 1024
+_SQLITE = b"SQLite format 3\x00"
 
 
 def check_store(subject: Subject) -> Iterator[Finding]:
-    """The disk of the store."""
-    if subject.store is not None:
-        yield check_disk("store", subject.store)
+    """The folder of the store: what lies in it, and its disk."""
+    folder = subject.store
+    if folder is None:
+        return
+    yield check_disk("store", folder)
+    names = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
+    databases = sorted(folder.glob("*.sqlite")) if names else []
+    if names and not databases:
+        advice = "name another folder, a new one will be made"
+        yield problem("store", f"{folder} is neither a store nor empty", advice)
+    for database in databases:
+        with database.open("rb") as file:
+            whole = file.read(len(_SQLITE)) == _SQLITE
+        if not whole:
+            advice = "start from a backup (`darkscan host backup`), or with another folder"
+            yield problem("store", f"{database} is damaged: it is no database", advice)
 
 
 def check_ports(subject: Subject) -> Iterator[Finding]:
