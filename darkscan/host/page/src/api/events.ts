@@ -24,6 +24,7 @@ type Listener = (event: HostEvent) => void;
 const listeners = new Set<Listener>();
 let lastId = "";
 let started = false;
+let openings = 0;
 
 /** Calls back at each event; the answer ends it. The first call opens the connection. */
 export function listen(listener: Listener): () => void {
@@ -73,6 +74,8 @@ async function readOnce(): Promise<boolean> {
     if (!response.ok || response.body === null) return false;
     opened = true;
     connection.value = { state: "open", since: Date.now() };
+    // Without an event's number the host cannot know what this page has missed.
+    if (openings++ > 0 && !lastId) tell({ kind: "reset" });
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     let text = "";
     for (;;) {
@@ -109,8 +112,10 @@ function deliver(block: string): void {
     else if (line.startsWith("data:")) data += value;
   }
   if (!kind) return;
-  const { scan, ...rest } = (data ? JSON.parse(data) : {}) as { scan?: string };
-  const inner = "data" in rest ? rest.data : rest;
-  const event = (kind === "reset" ? { kind } : { kind, scan, data: inner }) as HostEvent;
+  const { scan, ...rest } = JSON.parse(data) as { scan?: string };
+  tell((kind === "reset" ? { kind } : { kind, scan, data: rest }) as HostEvent);
+}
+
+function tell(event: HostEvent): void {
   for (const listener of [...listeners]) listener(event);
 }
