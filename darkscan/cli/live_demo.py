@@ -15,10 +15,10 @@ from typing import NamedTuple
 from urllib.request import urlopen
 
 from darkscan.cli.progress import record, say
-from darkscan.cli.replay import exit_code, replay
+from darkscan.cli.replay import ReplayOptions, exit_code, replay
 from darkscan.pipeline.core.errors import DarkscanError, ExitCode, InputError, StorageError
 from darkscan.pipeline.core.recipe import Recipe
-from darkscan.pipeline.host_link import target_of
+from darkscan.pipeline.host_link.target import HostTarget
 from darkscan.pipeline.running.specification import Speed
 from darkscan.pipeline.transport.station import die_with
 from darkscan.simulation.element import SimulatedScan, simulate_element, size_of_patch
@@ -94,9 +94,10 @@ def _inspect(element: _Element, out: Path, host: _Host, *, view: str) -> bool:
     frames = element.frames[0] * element.frames[1]
     say(f"{recording.name}, {frames} frames: {host.page}scan/{scan_id}{view}")
     results = out / "results" / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
-    target = target_of(host.address, insecure=True)
-    fields = {"scan_id": scan_id, "host": target}
-    defect_map = replay(recording, results, Recipe(), element.speed, fields)
+    # A host of our own on loopback, and an outbox that nothing else uses.
+    target = HostTarget(address=host.address, outbox=out / "outbox.sqlite")
+    options = ReplayOptions(element.speed, {"scan_id": scan_id, "host": target})
+    defect_map = replay(recording, results, Recipe(), options)
     say(f"found {len(defect_map.defects)} defects; results: {results}\n")
     return exit_code(defect_map) is ExitCode.OK
 
