@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     truth.save(out / _TRUTH_NAME, pitch_um=scan.info.pitch_um)  # also marks the folder as ours
     record(scan, out / "scan.h5", force=True)
     say("inspecting them: acquisition, preprocessing, classification, merging ...")
-    defect_map = replay(out / "scan.h5", out / "map", Recipe(), "max")
+    defect_map = replay(out / "scan.h5", out / "map", Recipe())
     say(_table(compare(truth, defect_map)))
     width, height = defect_map.element.size_mm
     marked = defect_map.totals.areas_mm2 / (width * height)

@@ -28,6 +28,7 @@ _COMMANDS = {
     "run": ("run", "scan an element with the rig and inspect it meanwhile"),
     "record": ("record", "take a scan with the rig and record it, without inspecting"),
     "replay": ("replay", "inspect a recorded scan and write its defect map"),
+    "send": ("send", "send a finished scan, or what waits, to the host computer"),
     "import": ("import_images", "make a recording of ordinary images"),
     "info": ("info", "describe a recording, or sum up a defect map"),
     "crops": ("crops", "write pictures of the largest defects of a map"),

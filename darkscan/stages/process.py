@@ -70,10 +70,9 @@ def _work(stage: str, run_dir: Path, spec: RunSpec, station: Station) -> None:
 
             classify(run_dir, spec, station)
         case "gateway":
-            from darkscan.stages.classification.gateway import Gateway
-
-            assert spec.remote_workers is not None, "this stage is started for an address"
-            Gateway(run_dir, spec, spec.remote_workers, station).run()
+            _speak_with_workers(run_dir, spec, station)
+        case "uplink":
+            _tell_host(run_dir, spec, station)
         case "merging":
             from darkscan.stages.merging.stage import Merging
 
@@ -102,6 +101,23 @@ def _take_frames(run_dir: Path, spec: RunSpec, station: Station) -> None:
     flat = load_flat(scan.rig, force=scan.forced) if scan.corrects else None
     camera = find_camera(scan, station, patient=was_begun(run_dir))
     LiveAcquisition(run_dir, spec, scan, camera, flat, station).run()
+
+
+def _speak_with_workers(run_dir: Path, spec: RunSpec, station: Station) -> None:
+    from darkscan.stages.classification.gateway import Gateway
+
+    assert spec.remote_workers is not None, "this stage is started for an address"
+    Gateway(run_dir, spec, spec.remote_workers, station).run()
+
+
+def _tell_host(run_dir: Path, spec: RunSpec, station: Station) -> None:
+    _leave_cores_to_the_model()
+    from darkscan.stages.uplink.began import plan_of
+    from darkscan.stages.uplink.stage import Uplink
+
+    assert spec.host is not None, "this stage is started for a host"
+    plan = plan_of(run_dir, spec)
+    Uplink(run_dir, spec, spec.host, plan.frames, station).run()
 
 
 def _record(run_dir: Path, spec: RunSpec, station: Station) -> None:

@@ -24,6 +24,8 @@ from darkscan.pipeline.core.recipe import Recipe
 from darkscan.pipeline.core.scan import ScanInfo
 from darkscan.pipeline.core.settings import Settings, check
 from darkscan.pipeline.core.shared_memory import SHARED_MEMORY
+from darkscan.pipeline.host_link.messages import ScanId
+from darkscan.pipeline.host_link.target import HostTarget
 
 _SPEC_NAME = "run.json"
 _LOCK_NAME = "lock"
@@ -58,6 +60,9 @@ class RunTask(Settings):
 class RunSpec(RunTask):
     """One run as its stages read it from the run folder: the task, and how it is carried out."""
 
+    scan_id: ScanId
+    """Names this scan for ever, wherever its map goes."""
+
     recipe: Recipe
     recipe_hash: str
     model_path: Path
@@ -80,6 +85,9 @@ class RunSpec(RunTask):
 
     remote_workers: str | None = None
     """Where workers on other computers may connect, tcp://HOST:PORT; None: nowhere."""
+
+    host: HostTarget | None = None
+    """The host that is told of the scan; None: none."""
 
     workers: int = Field(ge=0)
     """Classification processes on this computer."""
