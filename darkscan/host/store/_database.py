@@ -157,9 +157,9 @@ def migrate(path: Path, scripts: Sequence[str]) -> None:
 
 
 def _bring_up(connection: sqlite3.Connection, path: Path, scripts: Sequence[str]) -> None:
-    version = int(_pragma(connection, "user_version"))
+    version = _pragma(connection, "user_version")
     empty = not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-    if int(_pragma(connection, "application_id")) != APPLICATION_ID and not empty:
+    if _pragma(connection, "application_id") != APPLICATION_ID and not empty:
         raise InputError("is no store of darkscan", file=path)
     if version > len(scripts):
         raise InputError(
@@ -179,5 +179,5 @@ def _bring_up(connection: sqlite3.Connection, path: Path, scripts: Sequence[str]
             raise
 
 
-def _pragma(connection: sqlite3.Connection, name: str) -> object:
-    return connection.execute(f"PRAGMA {name}").fetchone()[0]
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])

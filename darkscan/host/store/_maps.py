@@ -161,7 +161,7 @@ def one_defect(connection: sqlite3.Connection, scan: int, defect_id: str) -> Def
             "SELECT content FROM defects WHERE scan = ? AND place = ?",
             (scan, place // _TOGETHER * _TOGETHER),
         ).fetchone()
-        defect = _DEFECTS.validate_json(zlib.decompress(row[0]))[place % _TOGETHER]
+        defect: Defect = _DEFECTS.validate_json(zlib.decompress(row[0]))[place % _TOGETHER]
         if defect.id == defect_id:
             return defect
     raise NotKept(f"the map has no defect {defect_id!a:.40}")

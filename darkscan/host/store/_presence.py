@@ -21,10 +21,14 @@ class Presence:
         self._heard: dict[str, float] = {}
         self._said: dict[str, _Said] = {}
 
-    def heard_of(self, scan_id: str) -> None:
-        """A rig sent something of a running scan."""
+    def heard_of(self, scan_id: str, *, running: bool) -> None:
+        """A rig sent something of a scan; what was said of one that has ended is let go."""
         with self._lock:
-            self._heard[scan_id] = now()
+            if running:
+                self._heard[scan_id] = now()
+            else:
+                self._heard.pop(scan_id, None)
+                self._said.pop(scan_id, None)
 
     def hear(self, scan_id: str, progress: Progress) -> HeardProgress:
         """A rig said how far a running scan is."""
@@ -32,12 +36,6 @@ class Presence:
             self._heard[scan_id] = now()
             self._said[scan_id] = _Said(progress, now())
         return HeardProgress(**dict(progress), heard_s_ago=0.0)
-
-    def ended(self, scan_id: str) -> None:
-        """Nothing more is expected of a scan."""
-        with self._lock:
-            self._heard.pop(scan_id, None)
-            self._said.pop(scan_id, None)
 
     def heard(self) -> dict[str, float]:
         """When, by the host's clock, each running scan was heard of."""
