@@ -113,7 +113,7 @@ function Speed({ scan, details }: { scan: LiveScan; details: ScanDetails }) {
   const progress = scan.progress.value;
   if (scan.isOpen.value) {
     const rate = scan.state.value === "silent" ? null : (progress?.frames_per_s ?? null);
-    const windows = progress?.windows_per_s;
+    const windows = rate === null ? 0 : (progress?.windows_per_s ?? 0);
     return (
       <Figure title="Frames/s" note={windows ? `${count(windows)} windows/s` : ""}>
         {rate === null ? "–" : rate.toFixed(rate < 10 ? 2 : 1)}
