@@ -112,10 +112,8 @@ function deliver(block: string): void {
     else if (line.startsWith("data:")) data += value;
   }
   if (!kind) return;
-  const { scan, ...rest } = (data ? JSON.parse(data) : {}) as { scan?: string };
-  const inner = "data" in rest ? rest.data : rest;
-  const event = (kind === "reset" ? { kind } : { kind, scan, data: inner }) as HostEvent;
-  tell(event);
+  const { scan, ...rest } = JSON.parse(data) as { scan?: string };
+  tell((kind === "reset" ? { kind } : { kind, scan, data: rest }) as HostEvent);
 }
 
 function tell(event: HostEvent): void {

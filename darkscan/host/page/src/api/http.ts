@@ -91,10 +91,6 @@ export const api = {
   defects: (scan: string): Promise<DefectColumns> => columns(`${of(scan)}/defects`),
   defect: (scan: string, defect: string): Promise<Defect> =>
     json(`${of(scan)}/defects/${encodeURIComponent(defect)}`),
-  /** The tiles of a level that are kept: column, row, revision. */
-  async tiles(scan: string, level: number): Promise<[number, number, number][]> {
-    return (await json<{ tiles: [number, number, number][] }>(`${of(scan)}/tiles/${level}`)).tiles;
-  },
   areas: (scan: string): Promise<unknown[]> => json(`${of(scan)}/areas`),
   performance: (scan: string): Promise<Performance> => json(`${of(scan)}/performance`),
   async reviews(scan: string, after = 0): Promise<Review[]> {
@@ -107,18 +103,16 @@ export const api = {
     return (session.value = await json<Session>("/api/session"));
   },
   async logIn(token: string, name: string): Promise<void> {
-    await ask("/api/session", sending("POST", { token, name }));
-    await api.session();
+    session.value = await json<Session>("/api/session", sending("POST", { token, name }));
   },
   async logOut(): Promise<void> {
-    await ask("/api/session", { method: "DELETE" });
-    await api.session();
+    session.value = await json<Session>("/api/session", { method: "DELETE" });
   },
 };
 
-/** Where a tile's image is; a tile that is kept has a revision of 1 or more. */
+/** Where a tile's image is. Revision 0: the one of now, or no content where there is none. */
 export const tileUrl = (scan: string, level: number, x: number, y: number, revision: number): string =>
-  `${of(scan)}/tiles/${level}/${x}/${y}?r=${revision}`;
+  `${of(scan)}/tiles/${level}/${x}/${y}?${revision ? `r=${revision}&` : ""}missing=204`;
 
 export const pictureUrl = (
   scan: string,

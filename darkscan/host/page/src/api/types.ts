@@ -106,6 +106,21 @@ export interface Progress {
   tiles_dropped: number;
 }
 
+export interface HeardProgress extends Progress {
+  heard_s_ago: number;
+}
+
+/** How much was inspected. */
+export interface Coverage {
+  complete: boolean;
+  element_area_mm2: number;
+  region_area_mm2: number;
+  inspected_area_mm2: number;
+  inspected_fraction: number;
+  inspected_element_fraction: number;
+  cell_mm: number;
+}
+
 export interface NotInspectedArea {
   kind: NotInspectedKind;
   reason: string;
@@ -126,15 +141,19 @@ export interface ScanDetails extends ScanSummary {
   calibration: string;
   /** Height, width, pixels. */
   frame_shape: [number, number] | null;
+  /** Millimetres on the element for a pixel to the right (xx, yx) and down (xy, yy). */
+  pixel_to_stage: { xx: number; xy: number; yx: number; yy: number } | null;
   picture: Picture | null;
   /** From the map, when there is one. */
   not_inspected: NotInspectedArea[];
   totals: Record<string, unknown> | null;
-  coverage: Record<string, unknown> | null;
-  progress: (Progress & { heard_s_ago: number }) | null;
+  coverage: Coverage | null;
+  progress: HeardProgress | null;
   reads_recording: boolean;
   frames_not_pictured: number;
   tiles_dropped: number;
+  /** When a rule of retention removed what is no longer kept. */
+  removed: { tiles: string | null; map: string | null };
 }
 
 /** Frames that changed since a revision; `number` names each for ever. */
@@ -232,7 +251,7 @@ export interface Defect {
   grade: null;
   grade_reason: string;
   reviews: Review[];
-  /** Where the stage finds it; null where no calibration says. */
+  /** Where the rig's axes have it in the middle of the camera's frame; null: not known. */
   stage_mm: Point | null;
   /** What its picture shows, and where its pixels come from; null: they cannot be had. */
   picture: { box_mm: Box; source: "recording" | "tiles" | null };
@@ -273,7 +292,9 @@ export type TileRevision = [number, number, number, number];
 
 /** What the host tells of a scan as it happens. */
 export type HostEvent =
-  | { kind: "scan" | "frames" | "map" | "ended" | "review"; scan: string; data: Record<string, unknown> }
-  | { kind: "progress"; scan: string; data: Progress }
+  | { kind: "scan" | "map" | "ended"; scan: string; data: ScanSummary }
+  | { kind: "frames"; scan: string; data: { revision: number; frames: ScanSummary["frames"] } }
+  | { kind: "progress"; scan: string; data: HeardProgress }
+  | { kind: "review"; scan: string; data: Review }
   | { kind: "tiles"; scan: string; data: { tiles: TileRevision[] } }
   | { kind: "reset" };

@@ -1,6 +1,14 @@
 // How frames, areas and shapes are drawn on a canvas, in the colours of darkscan's drawings.
 
-import { DEFECT_KINDS, NOT_YET, OUTCOMES, type NotInspectedKind, type ShapeColumns } from "../api";
+import {
+  DEFECT_KINDS,
+  NOT_YET,
+  OUTCOMES,
+  type Box,
+  type NotInspectedKind,
+  type ScanDetails,
+  type ShapeColumns,
+} from "../api";
 import type { Frame } from "./frames";
 
 /** Colours by name of a custom property in theme.css. */
@@ -61,25 +69,34 @@ export interface Scale {
   density: number;
 }
 
-type Box = [number, number, number, number];
+/** Where a frame lies relative to its pixel corner (0, 0): x, y, width, height, mm. */
+export function frameBox({ frame_shape, pixel_to_stage, pitch_um }: ScanDetails): Box {
+  const [height, width] = frame_shape ?? [0, 0];
+  const pitch = pitch_um / 1000;
+  const { xx, xy, yx, yy } = pixel_to_stage ?? { xx: pitch, xy: 0, yx: 0, yy: pitch };
+  const xs = [0, xx * width, xy * height, xx * width + xy * height];
+  const ys = [0, yx * width, yy * height, yx * width + yy * height];
+  const [left, top] = [Math.min(...xs), Math.min(...ys)];
+  return [left, top, Math.max(...xs) - left, Math.max(...ys) - top];
+}
 
-function boxOf(frame: Frame, size: readonly [number, number], { perMm }: Scale): Box {
-  const left = Math.round(frame.x * perMm);
-  const top = Math.round(frame.y * perMm);
-  const right = Math.round((frame.x + size[0]) * perMm);
-  const bottom = Math.round((frame.y + size[1]) * perMm);
+function boxOf(frame: Frame, [x, y, width, height]: Box, { perMm }: Scale): Box {
+  const left = Math.round((frame.x + x) * perMm);
+  const top = Math.round((frame.y + y) * perMm);
+  const right = Math.round((frame.x + x + width) * perMm);
+  const bottom = Math.round((frame.y + y + height) * perMm);
   return [left, top, right - left, bottom - top];
 }
 
-/** Draws which frames are to come, inspected, lost and quarantined. `size`: of one, mm. */
+/** Draws which frames are to come, inspected, lost and quarantined. */
 export function drawFrames(
   context: CanvasRenderingContext2D,
   frames: readonly Frame[],
-  size: readonly [number, number],
+  box: Box,
   scale: Scale,
 ): void {
   context.clearRect(0, 0, context.canvas.width, context.canvas.height);
-  const boxes = frames.map((frame) => boxOf(frame, size, scale));
+  const boxes = frames.map((frame) => boxOf(frame, box, scale));
   const fill = (outcome: number, style: string | CanvasPattern): void => {
     context.fillStyle = style;
     frames.forEach((frame, k) => frame.outcome === outcome && context.fillRect(...boxes[k]!));

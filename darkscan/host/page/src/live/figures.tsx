@@ -6,7 +6,7 @@ import { clock, count, length, percent, span, timeOfDay } from "../format";
 import { now } from "../shared/clock";
 import { KindMark } from "../shared/marks";
 import { StateMark } from "../shared/state";
-import type { LiveScan } from "./scan";
+import { settled, type LiveScan } from "./scan";
 
 function Figure(props: {
   title: string;
@@ -54,15 +54,20 @@ function Heading({ scan, details }: { scan: LiveScan; details: ScanDetails }) {
 }
 
 function Done({ scan, details }: { scan: LiveScan; details: ScanDetails }) {
-  const { planned, mapped, quarantined, lost } = scan.counts.value ?? details.frames;
-  const settled = mapped + quarantined + lost;
+  const counts = scan.counts.value ?? details.frames;
+  const { planned, mapped, quarantined, lost } = counts;
   const part = (frames: number): string => `${planned ? (100 * frames) / planned : 0}%`;
-  const fraction = planned ? settled / planned : 0;
+  const fraction = planned ? settled(counts) / planned : 0;
+  const inspected = scan.isOpen.value ? null : details.inspected_fraction;
   return (
     <div class="done">
-      <p class="value huge">{percent(fraction)}</p>
+      <p class="value huge">
+        {inspected === null ? percent(fraction) : percent(inspected, inspected < 1 ? 2 : 0)}
+      </p>
       <p class="note">
-        {count(settled)} of {count(planned)} frames
+        {inspected === null
+          ? `${count(settled(counts))} of ${count(planned)} frames`
+          : `of the region inspected, ${count(mapped)} frames`}
       </p>
       <div
         class="bar"
@@ -108,7 +113,7 @@ function Speed({ scan, details }: { scan: LiveScan; details: ScanDetails }) {
   const progress = scan.progress.value;
   if (scan.isOpen.value) {
     const rate = scan.state.value === "silent" ? null : (progress?.frames_per_s ?? null);
-    const windows = progress?.windows_per_s;
+    const windows = rate === null ? 0 : (progress?.windows_per_s ?? 0);
     return (
       <Figure title="Frames/s" note={windows ? `${count(windows)} windows/s` : ""}>
         {rate === null ? "–" : rate.toFixed(rate < 10 ? 2 : 1)}
@@ -153,11 +158,16 @@ function Found({ scan, details }: { scan: LiveScan; details: ScanDetails }) {
 const PLURALS = { scratch: "scratches", fibre: "fibres", dig: "digs", dust: "dust" } as const;
 
 function Missing({ scan, details }: { scan: LiveScan; details: ScanDetails }) {
-  const { quarantined, lost } = scan.counts.value ?? details.frames;
-  const frames = quarantined + lost;
+  const counts = scan.counts.value ?? details.frames;
+  const { planned, quarantined, lost } = counts;
+  const unreached = scan.isOpen.value ? 0 : Math.max(0, planned - settled(counts));
+  const frames = quarantined + lost + unreached;
   const { inspected_fraction: inspected } = details;
-  const notes = [lost && `${count(lost)} lost`, quarantined && `${count(quarantined)} quarantined`];
-  if (inspected !== null) notes.push(`${percent(inspected, 2)} of the region inspected`);
+  const notes = [
+    unreached && `${count(unreached)} not reached`,
+    lost && `${count(lost)} lost`,
+    quarantined && `${count(quarantined)} quarantined`,
+  ];
   const bad = frames > 0 || (inspected !== null && inspected < 1);
   return (
     <Figure title="Not inspected" note={notes.filter(Boolean).join(" · ")} {...(bad ? { tone: "warn" } : {})}>

@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { api, listen, type ScanDetails } from "../api";
+import { listen, type ScanDetails } from "../api";
 import { navigate, pathOf } from "../router";
 import { isOpen } from "../shared/state";
 import { toast } from "../shared/toasts";
@@ -21,29 +21,23 @@ export function useFollowing(details: ScanDetails | null): void {
     if (!id) return;
     return listen((event) => {
       if (event.kind !== "scan" || event.scan === id || pinned.value === id) return;
-      void api.scan(event.scan).then(
-        (next) => {
-          if (next.rig !== rig || !isOpen(next.state) || next.began <= began || pinned.value === id) return;
-          navigate(pathOf("live", next.id), { replace: true });
-          toast(`Now showing ${next.element}, ${next.side}: the scan that began on ${rig || "this rig"}.`);
-        },
-        () => undefined, // the list has it; the next event tries again
-      );
+      const next = event.data;
+      if (next.rig !== rig || !isOpen(next.state) || next.began <= began) return;
+      navigate(pathOf("live", next.id), { replace: true });
+      toast(`Now showing ${next.element}, ${next.side}: the scan that began on ${rig || "this rig"}.`);
     });
   }, [id, rig, began]);
 }
 
-export function PinButton({ scanId }: { scanId: string }) {
-  const isPinned = pinned.value === scanId;
+export function Pin({ scanId }: { scanId: string }) {
   return (
-    <button
-      type="button"
-      class="quiet pin"
-      aria-pressed={isPinned}
-      title="Whether the view stays with this scan when the next one begins (p)"
-      onClick={() => togglePin(scanId)}
-    >
-      {isPinned ? "◉ stays on this scan" : "○ goes on to the next scan"}
-    </button>
+    <label class="pin" title="Else the view goes on when the next scan begins on this rig (p)">
+      <input
+        type="checkbox"
+        checked={pinned.value === scanId}
+        onChange={() => togglePin(scanId)}
+      />
+      stay on this scan
+    </label>
   );
 }

@@ -5,12 +5,13 @@ import { subject } from "../shared/head";
 import { useShortcuts } from "../shared/keys";
 import { Banners } from "./banners";
 import { Figures } from "./figures";
-import { PinButton, togglePin, useFollowing } from "./following";
+import { Pin, togglePin, useFollowing } from "./following";
 import { Legend } from "./legend";
 import { RigLink } from "./link";
 import { Mosaic, type Pointed } from "./mosaic";
 import { useLiveScan } from "./scan";
 import { Stages } from "./stages";
+import { StagesAfterwards } from "./afterwards";
 import { Uninspected } from "./uninspected";
 
 export function LiveView({ scanId }: { scanId: string }) {
@@ -38,11 +39,11 @@ export function LiveView({ scanId }: { scanId: string }) {
           <Mosaic scan={scan} details={details} pointed={pointed} />
           <div class="under-picture">
             <Legend scan={scan} details={details} />
-            <PinButton scanId={scanId} />
+            <Pin scanId={scanId} />
           </div>
         </section>
         <Figures scan={scan} details={details} />
-        <Stages progress={scan.isOpen.value ? scan.progress.value : null} />
+        {scan.isOpen.value ? <Stages progress={scan.progress.value} /> : <StagesAfterwards scanId={scanId} />}
         <div class="beside-stages">
           <Uninspected scan={scan} details={details} point={point} />
           <RigLink scan={scan} details={details} />

@@ -13,7 +13,7 @@ export function RigLink({ scan, details }: { scan: LiveScan; details: ScanDetail
   const dropped = Math.max(details.tiles_dropped, progress?.tiles_dropped ?? 0);
   return (
     <section class="rig-link panel" aria-label="Rig">
-      <h3>Rig {details.rig}</h3>
+      <h3>Link from {details.rig || "the rig"}</h3>
       <dl>
         {scan.isOpen.value && (
           <Row name="last heard" value={heard === 0 ? "never" : ago < 2 ? "now" : `${span(ago)} ago`} bad={ago > 15} />

@@ -2,11 +2,18 @@
 
 import { useSignalEffect } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { DEFECT_KINDS, type NotInspectedArea, type ScanDetails } from "../api";
+import {
+  DEFECT_KINDS,
+  type Box,
+  type NotInspectedArea,
+  type Point,
+  type ScanDetails,
+  type ShapeColumns,
+} from "../api";
 import { count, percent } from "../format";
-import { colour, drawArea, drawFrames, drawShapes, type Scale } from "./drawing";
+import { colour, drawArea, drawFrames, drawShapes, frameBox, type Scale } from "./drawing";
 import { PicturePainter } from "./picture";
-import type { LiveScan } from "./scan";
+import { settled, type LiveScan } from "./scan";
 
 /** What the list of places not inspected points at. */
 export interface Pointed {
@@ -26,8 +33,7 @@ function useFittingSize(proportions: number) {
   useEffect(() => {
     const element = room.current!;
     const observer = new ResizeObserver(() => {
-      const most = element.clientHeight || Infinity;
-      const width = Math.floor(Math.min(element.clientWidth, most * proportions));
+      const width = Math.floor(Math.min(element.clientWidth, element.clientHeight * proportions));
       setSize({ width, height: Math.round(width / proportions) });
     });
     observer.observe(element);
@@ -47,7 +53,7 @@ export function Mosaic(props: {
   const [elementWidth, elementHeight] = details.size_mm;
   const { room, size } = useFittingSize(elementWidth / elementHeight);
   return (
-    <div class="mosaic-room" ref={room}>
+    <div class="mosaic-room" ref={room} style={{ aspectRatio: `${elementWidth} / ${elementHeight}` }}>
       {size.width > 0 && (
         <Sheets key={`${size.width}`} scan={scan} details={details} size={size} pointed={pointed} small={small} />
       )}
@@ -69,14 +75,14 @@ function Sheets(props: {
   const pointer = useRef<HTMLCanvasElement>(null);
   const density = Math.min(2, Math.max(1, devicePixelRatio));
   const scale: Scale = { perMm: (size.width * density) / details.size_mm[0], density };
-  const frameSize = frameSizeOf(details);
+  const box = frameBox(details);
 
   useEffect(() => {
     if (!details.picture) return;
     const context = picture.current!.getContext("2d")!;
     const painter = new PicturePainter(context, scan.id, details.picture, scale.perMm);
     const stop = scan.onTiles((tiles) => painter.want(tiles));
-    painter.drawAll().catch(() => undefined); // the tiles that come later are drawn in any case
+    painter.drawAll();
     return () => {
       stop();
       painter.stop();
@@ -86,7 +92,7 @@ function Sheets(props: {
   useSignalEffect(() => {
     scan.framesTurn.value;
     const context = frames.current!.getContext("2d")!;
-    drawFrames(context, scan.frames.all, frameSize, scale);
+    drawFrames(context, scan.frames.all, box, scale);
     const areas = scan.details.value?.not_inspected ?? [];
     for (const area of areas) {
       if (area.kind !== "lost" && area.kind !== "quarantined") drawArea(context, area.rings, area.kind, scale);
@@ -109,7 +115,7 @@ function Sheets(props: {
   useEffect(() => {
     const context = pointer.current!.getContext("2d")!;
     context.clearRect(0, 0, context.canvas.width, context.canvas.height);
-    if (pointed) drawPointed(context, scan, details, pointed, scale, frameSize);
+    if (pointed) drawPointed(context, scan, details, pointed, scale, box);
   }, [pointed, scan.framesTurn.value]);
 
   const sheet = { width: Math.round(size.width * density), height: Math.round(size.height * density) };
@@ -125,22 +131,16 @@ function Sheets(props: {
       <Region details={details} />
       <canvas ref={shapes} {...sheet} />
       <canvas ref={pointer} {...sheet} />
-      <Place scan={scan} details={details} frameSize={frameSize} />
+      <Place scan={scan} details={details} box={box} />
+      {!small && <Flashes scan={scan} details={details} />}
       {!small && <ScaleBar details={details} width={size.width} />}
     </div>
   );
 }
 
-/** Width and height of a frame on the element, mm. */
-function frameSizeOf(details: ScanDetails): [number, number] {
-  const [height, width] = details.frame_shape ?? [0, 0];
-  return [(width * details.pitch_um) / 1000, (height * details.pitch_um) / 1000];
-}
-
 function inWords(scan: LiveScan, details: ScanDetails): string {
   const counts = scan.counts.value ?? details.frames;
-  const settled = counts.mapped + counts.lost + counts.quarantined;
-  const inspected = percent(counts.planned ? settled / counts.planned : 0, 0);
+  const inspected = percent(counts.planned ? settled(counts) / counts.planned : 0, 0);
   const found = DEFECT_KINDS.map((kind) => `${kind} ${count(scan.traces.value[kind])}`).join(", ");
   const missing = counts.lost + counts.quarantined;
   return (
@@ -151,8 +151,10 @@ function inWords(scan: LiveScan, details: ScanDetails): string {
 
 const share = (part: number, whole: number): string => `${(100 * part) / whole}%`;
 
-function placed([x, y, width, height]: readonly number[], [w, h]: readonly [number, number]) {
-  return { left: share(x!, w), top: share(y!, h), width: share(width!, w), height: share(height!, h) };
+const at = ([x, y]: Point, [w, h]: Point) => ({ left: share(x, w), top: share(y, h) });
+
+function placed([x, y, width, height]: Box, size: Point) {
+  return { ...at([x, y], size), width: share(width, size[0]), height: share(height, size[1]) };
 }
 
 function Region({ details }: { details: ScanDetails }) {
@@ -160,12 +162,47 @@ function Region({ details }: { details: ScanDetails }) {
 }
 
 /** Where the scan is now. */
-function Place(props: { scan: LiveScan; details: ScanDetails; frameSize: [number, number] }) {
-  const { scan, details, frameSize } = props;
+function Place(props: { scan: LiveScan; details: ScanDetails; box: Box }) {
+  const { scan, details, box } = props;
   scan.framesTurn.value;
   const latest = scan.frames.latest;
   if (!latest || !scan.isOpen.value) return null;
-  return <div class="place" style={placed([latest.x, latest.y, ...frameSize], details.size_mm)} />;
+  return <div class="place" style={placed([latest.x + box[0], latest.y + box[1], box[2], box[3]], details.size_mm)} />;
+}
+
+/** Rings that run out around scratches as they are found. */
+function Flashes({ scan, details }: { scan: LiveScan; details: ScanDetails }) {
+  const [flashes, setFlashes] = useState<Point[]>([]);
+  const seen = useRef(-1);
+  useSignalEffect(() => {
+    scan.shapesTurn.value;
+    const before = seen.current;
+    seen.current = scan.shapes.length;
+    // What was found before this view was opened is no news.
+    if (before < 1) return;
+    const found = scan.shapes.slice(before).flatMap(middlesOfScratches);
+    if (found.length > 0) setFlashes(found.slice(-MOST_FLASHES));
+  });
+  return (
+    <>
+      {flashes.map(([x, y]) => (
+        <span key={`${x} ${y}`} class="flash" style={at([x, y], details.size_mm)} />
+      ))}
+    </>
+  );
+}
+
+const MOST_FLASHES = 20;
+
+function middlesOfScratches({ points, counts, kind }: ShapeColumns): Point[] {
+  const middles: Point[] = [];
+  let at = 0;
+  counts.forEach((length, k) => {
+    const middle = at + 2 * Math.floor(length / 2);
+    if (DEFECT_KINDS[kind[k]!] === "scratch") middles.push([points[middle]!, points[middle + 1]!]);
+    at += 2 * length;
+  });
+  return middles;
 }
 
 /** A length of 1, 2 or 5 times a power of ten, about a sixth of the width. */
@@ -186,13 +223,13 @@ function drawPointed(
   details: ScanDetails,
   pointed: Pointed,
   { perMm, density }: Scale,
-  [width, height]: readonly [number, number],
+  [x, y, width, height]: Box,
 ): void {
   context.strokeStyle = colour("focus");
   context.lineWidth = 3 * density;
   for (const frame of scan.frames.all) {
     if (!pointed.frames(frame.outcome, frame.reason)) continue;
-    context.strokeRect(frame.x * perMm, frame.y * perMm, width * perMm, height * perMm);
+    context.strokeRect((frame.x + x) * perMm, (frame.y + y) * perMm, width * perMm, height * perMm);
   }
   for (const area of details.not_inspected.filter(pointed.areas)) {
     context.beginPath();

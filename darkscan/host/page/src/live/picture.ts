@@ -1,6 +1,6 @@
 // The picture of a scan on a canvas: tiles of one fitting level, each drawn when it comes.
 
-import { TILE_PX, api, tileUrl, type Picture, type TileRevision } from "../api";
+import { TILE_PX, tileUrl, type Picture, type TileRevision } from "../api";
 
 const AT_ONCE = 4;
 
@@ -26,10 +26,14 @@ export class PicturePainter {
     this.level = fittingLevel(picture, context.canvas.width);
   }
 
-  /** Draws all tiles of the level that are kept. Throws HostError. */
-  async drawAll(): Promise<void> {
-    const tiles = await api.tiles(this.scan, this.level);
-    this.want(tiles.map(([x, y, revision]) => [this.level, x, y, revision]));
+  /** Draws all tiles of the level that are kept. */
+  drawAll(): void {
+    const along = (pixels: number): number => Math.ceil(pixels / 2 ** this.level / TILE_PX);
+    const tiles: TileRevision[] = [];
+    for (let y = 0; y < along(this.picture.height_px); y++) {
+      for (let x = 0; x < along(this.picture.width_px); x++) tiles.push([this.level, x, y, 0]);
+    }
+    this.want(tiles);
   }
 
   /** Draws tiles in a newer revision, if they are of this level. */
@@ -37,7 +41,7 @@ export class PicturePainter {
     for (const tile of tiles) {
       const [level, x, y, revision] = tile;
       const place = `${x} ${y}`;
-      if (level === this.level && revision > (this.#drawn.get(place) ?? 0)) this.#wanted.set(place, tile);
+      if (level === this.level && revision > (this.#drawn.get(place) ?? -1)) this.#wanted.set(place, tile);
     }
     while (this.#running < AT_ONCE && this.#wanted.size > 0) void this.#next();
   }
@@ -53,7 +57,7 @@ export class PicturePainter {
     const image = await this.#load(tile);
     this.#running--;
     if (this.#stopped) return;
-    if (image && tile[3] > (this.#drawn.get(place) ?? 0)) {
+    if (image && tile[3] > (this.#drawn.get(place) ?? -1)) {
       this.#drawn.set(place, tile[3]);
       this.#draw(image, tile);
     }

@@ -7,12 +7,13 @@ import type { Pointed } from "./mosaic";
 import type { LiveScan } from "./scan";
 
 interface Entry {
-  kind: NotInspectedKind;
+  kind: NotInspectedKind | "not_yet";
   reason: string;
   amount: string;
 }
 
-export const KIND_WORDS: Record<NotInspectedKind, string> = {
+export const KIND_WORDS: Record<Entry["kind"], string> = {
+  not_yet: "not reached",
   lost: "lost",
   quarantined: "quarantined",
   no_score: "no score",
@@ -23,8 +24,8 @@ export const KIND_WORDS: Record<NotInspectedKind, string> = {
 function entriesOf(scan: LiveScan, details: ScanDetails): Entry[] {
   const frames = new Map<string, Entry & { frames: number }>();
   for (const { outcome, reason } of scan.frames.all) {
-    const kind = OUTCOMES[outcome];
-    if (kind !== "lost" && kind !== "quarantined") continue;
+    const kind = kindOf(outcome);
+    if (kind === "mapped" || (kind === "not_yet" && scan.isOpen.value)) continue;
     const entry = frames.get(kind + reason) ?? { kind, reason, amount: "", frames: 0 };
     entry.frames++;
     entry.amount = entry.frames === 1 ? "1 frame" : `${count(entry.frames)} frames`;
@@ -42,9 +43,11 @@ function entriesOf(scan: LiveScan, details: ScanDetails): Entry[] {
   return [...byFrames, ...[...areas.values()].sort((a, b) => b.mm2 - a.mm2)];
 }
 
+const kindOf = (outcome: number) => OUTCOMES[outcome] ?? "not_yet";
+
 function pointedBy({ kind, reason }: Entry): Pointed {
   return {
-    frames: (outcome, other) => OUTCOMES[outcome] === kind && other === reason,
+    frames: (outcome, other) => kindOf(outcome) === kind && other === reason,
     areas: (area) => area.kind === kind && area.reason === reason,
   };
 }
