@@ -19,7 +19,7 @@ from darkscan.pipeline.core.arrays import Pixels, UInt8Array
 from darkscan.pipeline.core.geometry import PixelToStage
 from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.scan import FrameFlag, FrameMeta, ScanInfo
-from darkscan.pipeline.host_link.messages import FramesSettled, ScanBegan, Shapes
+from darkscan.pipeline.host_link.messages import Content, FramesSettled, ScanBegan, Shapes
 from tests.host_examples import ExampleScan, parcel
 from tests.host_web.conftest import Served, host_in
 from tests.host_web.example_server import RIG
@@ -118,7 +118,7 @@ DETAILS = f"/api/scans/{SCAN.scan}"
 
 def send(store: Store, began: ScanBegan) -> None:
     """Has a store keep the scan, with a map."""
-    contents = [began, SCAN.map_finished(), SCAN.ended()]
+    contents: list[Content] = [began, SCAN.map_finished(), SCAN.ended()]
     store.receive(RIG, [parcel(SCAN.scan, each) for each in contents])
 
 
@@ -161,7 +161,7 @@ def test_tiles_show_the_element_however_the_camera_stood(
     began = taken.began(str(path))
     assert began.picture is not None
     scale = 16 if taken.dtype == "uint16" else 1
-    expected = grey_table(began.picture)[glass().astype(int) * scale]
+    expected = grey_table(began.picture)[glass().astype(int) * scale + 1]
     for host in serve(tmp_path, folder, began):
         with host.client() as client:
             assert client.get(DETAILS).json()["reads_recording"] is True
@@ -324,6 +324,6 @@ def test_tables_of_greys_and_levels_are_each_others_inverse() -> None:
     picture = STRAIGHT.began("").picture
     assert picture is not None
     greys, levels = grey_table(picture), level_table(picture)
-    assert greys[0] == 1
-    assert greys[-1] == levels[-1] == 255
-    assert np.abs(levels[greys].astype(int)[1:] - np.arange(1, 256)).max() <= 2
+    assert greys[:2].tolist() == [0, 1]
+    assert (greys[-1], levels[0], levels[-1]) == (255, 0, 256)
+    assert np.abs(levels[greys].astype(int)[2:] - np.arange(2, 257)).max() <= 2

@@ -50,7 +50,7 @@ def heat_of(
         inverse = np.linalg.inv(to_element.matrix)
         offset = inverse @ (np.array([view.left, view.top]) * view.pitch_mm - places[frame])
         to_frame = np.hstack([inverse * view.pitch_mm, offset[:, None]])
-        lay(cells, to_frame / cell_px, heat, np.zeros_like(heat))
+        lay(cells, to_frame / cell_px, heat)
         found = True
     if not found:
         raise NotKept("the scores of the frames that show this defect are not kept")

@@ -101,10 +101,9 @@ class Pictures:
         view = View(left, top, width, height, picture.pitch_um / 1000)
         with self._recordings.reading(scan, began) as frames:
             seen = None if frames is None else _seen(frames, view)
-        if seen is None or not seen.covered.any():
+        if seen is None or not seen.raised.any():
             return None
-        table = grey_table(picture)
-        grey = np.take(table, seen.levels, mode="clip") * seen.covered
+        grey = np.take(grey_table(picture), seen.raised, mode="clip")
         jpeg: bytes = simplejpeg.encode_jpeg(
             grey[..., None], quality=_JPEG_QUALITY, colorspace="GRAY"
         )
@@ -146,7 +145,7 @@ class Pictures:
             stretch = None if frames is None or seen is None else frames.black_and_white()
         if seen is None:
             seen = self._from_tiles(scan, began, view)
-        if not seen.covered.any():
+        if not seen.raised.any():
             raise NotKept("there are no pixels of this defect: no recording, and no tiles")
         if stretch is None:
             stretch = black_and_white(seen.levels[seen.covered])
@@ -160,10 +159,9 @@ class Pictures:
 
     def _from_tiles(self, scan: str, began: ScanBegan, view: View) -> Seen:
         """What the tiles of the finest level show of a view; nothing is covered without any."""
-        levels: Pixels = np.zeros((view.height, view.width), np.uint16)
-        covered = np.zeros(levels.shape, np.bool_)
+        canvas: Pixels = np.zeros((view.height, view.width), np.uint16)
         if began.picture is None:
-            return Seen(levels, covered)
+            return Seen(canvas)
         table = level_table(began.picture)
         for y in range(view.top // TILE_PX, (view.top + view.height - 1) // TILE_PX + 1):
             for x in range(view.left // TILE_PX, (view.left + view.width - 1) // TILE_PX + 1):
@@ -171,8 +169,8 @@ class Pictures:
                 tile = None if stored is None else _decoded(stored.jpeg)
                 if tile is not None:
                     left, top = x * TILE_PX - view.left, y * TILE_PX - view.top
-                    _paste(table[tile], levels, covered, left, top)
-        return Seen(levels, covered)
+                    _paste(table[tile], canvas, left, top)
+        return Seen(canvas)
 
     def _beginning(self, scan: str) -> ScanBegan:
         """How a scan began, which never changes. Raises NotKept."""
@@ -245,19 +243,12 @@ def _decoded(jpeg: bytes) -> UInt8Array | None:
         return None
 
 
-def _paste(
-    tile: Pixels, levels: Pixels, covered: "np.typing.NDArray[np.bool_]", left: int, top: int
-) -> None:
+def _paste(tile: Pixels, canvas: Pixels, left: int, top: int) -> None:
     """Puts a tile, whose first pixel lies at (left, top), on what it overlaps of a picture."""
-    height, width = levels.shape
-    inner = (slice(max(0, -top), height - top), slice(max(0, -left), width - left))
-    part = tile[inner]
-    outer = (
-        slice(max(0, top), max(0, top) + part.shape[0]),
-        slice(max(0, left), max(0, left) + part.shape[1]),
-    )
-    levels[outer] = part
-    covered[outer] = True
+    height, width = canvas.shape
+    part = tile[max(0, -top) : max(0, height - top), max(0, -left) : max(0, width - left)]
+    down, right = max(0, top), max(0, left)
+    canvas[down : down + part.shape[0], right : right + part.shape[1]] = part
 
 
 def _png(picture: UInt8Array) -> bytes:
