@@ -14,15 +14,18 @@ _OTHERS = ""
 class Seldom:
     """Says a thing at once, and again after a minute at the earliest, with how often it was."""
 
-    def __init__(self, say: Callable[..., Any]) -> None:
+    def __init__(
+        self, say: Callable[..., Any], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """``say``: a method of a logger, as ``log.warning``."""
         self._say = say
+        self._clock = clock
         self._next: dict[str, float] = {}
         self._unsaid: dict[str, int] = {}
 
     def __call__(self, event: str, about: str, **fields: object) -> None:
         """Says ``event`` with its fields; ``about``: what makes it the same thing again."""
-        now = time.monotonic()
+        now = self._clock()
         if about not in self._next and len(self._next) >= MOST:
             self._forget(now)
             if len(self._next) >= MOST:
