@@ -30,5 +30,7 @@ class Guests:
             try:
                 self._known = self._ring.allowed()
             except InputError as error:
-                self._seldom.warning("the list of allowed keys is left as it was", "list", reason=str(error))
+                self._seldom.warning(
+                    "the list of allowed keys is left as it was", "list", reason=str(error)
+                )
             return self._known.get(key)

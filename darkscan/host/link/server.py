@@ -210,7 +210,9 @@ class LinkServer:
         try:
             self._hear(rig, news)
         except _MACHINES_FAULTS as error:
-            self._seldom.warning("news of a rig could not be taken in", str(error), reason=str(error))
+            self._seldom.warning(
+                "news of a rig could not be taken in", str(error), reason=str(error)
+            )
 
     def _store(self, identity: bytes, parcels: list[Parcel]) -> None:
         """Has parcels of one connection stored, and answers."""
@@ -245,7 +247,9 @@ class LinkServer:
         except _MACHINES_FAULTS:
             raise
         except Exception as error:  # noqa: BLE001 - see above
-            self._seldom.error("a parcel met an error of darkscan's", type(error).__name__, exc_info=True)
+            self._seldom.error(
+                "a parcel met an error of darkscan's", type(error).__name__, exc_info=True
+            )
             if len(parcels) > 1:
                 return [receipt for one in parcels for receipt in self._receipts(rig, [one])]
             reason = printable(f"an error of the host's darkscan: {error!r}")[:_LONGEST_REASON]
@@ -257,7 +261,9 @@ class LinkServer:
         rig = arrival.rig or (peer.rig if peer else "")
         address = arrival.address
         about = rig + address + problem
-        self._seldom.warning("a rig is not listened to", about, rig=rig, address=address, reason=problem)
+        self._seldom.warning(
+            "a rig is not listened to", about, rig=rig, address=address, reason=problem
+        )
         self._dismiss(arrival.identity, rig, problem)
 
     def _dismiss(self, identity: bytes, rig: str, problem: str) -> None:
