@@ -14,6 +14,7 @@ import pytest
 from darkscan.host.store import Store
 from darkscan.pipeline.core.errors import StorageError
 from darkscan.pipeline.host_link.messages import (
+    Content,
     FramesSettled,
     MapFinished,
     Parcel,
@@ -88,28 +89,28 @@ def _receive_and_kill(
     return {int(number): outcome for number, outcome in whole}
 
 
-def _is_kept(store: Store, one: Parcel) -> bool:
-    content = decode_content(one.content)
+def _is_kept(store: Store, parcel_: Parcel) -> bool:
+    content = decode_content(parcel_.content)
     match content:
         case ScanBegan():
-            return store.began(one.scan).began == content.began
+            return store.began(parcel_.scan).began == content.began
         case FramesSettled():
-            frames = store.frames(one.scan)
+            frames = store.frames(parcel_.scan)
             kept = dict(zip(frames.number.tolist(), frames.outcome.tolist(), strict=True))
-            return [kept[frame] for frame in content.frames.tolist()] == content.outcomes.tolist()
+            return bool([kept[one] for one in content.frames.tolist()] == content.outcomes.tolist())
         case MapFinished():
-            return store.defects(one.scan).sha256 == content.sha256
+            return store.defects(parcel_.scan).sha256 == content.sha256
         case ScanEnded():
-            return store.scan(one.scan).state == content.outcome
+            return store.scan(parcel_.scan).state == content.outcome
         case Tile():
-            tile = store.tile(one.scan, content.level, content.x, content.y)
+            tile = store.tile(parcel_.scan, content.level, content.x, content.y)
             return tile is not None and tile.jpeg == content.jpeg
 
 
 def _receive_with_little_room(folder: Path, answer: Connection) -> None:
     """Receives where no file may grow beyond a size, then where it may."""
     scan = ExampleScan(seed=3, size_mm=(60.0, 40.0), grid=(6, 4), defects=300)
-    contents = [scan.settled(batch=24)[0], scan.map_finished(), scan.tile(1, 1, 1)]
+    contents: list[Content] = [scan.settled(batch=24)[0], scan.map_finished(), scan.tile(1, 1, 1)]
     answers: list[object] = []
     with Store.open(folder) as store:
         store.receive(RIG, [parcel(scan.scan, scan.began())])

@@ -23,8 +23,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    for module in ("_scans", "_presence", "_receiving", "_retention", "_reviews"):
-        monkeypatch.setattr(f"darkscan.host.store.{module}.now", clock.now)
+    monkeypatch.setattr("darkscan.host.store._clock.now", clock.now)
     return clock
 
 

@@ -90,7 +90,9 @@ class HostPort:
             return
 
     def close(self) -> None:
-        """Unbinds."""
+        """Unbinds, if it has not yet."""
+        if self.socket.closed:
+            return
         self.socket.disable_monitor()
         self.socket.close(linger=_LINGER_MS)
         self.door.close()

@@ -128,7 +128,7 @@ class LinkServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends, after what is being stored has been answered; unbinds."""
+        """Ends, after what is being stored has been answered; unbinds. Twice is as once."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()

@@ -133,11 +133,14 @@ class _Connections:
         self._opener = opener
         self._open: OrderedDict[Path, sqlite3.Connection] = OrderedDict()
         self._lock = threading.Lock()
+        self._closed = False
 
     @contextmanager
     def of(self, path: Path) -> Iterator[sqlite3.Connection]:
         """Lends the connection to a file. Raises StorageError for an error of SQLite within."""
         with self._lock:
+            if self._closed:
+                raise StorageError(path, "the store is closed")
             try:
                 connection = self._open.pop(path, None) or self._opener(path)
                 self._open[path] = connection
@@ -145,6 +148,9 @@ class _Connections:
                     self._open.popitem(last=False)[1].close()
                 yield connection
             except sqlite3.Error as error:
+                broken = self._open.pop(path, None)
+                if broken is not None:
+                    broken.close()
                 raise storage_error(path, error) from error
 
     @contextmanager
@@ -159,6 +165,7 @@ class _Connections:
     def close(self) -> None:
         """Closes all of them."""
         with self._lock:
+            self._closed = True
             while self._open:
                 self._open.popitem()[1].close()
 

@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -146,6 +147,15 @@ class RunFolder:
 
 def sweep() -> None:
     """Removes the folders of this user's runs that no living process has locked."""
+    for folder in abandoned():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def abandoned() -> Iterator[Path]:
+    """The folders of this user's runs that no living process has locked: killed runs left them.
+
+    Each is locked by this process until the next is asked for.
+    """
     for folder in SHARED_MEMORY.glob(f"{_prefix()}*"):
         try:
             if folder.suffix and time.time() - folder.stat().st_mtime < _BEING_MADE_S:
@@ -158,7 +168,7 @@ def sweep() -> None:
         except OSError:
             continue  # in use
         else:
-            shutil.rmtree(folder, ignore_errors=True)
+            yield folder
         finally:
             os.close(lock)
 
