@@ -175,3 +175,27 @@ def test_overlap_is_the_least_between_neighbours() -> None:
 def test_overlap_of_one_frame_is_unknown() -> None:
     overlap = frame_overlap(small_scan(), small_plan(1))
     assert (overlap.within_strips_px, overlap.between_strips_px) == (None, None)
+
+
+@pytest.mark.parametrize("pixel_type", ["uint8", "uint16"])
+@pytest.mark.parametrize(("top", "rows"), [(0, 300), (0, 1), (17, 64), (299, 1), (5, 0)])
+def test_some_rows_of_a_frame_are_read_alone(
+    tmp_path: Path, pixel_type: PixelType, top: int, rows: int
+) -> None:
+    path = record_all(tmp_path / "scan.h5", pixel_type)
+    out = np.empty((rows, FRAME_SHAPE[1]), pixel_type)
+    with Recording(path) as recording:
+        recording.read_rows(4, top, out)
+    np.testing.assert_array_equal(out, picture(4, pixel_type)[top : top + rows])
+
+
+@pytest.mark.parametrize(
+    ("top", "shape", "dtype"),
+    [(-1, (2, 400), "uint8"), (299, (2, 400), "uint8"), (0, (2, 399), "uint8")],
+    ids=["above the frame", "beyond its last row", "narrower than the frame"],
+)
+def test_rows_that_a_frame_has_not_are_refused(
+    recording_path: Path, top: int, shape: tuple[int, int], dtype: str
+) -> None:
+    with Recording(recording_path) as recording, pytest.raises(ValueError, match="rows"):
+        recording.read_rows(0, top, np.empty(shape, dtype))

@@ -1,6 +1,7 @@
 """Reads recordings: whole ones, interrupted ones, and ones that are still written."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -94,17 +95,44 @@ class Recording:
         """
         if out.shape != self._info.frame_shape or out.dtype != self._info.dtype:
             raise ValueError(f"out must be {self._info.frame_shape} of {self._info.pixel_type}")
+        row = self._row(index)
+        with self._reading(index):
+            if out.flags.c_contiguous:
+                self._pixels.read_direct(out[None], source_sel=(slice(row, row + 1),))
+            else:
+                self._read_by_bands(row, out)
+
+    def read_rows(self, index: int, top: int, out: Pixels) -> None:
+        """Writes rows of ``frames[index]``, from ``top`` on, into ``out``; no others are read.
+
+        ``out`` is (rows, width) of the scan's dtype, C-contiguous. Raises InputError if the
+        frame has no pixels or they cannot be read, ValueError if ``out`` does not fit.
+        """
+        height, width = self._info.frame_shape
+        if out.shape[1:] != (width,) or out.dtype != self._info.dtype:
+            raise ValueError(f"out must be rows of {width} {self._info.pixel_type}")
+        if not 0 <= top <= top + len(out) <= height:
+            raise ValueError(f"rows {top} to {top + len(out)} are not all of {height}")
+        row = self._row(index)
+        selection = (slice(row, row + 1), slice(top, top + len(out)))
+        with self._reading(index):
+            self._pixels.read_direct(out[None], source_sel=selection)
+
+    def _row(self, index: int) -> int:
+        """Where a frame's pixels are. Raises InputError if they are not there."""
         number = self._frames[index].frame
         row = self._rows.get(number)
         if row is None:
             raise InputError("has no pixels", file=self.path, field=f"frame {number}")
         self._check_still_there(row, number)
+        return row
+
+    @contextmanager
+    def _reading(self, index: int) -> Iterator[None]:
         try:
-            if out.flags.c_contiguous:
-                self._pixels.read_direct(out[None], source_sel=(slice(row, row + 1),))
-            else:
-                self._read_by_bands(row, out)
+            yield
         except (OSError, RuntimeError) as error:
+            number = self._frames[index].frame
             problem = f"cannot be read: {error}"
             raise InputError(problem, file=self.path, field=f"frame {number}") from error
 

@@ -1,0 +1,32 @@
+"""Which keys may come in, as the list of allowed ones says at the moment."""
+
+import threading
+
+import structlog
+
+from darkscan.pipeline.core.errors import InputError
+from darkscan.pipeline.host_link.keys import KeyRing
+from darkscan.pipeline.host_link.seldom import Seldom
+
+
+class Guests:
+    """The allowed keys, looked up by several threads; a change of the list counts at once."""
+
+    def __init__(self, ring: KeyRing) -> None:
+        """Raises InputError if the list cannot be read."""
+        self._ring = ring
+        self._lock = threading.Lock()
+        self._known = ring.allowed()
+        self._warn = Seldom(structlog.get_logger(__name__).warning)
+
+    def name_of(self, key: str) -> str | None:
+        """The name by which a key is allowed; None: it is not.
+
+        While the list is damaged, it counts as it was before.
+        """
+        with self._lock:
+            try:
+                self._known = self._ring.allowed()
+            except InputError as error:
+                self._warn("the list of allowed keys is left as it was", "list", reason=str(error))
+            return self._known.get(key)
