@@ -6,7 +6,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.host_examples import AWKWARD_NAME, ExampleScan
-from tests.host_page.conftest import OpenPage, Served, send, tell
+from tests.host_page.conftest import OpenPage, send, tell
+from tests.host_web.conftest import Served
 from tests.host_web.example_server import DIED, FINISHED
 
 

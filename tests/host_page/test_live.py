@@ -10,8 +10,8 @@ from darkscan.host.store import RigName, Store
 from darkscan.host.web import WebSettings
 from darkscan.pipeline.host_link.messages import ScanOutcome
 from tests.host_examples import ExampleScan
-from tests.host_page.conftest import RIG, OpenPage, Served, send, tell
-from tests.host_web.conftest import TOKEN
+from tests.host_page.conftest import RIG, OpenPage, send, tell
+from tests.host_web.conftest import TOKEN, Served
 from tests.host_web.example_server import serving
 
 SCAN = ExampleScan(seed=70, element="plate 70", grid=(5, 4), quarantined=2)

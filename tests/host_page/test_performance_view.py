@@ -4,7 +4,8 @@ import json
 
 from playwright.sync_api import expect
 
-from tests.host_page.conftest import OpenPage, Served
+from tests.host_page.conftest import OpenPage
+from tests.host_web.conftest import Served
 from tests.host_web.example_server import FAILED, FINISHED
 
 
