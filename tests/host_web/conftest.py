@@ -12,7 +12,7 @@ from darkscan.host.store import Store
 from darkscan.host.web import WebServer, WebSettings
 from tests.host_web.example_server import fill, serving
 
-TOKEN = "the-token-of-these-tests-0123456789"
+TOKEN = "the-token-of-these-tests-0123456789"  # noqa: S105 - it opens nothing
 
 
 class Served(NamedTuple):

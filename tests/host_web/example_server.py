@@ -19,12 +19,20 @@ from pathlib import Path
 from darkscan.host.store import RigName, Store
 from darkscan.host.web import Metrics, WebServer, WebSettings
 from darkscan.host.web._page import ASSETS
-from darkscan.pipeline.host_link.messages import Content, News, ScanEnded, ScanId, ScanOutcome
-from tests.host_examples import ExampleScan, parcel
+from darkscan.pipeline.host_link.messages import (
+    TILE_PX,
+    Content,
+    News,
+    ScanEnded,
+    ScanId,
+    ScanOutcome,
+    Tile,
+)
+from tests.host_examples import FRAME_PX, ExampleScan, parcel
 
 RIG = RigName("bench")
-FINISHED = ExampleScan(seed=1, element="plate 1", grid=(6, 4), defects=1000)
-LARGE = ExampleScan(seed=2, element="plate 2", grid=(6, 4), defects=100_000)
+FINISHED = ExampleScan(seed=1, element="plate 1", grid=(6, 4), defects=1000, finest=3)
+LARGE = ExampleScan(seed=2, element="plate 2", grid=(6, 4), defects=100_000, finest=3)
 FAILED = ExampleScan(seed=3, element="plate 3", defects=0)
 DIED = ExampleScan(seed=4, element="plate 4", defects=50, origin="run")
 SMALL = ExampleScan(
@@ -77,25 +85,30 @@ def live(store: Store, stop: threading.Event, first: int = 1) -> None:
 def _run(store: Store, scan: ExampleScan, stop: threading.Event) -> None:
     name: ScanId = scan.scan
     store.receive(RIG, [parcel(name, scan.began())])
-    parts = scan.settled(batch=1)
-    pyramid = scan.pyramid
-    for number, part in enumerate(parts, 1):
+    for number, part in enumerate(scan.settled(batch=1), 1):
         began = time.monotonic()
-        new: list[Content] = [part]
-        for level in range(pyramid.levels - 1, 1, -1):
-            width, height = scan.level_px(level)
-            for x in range(-(-width // 512)):
-                rows = -(-height // 512)
-                # The picture grows downwards, as strips are scanned.
-                if x * rows % len(parts) <= number:
-                    y = min(rows - 1, (number * rows) // len(parts))
-                    new.append(scan.tile(level, x, y, revision=number, final=False))
-        store.receive(RIG, [parcel(name, each) for each in new[:40]])
+        new: list[Content] = [part, *_tiles_of(scan, number - 1, revision=number)]
+        store.receive(RIG, [parcel(name, each) for each in new])
         store.hear(RIG, News(scan=name, progress=scan.progress(number)))
         if stop.wait(max(0.05, 1.0 - (time.monotonic() - began))):
             return
     store.receive(RIG, [parcel(name, scan.map_finished()), parcel(name, scan.ended())])
     stop.wait(20)
+
+
+def _tiles_of(scan: ExampleScan, frame: int, revision: int) -> Iterator[Tile]:
+    """The tiles that a frame reaches into, coarse ones first; the finest are not sent."""
+    corner_px = scan.places_mm[frame] * 1000 / scan.pitch_um
+    for level in range(scan.pyramid.levels - 1, 1, -1):
+        side = TILE_PX << level
+        size = scan.level_px(level)
+        ranges = [
+            range(int(low // side), min(-(-most // TILE_PX), int((low + FRAME_PX - 1) // side) + 1))
+            for low, most in zip(corner_px.tolist(), size, strict=True)
+        ]
+        for x in ranges[0]:
+            for y in ranges[1]:
+                yield scan.tile(level, x, y, revision=revision, final=False)
 
 
 @contextmanager

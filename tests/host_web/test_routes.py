@@ -12,9 +12,10 @@ import pytest
 import simplejpeg
 
 from darkscan.host.store import unpack
+from darkscan.pipeline.host_link.messages import News
+from tests.host_examples import parcel
 from tests.host_web.conftest import Served
 from tests.host_web.example_server import DIED, FAILED, FINISHED, RIG, SMALL, running
-from tests.host_examples import parcel
 
 SCAN = f"/api/scans/{FINISHED.scan}"
 
@@ -45,7 +46,7 @@ def test_scans_are_listed_newest_first_with_what_became_of_them(client: httpx.Cl
 def test_scans_are_listed_page_by_page(client: httpx.Client) -> None:
     whole = [scan["id"] for scan in client.get("/api/scans").json()["scans"]]
     found: list[str] = []
-    before = ""
+    before: str | None = ""
     while before is not None:
         page = client.get("/api/scans", params={"limit": 1, "before": before}).json()
         found += [scan["id"] for scan in page["scans"]]
@@ -251,8 +252,10 @@ def test_a_review_of_a_defect_that_is_not_there_is_not_found(client: httpx.Clien
 
 @pytest.mark.parametrize(
     "part",
-    ["", "/frames", "/shapes", "/defects", "/defects/D0001", "/defects/D0001/picture", "/areas"]
-    + ["/map", "/run", "/trace", "/performance", "/reviews", "/tiles/1/0/0"],
+    [
+        *("", "/frames", "/shapes", "/defects", "/defects/D0001", "/defects/D0001/picture"),
+        *("/areas", "/map", "/run", "/trace", "/performance", "/reviews", "/tiles/1/0/0"),
+    ],
 )
 def test_a_scan_that_is_not_kept_is_not_found(client: httpx.Client, part: str) -> None:
     answer = client.get(f"/api/scans/{'0' * 32}{part}")
@@ -268,8 +271,6 @@ def test_what_a_failed_scan_has_not_is_not_found(client: httpx.Client, part: str
 def test_a_running_scan_has_its_progress(served: Served) -> None:
     scan = running(1)
     served.store.receive(RIG, [parcel(scan.scan, scan.began())])
-    from darkscan.pipeline.host_link.messages import News
-
     served.store.hear(RIG, News(scan=scan.scan, progress=scan.progress(3)))
     with served.client() as client:
         details = client.get(f"/api/scans/{scan.scan}").json()

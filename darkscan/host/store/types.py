@@ -225,10 +225,13 @@ class Review(NewReview):
     hash: str = Field(description="sha256 over this entry and the hash of the one before")
 
 
+EventKind = Literal["scan", "frames", "progress", "tiles", "map", "ended", "review"]
+
+
 class StoreEvent(NamedTuple):
     """Something new in the store. ``data`` is small and JSON."""
 
-    kind: Literal["scan", "frames", "progress", "tiles", "map", "ended", "review"]
+    kind: EventKind
     scan: ScanId
     data: dict[str, Any]
     """scan, map, ended: the ScanSummary; frames: {"revision", "frames": FrameCounts};

@@ -1,6 +1,6 @@
 """Figures for Prometheus, see docs/reference/host-api.md for what each means."""
 
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from typing import Any, get_args
 
@@ -14,6 +14,7 @@ from prometheus_client import (
     generate_latest,
 )
 
+from darkscan.host.store import ScanQuery, Store
 from darkscan.pipeline.host_link.messages import Content, Parcel, Receipt
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -27,6 +28,7 @@ _THINGS = frozenset(
     }
 )
 _HEAD_BYTES = 64
+_RUNNING = ScanQuery(limit=1000, state="running")
 
 
 class Metrics:
@@ -105,15 +107,14 @@ class Metrics:
         for parcel, receipt in zip(parcels, receipts, strict=True):
             self._parcels.labels(_kind(parcel.content), receipt.outcome).inc()
 
-    def text(self, *, rigs: int, running: int, sizes: Mapping[str, int]) -> tuple[bytes, str]:
+    def text(self, store: Store, *, rigs: int) -> tuple[bytes, str]:
         """All figures as Prometheus reads them, and their media type."""
         self._rigs.set(rigs)
-        self._running.set(running)
-        for what, size in sizes.items():
-            if what == "free":
-                self._free.set(size)
-            else:
-                self._bytes.labels(what).set(size)
+        self._running.set(len(store.scans(_RUNNING).scans))
+        sizes = store.sizes()
+        self._bytes.labels("database").set(sizes.database)
+        self._bytes.labels("tiles").set(sizes.tiles)
+        self._free.set(sizes.free)
         return generate_latest(self._registry), CONTENT_TYPE_LATEST
 
 

@@ -8,7 +8,6 @@ from importlib.metadata import version
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from darkscan.host.store import ScanQuery
 from darkscan.host.web._answers import reading
 from darkscan.host.web._host import Host
 from darkscan.host.web._models import HealthAnswer
@@ -16,7 +15,6 @@ from darkscan.host.web._models import HealthAnswer
 LEAST_FREE = 512 * 2**20
 """With fewer bytes left on the disk the host says that it is failing."""
 
-_MOST_RUNNING = 1000
 _PROBE_BYTES = 4096
 
 router = APIRouter(tags=["operations"])
@@ -47,10 +45,7 @@ async def metrics(request: Request) -> Response:
     """The host's figures."""
 
     def work(host: Host) -> tuple[bytes, str]:
-        running = host.store.scans(ScanQuery(limit=_MOST_RUNNING, state="running")).scans
-        return host.metrics.text(
-            rigs=host.link.rigs, running=len(running), sizes=host.store.sizes()
-        )
+        return host.metrics.text(host.store, rigs=host.link.rigs)
 
     content, kind = await reading(request, work)
     return Response(content, headers={"cache-control": "no-store"}, media_type=kind)
