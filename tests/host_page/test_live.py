@@ -68,7 +68,7 @@ def test_the_element_fills_in_as_frames_settle(host: Served, open_page: OpenPage
     tell(host.store, SCAN, SCAN.progress(10))
     expect(page.locator(".huge")).to_have_text("50.0 %")
     expect(page.get_by_text("10 of 20 frames")).to_be_visible()
-    expect(page.locator(".mosaic .place")).to_be_visible()
+    expect(page.locator(".mosaic .here")).to_be_visible()
     assert painted(page, FRAMES) < before
 
     send(host.store, SCAN, *SCAN.tiles(finest=3))

@@ -35,7 +35,7 @@ export function LiveView({ scanId }: { scanId: string }) {
       </h1>
       <Banners scan={scan} details={details} />
       <div class="live-grid">
-        <section class="picture" aria-label="The element">
+        <section class="element" aria-label="The element">
           <Mosaic scan={scan} details={details} pointed={pointed} />
           <div class="under-picture">
             <Legend scan={scan} details={details} />
