@@ -245,6 +245,15 @@ def test_the_link_with_the_token_lets_in_and_leaves_the_address(
         page.close()
 
 
+def test_a_scan_that_is_not_kept_yet_is_shown_once_it_begins(
+    host: Served, open_page: OpenPage
+) -> None:
+    page = open_page(host, live(SCAN), expects=("404",))
+    expect(page.get_by_text("there is no scan")).to_be_visible()
+    begin(host, frames=5)
+    expect(page.locator(".huge")).to_have_text("25.0 %")
+
+
 def test_nothing_of_another_rig_is_said_of_this_one(host: Served, open_page: OpenPage) -> None:
     begin(host, frames=4)
     other = ExampleScan(seed=74, element="plate 74", grid=(5, 4))
