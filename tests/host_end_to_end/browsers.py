@@ -52,7 +52,8 @@ def looking(browser: "Browser", *, forgives: tuple[str, ...] = ()) -> Iterator["
         yield page
     finally:
         context.close()
-    assert not [each for each in complaints if not any(some in each for some in forgives)]
+    grave = [each for each in complaints if not any(some in each for some in forgives)]
+    assert grave == []
 
 
 def faults_of_access(page: "Page") -> list[str]:
