@@ -54,6 +54,7 @@ _COMMANDS = {
     ),
     "stage": ("stage", "run one stage of a run by hand (replay starts all of them)"),
     "worker": ("worker", "classify frames for a run on another computer"),
+    "keys": ("keys", "make this computer's key, and say whose keys are let in"),
 }
 """Each command with its module in this package, and its summary: a test compares it with the
 command's own. Modules of commands load when they are chosen, since all of them take seconds."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import structlog
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, Field
 
 from darkscan.drivers.recording import Recording
 from darkscan.pipeline.core.arrays import Float64Array, Pixels
@@ -41,7 +41,7 @@ Show = Callable[[int, int], None]
 class _Report(Settings):
     """What is read of a run.json; those of before there was a host have less."""
 
-    model_config = {"extra": "ignore"}
+    model_config = ConfigDict(extra="ignore")
 
     scan_id: ScanId | None = None
     scan: ScanInfo | None = None
@@ -217,6 +217,6 @@ def _read_report(file: Path) -> _Report:
         return _Report()
     try:
         return check(content, _Report, file=file)
-    except (InputError, ValidationError) as error:
+    except InputError as error:
         _log.warning("run.json is not understood", reason=str(error))
         return _Report()

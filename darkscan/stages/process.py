@@ -45,11 +45,6 @@ def run_stage(stage: str, run_dir: Path, index: int, parent: int | None) -> None
 def _work(stage: str, run_dir: Path, spec: RunSpec, station: Station) -> None:
     # Each stage's imports are its own: no model runtime where no model runs.
     match stage:
-        case "acquisition" if spec.recording is not None:
-            from darkscan.drivers.recording import Recording
-            from darkscan.stages.acquisition.replay import ReplayAcquisition
-
-            ReplayAcquisition(run_dir, spec, Recording(spec.recording), station).run()
         case "acquisition":
             _take_frames(run_dir, spec, station)
         case "motion":
@@ -93,6 +88,12 @@ def _leave_cores_to_the_model() -> None:
 
 
 def _take_frames(run_dir: Path, spec: RunSpec, station: Station) -> None:
+    if spec.recording is not None:
+        from darkscan.drivers.recording import Recording
+        from darkscan.stages.acquisition.replay import ReplayAcquisition
+
+        ReplayAcquisition(run_dir, spec, Recording(spec.recording), station).run()
+        return
     from darkscan.drivers.calibration import load_flat
     from darkscan.drivers.planning import LiveScan
     from darkscan.stages.acquisition.live import LiveAcquisition, find_camera, was_begun

@@ -267,9 +267,9 @@ test("a tile is news once, and one that was missing may come", () => {
 test("a raster's lines cover the pixels that they run through, and nothing outside", () => {
   const bytes = new Uint8ClampedArray(4 * 8 * 6);
   const raster = new Raster(8, 6, bytes);
-  raster.line(1, 2, 6, 2, 0x0000ff, 1);
-  raster.line(-50, -40, 90, 60, 0x00ff00, 1);
-  raster.line(3, -100, 3, -50, 0x00ff00, 1);
+  raster.line(1, 2, 6, 2, 0x0000ff, 255);
+  raster.line(-50, -40, 90, 60, 0x00ff00, 255);
+  raster.line(3, -100, 3, -50, 0x00ff00, 255);
   const alpha = (x: number, y: number) => bytes[4 * (8 * y + x) + 3];
   for (let x = 1; x <= 6; x++) assert.equal(alpha(x, 2), 255);
   assert.deepEqual([...bytes.subarray(4 * (8 * 2 + 1), 4 * (8 * 2 + 1) + 4)], [255, 0, 0, 255]);

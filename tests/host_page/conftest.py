@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from darkscan.host.store import RigName, Store
 from darkscan.host.web import WebSettings
@@ -15,11 +15,14 @@ from tests.host_web.conftest import Served, host_in
 
 RIG = RigName("bench")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-SCREEN = {"width": 1920, "height": 1080}
+WAIT_MS = 30_000
+"""How long to wait for what a page is to show, on a machine that is busy."""
+
 
 OpenPage = Callable[..., Page]
 """Opens an address of a host: ``open_page(host, "/")``. ``expects``: parts of the messages of
-the browser's console that may come; others fail the test."""
+the browser's console that may come; others fail the test. ``clock``: the page's time is ours.
+Tests ask for it after the host, so that pages are closed before the host is."""
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +33,7 @@ def browser() -> Iterator[Browser]:
         pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is installed")
     with sync_playwright() as playwright:
         # No sandbox: in a container it has none of the rights that it needs.
+        expect.set_options(timeout=WAIT_MS)
         chromium = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         yield chromium
         chromium.close()
@@ -53,7 +57,7 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
         context = browser.new_context(viewport={"width": 1920, "height": 1080})
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(WAIT_MS)
         page.on("console", lambda message: hear(message.type, message.text))
         page.on("pageerror", lambda error: hear("error", str(error)))
         if clock:

@@ -40,14 +40,14 @@ def findings(page: Page) -> list[str]:
     ],
 )
 def test_axe_has_no_serious_findings(
-    open_page: OpenPage, keeping: Served, path: str, shown: str
+    keeping: Served, open_page: OpenPage, path: str, shown: str
 ) -> None:
     page = open_page(keeping, path)
     expect(page.locator(shown).first).to_be_visible()
     assert findings(page) == []
 
 
-def test_axe_has_no_serious_findings_while_a_scan_runs(open_page: OpenPage, host: Served) -> None:
+def test_axe_has_no_serious_findings_while_a_scan_runs(host: Served, open_page: OpenPage) -> None:
     scan = ExampleScan(seed=80, grid=(5, 4), quarantined=3)
     send(host.store, scan, scan.began(), *scan.settled(batch=1), *scan.tiles(finest=6))
     tell(host.store, scan, scan.progress(20))
@@ -62,7 +62,7 @@ def test_axe_has_no_serious_findings_while_a_scan_runs(open_page: OpenPage, host
     assert findings(page) == []
 
 
-def test_axe_has_no_serious_findings_in_the_empty_list(open_page: OpenPage, host: Served) -> None:
+def test_axe_has_no_serious_findings_in_the_empty_list(host: Served, open_page: OpenPage) -> None:
     page = open_page(host, "/")
     expect(page.get_by_text("No scan has come yet")).to_be_visible()
     assert findings(page) == []

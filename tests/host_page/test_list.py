@@ -10,13 +10,13 @@ from tests.host_page.conftest import OpenPage, Served, send, tell
 from tests.host_web.example_server import DIED, FINISHED
 
 
-def test_an_empty_host_says_how_to_send_the_first_scan(open_page: OpenPage, host: Served) -> None:
+def test_an_empty_host_says_how_to_send_the_first_scan(host: Served, open_page: OpenPage) -> None:
     page = open_page(host, "/")
     expect(page.get_by_role("heading", name="No scan has come yet")).to_be_visible()
     expect(page.get_by_text("darkscan replay RECORDING")).to_be_visible()
 
 
-def test_a_scan_that_begins_appears_as_a_card_by_itself(open_page: OpenPage, host: Served) -> None:
+def test_a_scan_that_begins_appears_as_a_card_by_itself(host: Served, open_page: OpenPage) -> None:
     page = open_page(host, "/")
     expect(page.get_by_text("No scan has come yet")).to_be_visible()
     scan = ExampleScan(seed=50, element="plate 50", quarantined=0)
@@ -30,7 +30,7 @@ def test_a_scan_that_begins_appears_as_a_card_by_itself(open_page: OpenPage, hos
     expect(page).to_have_url(re.compile(f"/scan/{scan.scan}/live$"))
 
 
-def test_scans_are_chosen_and_opened_by_keyboard(open_page: OpenPage, keeping: Served) -> None:
+def test_scans_are_chosen_and_opened_by_keyboard(keeping: Served, open_page: OpenPage) -> None:
     page = open_page(keeping, "/")
     rows = page.locator("table.scans tbody tr")
     expect(rows.first).to_be_visible()
@@ -57,7 +57,7 @@ def test_scans_are_chosen_and_opened_by_keyboard(open_page: OpenPage, keeping: S
     ],
 )
 def test_filters_narrow_the_list(
-    open_page: OpenPage, keeping: Served, filters: dict[str, str], found: list[ExampleScan]
+    keeping: Served, open_page: OpenPage, filters: dict[str, str], found: list[ExampleScan]
 ) -> None:
     page = open_page(keeping, "/")
     for name, value in filters.items():
@@ -73,7 +73,7 @@ def test_filters_narrow_the_list(
 
 
 def test_earlier_scans_are_loaded_as_they_come_into_sight(
-    open_page: OpenPage, host: Served
+    host: Served, open_page: OpenPage
 ) -> None:
     for number in range(130):
         scan = ExampleScan(
@@ -92,7 +92,7 @@ def test_earlier_scans_are_loaded_as_they_come_into_sight(
     expect(names.last).to_have_text("plate 0")
 
 
-def test_a_name_with_marks_of_html_is_only_a_name(open_page: OpenPage, host: Served) -> None:
+def test_a_name_with_marks_of_html_is_only_a_name(host: Served, open_page: OpenPage) -> None:
     scan = ExampleScan(seed=60, element=AWKWARD_NAME)
     send(host.store, scan, scan.began(), *scan.settled())
     page = open_page(host, "/")
@@ -101,7 +101,7 @@ def test_a_name_with_marks_of_html_is_only_a_name(open_page: OpenPage, host: Ser
 
 
 def test_keys_are_listed_and_the_focus_stays_in_the_dialog(
-    open_page: OpenPage, keeping: Served
+    keeping: Served, open_page: OpenPage
 ) -> None:
     page = open_page(keeping, "/")
     expect(page.locator("table.scans")).to_be_visible()
@@ -118,6 +118,6 @@ def test_keys_are_listed_and_the_focus_stays_in_the_dialog(
     expect(dialog).to_be_hidden()
 
 
-def test_an_address_of_nothing_says_so(open_page: OpenPage, keeping: Served) -> None:
+def test_an_address_of_nothing_says_so(keeping: Served, open_page: OpenPage) -> None:
     page = open_page(keeping, f"/scan/{'0' * 32}/live", expects=("404",))
     expect(page.get_by_role("main")).to_contain_text(re.compile("no such scan|not kept|no scan"))

@@ -9,7 +9,7 @@ from tests.host_web.example_server import FAILED, FINISHED
 
 
 def test_waiting_and_working_of_each_stage_are_told_apart(
-    open_page: OpenPage, keeping: Served
+    keeping: Served, open_page: OpenPage
 ) -> None:
     page = open_page(keeping, f"/scan/{FINISHED.scan}/performance")
     stages = page.get_by_role("region", name="Waiting and working of each stage")
@@ -17,13 +17,14 @@ def test_waiting_and_working_of_each_stage_are_told_apart(
     expect(stages.get_by_role("img", name="working: median")).to_have_count(4)
     # No stage is before acquisition, so nothing waits for it.
     assert stages.get_by_role("img", name="waiting: median").count() >= 3
-    answer = keeping.client().get(f"/api/scans/{FINISHED.scan}/performance").json()
+    with keeping.client() as client:
+        answer = client.get(f"/api/scans/{FINISHED.scan}/performance").json()
     bottleneck = stages.locator(".bottleneck")
     expect(bottleneck.get_by_role("heading")).to_contain_text(answer["bottleneck"])
     expect(page.locator(".verdict")).to_contain_text(answer["bottleneck"], ignore_case=True)
 
 
-def test_the_trace_is_downloaded_as_the_rig_sent_it(open_page: OpenPage, keeping: Served) -> None:
+def test_the_trace_is_downloaded_as_the_rig_sent_it(keeping: Served, open_page: OpenPage) -> None:
     page = open_page(keeping, f"/scan/{FINISHED.scan}/performance")
     with page.expect_download() as started:
         page.get_by_role("link", name="Trace").click()
@@ -31,6 +32,6 @@ def test_the_trace_is_downloaded_as_the_rig_sent_it(open_page: OpenPage, keeping
     expect(page.get_by_text("ui.perfetto.dev")).to_be_visible()
 
 
-def test_a_scan_that_failed_has_its_performance_too(open_page: OpenPage, keeping: Served) -> None:
+def test_a_scan_that_failed_has_its_performance_too(keeping: Served, open_page: OpenPage) -> None:
     page = open_page(keeping, f"/scan/{FAILED.scan}/performance")
     expect(page.locator(".verdict")).not_to_be_empty()

@@ -76,7 +76,7 @@ def test_the_map_has_the_last_word_on_how_many_frames_there_are(
 def test_what_comes_before_its_beginning_is_refused(
     store: Store, example: ExampleScan, number: int
 ) -> None:
-    contents = [
+    contents: list[Content] = [
         example.began(),
         example.settled()[0],
         example.map_finished(),
@@ -325,7 +325,7 @@ def test_what_nobody_thought_of_is_refused_and_logged(
     def breaks(_: ScanBegan) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("darkscan.host.store._receiving.check_plan", breaks)
+    monkeypatch.setattr("darkscan.host.store._contents.check_plan", breaks)
     (receipt,) = send(store, example, example.began())
     assert (receipt.outcome, receipt.reason) == (
         "refused",

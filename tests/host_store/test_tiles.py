@@ -16,7 +16,8 @@ from tests.host_store.conftest import outcomes, send
 
 def _jpeg(height: int, width: int, colours: str = "GRAY") -> bytes:
     shape = (height, width, 1 if colours == "GRAY" else 3)
-    return simplejpeg.encode_jpeg(np.zeros(shape, np.uint8), colorspace=colours)
+    jpeg: bytes = simplejpeg.encode_jpeg(np.zeros(shape, np.uint8), colorspace=colours)
+    return jpeg
 
 
 def test_a_tile_comes_back_as_it_was_sent(store: Store, example: ExampleScan) -> None:

@@ -7,16 +7,15 @@ from typing import NamedTuple, assert_never
 
 import structlog
 
-from darkscan.host.store._clock import now
+from darkscan.host.store import _clock
+from darkscan.host.store._contents import Readable, read_content
 from darkscan.host.store._database import Database
 from darkscan.host.store._frames import (
-    check_plan,
-    check_settled,
     frame_counts,
     plan_frames,
     settle_frames,
 )
-from darkscan.host.store._maps import PreparedMap, keep_map, map_sha256, prepare_map
+from darkscan.host.store._maps import PreparedMap, keep_map, map_sha256
 from darkscan.host.store._presence import Presence
 from darkscan.host.store._refusals import (
     ANOTHERS_SCAN,
@@ -39,17 +38,14 @@ from darkscan.host.store._scans import (
 from darkscan.host.store._tiles import TileFiles, check_tile
 from darkscan.host.store.types import EventKind, RigName, StoreEvent
 from darkscan.pipeline.core.names import printable
-from darkscan.pipeline.core.wire import WireError
 from darkscan.pipeline.host_link.messages import (
     FramesSettled,
-    MapFinished,
     Parcel,
     Pyramid,
     Receipt,
     ScanBegan,
     ScanEnded,
     Tile,
-    decode_content,
 )
 
 _LONGEST_REASON = 300
@@ -60,8 +56,6 @@ _SAME = (
 )
 """What two beginnings of one scan must agree in. The rest is as the first of them said: a
 folder that is sent later tells less of the plan, and has another origin."""
-
-Readable = ScanBegan | FramesSettled | PreparedMap | ScanEnded | Tile
 
 
 class _Read(NamedTuple):
@@ -100,7 +94,7 @@ class Receiver:
                 answers[place] = Receipt(id=parcel.id, outcome="known")
                 continue
             try:
-                readable.append(_Read(place, parcel, _read(parcel)))
+                readable.append(_Read(place, parcel, read_content(parcel.content)))
             except Refused as refusal:
                 answers[place] = self._refuse(rig, parcel, str(refusal))
             except Exception:  # noqa: BLE001 - whatever a rig sends, the host goes on
@@ -172,7 +166,7 @@ class Receiver:
             return False
         scan, is_new = self._write(connection, rig, one)
         connection.execute("INSERT INTO parcels VALUES (?, ?)", (one.parcel.id, scan))
-        connection.execute("UPDATE scans SET heard = ? WHERE key = ?", (now(), scan))
+        connection.execute("UPDATE scans SET heard = ? WHERE key = ?", (_clock.now(), scan))
         return is_new
 
     def _write(self, connection: sqlite3.Connection, rig: RigName, one: _Read) -> tuple[int, bool]:
@@ -250,26 +244,6 @@ _EVENTS: dict[type[Readable], EventKind] = {
     PreparedMap: "map",
     ScanEnded: "ended",
 }
-
-
-def _read(parcel: Parcel) -> Readable:
-    """A parcel's content, checked as far as it can be by itself. Raises Refused."""
-    try:
-        content = decode_content(parcel.content)
-    except WireError as error:
-        raise Refused(str(error)) from error
-    match content:
-        case ScanBegan():
-            check_plan(content)
-        case FramesSettled():
-            check_settled(content)
-        case MapFinished():
-            return prepare_map(content)
-        case ScanEnded() | Tile():
-            pass
-        case _:
-            assert_never(content)
-    return content
 
 
 def _is_known(connection: sqlite3.Connection, parcel: Parcel) -> bool:

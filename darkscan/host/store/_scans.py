@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from darkscan.host.store._clock import now
+from darkscan.host.store import _clock
 from darkscan.host.store._maps import map_figures
 from darkscan.host.store._refusals import ANOTHERS_SCAN, NO_SUCH_SCAN, Refused
 from darkscan.host.store.types import (
@@ -82,7 +82,7 @@ def begin_scan(
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *(scan_id, rig, began.element, began.side, began.origin, began.began),
-            *(now(), len(began.frames)),
+            *(_clock.now(), len(began.frames)),
         ),
     ).lastrowid
     connection.execute("INSERT INTO beginnings VALUES (?, ?)", (key, content))
@@ -97,7 +97,7 @@ def end_scan(
         "UPDATE scans SET ended = ?, outcome = ?, reason = ?, seconds = ?, ended_here = ?,"
         " frames_not_pictured = ?, tiles_dropped = ? WHERE key = ?",
         (
-            *(end.ended, end.outcome, end.reason, end.seconds, now()),
+            *(end.ended, end.outcome, end.reason, end.seconds, _clock.now()),
             *(min(count, _LARGEST_INT) for count in (end.frames_not_pictured, tiles_dropped)),
             scan,
         ),
@@ -223,4 +223,4 @@ _FIELDS = tuple(_SUMMARY.removeprefix("SELECT ").removesuffix(" FROM scans").spl
 
 
 def _state(heard: float) -> ScanState:
-    return "running" if abs(now() - heard) < SILENT_S else "silent"
+    return "running" if abs(_clock.now() - heard) < SILENT_S else "silent"

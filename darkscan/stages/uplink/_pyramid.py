@@ -131,7 +131,7 @@ class Placement:
             for axis, start in enumerate(first)
         )
         if across is not None and down is not None:
-            source = np.ascontiguousarray(pixels[down[0], across[0]])
+            source = cast("Pixels", np.ascontiguousarray(pixels[down[0], across[0]]))
             out[down[1], across[1]] = _higher(source)
 
     def _turned(self, pixels: Pixels, place: Float64Array, shape: tuple[int, int]) -> Pixels:

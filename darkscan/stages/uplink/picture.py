@@ -24,10 +24,11 @@ from darkscan.stages.uplink._pyramid import (
     Placement,
     encode_tile,
     halved,
+    keep_freed_memory,
     pyramid_of,
 )
 
-__all__ = ["Picture", "PutTiles", "pyramid_of"]
+__all__ = ["Picture", "PutTiles", "keep_freed_memory", "pyramid_of"]
 
 _MARGIN_PX = 32
 """Of level 0: a frame may lie this far from its planned place without coming too late."""

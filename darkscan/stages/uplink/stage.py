@@ -19,8 +19,8 @@ from darkscan.pipeline.transport.links import Inbox
 from darkscan.pipeline.transport.messages import Captured, RunState
 from darkscan.pipeline.transport.station import Station
 from darkscan.stages.uplink._health import Health
-from darkscan.stages.uplink._pyramid import keep_freed_memory
 from darkscan.stages.uplink.account import Account
+from darkscan.stages.uplink.picture import keep_freed_memory
 from darkscan.stages.uplink.pixels import PixelsOf, RingPixels, recorded_pixels
 from darkscan.stages.uplink.words import link_words, rig_name
 

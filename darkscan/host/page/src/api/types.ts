@@ -253,7 +253,7 @@ export interface Defect {
   reviews: Review[];
   /** Where the rig's axes have it in the middle of the camera's frame; null: not known. */
   stage_mm: Point | null;
-  /** What its picture shows; a source of null: its pixels cannot be had. */
+  /** What its picture shows, and where its pixels come from; null: they cannot be had. */
   picture: { box_mm: Box; source: "recording" | "tiles" | null };
 }
 

@@ -29,6 +29,9 @@ export function Crops({ model, defect }: { model: Model; defect: Defect }) {
           </button>
         ))}
       </div>
+      {defect.picture.source === null ? (
+        <p class="no-pixels">No pixels of it: its recording cannot be read here, and no tiles came.</p>
+      ) : (
       <Crop
         key={`${defect.id} ${view.value}`}
         model={model}
@@ -36,6 +39,7 @@ export function Crops({ model, defect }: { model: Model; defect: Defect }) {
         view={view.value}
         open={() => (large.value = true)}
       />
+      )}
       {large.value && (
         <Dialog title={`${defect.id}: ${view.value}`} close={() => (large.value = false)}>
           <Crop model={model} id={defect.id} view={view.value} />
@@ -54,12 +58,8 @@ function Crop(props: { model: Model; id: string; view: CropView; open?: () => vo
     let made = "";
     const load = async (): Promise<void> => {
       const address = pictureUrl(props.model.scan, props.id, props.view);
-      const response = await fetch(`${address}&missing=204`, {
-        credentials: "same-origin",
-        signal: ending.signal,
-      });
-      if (response.status === 204) problem.value = "No pixels of it can be had here.";
-      else if (!response.ok) problem.value = await whyNot(response);
+      const response = await fetch(address, { credentials: "same-origin", signal: ending.signal });
+      if (!response.ok) problem.value = await whyNot(response);
       else url.value = made = URL.createObjectURL(await response.blob());
     };
     load().catch((error: Error) => {

@@ -2,8 +2,8 @@
  *
  * It is drawn onto a canvas that reaches beyond the screen, once the picture is still. While
  * the picture moves, the canvas is moved along by the browser, which costs next to nothing;
- * it is drawn again at once only where few defects are shown, or when its border comes into
- * sight.
+ * it is drawn again at once only when its border comes into sight, or where few defects are
+ * zoomed.
  */
 
 import { contains, movedBy, shownBox, type Box, type View } from "./geometry";
@@ -11,6 +11,8 @@ import { Raster } from "./raster";
 
 /** What there is to draw, and how. */
 export interface Scene {
+  /** Beyond this box nothing is ever drawn, mm. */
+  readonly extent: Box;
   /** The rows that a box overlaps. */
   rowsWithin(box: Box): number[];
   /** How many points these rows have. */
@@ -25,7 +27,7 @@ export interface Scene {
 
 /** From this number of points on, pixels are faster than strokes. */
 const MANY_POINTS = 6000;
-/** Up to this number, the layer is drawn anew at every step of a movement. */
+/** Up to this number, the layer is drawn anew at every step of a zoom. */
 const FEW_POINTS = 1500;
 /** How long the picture has to be still before it is drawn anew, ms. */
 const STILL_MS = 90;
@@ -57,15 +59,26 @@ export class Layer {
       return;
     }
     if (sameView(drawn.view, view)) return;
-    const reach = shownBox(drawn.view, drawn.margin);
-    const uncovered = view.scale < drawn.view.scale * 0.4 || !contains(reach, shownBox(view));
-    if (drawn.points <= FEW_POINTS || (uncovered && drawn.view.scale === view.scale)) {
+    const zoomed = Math.abs(drawn.view.scale / view.scale - 1) > 1e-6;
+    const uncovered = !contains(shownBox(drawn.view, drawn.margin), this.drawable(view));
+    if (zoomed ? drawn.points <= FEW_POINTS : uncovered) {
       this.draw();
       return;
     }
     this.canvas.style.transform = movedBy(drawn.view, view, drawn.margin);
     clearTimeout(this.timer);
     this.timer = window.setTimeout(() => this.draw(), STILL_MS);
+  }
+
+  /** The part of a view that there may be something to draw in. */
+  private drawable(view: View): Box {
+    const [x, y, width, height] = shownBox(view);
+    const [left, top, across, down] = this.scene.extent;
+    const x0 = Math.max(x, left);
+    const y0 = Math.max(y, top);
+    const x1 = Math.min(x + width, left + across);
+    const y1 = Math.min(y + height, top + down);
+    return [x0, y0, Math.max(0, x1 - x0), Math.max(0, y1 - y0)];
   }
 
   /** Draws anew what is shown now. */
@@ -90,6 +103,7 @@ export class Layer {
     else this.scene.stroke(context, rows, wide);
     this.canvas.style.transform = "";
     this.drawn = { view, margin, points };
+    this.canvas.dataset["rows"] = String(rows.length);
   }
 
   private drawPixels(

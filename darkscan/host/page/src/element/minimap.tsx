@@ -2,7 +2,7 @@
 
 import type { TargetedPointerEvent } from "preact";
 import type { Desk } from "./desk";
-import { shownBox, viewAt } from "./geometry";
+import { contains, shownBox, viewAt } from "./geometry";
 import { Model } from "./model";
 import { urlOf } from "./source";
 
@@ -30,7 +30,9 @@ export function Minimap(props: { model: Model; desk: Desk; pictured: boolean }) 
     const place = [(event.clientX - box.left) / scale, (event.clientY - box.top) / scale] as const;
     desk.picture?.goTo(viewAt(place, view.scale, view.width, view.height), event.type === "pointermove");
   };
-  const top1 = Model.sizeOf(details).levels - 1;
+  // Where the whole element is in sight there is nothing to find.
+  if (view && contains(shownBox(view), model.elementBox)) return null;
+  const topLevel = Model.sizeOf(details).levels - 1;
   return (
     <svg
       class="minimap"
@@ -42,7 +44,7 @@ export function Minimap(props: { model: Model; desk: Desk; pictured: boolean }) 
     >
       {props.pictured && (
         <image
-          href={urlOf(model.scan, top1, 0, 0, model.topRevision.value)}
+          href={urlOf(model.scan, topLevel, 0, 0, model.topRevision.value)}
           width={width * scale}
           height={height * scale}
           preserveAspectRatio="none"

@@ -18,6 +18,17 @@ interface Inside {
   readonly tilesMatrix: Record<number, Record<number, Record<number, OpenSeadragon.Tile>>>;
 }
 
+/** OpenSeadragon would add a style element with a rule of its own, which the page's content
+ * security policy forbids and the console reports. It adds none where it finds one, and does not
+ * look at what kind of document that is of. */
+function keepStylesOut(): void {
+  const name = "data-openseadragon-mobile-css";
+  if (document.querySelector(`style[${name}]`)) return;
+  const empty = document.createElementNS("urn:darkscan:none", "style");
+  empty.setAttribute(name, "true");
+  document.head.append(empty);
+}
+
 export interface PictureEvents {
   /** The picture shows another part, or has drawn itself anew. */
   moved: (view: View) => void;
@@ -42,6 +53,7 @@ export class Picture {
     events: PictureEvents,
   ) {
     this.widthMm = (size.widthPx * size.pitchUm) / 1000;
+    keepStylesOut();
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.viewer = new OpenSeadragon.Viewer({
       element,

@@ -13,7 +13,7 @@ import type { View } from "./geometry";
 const STRENGTH = 1.5;
 
 export class Raster {
-  private readonly pixels: Uint32Array;
+  private readonly pixels: Int32Array;
 
   /** Draws into an image of this size; the image is cleared. */
   constructor(
@@ -21,50 +21,58 @@ export class Raster {
     readonly height: number,
     bytes: Uint8ClampedArray,
   ) {
-    this.pixels = new Uint32Array(bytes.buffer, bytes.byteOffset, width * height);
+    this.pixels = new Int32Array(bytes.buffer, bytes.byteOffset, width * height);
     this.pixels.fill(0);
   }
 
-  /** Colours a pixel, 0 to 1 of it; what is drawn there already stays if it covers more. */
-  private cover(x: number, y: number, part: number, rgb: number): void {
-    if (x < 0 || y < 0 || x >= this.width || y >= this.height) return;
-    const alpha = part >= 1 ? 255 : (part * 255) | 0;
-    const at = y * this.width + x;
-    if (this.pixels[at]! >>> 24 < alpha) this.pixels[at] = (alpha << 24) | rgb;
-  }
-
-  /** A line of about one pixel's width. ``rgb``: 0xbbggrr. ``opacity``: 0 to 1. */
+  /** A line of about one pixel's width. ``rgb``: 0xbbggrr. ``opacity``: 0 to 255.
+   *
+   * A pixel that is covered more strongly already stays as it is.
+   */
   line(x0: number, y0: number, x1: number, y1: number, rgb: number, opacity: number): void {
+    const { width, height, pixels } = this;
     const steep = Math.abs(y1 - y0) > Math.abs(x1 - x0);
-    if (steep) [x0, y0, x1, y1] = [y0, x0, y1, x1];
-    if (x0 > x1) [x0, y0, x1, y1] = [x1, y1, x0, y0];
-    const limit = steep ? this.height : this.width;
-    const slope = x1 > x0 ? (y1 - y0) / (x1 - x0) : 0;
-    const first = Math.max(Math.round(x0), -1);
-    const last = Math.min(Math.round(x1), limit);
-    for (let along = first; along <= last; along++) {
-      const across = y0 + slope * (Math.min(Math.max(along, x0), x1) - x0);
+    // Along the longer way and across it: a step along is ``onward`` pixels, one across ``aside``.
+    let from = steep ? y0 : x0;
+    let to = steep ? y1 : x1;
+    let across = steep ? x0 : y0;
+    let end = steep ? x1 : y1;
+    if (from > to) {
+      [from, to] = [to, from];
+      [across, end] = [end, across];
+    }
+    const onward = steep ? width : 1;
+    const aside = steep ? 1 : width;
+    const length = steep ? height : width;
+    const breadth = steep ? width : height;
+    const slope = to > from ? (end - across) / (to - from) : 0;
+    const first = Math.max(Math.round(from), 0);
+    const last = Math.min(Math.round(to), length - 1);
+    across += slope * (Math.max(first, from) - from);
+    for (let along = first; along <= last; along++, across += slope) {
       const low = Math.floor(across);
-      const part = across - low;
-      const near = (1 - part) * STRENGTH * opacity;
-      const far = part * STRENGTH * opacity;
-      if (steep) {
-        this.cover(low, along, Math.min(near, opacity), rgb);
-        this.cover(low + 1, along, Math.min(far, opacity), rgb);
-      } else {
-        this.cover(along, low, Math.min(near, opacity), rgb);
-        this.cover(along, low + 1, Math.min(far, opacity), rgb);
-      }
+      if (low < 0 || low + 1 >= breadth) continue;
+      const part = (across - low) * STRENGTH;
+      const near = Math.min((STRENGTH - part) * opacity, opacity) | 0;
+      const far = Math.min(part * opacity, opacity) | 0;
+      const at = along * onward + low * aside;
+      if (pixels[at]! >>> 24 < near) pixels[at] = (near << 24) | rgb;
+      if (pixels[at + aside]! >>> 24 < far) pixels[at + aside] = (far << 24) | rgb;
     }
   }
 
-  /** A square of 3 pixels, or 2 x 2 when it is ``small``. */
+  /** A square of 3 pixels, or of 2 when it is ``small``. */
   dot(x: number, y: number, small: boolean, rgb: number, opacity: number): void {
+    const side = small ? 2 : 3;
     const left = Math.round(x) - 1;
     const top = Math.round(y) - 1;
-    const side = small ? 2 : 3;
-    for (let dy = 0; dy < side; dy++) {
-      for (let dx = 0; dx < side; dx++) this.cover(left + dx, top + dy, opacity, rgb);
+    if (left < 0 || top < 0 || left + side > this.width || top + side > this.height) return;
+    const { pixels } = this;
+    for (let row = 0; row < side; row++) {
+      const first = (top + row) * this.width + left;
+      for (let at = first; at < first + side; at++) {
+        if (pixels[at]! >>> 24 < opacity) pixels[at] = (opacity << 24) | rgb;
+      }
     }
   }
 }
@@ -90,40 +98,46 @@ export function rasterize(
 ): void {
   const colours = inks.colours.map(asPixel);
   const scale = view.scale * ratio;
-  for (let kind = DEFECT_KINDS.length - 1; kind >= 0; kind--) {
+  const { kind, strength } = inks;
+  for (let layer = DEFECT_KINDS.length - 1; layer >= 0; layer--) {
     for (let at = 0; at < rows.length; at++) {
       const row = rows[at]!;
-      if (inks.kind[row] !== kind) continue;
-      drawRow(raster, table, row, view, scale, colours[kind]!, inks.strength[row]! / 255);
+      if (kind[row] !== layer) continue;
+      drawRow(raster, table, row, view, scale, colours[layer]!, strength[row]!);
     }
   }
 }
+
+/** Points nearer to the last drawn one than this are left out, pixels. */
+const STEP_PX = 2;
 
 function drawRow(
   raster: Raster,
   table: DefectTable,
   row: number,
-  view: View,
+  { leftMm, topMm }: View,
   scale: number,
   rgb: number,
   opacity: number,
 ): void {
   const { points, box } = table;
   const longest = Math.max(box[4 * row + 2]!, box[4 * row + 3]!) * scale;
+  const first = 2 * table.firsts[row]!;
+  const last = first + 2 * table.counts[row]! - 2;
   if (longest < 2.5) {
-    const x = (table.xMm[row]! - view.leftMm) * scale;
-    const y = (table.yMm[row]! - view.topMm) * scale;
+    const x = (table.xMm[row]! - leftMm) * scale;
+    const y = (table.yMm[row]! - topMm) * scale;
     raster.dot(x, y, isLine(table.kind[row]!) || longest < 0.5, rgb, opacity);
     return;
   }
-  const first = table.firsts[row]!;
-  const last = first + table.counts[row]! - 1;
-  let x0 = (points[2 * first]! - view.leftMm) * scale;
-  let y0 = (points[2 * first + 1]! - view.topMm) * scale;
-  for (let i = first + 1; i <= last; i++) {
-    const x = (points[2 * i]! - view.leftMm) * scale;
-    const y = (points[2 * i + 1]! - view.topMm) * scale;
-    if (i < last && Math.abs(x - x0) < 1.5 && Math.abs(y - y0) < 1.5) continue;
+  let x0 = (points[first]! - leftMm) * scale;
+  let y0 = (points[first + 1]! - topMm) * scale;
+  for (let at = first + 2; at <= last; at += 2) {
+    const x = (points[at]! - leftMm) * scale;
+    const y = (points[at + 1]! - topMm) * scale;
+    const dx = x - x0;
+    const dy = y - y0;
+    if (at < last && dx < STEP_PX && dx > -STEP_PX && dy < STEP_PX && dy > -STEP_PX) continue;
     raster.line(x0, y0, x, y, rgb, opacity);
     x0 = x;
     y0 = y;

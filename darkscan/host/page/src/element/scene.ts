@@ -33,6 +33,10 @@ export class ModelScene implements Scene {
 
   constructor(private readonly model: Model) {}
 
+  get extent(): Box {
+    return this.model.elementBox;
+  }
+
   rowsWithin(box: Box): number[] {
     const { table, shown, layers } = this.model;
     if (!layers.value.defects) return [];
@@ -145,7 +149,7 @@ export class ModelScene implements Scene {
     for (const [number, box] of frameBoxes(frames, found.frames, frameSize.value)) {
       outlineBox(context, view, box, this.line, { dash: [8, 4] });
       const [x, y] = toScreen(view, [box[0], box[1]]);
-      if (box[2] * view.scale > 90) {
+      if (box[2] * view.scale > 64) {
         this.label(context, `frame ${number}`, [Math.max(x, 0) + 6, Math.max(y, 0) + 16]);
       }
     }

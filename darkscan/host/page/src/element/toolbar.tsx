@@ -39,7 +39,7 @@ export function Toolbar({ model, desk }: { model: Model; desk: Desk }) {
     <div class="toolbar" role="toolbar" aria-label="Tools">
       <div class="group">
         <Tool title="Zoom in" keys="+" run={() => desk.picture?.zoom(1.6)}>
-          ＋
+          +
         </Tool>
         <Tool title="Zoom out" keys="-" run={() => desk.picture?.zoom(1 / 1.6)}>
           −

@@ -3,7 +3,7 @@
 import { DEFECT_KINDS, type ScanSummary } from "../api";
 import { clock, count, percent, span } from "../format";
 import { Mosaic } from "../live/mosaic";
-import { useLiveScan } from "../live/scan";
+import { settled, useLiveScan } from "../live/scan";
 import { Link, pathOf } from "../router";
 import { now } from "../shared/clock";
 import { KindMark } from "../shared/marks";
@@ -12,9 +12,8 @@ import { StateMark } from "../shared/state";
 export function Card({ summary }: { summary: ScanSummary }) {
   const scan = useLiveScan(summary.id);
   const details = scan.details.value;
-  const { planned, mapped, quarantined, lost } = scan.counts.value ?? summary.frames;
-  const settled = mapped + quarantined + lost;
-  const missing = quarantined + lost;
+  const counts = scan.counts.value ?? summary.frames;
+  const missing = counts.quarantined + counts.lost;
   const progress = scan.progress.value;
   const state = scan.state.value ?? summary.state;
   const isSilent = state === "silent";
@@ -30,7 +29,7 @@ export function Card({ summary }: { summary: ScanSummary }) {
       <div class="card-body">
         <div class="card-picture">{details && <Mosaic scan={scan} details={details} small />}</div>
         <div class="card-figures">
-          <p class="card-percent">{percent(planned ? settled / planned : 0, 0)}</p>
+          <p class="card-percent">{percent(counts.planned ? settled(counts) / counts.planned : 0, 0)}</p>
           <dl>
             <div>
               <dt>time left</dt>

@@ -1,6 +1,6 @@
 // Which scans the list shows.
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
 import type { ScanFilter, ScanState } from "../api";
 
 const STATES: ScanState[] = ["running", "silent", "complete", "incomplete", "failed", "aborted", "died"];
@@ -10,7 +10,8 @@ export function Filters(props: {
   filter: ScanFilter;
   rigs: readonly string[];
   sides: readonly string[];
-  narrow: (filter: ScanFilter) => void;
+  /** Changes a part of the filter. */
+  narrow: (change: ScanFilter) => void;
 }) {
   const { filter, rigs, sides, narrow } = props;
   const [element, setElement] = useState(filter.element ?? "");
@@ -20,13 +21,13 @@ export function Filters(props: {
       first.current = false;
       return;
     }
-    const timer = setTimeout(() => narrow({ ...filter, element: element.trim() }), TYPING_MS);
+    const timer = setTimeout(() => narrow({ element: element.trim() }), TYPING_MS);
     return () => clearTimeout(timer);
   }, [element]);
   return (
     <form class="filters" role="search" aria-label="Scans" onSubmit={(event) => event.preventDefault()}>
-      <label>
-        <span>Element</span>
+      <div>
+        <label for="filter-element">Element</label>
         <input
           id="filter-element"
           type="search"
@@ -36,14 +37,14 @@ export function Filters(props: {
           onInput={(event) => setElement(event.currentTarget.value)}
           onKeyDown={(event) => event.key === "Escape" && event.currentTarget.blur()}
         />
-      </label>
-      <Choice title="Rig" value={filter.rig} options={rigs} choose={(rig) => narrow({ ...filter, rig })} />
-      <Choice title="Side" value={filter.side} options={sides} choose={(side) => narrow({ ...filter, side })} />
+      </div>
+      <Choice title="Rig" value={filter.rig} options={rigs} choose={(rig) => narrow({ rig })} />
+      <Choice title="Side" value={filter.side} options={sides} choose={(side) => narrow({ side })} />
       <Choice
         title="State"
         value={filter.state}
         options={STATES}
-        choose={(state) => narrow({ ...filter, state: state as ScanState | "" })}
+        choose={(state) => narrow({ state: state as ScanState | "" })}
       />
     </form>
   );
@@ -56,10 +57,11 @@ function Choice(props: {
   choose: (value: string) => void;
 }) {
   const { title, value = "", options, choose } = props;
+  const id = useId();
   return (
-    <label>
-      <span>{title}</span>
-      <select value={value} onChange={(event) => choose(event.currentTarget.value)}>
+    <div>
+      <label for={id}>{title}</label>
+      <select id={id} value={value} onChange={(event) => choose(event.currentTarget.value)}>
         <option value="">any</option>
         {options.map((option) => (
           <option key={option} value={option}>
@@ -67,6 +69,6 @@ function Choice(props: {
           </option>
         ))}
       </select>
-    </label>
+    </div>
   );
 }

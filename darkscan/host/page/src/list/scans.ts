@@ -28,8 +28,9 @@ export class ScanList {
     };
   }
 
-  narrow(filter: ScanFilter): void {
-    this.filter.value = filter;
+  /** Changes a part of the filter. */
+  narrow(change: ScanFilter): void {
+    this.filter.value = { ...this.filter.value, ...change };
     this.scans.value = null;
     this.#refreshing.ask();
   }

@@ -6,7 +6,7 @@ import { clock, count, length, percent, span, timeOfDay } from "../format";
 import { now } from "../shared/clock";
 import { KindMark } from "../shared/marks";
 import { StateMark } from "../shared/state";
-import type { LiveScan } from "./scan";
+import { settled, type LiveScan } from "./scan";
 
 function Figure(props: {
   title: string;
@@ -54,10 +54,10 @@ function Heading({ scan, details }: { scan: LiveScan; details: ScanDetails }) {
 }
 
 function Done({ scan, details }: { scan: LiveScan; details: ScanDetails }) {
-  const { planned, mapped, quarantined, lost } = scan.counts.value ?? details.frames;
-  const settled = mapped + quarantined + lost;
+  const counts = scan.counts.value ?? details.frames;
+  const { planned, mapped, quarantined, lost } = counts;
   const part = (frames: number): string => `${planned ? (100 * frames) / planned : 0}%`;
-  const fraction = planned ? settled / planned : 0;
+  const fraction = planned ? settled(counts) / planned : 0;
   const inspected = scan.isOpen.value ? null : details.inspected_fraction;
   return (
     <div class="done">
@@ -66,7 +66,7 @@ function Done({ scan, details }: { scan: LiveScan; details: ScanDetails }) {
       </p>
       <p class="note">
         {inspected === null
-          ? `${count(settled)} of ${count(planned)} frames`
+          ? `${count(settled(counts))} of ${count(planned)} frames`
           : `of the region inspected, ${count(mapped)} frames`}
       </p>
       <div
@@ -158,8 +158,9 @@ function Found({ scan, details }: { scan: LiveScan; details: ScanDetails }) {
 const PLURALS = { scratch: "scratches", fibre: "fibres", dig: "digs", dust: "dust" } as const;
 
 function Missing({ scan, details }: { scan: LiveScan; details: ScanDetails }) {
-  const { planned, mapped, quarantined, lost } = scan.counts.value ?? details.frames;
-  const unreached = scan.isOpen.value ? 0 : Math.max(0, planned - mapped - quarantined - lost);
+  const counts = scan.counts.value ?? details.frames;
+  const { planned, quarantined, lost } = counts;
+  const unreached = scan.isOpen.value ? 0 : Math.max(0, planned - settled(counts));
   const frames = quarantined + lost + unreached;
   const { inspected_fraction: inspected } = details;
   const notes = [

@@ -1,12 +1,13 @@
 import { DEFECT_KINDS, type ScanDetails } from "../api";
 import { HatchMark, KindMark } from "../shared/marks";
-import type { LiveScan } from "./scan";
+import { settled, type LiveScan } from "./scan";
 import { KIND_WORDS } from "./uninspected";
 
 /** What the signs on the element mean; hatchings that are not on it are left out. */
 export function Legend({ scan, details }: { scan: LiveScan; details: ScanDetails }) {
-  const { planned, mapped, quarantined, lost } = scan.counts.value ?? details.frames;
-  const unreached = !scan.isOpen.value && planned > mapped + quarantined + lost;
+  const counts = scan.counts.value ?? details.frames;
+  const { planned, quarantined, lost } = counts;
+  const unreached = !scan.isOpen.value && planned > settled(counts);
   const kinds = new Set(details.not_inspected.map(({ kind }) => kind));
   if (lost > 0) kinds.add("lost");
   if (quarantined > 0) kinds.add("quarantined");

@@ -13,7 +13,7 @@ import {
 import { count, percent } from "../format";
 import { colour, drawArea, drawFrames, drawShapes, frameBox, type Scale } from "./drawing";
 import { PicturePainter } from "./picture";
-import type { LiveScan } from "./scan";
+import { settled, type LiveScan } from "./scan";
 
 /** What the list of places not inspected points at. */
 export interface Pointed {
@@ -140,8 +140,7 @@ function Sheets(props: {
 
 function inWords(scan: LiveScan, details: ScanDetails): string {
   const counts = scan.counts.value ?? details.frames;
-  const settled = counts.mapped + counts.lost + counts.quarantined;
-  const inspected = percent(counts.planned ? settled / counts.planned : 0, 0);
+  const inspected = percent(counts.planned ? settled(counts) / counts.planned : 0, 0);
   const found = DEFECT_KINDS.map((kind) => `${kind} ${count(scan.traces.value[kind])}`).join(", ");
   const missing = counts.lost + counts.quarantined;
   return (

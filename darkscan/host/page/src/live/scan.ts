@@ -48,6 +48,7 @@ export class LiveScan {
   /** Rises when all is to be drawn anew. */
   readonly resetTurn = signal(0);
   readonly #heardAt = signal(0);
+  readonly #kept = signal<Counts | null>(null);
   readonly #tileListeners = new Set<(tiles: TileRevision[]) => void>();
   readonly #growth = new Coalesced(() => this.#grow(), GROWTH_MS);
   readonly #describing = new Coalesced(() => this.#describe(), DETAILS_MS);
@@ -89,14 +90,14 @@ export class LiveScan {
 
   readonly heardAt = computed(() => this.#heardAt.value);
 
-  /** The account of frames: of a running scan the latest, else as it was kept. */
+  /** The account of frames: as it is kept, or as the rig told since then. */
   readonly counts = computed<Counts | null>(() => {
-    const details = this.details.value;
-    if (details === null) return null;
+    const kept = this.#kept.value ?? this.details.value?.frames;
+    if (!kept) return null;
     const sums = this.isOpen.value ? this.progress.value?.sums : null;
-    if (!sums) return details.frames;
-    const { mapped, quarantined, lost } = sums;
-    return { planned: Math.max(details.frames.planned, sums.captured), mapped, quarantined, lost };
+    if (!sums) return kept;
+    const told = { ...sums, planned: Math.max(kept.planned, sums.captured) };
+    return settled(told) > settled(kept) ? told : kept;
   });
 
   #hear(event: HostEvent): void {
@@ -109,6 +110,7 @@ export class LiveScan {
           this.#heardAt.value = Date.now();
         });
       case "frames":
+        this.#kept.value = event.data.frames;
         return this.#growth.ask();
       case "tiles":
         for (const listener of this.#tileListeners) listener(event.data.tiles);
@@ -135,6 +137,7 @@ export class LiveScan {
       batch(() => {
         this.problem.value = "";
         this.details.value = details;
+        this.#kept.value = details.frames;
         if (details.progress) {
           this.progress.value = details.progress;
           const heard = Date.now() - details.progress.heard_s_ago * 1000;
@@ -176,6 +179,9 @@ export class LiveScan {
     this.shapesTurn.value++;
   }
 }
+
+/** How many frames have come to an end, one way or another. */
+export const settled = ({ mapped, quarantined, lost }: Counts): number => mapped + quarantined + lost;
 
 function none(): Record<DefectKind, number> {
   return { scratch: 0, fibre: 0, dig: 0, dust: 0 };
