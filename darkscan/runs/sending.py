@@ -153,7 +153,7 @@ class FinishedScan:
             frame_shape=None if scan is None else scan.frame_shape,
             pixel_to_stage=None if scan is None else scan.pixel_to_stage,
             stage_to_element=self._report.stage_to_element,
-            picture=None if recorded is None else pyramid_of(recorded.info),
+            picture=None if scan is None else pyramid_of(scan),
             **plan_columns(() if recorded is None else recorded.frames),
         )
 

@@ -46,14 +46,14 @@ def scan_began(spec: RunSpec, plan: Plan, began: datetime) -> ScanBegan:
     scan, model = spec.scan, spec.model
     recording = str(spec.recording or spec.record or "")
     return ScanBegan(
-        element=scan.element[:_LONGEST_NAME],
-        side=scan.side[:_LONGEST_NAME],
+        element=words(scan.element, _LONGEST_NAME),
+        side=words(scan.side, _LONGEST_NAME),
         element_size_mm=scan.element_size_mm,
         region_mm=scan.region_mm,
         pitch_um=scan.pitch_um,
         origin="run" if spec.recording is None else "replay",
         began=utc(began),
-        rig=scan.rig[:_LONGEST_NAME],
+        rig=words(scan.rig, _LONGEST_NAME),
         calibration=words(scan.calibration),
         recipe=words(spec.recipe.name, _LONGEST_NAME),
         recipe_hash=spec.recipe_hash,
