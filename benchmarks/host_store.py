@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -67,11 +68,11 @@ def _commits(store: Store, folder: Path, maps: int) -> None:
             _receive(store, scan, began)
             for settled in example.settled(batch=8)[:2] if number % 50 == 0 else ():
                 one = parcel(scan, settled)
-                frames.append(_timed(lambda one=one: store.receive(RIG, [one])))
+                frames.append(_timed(partial(store.receive, RIG, [one])))
             floors.append(_timed(lambda: _append(file.fileno(), content)))
             one = Parcel(id=new_id(), scan=scan, content=content)
             before = time.thread_time()
-            commits.append(_timed(lambda one=one: store.receive(RIG, [one])))
+            commits.append(_timed(partial(store.receive, RIG, [one])))
             processor.append(time.thread_time() - before)
             _receive(store, scan, ended)
             _tell("maps received", number, maps)
@@ -110,7 +111,7 @@ def _tiles(store: Store, folder: Path, count: int) -> None:
             for x, y in places[first : first + 16]
         ]
         parcels = [parcel(example.scan, tile) for tile in tiles]
-        writes.append(_timed(lambda parcels=parcels: store.receive(RIG, parcels)))
+        writes.append(_timed(partial(store.receive, RIG, parcels)))
         for tile in tiles:
             (folder / "tiles" / f"{tile.x}-{tile.y}.jpg").write_bytes(tile.jpeg)
     order = np.random.default_rng(0).permutation(count).tolist()
@@ -119,7 +120,7 @@ def _tiles(store: Store, folder: Path, count: int) -> None:
         x, y = places[number]
         path = folder / "tiles" / f"{x}-{y}.jpg"
         floors.append(_timed(path.read_bytes))
-        reads.append(_timed(lambda x=x, y=y: store.tile(example.scan, 1, x, y)))
+        reads.append(_timed(partial(store.tile, example.scan, 1, x, y)))
     _line("16 tiles received", writes)
     _line(f"tile of {len(jpeg[0]) / 1000:.0f} kB, read", reads)
     _line("  floor: a file of its own, read", floors)

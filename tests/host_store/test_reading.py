@@ -154,12 +154,13 @@ def test_scores_of_a_frame_come_back(kept: Store, example: ExampleScan) -> None:
         (lambda store, scan: store.defect(scan, "D0001"), "the map has not arrived"),
         (lambda store, _: store.scan("0" * 32), "there is no scan '0000"),
         (lambda store, _: store.scan("../../etc/passwd"), "there is no scan"),
+        (lambda store, _: store.scan("\ud800"), "there is no scan"),
         (lambda store, _: store.tile("../../etc/passwd", 0, 0, 0), "there is no scan"),
         (lambda store, _: store.reviews("' OR 1=1 --"), "there is no scan"),
     ],
     ids=[
         *("map", "defects", "areas", "trace", "a defect", "an unknown scan"),
-        *("a path", "a tile of a path", "SQL"),
+        *("a path", "no text", "a tile of a path", "SQL"),
     ],
 )
 def test_what_is_not_there_is_said_to_be_not_there(

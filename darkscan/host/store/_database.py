@@ -123,10 +123,10 @@ class Database:
 
     def _take_back(self, connection: sqlite3.Connection) -> None:
         with self._lock:
-            if not self._closed:
+            if not self._closed and not connection.in_transaction:
                 self._idle.append(connection)
                 return
-        connection.close()
+        connection.close()  # within a transaction: it could not even be undone
 
 
 def migrations() -> list[str]:

@@ -67,7 +67,8 @@ def scan_row(connection: sqlite3.Connection, scan_id: str, rig: str | None = Non
 
 def scan_key(connection: sqlite3.Connection, scan_id: str) -> int:
     """The scan's key in the database. Raises NotKept."""
-    found = connection.execute("SELECT key FROM scans WHERE id = ?", (scan_id,)).fetchone()
+    known = scan_id if scan_id.isascii() else ""
+    found = connection.execute("SELECT key FROM scans WHERE id = ?", (known,)).fetchone()
     if found is None:
         raise NotKept(f"there is no scan {scan_id!a:.40}")
     return int(found[0])
@@ -106,16 +107,10 @@ def end_scan(
 
 def beginning(connection: sqlite3.Connection, scan: int) -> ScanBegan:
     """How a scan began."""
-    content = beginning_content(connection, scan)
-    began = decode_content(content)
+    row = connection.execute("SELECT content FROM beginnings WHERE scan = ?", (scan,)).fetchone()
+    began = decode_content(bytes(row[0]))
     assert isinstance(began, ScanBegan)
     return began
-
-
-def beginning_content(connection: sqlite3.Connection, scan: int) -> bytes:
-    """How a scan began, as its rig sent it."""
-    row = connection.execute("SELECT content FROM beginnings WHERE scan = ?", (scan,)).fetchone()
-    return bytes(row[0])
 
 
 def summary(connection: sqlite3.Connection, scan: int, heard: dict[str, float]) -> ScanSummary:

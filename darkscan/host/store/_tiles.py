@@ -148,6 +148,9 @@ class _Connections:
                     self._open.popitem(last=False)[1].close()
                 yield connection
             except sqlite3.Error as error:
+                broken = self._open.pop(path, None)
+                if broken is not None:
+                    broken.close()
                 raise storage_error(path, error) from error
 
     @contextmanager
