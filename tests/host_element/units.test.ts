@@ -257,9 +257,12 @@ test("a tile is news once, and one that was missing may come", () => {
   assert.equal(index.learn([[1, 0, 0, 3]]).length, 1);
   assert.equal(index.learn([[1, 0, 0, 3], [1, 0, 0, 2]]).length, 0);
   assert.equal(index.revision(1, 0, 0), 3);
-  index.miss(0, 4, 4);
+  index.miss(0, 4, 4, 0);
   assert.ok(!index.mayHave(0, 4, 4) && index.mayHave(0, 4, 5));
   index.learn([[0, 4, 4, 1]]);
+  assert.ok(index.mayHave(0, 4, 4));
+  // An event came while the host was asked: the answer is of before.
+  index.miss(0, 4, 4, 0);
   assert.ok(index.mayHave(0, 4, 4));
   assert.ok(!new TileIndex(false).mayHave(0, 0, 0));
 });

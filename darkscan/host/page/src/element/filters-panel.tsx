@@ -21,7 +21,7 @@ export function Filters({ model }: { model: Model }) {
     <section class="filters" aria-labelledby="filters-title">
       <header>
         <h2 id="filters-title">
-          {count(total)} <small>of {count(rows)} {final ? "defects" : "shapes so far"}</small>
+          {count(total)} <small>of {count(rows)} {final ? "defects" : model.running.value ? "shapes so far" : "shapes"}</small>
         </h2>
         <button
           type="button"

@@ -4,7 +4,7 @@ import type { TargetedPointerEvent } from "preact";
 import type { Desk } from "./desk";
 import { contains, shownBox, viewAt } from "./geometry";
 import { Model } from "./model";
-import { urlOf } from "./source";
+import { tileAddress } from "./source";
 
 const WIDTH_PX = 230;
 const HEIGHT_PX = 190;
@@ -44,7 +44,7 @@ export function Minimap(props: { model: Model; desk: Desk; pictured: boolean }) 
     >
       {props.pictured && (
         <image
-          href={urlOf(model.scan, topLevel, 0, 0, model.topRevision.value)}
+          href={tileAddress(model.scan, topLevel, 0, 0, model.topRevision.value)}
           width={width * scale}
           height={height * scale}
           preserveAspectRatio="none"

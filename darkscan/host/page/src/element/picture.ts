@@ -4,19 +4,13 @@ import OpenSeadragon from "openseadragon";
 
 import type { TileRevision } from "../api";
 import { fitted, type Box, type Point, type View } from "./geometry";
-import { sourceOf } from "./source";
+import { TileLoader } from "./source";
 import type { PictureSize, TileIndex } from "./tiles";
 
 /** Screen pixels that a pixel of level 0 has at the largest. */
 const LARGEST_PIXEL = 40;
 /** How long it takes to get to another place, seconds. */
 const TRAVEL_S = 0.45;
-
-/** Private fields of OpenSeadragon 6.1.1 that a change of a tile needs; a browser test holds us
- * to that version. */
-interface Inside {
-  readonly tilesMatrix: Record<number, Record<number, Record<number, OpenSeadragon.Tile>>>;
-}
 
 /** OpenSeadragon would add a style element with a rule of its own, which the page's content
  * security policy forbids and the console reports. It adds none where it finds one, and does not
@@ -39,7 +33,7 @@ export interface PictureEvents {
 export class Picture {
   private readonly viewer: OpenSeadragon.Viewer;
   private readonly widthMm: number;
-  private readonly failed = new Set<string>();
+  private readonly tiles: TileLoader;
   /** Steps that wait until the picture has opened. */
   private readonly waiting: (() => void)[] = [];
   private opened = false;
@@ -49,16 +43,17 @@ export class Picture {
     private readonly element: HTMLElement,
     scan: string,
     private readonly size: PictureSize,
-    private readonly index: TileIndex,
+    index: TileIndex,
     events: PictureEvents,
   ) {
     this.widthMm = (size.widthPx * size.pitchUm) / 1000;
     keepStylesOut();
+    this.tiles = new TileLoader(scan, size, index, () => this.redraw());
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.viewer = new OpenSeadragon.Viewer({
       element,
       drawer: "canvas",
-      tileSources: sourceOf(scan, size, index, (...tile) => this.failed.add(tile.join("/"))),
+      tileSources: this.tiles.source,
       showNavigationControl: false,
       animationTime: still ? 0 : TRAVEL_S,
       springStiffness: 8,
@@ -83,6 +78,7 @@ export class Picture {
       for (const step of this.waiting.splice(0)) step();
       tell();
     });
+    this.viewer.addHandler("tile-unloaded", ({ tile }) => this.tiles.forget(tile));
     this.viewer.addHandler("update-viewport", tell);
     this.viewer.addHandler("resize", tell);
     this.viewer.addHandler("canvas-click", (event) => {
@@ -152,40 +148,26 @@ export class Picture {
     this.viewer.viewport.applyConstraints();
   }
 
-  /** Shows tiles anew of which there is another revision. */
+  /** Shows tiles of which there is a later revision. */
   refresh(tiles: readonly TileRevision[]): void {
-    for (const [level, x, y] of this.index.learn(tiles)) this.reload(level, x, y);
+    void this.tiles.renew(tiles);
   }
 
-  /** Asks again for tiles that could not be had, and for those that were missing. */
+  /** Asks again for tiles that could not be had. */
   retry(): void {
-    const failed = [...this.failed];
-    this.failed.clear();
-    for (const key of failed) {
-      const [level, x, y] = key.split("/").map(Number) as [number, number, number];
-      this.reload(level, x, y);
-    }
+    this.tiles.retry();
   }
 
-  /** Forgets all tiles: events were missed that may have told of others. */
+  /** Asks again for all tiles: events were missed that may have told of others. */
   reset(): void {
-    this.index.forgetMissing();
-    this.image?.reset();
-    this.viewer.forceRedraw();
+    void this.tiles.renewAll();
   }
 
-  private get image(): OpenSeadragon.TiledImage | undefined {
-    return this.viewer.world.getItemAt(0);
-  }
-
-  private reload(level: number, x: number, y: number): void {
-    const { image } = this;
-    if (!image) return;
-    const column = (image as unknown as Inside).tilesMatrix[this.size.levels - 1 - level]?.[x];
-    const tile = column?.[y];
-    if (!column || !tile) return;
-    if (tile.loaded) this.viewer.tileCache.unloadTile(tile, true);
-    delete column[y];
+  /** Has the picture look at its tiles anew. */
+  private redraw(): void {
+    const image = this.viewer.world.getItemAt(0) as OpenSeadragon.TiledImage | undefined;
+    // Setting the clip is what has OpenSeadragon ask again for tiles that may exist now.
+    image?.setClip(image.getClip());
     this.viewer.forceRedraw();
   }
 

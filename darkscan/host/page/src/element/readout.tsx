@@ -2,7 +2,7 @@
 
 import { figure, length } from "../format";
 import { HatchMark } from "../shared/marks";
-import { roundLength, within, type Point } from "./geometry";
+import { inWords, roundLength, within, type Point } from "./geometry";
 import type { Model } from "./model";
 import { ModelScene } from "./scene";
 
@@ -64,9 +64,9 @@ function Unseen({ model, place }: { model: Model; place: Point }) {
 function ScaleBar({ scale }: { scale: number }) {
   const mm = roundLength(BAR_PX / scale);
   return (
-    <div class="scale-bar" role="img" aria-label={`Scale bar of ${length(mm)}`}>
+    <div class="scale-bar" role="img" aria-label={`Scale bar of ${inWords(mm)}`}>
       <span class="bar" style={{ width: `${mm * scale}px` }} />
-      <span>{length(mm)}</span>
+      <span>{inWords(mm)}</span>
     </div>
   );
 }

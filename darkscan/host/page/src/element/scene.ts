@@ -10,6 +10,7 @@ import type { Model } from "./model";
 import { rasterize, type Inks, type Raster } from "./raster";
 import {
   hatch,
+  labelUnseen,
   labelRows,
   outlineAreas,
   outlineBox,
@@ -81,13 +82,23 @@ export class ModelScene implements Scene {
   }
 
   get hasOver(): boolean {
-    const { hovered, selected, ends } = this.model;
-    return hovered.value >= 0 || selected.value >= 0 || ends.value.length > 0;
+    const { hovered, selected, ends, layers, notInspected } = this.model;
+    const pointed = hovered.value >= 0 || selected.value >= 0;
+    const unseen = layers.value.notInspected && notInspected.value.length > 0;
+    return (pointed && layers.value.defects) || unseen || ends.value.length > 0;
   }
 
   /** What changes at every step: the selected defect, its frames, and what is measured. */
   over(context: Context, view: View): void {
-    const { hovered, selected, table, ends } = this.model;
+    const { ends, layers, notInspected } = this.model;
+    if (layers.value.notInspected) labelUnseen(context, view, notInspected.value);
+    if (layers.value.defects) this.pointed(context, view);
+    if (ends.value.length) this.measure(context, view);
+  }
+
+  /** The defects that are selected, and under the pointer. */
+  private pointed(context: Context, view: View): void {
+    const { hovered, selected, table } = this.model;
     const { count } = table.value;
     if (hovered.value >= 0 && hovered.value < count && hovered.value !== selected.value) {
       this.halo(context, hovered.value, view, 5, 0.5);
@@ -96,7 +107,6 @@ export class ModelScene implements Scene {
       this.frames(context, view);
       this.halo(context, selected.value, view, 7, 0.9);
     }
-    if (ends.value.length) this.measure(context, view);
   }
 
   private halo(context: Context, row: number, view: View, wide: number, alpha: number): void {
@@ -150,7 +160,7 @@ export class ModelScene implements Scene {
       outlineBox(context, view, box, this.line, { dash: [8, 4] });
       const [x, y] = toScreen(view, [box[0], box[1]]);
       if (box[2] * view.scale > 64) {
-        this.label(context, `frame ${number}`, [Math.max(x, 0) + 6, Math.max(y, 0) + 16]);
+        this.label(context, `frame ${number}`, [Math.max(x, 0) + 8, Math.max(y, 66) + 16]);
       }
     }
     context.restore();

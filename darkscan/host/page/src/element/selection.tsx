@@ -2,12 +2,12 @@
 
 import { useSignal } from "@preact/signals";
 import { DEFECT_KINDS, downloadUrl } from "../api";
-import { moment } from "../format";
+import { length, moment, percent } from "../format";
 import { KindMark } from "../shared/marks";
 import { operator } from "../shared/login";
 import { Crops } from "./crops";
 import type { Desk } from "./desk";
-import { Facts } from "./facts";
+import { Fact, Facts } from "./facts";
 import type { Model } from "./model";
 import { COMMENT_ID } from "./shortcuts";
 
@@ -54,25 +54,21 @@ function NoSelection({ model }: { model: Model }) {
           "No map came from this scan."
         )}
       </p>
-      <dl>
-        <div>
-          <dt>Element</dt>
-          <dd>
-            {details.size_mm[0]} × {details.size_mm[1]} mm
-          </dd>
-        </div>
-        <div>
-          <dt>Pixel</dt>
-          <dd>{details.pitch_um} µm</dd>
-        </div>
-        <div>
-          <dt>Model</dt>
-          <dd>{details.model}</dd>
-        </div>
-        <div>
-          <dt>Recipe</dt>
-          <dd>{details.recipe}</dd>
-        </div>
+      <dl class="facts">
+        <Fact name="Element">
+          {details.size_mm[0]} × {details.size_mm[1]} mm
+        </Fact>
+        {details.inspected_fraction !== null && (
+          <Fact name="Inspected">{percent(details.inspected_fraction, 2)}</Fact>
+        )}
+        {details.length_mm !== null && (
+          <Fact name="Scratches">{length(details.length_mm)} in all</Fact>
+        )}
+        <Fact name="Pixel">{details.pitch_um} µm</Fact>
+        <Fact name="Model">{details.model}</Fact>
+        <Fact name="Recipe">{details.recipe}</Fact>
+        {details.rig && <Fact name="Rig">{details.rig}</Fact>}
+        <Fact name="Begun">{moment(details.began)}</Fact>
       </dl>
       {model.table.value.final && (
         <p>

@@ -101,7 +101,7 @@ function redrawing(model: Model, layer: Layer, over: () => void): () => void {
     }),
     effect(() => {
       void [model.selected.value, model.defect.value, model.hovered.value, model.ends.value];
-      void [model.framesTurn.value, model.shown.value];
+      void [model.shown.value, model.layers.value, model.notInspected.value];
       if (model.ends.value.length === 1) void model.pointer.value;
       cancelAnimationFrame(asked);
       asked = requestAnimationFrame(over);

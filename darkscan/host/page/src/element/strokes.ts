@@ -9,7 +9,7 @@ import type { Inks } from "./raster";
 export type Context = CanvasRenderingContext2D;
 
 /** More defects than this get no labels. */
-const MOST_LABELS = 60;
+const MOST_LABELS = 40;
 
 export function trace(
   context: Context,
@@ -83,21 +83,31 @@ export function labelRows(
   context.font = "600 12px system-ui, sans-serif";
   context.lineWidth = 3;
   context.strokeStyle = "#0a0d11";
-  const taken: Box[] = [];
+  const taken: Point[] = [];
   for (const row of rows) {
-    const [x, y, width] = table.boxOf(row);
-    const left = Math.max((x + width - view.leftMm) * view.scale + 6, 6);
-    const top = Math.max((y - view.topMm) * view.scale - 4, 14);
-    const place: Box = [left, top - 12, 48, 16];
-    if (taken.some((other) => Math.abs(other[0] - left) < 48 && Math.abs(other[1] - place[1]) < 15))
+    const [x, y] = topOf(table, row);
+    const left = (x - view.leftMm) * view.scale + 6;
+    const top = (y - view.topMm) * view.scale - 5;
+    if (taken.some((other) => Math.abs(other[0] - left) < 50 && Math.abs(other[1] - top) < 15)) {
       continue;
-    taken.push(place);
+    }
+    taken.push([left, top]);
     context.globalAlpha = Math.max(0.6, inks.strength[row]! / 255);
     context.strokeText(table.id(row), left, top);
     context.fillStyle = "#e9eef3";
     context.fillText(table.id(row), left, top);
   }
   context.restore();
+}
+
+/** The uppermost point of a row, mm. */
+function topOf(table: DefectTable, row: number): Point {
+  const first = table.firsts[row]!;
+  let top = first;
+  for (let i = first; i < first + table.counts[row]!; i++) {
+    if (table.points[2 * i + 1]! < table.points[2 * top + 1]!) top = i;
+  }
+  return [table.points[2 * top]!, table.points[2 * top + 1]!];
 }
 
 /** The parts that were not inspected, hatched as everywhere on the page. */
@@ -117,6 +127,39 @@ export function hatch(context: Context, view: View, areas: readonly NotInspected
     context.stroke();
   }
   context.restore();
+}
+
+/** Why parts were not inspected, where there is room for it. */
+export function labelUnseen(
+  context: Context,
+  view: View,
+  areas: readonly NotInspectedArea[],
+): void {
+  context.save();
+  context.font = "600 15px system-ui, sans-serif";
+  for (const { kind, reason, rings } of areas) {
+    if (rings[0]) labelRing(context, view, rings[0], `${kind.replaceAll("_", " ")}: ${reason}`);
+  }
+  context.restore();
+}
+
+/** Writes into the middle of what is seen of a ring, if that is wide enough for the words. */
+function labelRing(context: Context, view: View, ring: readonly Point[], words: string): void {
+  const xs = ring.map(([x]) => (x - view.leftMm) * view.scale);
+  const ys = ring.map(([, y]) => (y - view.topMm) * view.scale);
+  const [left, right] = [Math.max(0, Math.min(...xs)), Math.min(view.width, Math.max(...xs))];
+  const [top, bottom] = [Math.max(0, Math.min(...ys)), Math.min(view.height, Math.max(...ys))];
+  if (right - left < 160 || bottom - top < 40) return;
+  const { width } = context.measureText(words);
+  if (width + 24 > right - left) return;
+  const x = (left + right - width) / 2;
+  const y = (top + bottom) / 2;
+  context.globalAlpha = 0.9;
+  context.fillStyle = colour("ground");
+  context.fillRect(x - 10, y - 18, width + 20, 26);
+  context.globalAlpha = 1;
+  context.fillStyle = colour("text");
+  context.fillText(words, x, y);
 }
 
 /** Outlines of the model's areas. */

@@ -61,9 +61,13 @@ export class TileIndex {
     return fresh;
   }
 
-  /** Takes note that the host has no such tile, until an event tells of it. */
-  miss(level: number, x: number, y: number): void {
-    this.missing.add(keyOf(level, x, y));
+  /** Takes note that the host has no such tile, until an event tells of it.
+   *
+   * ``asked``: the revision that was known when the host was asked; an event that came
+   * meanwhile knows better.
+   */
+  miss(level: number, x: number, y: number, asked: number): void {
+    if (this.revision(level, x, y) === asked) this.missing.add(keyOf(level, x, y));
   }
 
   /** Whether the host is worth asking for a tile. */
@@ -76,8 +80,9 @@ export class TileIndex {
     return this.revisions.get(keyOf(level, x, y)) ?? 0;
   }
 
-  /** Forgets which tiles were missing, as events may have been missed. */
-  forgetMissing(): void {
+  /** Forgets all that was learnt: events may have been missed. */
+  forget(): void {
+    this.revisions.clear();
     this.missing.clear();
   }
 }
