@@ -13,6 +13,7 @@ import structlog
 
 from darkscan.cli.terminal import complain, quiet, unprinted
 from darkscan.pipeline.core.errors import DarkscanError, ExitCode
+from darkscan.pipeline.core.stopping import ending_signals
 
 _BAD_NAMES = {errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR}
 """Errors that mean that a name which was given is wrong, whoever meets them first."""
@@ -92,10 +93,10 @@ def execute(arguments: argparse.Namespace) -> int:
     """Runs the command that was read; errors become one line, and the exit code."""
     # As Ctrl-C: what was begun is cleaned up on the way out.
     before = {
-        number: signal.signal(number, signal.default_int_handler)
-        for number in (signal.SIGTERM, signal.SIGHUP)
-        if signal.getsignal(number) is not signal.SIG_IGN  # as nohup wants it
+        number: signal.signal(number, signal.default_int_handler) for number in ending_signals()
     }
+    # It holds a scan; where there is none to hold it would end the process.
+    before[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     try:
         code = _run(arguments)
     except KeyboardInterrupt:

@@ -87,7 +87,7 @@ def run_to_map(
             report = _supervise(folder.path, spec, on_progress)
         except BaseException as error:
             _log.error("run failed", reason=str(error) or type(error).__name__)
-            output.clear(keep=spec.record)
+            output.clear()
             raise
         finally:
             ring.close()

@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import shutil
+import stat
 import time
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -140,9 +141,9 @@ def sweep() -> None:
     """Removes the folders of this user's runs that no living process has locked."""
     for folder in SHARED_MEMORY.glob(f"{_prefix()}*"):
         try:
-            if folder.suffix and time.time() - folder.stat().st_mtime < _BEING_MADE_S:
+            if not _is_ours(folder.lstat()) or _is_being_made(folder):
                 continue
-            lock = os.open(folder / _LOCK_NAME, os.O_CREAT | os.O_RDWR, 0o600)
+            lock = os.open(folder / _LOCK_NAME, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
         except OSError:
             continue  # gone meanwhile
         try:
@@ -153,6 +154,15 @@ def sweep() -> None:
             shutil.rmtree(folder, ignore_errors=True)
         finally:
             os.close(lock)
+
+
+def _is_ours(status: os.stat_result) -> bool:
+    """Whether it is a folder of this user's, and no link that a stranger laid there."""
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
+
+
+def _is_being_made(folder: Path) -> bool:
+    return bool(folder.suffix) and time.time() - folder.lstat().st_mtime < _BEING_MADE_S
 
 
 def _prefix() -> str:
