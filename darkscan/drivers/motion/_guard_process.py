@@ -76,7 +76,10 @@ async def _main() -> int:
     silence()
     if await missing([*task["stop"], *task["quiet"]], seconds=task["seconds"]):
         return 1
-    os.write(1, READY)
+    try:
+        os.write(1, READY)
+    except BrokenPipeError:
+        return 0  # nothing had moved
     await _Guard(task, task["principal"]).watch()
     return 0
 

@@ -77,6 +77,8 @@ class StopGuard:
             assert pipe is not None, "it was started with both"
             with suppress(OSError):
                 pipe.close()
+        if not self._ready:  # it may search for long
+            self._process.kill()
         self._process.wait()
 
     def _write(self, word: bytes) -> None:
