@@ -107,6 +107,7 @@ def run_to_map(
             if host is not None:
                 host.fail(error)
             output.clear(keep=spec.record)
+            output.clear()
             raise
         finally:
             ring.close()
