@@ -220,13 +220,11 @@ class ProgressView:
         if progress.stopping:
             cells["state"] = "draining"
         for stage, reason in progress.ended.items():
-            cells[f"{stage} ended"] = reason
+            cells[f"{stage} ended"] = printable(reason)
         uplink = progress.statuses.get(("uplink", 0))
         if uplink is not None and uplink.doing:
-            cells["host"] = uplink.doing
+            cells["host"] = printable(uplink.doing)
         doing = next((s.doing for s in statuses if s.doing and s is not uplink), "")
-            cells[f"{stage} ended"] = printable(reason)
-        doing = next((s.doing for s in statuses if s.doing), "")
         if doing:
             cells["scan"] = printable(doing)
         return cells

@@ -10,16 +10,16 @@ from darkscan.pipeline.core.errors import InputError, StorageError
 from darkscan.pipeline.core.logs import LOG_NAME
 from darkscan.pipeline.transport.journal import JOURNAL_NAME
 
-__all__ = ["MAP_NAME", "REPORT_NAME", "ResultsFolder"]
+__all__ = ["MAP_NAME", "REPORT_NAME", "RESULT_NAMES", "ResultsFolder"]
 
 REPORT_NAME = "run.json"
 """What a reader of the results may ask for: how the run was made."""
-__all__ = ["MAP_NAME", "RESULT_NAMES", "ResultsFolder"]
+
 _MAP = MAP_NAME.removesuffix(".json")
 RESULT_NAMES = frozenset(
     {
         *(MAP_NAME, f"{_MAP}.csv", f"{_MAP}-areas.csv", f"{_MAP}.svg", f"{_MAP}.png"),
-        *("trace.json", "run.json", "scan.json"),
+        *("trace.json", REPORT_NAME, "scan.json"),
         JOURNAL_NAME,
     }
 )
