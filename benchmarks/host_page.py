@@ -64,7 +64,7 @@ _STILL = """async (steps) => {
 _FILTER = """async () => {
   const times = [];
   for (let turn = 0; turn < 10; turn++) {
-    const chip = document.querySelectorAll(".filters .chips .chip")[turn % 4];
+    const chip = document.querySelectorAll(".defect-filters .chips .chip")[turn % 4];
     await new Promise((done) => setTimeout(done, 400));
     const before = performance.now();
     chip.click();

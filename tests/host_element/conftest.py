@@ -42,7 +42,7 @@ def pictured_tile(level: int, x: int, y: int, revision: int, picture: UInt8Array
 
 def on_screen(page: Page) -> UInt8Array:
     """What the picture shows, (height, width, 3), as the screen has it."""
-    shot = page.locator(".stage .picture").screenshot()
+    shot = page.locator(".stage .deep-zoom").screenshot()
     image = cv2.imdecode(np.frombuffer(io.BytesIO(shot).getvalue(), np.uint8), cv2.IMREAD_COLOR)
     assert image is not None
     return np.asarray(image, np.uint8)

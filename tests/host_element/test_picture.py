@@ -122,8 +122,13 @@ def test_a_link_leads_to_a_place_and_a_defect(keeping: Served, open_page: OpenPa
     at_rest(page)
     assert place_of(page) == (12.5, 7.25, 120, "D0007")
     # The address follows, and leads back to the same place.
+    before = page.url
     page.keyboard.press("ArrowRight")
+    eventually(lambda: page.url != before)
+    at_rest(page)
+    before = page.url
     page.keyboard.press("+")
+    eventually(lambda: page.url != before)
     at_rest(page)
     moved = place_of(page)
     assert moved[0] > 12.5
@@ -148,7 +153,7 @@ def test_two_clicks_measure_a_distance_and_escape_ends_it(
     page = open_page(host, f"/scan/{SMALL.scan}#x=12&y=9&z=50")
     open_scan(page)
     at_rest(page)
-    box = page.locator(".stage .picture").bounding_box()
+    box = page.locator(".stage .deep-zoom").bounding_box()
     assert box is not None
     x, y = box["x"] + 300, box["y"] + 300
     page.keyboard.press("x")
@@ -170,7 +175,7 @@ def test_the_pointer_says_why_a_part_was_not_inspected(host: Served, open_page: 
     page.mouse.move(958, 500)
     page.mouse.move(960, 540)
     expect(page.get_by_role("status").filter(has_text="failed twice: no light")).to_be_visible()
-    expect(page.locator(".readout .place")).to_contain_text(f"x {x:.1f}")
+    expect(page.locator(".readout .pointer-place")).to_contain_text(f"x {x:.1f}")
 
 
 def test_without_a_picture_the_rest_works(host: Served, open_page: OpenPage) -> None:

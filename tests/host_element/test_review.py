@@ -69,7 +69,7 @@ def test_going_on_follows_the_order_and_the_filters(host: Served, open_page: Ope
     assert selected(page) == ids[0]
     page.keyboard.press("c")
     as_reviewer(page)
-    expect(page.locator(".filters")).to_contain_text("39")
+    expect(page.locator(".defect-filters")).to_contain_text("39")
     page.keyboard.press("j")
     expect(page.locator(".selection h2")).to_have_text(ids[1])
     page.keyboard.press("Shift+R")

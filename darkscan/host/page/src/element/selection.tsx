@@ -127,7 +127,7 @@ function Verdicts({ model, desk, id }: { model: Model; desk: Desk; id: string })
           <button
             key={verdict}
             type="button"
-            class={`verdict ${verdict}`}
+            class={`judgement ${verdict}`}
             aria-pressed={(said?.verdict ?? "open") === verdict}
             onClick={() => void desk.judge({ verdict })}
           >

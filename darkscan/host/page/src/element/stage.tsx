@@ -78,7 +78,7 @@ export function Stage(props: { model: Model; desk: Desk; follower: Follower }) {
       aria-label="Picture"
     >
       <ContrastFilter model={model} />
-      <div ref={holder} class="picture" />
+      <div ref={holder} class="deep-zoom" />
       <Toolbar model={model} desk={desk} />
       {!pictured.value && (
         <p class="no-picture" role="status">
