@@ -81,22 +81,32 @@ class Frames:
         """The frame's number in its scan."""
         return int(self.recording.frames[self._usable[which]].frame)
 
-    def see(self, view: View) -> Seen:
-        """A view; where frames overlap, the brightest is seen, as in tiles that rigs send.
+    def see(self, view: View, *, brightest: bool) -> Seen:
+        """A view. Raises InputError.
 
-        Raises InputError.
+        ``brightest``: where frames overlap, the brightest pixel is seen, as in tiles that rigs
+        send; else that of the frame whose middle is nearest to the view's, which keeps the
+        noise what it is.
         """
         info = self.recording.info
         canvas: Pixels = np.zeros((view.height, view.width), info.dtype)
-        for which in self.at(view):
+        for which in self.at(view) if brightest else self._nearest_last(view):
             to_frame = self.to_frame(which, view)
             left, top, right, bottom = _needed(to_frame, view, info.frame_shape)
             if left >= right or top >= bottom:
                 continue
             rows: Pixels = np.empty((bottom - top, info.frame_shape[1]), info.dtype)
             self.recording.read_rows(self._usable[which], top, rows)
-            lay(raised(rows[:, left:right]), to_frame - [[0, 0, left], [0, 0, top]], canvas)
+            from_part = to_frame - [[0, 0, left], [0, 0, top]]
+            lay(raised(rows[:, left:right]), from_part, canvas, brightest=brightest)
         return Seen(canvas)
+
+    def _nearest_last(self, view: View) -> list[int]:
+        """The frames that show a part of a view, the one whose middle is nearest last."""
+        x, y, width, height = view.box_mm
+        middles = self._places + (self._low + self._high) / 2
+        away = np.hypot(*(middles - (x + width / 2, y + height / 2)).T)
+        return sorted(self.at(view), key=lambda which: -away[which])
 
     def to_frame(self, which: int, view: View) -> Float64Array:
         """(2, 3): from a view's pixels (x, y, 1) to a frame's, both from their outer corners."""
@@ -132,8 +142,10 @@ def raised(levels: Pixels) -> Pixels:
     return cast("Pixels", cv2.add(levels, 1.0))  # type: ignore[call-overload]
 
 
-def lay(pixels: Pixels, to_pixels: Float64Array, canvas: Pixels) -> None:
-    """Lays pixels (h, w) on a canvas: a place shows the nearest one, if it is brighter than before.
+def lay(pixels: Pixels, to_pixels: Float64Array, canvas: Pixels, *, brightest: bool = True) -> None:
+    """Lays pixels (h, w) on a canvas: each place shows the nearest one, unless that is 0.
+
+    ``brightest``: only if it is brighter than what lies there.
 
     ``to_pixels`` (2, 3) leads from the canvas's pixels (x, y, 1) to those that are laid, from
     their outer corners.
@@ -150,7 +162,10 @@ def lay(pixels: Pixels, to_pixels: Float64Array, canvas: Pixels) -> None:
     flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
     laid = cv2.warpAffine(pixels, matrix, (right - left, bottom - top), flags=flags)
     part = canvas[top:bottom, left:right]
-    np.maximum(part, laid, out=part)
+    if brightest:
+        np.maximum(part, laid, out=part)
+    else:
+        np.copyto(part, laid, where=laid > 0)
 
 
 def _needed(to_frame: Float64Array, view: View, shape: tuple[int, int]) -> tuple[int, ...]:
