@@ -302,7 +302,7 @@ def test_parts_of_an_answer_are_not_served(client: httpx.Client, wanted: str) ->
 def test_what_is_no_request_is_refused(served: Served, request_bytes: bytes) -> None:
     try:
         answer = raw(served.port, request_bytes)
-    except (BrokenPipeError, ConnectionResetError):
+    except OSError:  # the host hung up before all was sent
         answer = b""
     assert status(answer) in {0, 400, 421, 431}
     still_answers(served)
