@@ -2,7 +2,6 @@
 
 from enum import IntEnum
 from functools import cache
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,19 +13,13 @@ from rich.text import Text
 from darkscan.pipeline.core.arrays import Float32Array, Float64Array
 from darkscan.pipeline.core.frame_results import (
     DEFECT_KINDS,
-    Centrelines,
     FrameResult,
-    LineMeasures,
     NotInspected,
     Traces,
 )
 from darkscan.pipeline.core.geometry import rectangle
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
-from darkscan.pipeline.core.wire import WireError
-from darkscan.pipeline.transport.journal import Settled, next_payload
-from darkscan.pipeline.transport.messages import (
-    decode,
-)
+from darkscan.pipeline.core.trace_kinds import line_kinds
 from darkscan.stages.merging.style import AREA_COLOUR, KIND_COLOURS, NOT_INSPECTED_COLOURS
 
 _LONGER_SIDE = 1024
@@ -38,7 +31,6 @@ _FEWEST_LEVELS = 8 / 255
 
 _FRACTION_BITS = 4
 _SEEN_SHARE = 0.5
-_MOSTLY = 0.5
 _WARP = cv2.INTER_LINEAR
 _SHADES = 24
 """Grey levels that are told apart: fewer make longer runs of one style."""
@@ -48,31 +40,6 @@ _HATCH = "\N{BOX DRAWINGS LIGHT DIAGONAL UPPER RIGHT TO LOWER LEFT}"
 _PLAIN_SHADES = ".:-=+*%@"
 _UNSEEN = (26, 28, 36)
 Rgb = tuple[int, int, int]
-
-
-class JournalFollower:
-    """Frames in the order in which they were settled, each of them told once."""
-
-    def __init__(self, path: Path) -> None:
-        """The file need not be there yet."""
-        self._path = path
-        self._read = 0
-
-    def new_records(self) -> list[Settled]:
-        """The frames settled since the last call; a record that is not yet whole waits."""
-        records: list[Settled] = []
-        try:
-            with self._path.open("rb") as file:
-                file.seek(self._read)
-                while (payload := next_payload(file)) is not None:
-                    record = decode(payload)
-                    if isinstance(record, FrameResult | NotInspected):
-                        records.append(record)
-                    self._read = file.tell()
-        except (OSError, WireError):
-            # Not there yet, or none of ours: merging finds out, this is but a picture.
-            return records
-        return records
 
 
 class State(IntEnum):
@@ -244,17 +211,10 @@ def _by_state(traces: Traces) -> dict[State, list[Float32Array]]:
         State.FIBRE: [],
         State.SCRATCH: [],
     }
-    for line, is_fibre in zip(traces.lines.parts, _are_fibres(traces.lines), strict=True):
+    for line, kind in zip(traces.lines.parts, line_kinds(traces.lines).tolist(), strict=True):
+        is_fibre = DEFECT_KINDS[kind] == "fibre"
         shapes[State.FIBRE if is_fibre else State.SCRATCH].append(line)
     return shapes
-
-
-def _are_fibres(lines: Centrelines) -> list[bool]:
-    """Which lines are fibres: by the model where it tells kinds, else by their shape."""
-    bent = lines.measures[:, LineMeasures._fields.index("bent")] > _MOSTLY
-    scratch, fibre = (lines.kinds[:, DEFECT_KINDS.index(kind)] for kind in ("scratch", "fibre"))
-    told = np.isfinite(fibre) & (fibre + scratch > 0)
-    return [bool(each) for each in np.where(told, fibre > scratch, bent)]
 
 
 def _fixed(points_px: Float64Array, placement: Float64Array) -> npt.NDArray[np.int32]:

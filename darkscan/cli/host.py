@@ -14,8 +14,8 @@ from darkscan.pipeline.core.logs import log_to_file
 if TYPE_CHECKING:
     from darkscan.host.program import Started
 
-_LISTEN = "tcp://127.0.0.1:5580"
-_WEB = "127.0.0.1:8080"
+LISTEN = "tcp://127.0.0.1:5580"
+WEB = "127.0.0.1:8080"
 _HIGHEST_PORT = 65_535
 _GB = 1_000_000_000
 _MOST_DAYS, _MOST_GB = 100_000.0, 1_000_000.0
@@ -50,14 +50,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--listen",
         metavar="ADDRESS",
-        default=_LISTEN,
+        default=LISTEN,
         help="where rigs connect to: tcp://HOST:PORT; 0.0.0.0 for all addresses of this computer "
         "(default: %(default)s)",
     )
     parser.add_argument(
         "--web",
         metavar="HOST:PORT",
-        default=_WEB,
+        default=WEB,
         help="where the page is; port 0: any free one (default: %(default)s)",
     )
     parser.add_argument(

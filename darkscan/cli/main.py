@@ -28,6 +28,7 @@ _COMMANDS = {
     "run": ("run", "scan an element with the rig and inspect it meanwhile"),
     "record": ("record", "take a scan with the rig and record it, without inspecting"),
     "replay": ("replay", "inspect a recorded scan and write its defect map"),
+    "send": ("send", "send a finished scan, or what waits, to the host computer"),
     "import": ("import_images", "make a recording of ordinary images"),
     "info": ("info", "describe a recording, or sum up a defect map"),
     "crops": ("crops", "write pictures of the largest defects of a map"),
@@ -42,6 +43,7 @@ _COMMANDS = {
     "quantise": ("quantise", "write a model file in eight bits"),
     "backends": ("backends", "show what can run a model on this machine, and how fast"),
     "engine": ("engine", "build, list or check TensorRT engines"),
+    "doctor": ("doctor", "look at this computer for all that darkscan needs, and say what to do"),
     "profile": ("profile", "show where the time of a run went, and its bottleneck"),
     "calibrate": ("calibrate", "measure a rig's flat field or its geometry"),
     "simulate": ("simulate", "record the scan of a simulated element, with its ground truth"),
@@ -52,6 +54,7 @@ _COMMANDS = {
     ),
     "stage": ("stage", "run one stage of a run by hand (replay starts all of them)"),
     "worker": ("worker", "classify frames for a run on another computer"),
+    "keys": ("keys", "make this computer's key, and say whose keys are let in"),
 }
 """Each command with its module in this package, and its summary: a test compares it with the
 command's own. Modules of commands load when they are chosen, since all of them take seconds."""
@@ -90,7 +93,25 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     _quiet_logs()
     words = sys.argv[1:] if argv is None else argv
     command = next((word for word in words if word in _COMMANDS), "")
-    return build_parser(command).parse_args(argv)
+    try:
+        parser = build_parser(command)
+    except ImportError as error:
+        # The base is damaged: a package is missing, or a library of its own.
+        print(f"darkscan: error: {command} cannot be loaded: {_told(error)}", file=sys.stderr)
+        sys.exit(ExitCode.FAILED)
+    return parser.parse_args(argv)
+
+
+def _told(error: ImportError) -> str:
+    """What could not be loaded, by which package, and what to do."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    said = (str(error).splitlines() or [""])[0]
+    place = trace.tb_frame.f_globals.get("__name__", "") if trace is not None else ""
+    package = error.name if isinstance(error, ModuleNotFoundError) else place
+    culprit = (package or "").partition(".")[0]
+    return f"{said}; install {culprit or 'it'} anew: pip install --force-reinstall {culprit}"
 
 
 def execute(arguments: argparse.Namespace) -> int:

@@ -3,7 +3,6 @@
 import os
 import sys
 import time
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self, TextIO
@@ -20,11 +19,11 @@ from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.names import as_text
 from darkscan.pipeline.core.scan import FrameSource
 from darkscan.pipeline.core.units import duration
+from darkscan.pipeline.running.rates import Rates
 from darkscan.pipeline.running.supervisor import Progress
 
 _BAR_LINE_EVERY_S = 10.0
 _LINE_EVERY_S = 5.0
-_RATE_OVER_S = 30.0
 _HIGHEST_PICTURE = 40
 
 Picture = Callable[[int, int, bool], Text]
@@ -162,7 +161,7 @@ class ProgressView:
         self._live: Live | None = None
         self._next_line = 0.0
         self._cells_shown: dict[str, str] | None = None  # what no line has said yet
-        self._history: deque[tuple[float, int, int]] = deque()  # moment, settled, windows
+        self._rates = Rates()
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -179,7 +178,7 @@ class ProgressView:
     def show(self, progress: Progress) -> None:
         """Takes note of the run's state and shows it if it is time to."""
         now = time.monotonic()
-        cells = self._cells(progress, now)
+        cells = self._cells(progress)
         if self._live is not None:
             self._live.update(self._view(cells))
             return
@@ -212,12 +211,12 @@ class ProgressView:
         line = ", ".join(f"{name} {value}" for name, value in cells.items())
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    def _cells(self, progress: Progress, now: float) -> dict[str, str]:
+    def _cells(self, progress: Progress) -> dict[str, str]:
         statuses = progress.statuses.values()
         sums = next((s.sums for s in statuses if s.sums is not None), None)
         settled = 0 if sums is None else sums.captured - sums.in_flight
         windows = sum(s.windows for s in statuses)
-        per_s, windows_per_s = self._rates(now, settled, windows)
+        per_s, windows_per_s = self._rates.update(settled, windows)
         queued = sum(s.queue for s in statuses if s.stage == "preprocessing")
         positive = max((s.positives or 0 for s in statuses), default=0)
         left = self._frames - settled
@@ -241,22 +240,13 @@ class ProgressView:
             cells["state"] = "draining"
         for stage, reason in progress.ended.items():
             cells[f"{stage} ended"] = reason
-        doing = next((s.doing for s in statuses if s.doing), "")
+        uplink = progress.statuses.get(("uplink", 0))
+        if uplink is not None and uplink.doing:
+            cells["host"] = uplink.doing
+        doing = next((s.doing for s in statuses if s.doing and s is not uplink), "")
         if doing:
             cells["scan"] = doing
         return cells
-
-    def _rates(self, now: float, settled: int, windows: int) -> tuple[float, float]:
-        """Frames and windows per second over the last half minute."""
-        history = self._history
-        history.append((now, settled, windows))
-        while now - history[0][0] > _RATE_OVER_S:
-            history.popleft()
-        then, settled_then, windows_then = history[0]
-        span = now - then
-        if span <= 0:
-            return 0.0, 0.0
-        return (settled - settled_then) / span, max(0, windows - windows_then) / span
 
 
 def _tables(cells: dict[str, str], width: int) -> list[Table]:

@@ -99,6 +99,7 @@ def run_host(settings: HostSettings, on_start: Callable[[Started], None]) -> Non
             link.start()
             stack.callback(tidying.stop)
             tidying.start()
+            _log.info("the host has started", listen=link.address, web=web.address)
             on_start(
                 Started(
                     listen=link.address,
@@ -111,6 +112,7 @@ def run_host(settings: HostSettings, on_start: Callable[[Started], None]) -> Non
             )
 
         web.run(start)
+    _log.info("the host has ended")
 
 
 def _receive(

@@ -59,7 +59,7 @@ def shown(progress: Progress, width: int) -> list[str]:
     view._console = _QuietConsole(
         file=stream, force_terminal=True, color_system=None, width=width, height=HEIGHT
     )
-    view._console.print(view._view(view._cells(progress, 0.0)))
+    view._console.print(view._view(view._cells(progress)))
     return [line.rstrip() for line in stream.getvalue().splitlines()]
 
 

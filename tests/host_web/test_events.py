@@ -26,24 +26,27 @@ class Stream:
 
     def next(self) -> tuple[str, dict[str, Any]]:
         """The next event's kind and data; comments and bare ids are passed over."""
-        kind, data, until = "", "", time.monotonic() + WAIT_S
-        for line in self._lines:
-            assert time.monotonic() < until
-            name, _, value = line.partition(": ")
-            if name == "id":
-                self.last_id = value
-            elif name == "event":
+        kind, data = "", ""
+        while True:
+            name, value = self._field()
+            if name == "event":
                 kind = value
             elif name == "data":
                 data = value
-            elif not line and kind:
+            elif not name and kind:
                 return kind, json.loads(data)
-        raise AssertionError("the stream has ended")
 
     def ready(self) -> None:
         """Waits for the first lines, which name the stream's place."""
         while not self.last_id:
-            next(self._lines)
+            self._field()
+
+    def _field(self) -> tuple[str, str]:
+        """The next line's name and value."""
+        name, _, value = next(self._lines).partition(": ")
+        if name == "id":
+            self.last_id = value
+        return name, value
 
 
 @contextmanager

@@ -61,7 +61,9 @@ class HostPort:
             self.close()
             problem = f"rigs cannot connect there: {zmq.strerror(error.errno or 0)}"
             raise InputError(problem, file=address, field="--listen") from error
-        self.address = self.socket.last_endpoint.rstrip(b"\0").decode()
+        endpoint = self.socket.getsockopt(zmq.LAST_ENDPOINT)
+        assert isinstance(endpoint, bytes), "as libzmq has it"
+        self.address = endpoint.rstrip(b"\0").decode()
         self.door.open()
 
     def next(self) -> Arrival | None:
@@ -88,7 +90,9 @@ class HostPort:
             return
 
     def close(self) -> None:
-        """Unbinds."""
+        """Unbinds, if it has not yet."""
+        if self.socket.closed:
+            return
         self.socket.disable_monitor()
         self.socket.close(linger=_LINGER_MS)
         self.door.close()

@@ -63,7 +63,7 @@ class LinkFigures(NamedTuple):
     kept_out: int
     """Connections that did not come past the handshake."""
     peers: int
-    """Connections that have greeted, of late."""
+    """Connections that have greeted and were heard in the last 15 s."""
     problem: str
     """Why nothing can be stored at the moment; empty: it can."""
 
@@ -98,6 +98,7 @@ class LinkServer:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="link", daemon=True)
         self._counts = dict.fromkeys(("parcels", "bytes", "refused", "news", "rejected"), 0)
+        self._heard_peers = 0
         self._problem = ""
         if ring is None:
             warn_of_insecure_link(self._port.address)
@@ -115,15 +116,19 @@ class LinkServer:
     @property
     def figures(self) -> LinkFigures:
         """What the link has done so far."""
-        kept_out, peers = self._port.door.refused, len(self._peers)
-        return LinkFigures(**self._counts, kept_out=kept_out, peers=peers, problem=self._problem)
+        return LinkFigures(
+            **self._counts,
+            kept_out=self._port.door.refused,
+            peers=self._heard_peers,
+            problem=self._problem,
+        )
 
     def start(self) -> None:
         """Begins to listen."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends, after what is being stored has been answered; unbinds."""
+        """Ends, after what is being stored has been answered; unbinds. Twice is as once."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -141,6 +146,7 @@ class LinkServer:
             try:
                 if self._port.socket.poll(_LOOK_MS, zmq.POLLIN):
                     self._take_all()
+                self._heard_peers = self._peers.count()
             except Exception:  # noqa: BLE001 - whatever it is, the other rigs must not suffer
                 self._error("the link met an error of its own", "link", exc_info=True)
                 time.sleep(_PAUSE_S)

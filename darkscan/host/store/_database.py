@@ -7,7 +7,7 @@ committed survives a loss of power, and readers never wait for the writer.
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 
@@ -123,10 +123,10 @@ class Database:
 
     def _take_back(self, connection: sqlite3.Connection) -> None:
         with self._lock:
-            if not self._closed:
+            if not self._closed and not connection.in_transaction:
                 self._idle.append(connection)
                 return
-        connection.close()
+        connection.close()  # within a transaction: it could not even be undone
 
 
 def migrations() -> list[str]:
@@ -143,30 +143,33 @@ def migrate(path: Path, scripts: Sequence[str]) -> None:
     later than the newest, and StorageError if it cannot be written.
     """
     try:
-        connection = connect(path, create=True)
-    except sqlite3.DatabaseError as error:
+        if path.exists():
+            with closing(sqlite3.connect(path)) as connection:
+                _check_is_ours(connection, path, len(scripts))
+        with closing(connect(path, create=True)) as connection:
+            _bring_up(connection, scripts)
+    except sqlite3.Error as error:
         if "not a database" in str(error):
             raise InputError("is no store of darkscan", file=path) from error
         raise storage_error(path, error) from error
-    try:
-        _bring_up(connection, path, scripts)
-    except sqlite3.Error as error:
-        raise storage_error(path, error) from error
-    finally:
-        connection.close()
 
 
-def _bring_up(connection: sqlite3.Connection, path: Path, scripts: Sequence[str]) -> None:
-    version = int(_pragma(connection, "user_version"))
+def _check_is_ours(connection: sqlite3.Connection, path: Path, newest: int) -> None:
+    """Changes nothing: the file may be anybody's."""
     empty = not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-    if int(_pragma(connection, "application_id")) != APPLICATION_ID and not empty:
+    if _pragma(connection, "application_id") != APPLICATION_ID and not empty:
         raise InputError("is no store of darkscan", file=path)
-    if version > len(scripts):
+    version = _pragma(connection, "user_version")
+    if version > newest:
         raise InputError(
-            f"is of version {version}, later than this program's {len(scripts)}: "
+            f"is of version {version}, later than this program's {newest}: "
             "it needs a newer darkscan",
             file=path,
         )
+
+
+def _bring_up(connection: sqlite3.Connection, scripts: Sequence[str]) -> None:
+    version = _pragma(connection, "user_version")
     for number, script in enumerate(scripts[version:], start=version + 1):
         try:
             connection.executescript(
@@ -179,5 +182,5 @@ def _bring_up(connection: sqlite3.Connection, path: Path, scripts: Sequence[str]
             raise
 
 
-def _pragma(connection: sqlite3.Connection, name: str) -> object:
-    return connection.execute(f"PRAGMA {name}").fetchone()[0]
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])

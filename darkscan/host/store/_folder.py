@@ -9,6 +9,8 @@ from darkscan.pipeline.core.errors import InputError, StorageError
 DATABASE_NAME = "store.sqlite"
 TILES_NAME = "tiles"
 _LOCK_NAME = "lock"
+_OURS = {DATABASE_NAME, TILES_NAME, _LOCK_NAME, "token"}
+_LOG_ENDING = ".jsonl"  # a host's log may be begun in the folder before the store is
 
 
 class FolderLock:
@@ -44,7 +46,8 @@ def prepare_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         names = {entry.name for entry in folder.iterdir()}
-        if DATABASE_NAME not in names and names - {TILES_NAME, _LOCK_NAME}:
+        others = {name for name in names - _OURS if not name.endswith(_LOG_ENDING)}
+        if DATABASE_NAME not in names and others:
             raise InputError("is neither a store nor empty", file=folder)
         (folder / TILES_NAME).mkdir(exist_ok=True)
     except FileExistsError as error:

@@ -3,7 +3,7 @@
 import threading
 from typing import NamedTuple
 
-from darkscan.host.store._clock import now
+from darkscan.host.store import _clock
 from darkscan.host.store.types import HeardProgress
 from darkscan.pipeline.host_link.messages import Progress
 
@@ -21,23 +21,21 @@ class Presence:
         self._heard: dict[str, float] = {}
         self._said: dict[str, _Said] = {}
 
-    def heard_of(self, scan_id: str) -> None:
-        """A rig sent something of a running scan."""
+    def heard_of(self, scan_id: str, *, running: bool) -> None:
+        """A rig sent something of a scan; what was said of one that has ended is let go."""
         with self._lock:
-            self._heard[scan_id] = now()
+            if running:
+                self._heard[scan_id] = _clock.now()
+            else:
+                self._heard.pop(scan_id, None)
+                self._said.pop(scan_id, None)
 
     def hear(self, scan_id: str, progress: Progress) -> HeardProgress:
         """A rig said how far a running scan is."""
         with self._lock:
-            self._heard[scan_id] = now()
-            self._said[scan_id] = _Said(progress, now())
+            self._heard[scan_id] = _clock.now()
+            self._said[scan_id] = _Said(progress, _clock.now())
         return HeardProgress(**dict(progress), heard_s_ago=0.0)
-
-    def ended(self, scan_id: str) -> None:
-        """Nothing more is expected of a scan."""
-        with self._lock:
-            self._heard.pop(scan_id, None)
-            self._said.pop(scan_id, None)
 
     def heard(self) -> dict[str, float]:
         """When, by the host's clock, each running scan was heard of."""
@@ -50,4 +48,4 @@ class Presence:
             said = self._said.get(scan_id)
         if said is None:
             return None
-        return HeardProgress(**dict(said.progress), heard_s_ago=max(now() - said.at, 0.0))
+        return HeardProgress(**dict(said.progress), heard_s_ago=max(_clock.now() - said.at, 0.0))

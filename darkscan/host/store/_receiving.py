@@ -7,16 +7,15 @@ from typing import NamedTuple, assert_never
 
 import structlog
 
-from darkscan.host.store._clock import now
+from darkscan.host.store import _clock
+from darkscan.host.store._contents import Readable, read_content
 from darkscan.host.store._database import Database
 from darkscan.host.store._frames import (
-    check_plan,
-    check_settled,
     frame_counts,
     plan_frames,
     settle_frames,
 )
-from darkscan.host.store._maps import PreparedMap, keep_map, map_sha256, prepare_map
+from darkscan.host.store._maps import PreparedMap, keep_map, map_sha256
 from darkscan.host.store._presence import Presence
 from darkscan.host.store._refusals import (
     ANOTHERS_SCAN,
@@ -37,19 +36,16 @@ from darkscan.host.store._scans import (
     summary,
 )
 from darkscan.host.store._tiles import TileFiles, check_tile
-from darkscan.host.store.types import RigName, StoreEvent
+from darkscan.host.store.types import EventKind, RigName, StoreEvent
 from darkscan.pipeline.core.names import printable
-from darkscan.pipeline.core.wire import WireError
 from darkscan.pipeline.host_link.messages import (
     FramesSettled,
-    MapFinished,
     Parcel,
     Pyramid,
     Receipt,
     ScanBegan,
     ScanEnded,
     Tile,
-    decode_content,
 )
 
 _LONGEST_REASON = 300
@@ -60,8 +56,6 @@ _SAME = (
 )
 """What two beginnings of one scan must agree in. The rest is as the first of them said: a
 folder that is sent later tells less of the plan, and has another origin."""
-
-Readable = ScanBegan | FramesSettled | PreparedMap | ScanEnded | Tile
 
 
 class _Read(NamedTuple):
@@ -100,7 +94,7 @@ class Receiver:
                 answers[place] = Receipt(id=parcel.id, outcome="known")
                 continue
             try:
-                readable.append(_Read(place, parcel, _read(parcel)))
+                readable.append(_Read(place, parcel, read_content(parcel.content)))
             except Refused as refusal:
                 answers[place] = self._refuse(rig, parcel, str(refusal))
             except Exception:  # noqa: BLE001 - whatever a rig sends, the host goes on
@@ -109,7 +103,8 @@ class Receiver:
         durable = [one for one in readable if not isinstance(one.content, Tile)]
         if durable:
             answers |= self._keep_durable(rig, durable)
-        answers |= self._keep_tiles(rig, [one for one in readable if one not in durable])
+        tiles = [one for one in readable if isinstance(one.content, Tile)]
+        answers |= self._keep_tiles(rig, tiles)
         return [answers[place] for place in range(len(parcels))]
 
     def _known(self, parcels: Sequence[Parcel]) -> set[bytes]:
@@ -128,7 +123,6 @@ class Receiver:
         """Keeps them in one transaction; tells of what is new once it is on the disk."""
         answers: dict[int, Receipt] = {}
         events: dict[tuple[str, str], StoreEvent] = {}
-        ended = set()
         with self._database.writing() as connection:
             for one in readable:
                 parcel = one.parcel
@@ -142,14 +136,12 @@ class Receiver:
                 if is_new:
                     kind = _EVENTS[type(one.content)]
                     events[parcel.scan, kind] = StoreEvent(kind, parcel.scan, {})
-                if isinstance(one.content, ScanEnded):
-                    ended.add(parcel.scan)
             heard = self._presence.heard()
             told = [_told(connection, event, heard) for event in events.values()]
-        for scan_id in {one.parcel.scan for one in readable} - ended:
-            self._presence.heard_of(scan_id)
-        for scan_id in ended:
-            self._presence.ended(scan_id)
+            scans = [find_scan(connection, name) for name in {one.parcel.scan for one in readable}]
+        for scan in scans:
+            if scan is not None and scan.rig == rig:
+                self._presence.heard_of(scan.id, running=scan.outcome is None)
         self._announce(told)
         return answers
 
@@ -157,23 +149,25 @@ class Receiver:
         """Writes one content; False if it was here already. Raises Refused; then it is not."""
         connection.execute("SAVEPOINT parcel")
         try:
-            if _is_known(connection, one.parcel):
-                return False
-            scan, is_new = self._write(connection, rig, one)
-            connection.execute("INSERT INTO parcels VALUES (?, ?)", (one.parcel.id, scan))
-            connection.execute("UPDATE scans SET heard = ? WHERE key = ?", (now(), scan))
-        except Refused:
+            is_new = self._write_once(connection, rig, one)
+        except (Refused, sqlite3.IntegrityError, sqlite3.DataError, OverflowError) as error:
             connection.execute("ROLLBACK TO parcel")
-            raise
-        except (sqlite3.IntegrityError, sqlite3.DataError, OverflowError) as error:
+            connection.execute("RELEASE parcel")
+            if isinstance(error, Refused):
+                raise
             # Not the disk's fault: the same content would never be kept.
-            connection.execute("ROLLBACK TO parcel")
             self._log.exception("a parcel could not be kept", rig=rig, scan=one.parcel.scan)
             raise Refused(OUR_FAULT) from error
-        else:
-            return is_new
-        finally:
-            connection.execute("RELEASE parcel")
+        connection.execute("RELEASE parcel")
+        return is_new
+
+    def _write_once(self, connection: sqlite3.Connection, rig: RigName, one: _Read) -> bool:
+        if _is_known(connection, one.parcel):
+            return False
+        scan, is_new = self._write(connection, rig, one)
+        connection.execute("INSERT INTO parcels VALUES (?, ?)", (one.parcel.id, scan))
+        connection.execute("UPDATE scans SET heard = ? WHERE key = ?", (_clock.now(), scan))
+        return is_new
 
     def _write(self, connection: sqlite3.Connection, rig: RigName, one: _Read) -> tuple[int, bool]:
         """Gives the scan's key and whether anything was new."""
@@ -239,38 +233,17 @@ class Receiver:
                 self._pictures[scan.id] = beginning(connection, scan.key).picture
                 while len(self._pictures) > _PICTURES_REMEMBERED:
                     self._pictures.popitem(last=False)
-        if scan.outcome is None:
-            self._presence.heard_of(scan.id)
+        self._presence.heard_of(scan.id, running=scan.outcome is None)
         check_tile(one.content, self._pictures[scan.id])
         return one.content
 
 
-_EVENTS = {
+_EVENTS: dict[type[Readable], EventKind] = {
     ScanBegan: "scan",
     FramesSettled: "frames",
     PreparedMap: "map",
     ScanEnded: "ended",
 }
-
-
-def _read(parcel: Parcel) -> Readable:
-    """A parcel's content, checked as far as it can be by itself. Raises Refused."""
-    try:
-        content = decode_content(parcel.content)
-    except WireError as error:
-        raise Refused(str(error)) from error
-    match content:
-        case ScanBegan():
-            check_plan(content)
-        case FramesSettled():
-            check_settled(content)
-        case MapFinished():
-            return prepare_map(content)
-        case ScanEnded() | Tile():
-            pass
-        case _:
-            assert_never(content)
-    return content
 
 
 def _is_known(connection: sqlite3.Connection, parcel: Parcel) -> bool:

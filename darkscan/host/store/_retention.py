@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from darkscan.host.store._clock import now, utc
+from darkscan.host.store import _clock
 from darkscan.host.store._database import Database
 from darkscan.host.store._maps import forget_map, map_size
 from darkscan.host.store._tiles import TileFiles
@@ -72,20 +72,22 @@ def _old_maps(database: Database, ended: list[_Ended], days: float) -> Iterator[
         if scan.has_map and _is_older(scan, days):
             with database.writing() as connection:
                 size = map_size(connection, scan.key)
-                forget_map(connection, scan.key, utc(now()))
+                forget_map(connection, scan.key, _clock.utc(_clock.now()))
             reason = f"ended more than {days:g} days ago"
             yield Removed(scan.id, scan.element, "map", size, reason)
 
 
 def _is_older(scan: _Ended, days: float) -> bool:
-    return days > 0 and now() - scan.ended_here > days * _DAY_S
+    return days > 0 and _clock.now() - scan.ended_here > days * _DAY_S
 
 
 def _remove_tiles(database: Database, tiles: TileFiles, scan: _Ended, reason: str) -> Removed:
+    when = _clock.utc(_clock.now())
     with tiles.lock:
         with database.writing() as connection:
             connection.execute(
-                "UPDATE scans SET tiles_removed = ? WHERE key = ?", (utc(now()), scan.key)
+                "UPDATE scans SET tiles_removed = ? WHERE key = ?",
+                (when, scan.key),
             )
         size = tiles.remove(scan.id)
     return Removed(scan.id, scan.element, "tiles", size, reason)

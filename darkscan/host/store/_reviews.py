@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterator
 from hashlib import sha256
 
-from darkscan.host.store._clock import now, utc
+from darkscan.host.store import _clock
 from darkscan.host.store.types import NewReview, Review, Verdict
 
 _FIRST = "0" * 64
@@ -23,7 +23,7 @@ def append_review(connection: sqlite3.Connection, scan_id: str, said: NewReview)
         "SELECT number, hash FROM reviews ORDER BY number DESC LIMIT 1"
     ).fetchone()
     number, before = (last[0] + 1, last[1]) if last else (1, _FIRST)
-    entry = {"number": number, "scan": scan_id, **said.model_dump(), "at": utc(now())}
+    entry = {"number": number, "scan": scan_id, **said.model_dump(), "at": _clock.utc(_clock.now())}
     entry["hash"] = _hash(entry, before)
     old = _verdict(connection, scan_id, said.defect)
     connection.execute(

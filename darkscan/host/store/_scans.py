@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from darkscan.host.store._clock import now
+from darkscan.host.store import _clock
 from darkscan.host.store._maps import map_figures
 from darkscan.host.store._refusals import ANOTHERS_SCAN, NO_SUCH_SCAN, Refused
 from darkscan.host.store.types import (
@@ -67,7 +67,8 @@ def scan_row(connection: sqlite3.Connection, scan_id: str, rig: str | None = Non
 
 def scan_key(connection: sqlite3.Connection, scan_id: str) -> int:
     """The scan's key in the database. Raises NotKept."""
-    found = connection.execute("SELECT key FROM scans WHERE id = ?", (scan_id,)).fetchone()
+    known = scan_id if scan_id.isascii() else ""
+    found = connection.execute("SELECT key FROM scans WHERE id = ?", (known,)).fetchone()
     if found is None:
         raise NotKept(f"there is no scan {scan_id!a:.40}")
     return int(found[0])
@@ -82,7 +83,7 @@ def begin_scan(
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *(scan_id, rig, began.element, began.side, began.origin, began.began),
-            *(now(), len(began.frames)),
+            *(_clock.now(), len(began.frames)),
         ),
     ).lastrowid
     connection.execute("INSERT INTO beginnings VALUES (?, ?)", (key, content))
@@ -97,7 +98,7 @@ def end_scan(
         "UPDATE scans SET ended = ?, outcome = ?, reason = ?, seconds = ?, ended_here = ?,"
         " frames_not_pictured = ?, tiles_dropped = ? WHERE key = ?",
         (
-            *(end.ended, end.outcome, end.reason, end.seconds, now()),
+            *(end.ended, end.outcome, end.reason, end.seconds, _clock.now()),
             *(min(count, _LARGEST_INT) for count in (end.frames_not_pictured, tiles_dropped)),
             scan,
         ),
@@ -106,16 +107,10 @@ def end_scan(
 
 def beginning(connection: sqlite3.Connection, scan: int) -> ScanBegan:
     """How a scan began."""
-    content = beginning_content(connection, scan)
-    began = decode_content(content)
+    row = connection.execute("SELECT content FROM beginnings WHERE scan = ?", (scan,)).fetchone()
+    began = decode_content(bytes(row[0]))
     assert isinstance(began, ScanBegan)
     return began
-
-
-def beginning_content(connection: sqlite3.Connection, scan: int) -> bytes:
-    """How a scan began, as its rig sent it."""
-    row = connection.execute("SELECT content FROM beginnings WHERE scan = ?", (scan,)).fetchone()
-    return bytes(row[0])
 
 
 def summary(connection: sqlite3.Connection, scan: int, heard: dict[str, float]) -> ScanSummary:
@@ -172,7 +167,7 @@ def details(
 
 _OF_BEGINNING = (
     *("region_mm", "pitch_um", "recipe", "recipe_hash", "model", "model_hash", "threshold"),
-    *("calibration", "frame_shape"),
+    *("calibration", "frame_shape", "pixel_to_stage"),
 )
 
 
@@ -186,6 +181,9 @@ def _conditions(query: ScanQuery) -> tuple[list[str], list[str]]:
         conditions.append("element LIKE ? ESCAPE '!'")
         plain = "".join(f"!{letter}" if letter in "!%_" else letter for letter in query.element)
         values.append(f"%{plain}%")
+    if query.side:
+        conditions.append("side = ?")
+        values.append(query.side)
     if query.rig is not None:
         conditions.append("rig = ?")
         values.append(query.rig)
@@ -223,4 +221,4 @@ _FIELDS = tuple(_SUMMARY.removeprefix("SELECT ").removesuffix(" FROM scans").spl
 
 
 def _state(heard: float) -> ScanState:
-    return "running" if abs(now() - heard) < SILENT_S else "silent"
+    return "running" if abs(_clock.now() - heard) < SILENT_S else "silent"

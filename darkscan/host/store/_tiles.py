@@ -5,7 +5,7 @@ import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import simplejpeg
@@ -19,7 +19,7 @@ from darkscan.pipeline.host_link.messages import TILE_PX, Pyramid, Tile
 _SUFFIX = ".sqlite"
 _OPEN_AT_ONCE = 16
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS tiles (
+CREATE TABLE tiles (
     level INTEGER NOT NULL, x INTEGER NOT NULL, y INTEGER NOT NULL,
     revision INTEGER NOT NULL, final INTEGER NOT NULL, jpeg BLOB NOT NULL,
     UNIQUE (level, x, y)
@@ -96,7 +96,7 @@ class TileFiles:
 
     def size(self, scan_id: str) -> int:
         """Bytes of a scan's file on the disk; 0: there is none."""
-        return sum(_size(path) for path in self._files_of(scan_id))
+        return sum(_size(path) for path in _with_log(self._path(scan_id)))
 
     def total(self) -> int:
         """Bytes of all files."""
@@ -110,7 +110,7 @@ class TileFiles:
         with self._writing.none_of(path), self._reading.none_of(path):
             size = self.size(scan_id)
             try:
-                for part in self._files_of(scan_id):
+                for part in _with_log(path):
                     part.unlink(missing_ok=True)
             except OSError as error:
                 raise StorageError(path, error) from error
@@ -125,10 +125,6 @@ class TileFiles:
         assert len(scan_id) == 32 and scan_id.isalnum()  # noqa: PLR2004, PT018 - a ScanId
         return self._folder / f"{scan_id}{_SUFFIX}"
 
-    def _files_of(self, scan_id: str) -> list[Path]:
-        path = self._path(scan_id)
-        return [path, *(path.with_name(f"{path.name}{end}") for end in ("-wal", "-shm"))]
-
 
 class _Connections:
     """Open connections to the files that were used last, each for one thread at a time."""
@@ -137,11 +133,14 @@ class _Connections:
         self._opener = opener
         self._open: OrderedDict[Path, sqlite3.Connection] = OrderedDict()
         self._lock = threading.Lock()
+        self._closed = False
 
     @contextmanager
     def of(self, path: Path) -> Iterator[sqlite3.Connection]:
         """Lends the connection to a file. Raises StorageError for an error of SQLite within."""
         with self._lock:
+            if self._closed:
+                raise StorageError(path, "the store is closed")
             try:
                 connection = self._open.pop(path, None) or self._opener(path)
                 self._open[path] = connection
@@ -149,6 +148,9 @@ class _Connections:
                     self._open.popitem(last=False)[1].close()
                 yield connection
             except sqlite3.Error as error:
+                broken = self._open.pop(path, None)
+                if broken is not None:
+                    broken.close()
                 raise storage_error(path, error) from error
 
     @contextmanager
@@ -163,6 +165,7 @@ class _Connections:
     def close(self) -> None:
         """Closes all of them."""
         with self._lock:
+            self._closed = True
             while self._open:
                 self._open.popitem()[1].close()
 
@@ -171,12 +174,11 @@ def _connect_to_write(path: Path) -> sqlite3.Connection:
     """Makes the file if there is none: it appears whole, and survives a loss of power."""
     if not path.exists():
         part = path.with_suffix(".part")
-        connection = connect(part, create=True)
         try:
-            connection.execute(_SCHEMA)
-        finally:
-            connection.close()
-        try:
+            for left in _with_log(part):  # of a host that was killed just then
+                left.unlink(missing_ok=True)
+            with closing(connect(part, create=True)) as connection:
+                connection.execute(_SCHEMA)
             part.replace(path)
             folder = os.open(path.parent, os.O_RDONLY)
             try:
@@ -186,6 +188,11 @@ def _connect_to_write(path: Path) -> sqlite3.Connection:
         except OSError as error:
             raise StorageError(path, error) from error
     return connect(path)
+
+
+def _with_log(path: Path) -> list[Path]:
+    """A database's file, and those that SQLite may have beside it."""
+    return [path, *(path.with_name(f"{path.name}{end}") for end in ("-wal", "-shm", "-journal"))]
 
 
 def _size(path: Path) -> int:

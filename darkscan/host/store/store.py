@@ -213,8 +213,8 @@ class Store:
 
     def tile(self, scan_id: str, level: int, x: int, y: int) -> StoredTile | None:
         """A tile of a scan's picture; None if it has not come, or no longer is there."""
-        with self._of(scan_id):
-            pass
+        with self._database.reading() as connection:
+            _scans.scan_key(connection, scan_id)
         return self._tiles.read(scan_id, _within(level), _within(x), _within(y))
 
     def stage_timings(self, scan_id: str) -> Performance:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from darkscan.host.store import NotKept
-from darkscan.host.web._composing import View, place
+from darkscan.host.web._composing import View, lay
 from darkscan.pipeline.core.arrays import UInt8Array
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.geometry import PixelToStage
@@ -50,9 +50,7 @@ def heat_of(
         inverse = np.linalg.inv(to_element.matrix)
         offset = inverse @ (np.array([view.left, view.top]) * view.pitch_mm - places[frame])
         to_frame = np.hstack([inverse * view.pitch_mm, offset[:, None]])
-        layer, covered = np.zeros_like(heat), np.zeros_like(heat)
-        place(cells, to_frame / cell_px, layer, covered)
-        np.maximum(heat, layer, out=heat)
+        lay(cells, to_frame / cell_px, heat, np.zeros_like(heat))
         found = True
     if not found:
         raise NotKept("the scores of the frames that show this defect are not kept")

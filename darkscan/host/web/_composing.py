@@ -72,7 +72,10 @@ class Frames:
         return int(self.recording.frames[self._usable[which]].frame)
 
     def see(self, view: View) -> Seen:
-        """A view; where frames overlap, the later one is seen. Raises InputError."""
+        """A view; where frames overlap, the brightest is seen, as in tiles that rigs send.
+
+        Raises InputError.
+        """
         info = self.recording.info
         levels: Pixels = np.zeros((view.height, view.width), info.dtype)
         covered = np.zeros(levels.shape, np.uint8)
@@ -83,7 +86,7 @@ class Frames:
                 continue
             rows: Pixels = np.empty((bottom - top, info.frame_shape[1]), info.dtype)
             self.recording.read_rows(self._usable[which], top, rows)
-            place(rows[:, left:right], to_frame - [[0, 0, left], [0, 0, top]], levels, covered)
+            lay(rows[:, left:right], to_frame - [[0, 0, left], [0, 0, top]], levels, covered)
         return Seen(levels, covered.astype(np.bool_))
 
     def to_frame(self, which: int, view: View) -> Float64Array:
@@ -115,8 +118,8 @@ def black_and_white(levels: Pixels) -> tuple[float, float]:
     return low, max(high, low + _FEWEST_LEVELS)
 
 
-def place(pixels: Pixels, to_pixels: Float64Array, canvas: Pixels, covered: UInt8Array) -> None:
-    """Lays pixels (h, w) on a canvas, each place showing the pixel that is nearest to it.
+def lay(pixels: Pixels, to_pixels: Float64Array, canvas: Pixels, covered: UInt8Array) -> None:
+    """Lays pixels (h, w) on a canvas: each place shows the pixel nearest to it, if that is brighter.
 
     ``to_pixels`` (2, 3) leads from the canvas's pixels (x, y, 1) to those that are laid, from
     their outer corners. ``covered``, of the canvas's shape, becomes 1 where they lie.
@@ -126,11 +129,10 @@ def place(pixels: Pixels, to_pixels: Float64Array, canvas: Pixels, covered: UInt
     matrix[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
     size = (canvas.shape[1], canvas.shape[0])
     flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
-    borders = cv2.BORDER_TRANSPARENT
-    ones = np.ones(pixels.shape, np.uint8)
     solid = pixels if pixels.flags.c_contiguous else pixels.copy()
-    cv2.warpAffine(solid, matrix, size, dst=canvas, flags=flags, borderMode=borders)
-    cv2.warpAffine(ones, matrix, size, dst=covered, flags=flags, borderMode=borders)
+    ones = np.ones(pixels.shape, np.uint8)
+    for source, target in ((solid, canvas), (ones, covered)):
+        np.maximum(target, cv2.warpAffine(source, matrix, size, flags=flags), out=target)
 
 
 def _needed(

@@ -32,7 +32,9 @@ from darkscan.pipeline.host_link.messages import TILE_PX, ScanBegan
 
 ViewName = Literal["raw", "equalized", "attention"]
 
-_JPEG_QUALITY = 85
+_JPEG_QUALITY = 95
+"""As rigs make theirs."""
+
 _PNG_COMPRESSION = 3
 _SMALLEST_SIDE, _LARGEST_SIDE = 160, 768
 """Of a defect's picture, pixels of the camera."""

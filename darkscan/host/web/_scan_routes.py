@@ -40,17 +40,18 @@ def _bytes_of(kind: str, description: str) -> dict[int | str, dict[str, Any]]:
 
 
 @router.get("", response_model=ScansAnswer)
-async def list_scans(
+async def list_scans(  # noqa: PLR0913, PLR0917 - the parameters of the query
     request: Request,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     before: Annotated[str, Query(max_length=100, description="`next` of the answer before")] = "",
     element: Annotated[str, Query(max_length=200, description="a part of its name")] = "",
     rig: Annotated[str | None, Query(max_length=200)] = None,
     state: ScanState | None = None,
+    side: Annotated[str, Query(max_length=200)] = "",
 ) -> Response:
     """The scans that are kept, the newest first."""
     name = None if rig is None else RigName(rig)
-    query = ScanQuery(limit, before, element, name, state)
+    query = ScanQuery(limit, before, element, name, state, side)
 
     def work(host: Host) -> ScansAnswer:
         page = host.store.scans(query)

@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS parcels (
 CREATE INDEX IF NOT EXISTS waiting_parcels ON parcels (destination, number, bytes, id)
     WHERE reason IS NULL;
 
-CREATE TABLE IF NOT EXISTS tiles (
+CREATE TABLE IF NOT EXISTS tiles (             -- their contents are files, named by the id
     number INTEGER PRIMARY KEY,
     scan INTEGER NOT NULL REFERENCES scans,
     destination TEXT NOT NULL,
@@ -44,12 +44,12 @@ CREATE TABLE IF NOT EXISTS tiles (
     x INTEGER NOT NULL,
     y INTEGER NOT NULL,
     bytes INTEGER NOT NULL,
-    content BLOB NOT NULL,
+    checksum INTEGER NOT NULL,                 -- crc32 of the content
     UNIQUE (scan, level, x, y)
 ) STRICT;
-CREATE INDEX IF NOT EXISTS waiting_tiles
-    ON tiles (destination, scan DESC, level DESC, number, bytes, id);
-CREATE INDEX IF NOT EXISTS droppable_tiles ON tiles (level, scan, number, bytes);
+CREATE INDEX IF NOT EXISTS waiting_tiles ON tiles
+    (destination, scan DESC, level DESC, number, bytes, id);
+CREATE INDEX IF NOT EXISTS droppable_tiles ON tiles (level, scan, number, id, bytes);
 
 CREATE TABLE IF NOT EXISTS states (
     scan INTEGER NOT NULL REFERENCES scans,

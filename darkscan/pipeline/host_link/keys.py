@@ -28,7 +28,7 @@ _KEY = re.compile(r"[0-9A-Za-z.:+=^!/*?&<>()\[\]{}@%$#-]{40}")
 _EASILY_TYPED = re.compile(r"[0-9A-Za-z][0-9A-Za-z.:+=/@-]*")
 _HEAD = """\
 # Who may speak with darkscan on this computer, one a line: KEY NAME
-# `darkscan keys allow KEY NAME` adds a line; lines that begin with "# " are remarks.
+# `darkscan keys allow KEY NAME` adds a line; lines that begin with # are remarks.
 """
 
 
@@ -107,7 +107,8 @@ class KeyRing:
         """Lets the computer of this name, or of this key, in no more. Raises InputError."""
         keys = {key for key, known in self.allowed().items() if name in {key, known}}
         if not keys:
-            raise InputError(f"{name!r} is not allowed", file=self.allowed_file, field="NAME")
+            problem = f"nobody is allowed by the name {name!a:.80}"
+            raise InputError(problem, file=self.allowed_file, field="NAME")
         self._write(self._lines_without(keys))
 
     def allowed(self) -> dict[str, str]:
@@ -200,8 +201,7 @@ def _draw() -> KeyPair:
 def _parse(file: Path) -> dict[str, str]:
     allowed: dict[str, str] = {}
     for number, line in enumerate(read_text(file).splitlines(), start=1):
-        # A key may begin with "#", but has no blank within.
-        if not line.strip() or line.startswith("# ") or line.strip() == "#":
+        if not line.strip() or line.lstrip().startswith("#"):  # with which no key begins
             continue
         key, _, name = line.strip().partition(" ")
         name = name.strip()

@@ -1,20 +1,20 @@
-"""What waits on the rig until the host has it: one SQLite file for all scans of a user.
+"""What waits on the rig until the host has it: an SQLite file for all scans of a user.
 
 Several processes put into it at once. Durable parcels are on the disk (write-ahead log,
-synchronous=FULL) before ``put`` returns; tiles are not waited for: a power cut may take the
-latest ones, a killed process takes none. All lie in one file, so that the pages of tiles
-that are dropped serve the durable parcels that come after them.
+synchronous=FULL) before ``put`` returns. Tiles are not waited for: a power cut may take the
+latest ones, a killed process takes none. Their contents are files beside the SQLite file, so
+that a full disk gets their room back for durable parcels.
 """
 
-import sqlite3
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from darkscan.pipeline.core.errors import InputError, StorageError
-from darkscan.pipeline.host_link._schema import APPLICATION, SCHEMA, VERSION
+from darkscan.pipeline.core.errors import StorageError
+from darkscan.pipeline.host_link._database import Database
+from darkscan.pipeline.host_link._waiting_tiles import WaitingTiles
 from darkscan.pipeline.host_link.folders import state_folder
 from darkscan.pipeline.host_link.messages import (
     Durable,
@@ -29,21 +29,8 @@ from darkscan.pipeline.host_link.messages import (
 
 LIMIT_BYTES = 4 * 2**30
 
-_BUSY_S = 30.0
-_PAUSE_S = 0.02
-_LARGEST_LOG = 64 * 2**20
-_DROPPED_AT_ONCE = 64
 _ROOM_WHEN_FULL = 16 * 2**20
 _FORGET_AFTER_S = 30 * 24 * 3600.0
-_SPARE_PAGES = 4096  # that the file may keep for later
-_SMALL_PAGES = 16_384
-
-_CONTENT_OF = {
-    "parcels": "SELECT content, scans.scan FROM parcels JOIN scans"
-    " ON scans.number = parcels.scan WHERE id = ?",
-    "tiles": "SELECT content, scans.scan FROM tiles JOIN scans"
-    " ON scans.number = tiles.scan WHERE id = ?",
-}
 
 
 class OutboxCounts(NamedTuple):
@@ -56,7 +43,7 @@ class OutboxCounts(NamedTuple):
     bytes: int
     """Of all that is held, refused parcels too."""
     tiles_dropped: int
-    """As the outbox was full, or as the host refused them."""
+    """As there was no room, or as the host refused them."""
     refused: int
     """Durable parcels that the host refused; they are kept, and not sent."""
 
@@ -67,6 +54,12 @@ class BegunScan(NamedTuple):
     scan: str
     put_at: float
     """When its latest durable parcel was put, Unix time."""
+
+
+class _Waiting(NamedTuple):
+    id: bytes
+    bytes: int
+    is_tile: bool
 
 
 def outbox_file() -> Path:
@@ -87,8 +80,13 @@ class Outbox:
         self.path = path
         self.destination = destination
         self._limit = limit_bytes
-        self._db = _open(path)
-        self._forget_old_scans()
+        self._db = Database(path)
+        try:
+            self._tiles = WaitingTiles(self._db, path.with_name(f"{path.name}-tiles"))
+            self._tidy_up()
+        except StorageError:
+            self._db.close()
+            raise
 
     def put(
         self, scan: str, content: Durable, *, states: Mapping[str, bytes] | None = None
@@ -96,42 +94,19 @@ class Outbox:
         """Keeps a durable content until the host has it; returns its parcel's id.
 
         It is on the disk when this returns, and so is ``states`` (as of ``save_states``): both
-        or neither. Raises StorageError if there is no room, even without tiles, and WireError
-        if it is too large for a parcel.
+        or neither. Raises StorageError if there is no room even when tiles are dropped, and
+        WireError if it is too large for a parcel.
         """
-        data, parcel_id = encode_content(content), new_id()
-        row = (self.destination, parcel_id, type(content).__name__, len(data), data)
-
-        def insert() -> None:
-            with self._writing(durable=True):
-                number = self._scan_number(scan)
-                self._db.execute(
-                    "INSERT INTO parcels (scan, destination, id, kind, bytes, content)"
-                    " VALUES (?, ?, ?, ?, ?, ?)",
-                    (number, *row),
-                )
-                self._db.execute(
-                    "UPDATE scans SET put_at = ?, begun = begun OR ?, ended = ended OR ?"
-                    " WHERE number = ?",
-                    (
-                        time.time(),
-                        isinstance(content, ScanBegan),
-                        isinstance(content, ScanEnded),
-                        number,
-                    ),
-                )
-                self._save(number, states or {})
-                self._keep_limit()
-
+        data = encode_content(content)
         try:
-            insert()
-        except StorageError:  # the disk may be full: tiles make room
-            self._drop_for_room(len(data))
-            insert()
-        return parcel_id
+            return self._put(scan, content, data, states or {})
+        except StorageError:
+            if not self._tiles.make_room(2 * len(data) + _ROOM_WHEN_FULL):
+                raise
+            return self._put(scan, content, data, states or {})
 
     def put_tile(self, scan: str, tile: Tile) -> bool:
-        """Keeps a tile; False if it was dropped, and counted, as the outbox is full."""
+        """Keeps a tile; False if it was dropped, and counted, as there is no room."""
         return self.put_tiles(scan, [tile]) == 1
 
     def put_tiles(
@@ -139,19 +114,23 @@ class Outbox:
     ) -> int:
         """Keeps tiles, and ``states``, in one commit; returns how many of the tiles are kept.
 
-        A tile takes the place of an earlier one that still waits. Raises StorageError.
+        A tile takes the place of an earlier one that still waits. What there is no room for is
+        dropped and counted. Raises StorageError if ``states`` could not be kept.
         """
-        contents = [(tile, encode_content(tile)) for tile in tiles]
-        kept = 0
-        with self._writing(durable=False):
-            number = self._scan_number(scan)
-            ids = [self._put_tile(number, tile, data) for tile, data in contents]
-            self._save(number, states or {})
-            self._keep_limit()
-            for tile_id in ids:
-                found = self._db.execute("SELECT 1 FROM tiles WHERE id = ?", (tile_id,))
-                kept += found.fetchone() is not None
-        return kept
+        written = self._tiles.write(scan, tiles)
+        try:
+            with self._writing(durable=False):
+                number = self._scan_number(scan)
+                replaced = self._tiles.enter(number, self.destination, written)
+                self._save(number, states or {})
+                dropped = self._tiles.drop(self._excess())
+        except StorageError:
+            self._tiles.give_up(scan, written)
+            if states:
+                raise
+            return 0
+        self._tiles.remove_contents([*replaced, *dropped])
+        return len({one.id for one in written} - set(dropped))
 
     def waiting(
         self, *, limit: int, limit_bytes: int, without: Collection[bytes] = ()
@@ -162,46 +141,44 @@ class Outbox:
         parcels of ``limit_bytes`` in all are given, without those whose ids are in ``without``:
         they are under way. A parcel larger than all comes alone. Raises StorageError.
         """
-        chosen: list[tuple[str, bytes]] = []
+        chosen: list[_Waiting] = []
         left = limit_bytes
-        parcels = []
-        with self._reading():
-            for table, parcel_id, size in self._queue():
-                if parcel_id in without:
+        with self._db.reading():
+            for waiting in self._queue():
+                if waiting.id in without:
                     continue
-                if len(chosen) == limit or (size > left and (chosen or without)):
+                if len(chosen) == limit or (waiting.bytes > left and (chosen or without)):
                     break
-                chosen.append((table, parcel_id))
-                left -= size
-            for table, parcel_id in chosen:
-                content, scan = self._db.execute(_CONTENT_OF[table], (parcel_id,)).fetchone()
-                parcels.append(Parcel(id=parcel_id, scan=scan, content=content))
-        return parcels
+                chosen.append(waiting)
+                left -= waiting.bytes
+            parcels = [self._parcel(waiting) for waiting in chosen]
+        damaged = [one.id for one, parcel in zip(chosen, parcels, strict=True) if parcel is None]
+        if damaged:
+            self._tiles.drop_these(damaged)
+        return [parcel for parcel in parcels if parcel is not None]
 
     def settle(self, receipts: Sequence[Receipt]) -> None:
         """Forgets what the host has, and sets aside what it refused. Raises StorageError.
 
         A receipt for what is not there changes nothing: a later tile may have taken its place.
         """
-        with self._writing(durable=False):
+        tiles = []
+        with self._db.writing(durable=False):
             for receipt in receipts:
                 refused = receipt.outcome == "refused"
-                found = self._db.execute(
-                    "SELECT number, scan FROM tiles WHERE id = ?", (receipt.id,)
-                ).fetchone()
-                if found is not None:
-                    self._db.execute("DELETE FROM tiles WHERE number = ?", found[:1])
-                    self._count_dropped(found[1], int(refused))
+                if self._tiles.forget(receipt.id, count=refused):
+                    tiles.append(receipt.id)
                 elif refused:
                     self._db.execute(
                         "UPDATE parcels SET reason = ? WHERE id = ?", (receipt.reason, receipt.id)
                     )
                 else:
                     self._db.execute("DELETE FROM parcels WHERE id = ?", (receipt.id,))
+        self._tiles.remove_contents(tiles)
 
     def retry_refused(self) -> int:
         """Has refused parcels wait again, for a host that may know better now; how many."""
-        with self._writing(durable=False):
+        with self._db.writing(durable=False):
             return self._db.execute(
                 "UPDATE parcels SET reason = NULL WHERE destination = ? AND reason IS NOT NULL",
                 (self.destination,),
@@ -209,7 +186,7 @@ class Outbox:
 
     def counts(self, scan: str | None = None) -> OutboxCounts:
         """What is held for this destination, of one scan or of all. Raises StorageError."""
-        with self._reading():
+        with self._db.reading():
             row = self._db.execute(
                 "SELECT coalesce(sum(parcels), 0), coalesce(sum(tiles), 0),"
                 " coalesce(sum(bytes), 0), coalesce(sum(tiles_dropped), 0),"
@@ -217,11 +194,13 @@ class Outbox:
                 " WHERE destination = ? AND scan = coalesce(?, scan)",
                 (self.destination, scan),
             ).fetchone()
-        return OutboxCounts(*row)
+        counts = OutboxCounts(*row)
+        dropped = counts.tiles_dropped + self._tiles.uncounted(scan)
+        return counts._replace(tiles_dropped=dropped)
 
     def other_destinations(self) -> list[str]:
         """Addresses of other hosts for which something waits in the file."""
-        with self._reading():
+        with self._db.reading():
             rows = self._db.execute(
                 "SELECT DISTINCT destination FROM scans"
                 " WHERE destination <> ? AND parcels + tiles > 0 ORDER BY destination",
@@ -231,7 +210,7 @@ class Outbox:
 
     def begun_not_ended(self) -> list[BegunScan]:
         """The scans whose beginning was put here for this destination, and whose end was not."""
-        with self._reading():
+        with self._db.reading():
             rows = self._db.execute(
                 "SELECT scan, put_at FROM scans WHERE destination = ? AND begun AND NOT ended"
                 " ORDER BY number",
@@ -240,17 +219,17 @@ class Outbox:
         return [BegunScan(*row) for row in rows]
 
     def save_state(self, scan: str, key: str, data: bytes) -> None:
-        """Keeps bytes of the sender's own, in place of earlier ones of this key."""
+        """Keeps bytes of the caller's own, in place of earlier ones of this key."""
         self.save_states(scan, {key: data})
 
     def save_states(self, scan: str, states: Mapping[str, bytes]) -> None:
         """Keeps several in one commit. Raises StorageError."""
-        with self._writing(durable=False):
+        with self._db.writing(durable=False):
             self._save(self._scan_number(scan), states)
 
     def load_state(self, scan: str) -> dict[str, bytes]:
         """What ``save_state`` kept of a scan, by key. Raises StorageError."""
-        with self._reading():
+        with self._db.reading():
             return dict(
                 self._db.execute(
                     "SELECT key, data FROM states JOIN scans ON number = states.scan"
@@ -261,7 +240,7 @@ class Outbox:
 
     def clear_state(self, scan: str) -> None:
         """Forgets what ``save_state`` kept of a scan. Raises StorageError."""
-        with self._writing(durable=False):
+        with self._db.writing(durable=False):
             self._db.execute(
                 "DELETE FROM states WHERE scan = (SELECT number FROM scans"
                 " WHERE destination = ? AND scan = ?)",
@@ -269,13 +248,10 @@ class Outbox:
             )
 
     def close(self) -> None:
-        """Closes the file; gives room that nothing needs any more back to the disk."""
-        with suppress(sqlite3.Error):  # another process uses the file: then another time
-            spare = self._db.execute("PRAGMA freelist_count").fetchone()[0]
-            pages = self._db.execute("PRAGMA page_count").fetchone()[0]
-            if spare > _SPARE_PAGES and pages - spare < _SMALL_PAGES:
-                self._db.execute("PRAGMA busy_timeout = 0")
-                self._db.execute("VACUUM")
+        """Closes the file."""
+        if self._tiles.uncounted():
+            with suppress(StorageError), self._writing(durable=False):
+                pass
         self._db.close()
 
     def __enter__(self) -> Self:
@@ -284,17 +260,67 @@ class Outbox:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _queue(self) -> Iterator[tuple[str, bytes, int]]:
-        """Table, id and bytes of all that waits, in the order of sending; reads no contents."""
-        for table, order in (("parcels", "number"), ("tiles", "scan DESC, level DESC, number")):
-            condition = " AND reason IS NULL" if table == "parcels" else ""
-            rows = self._db.execute(
-                f"SELECT id, bytes FROM {table}"  # noqa: S608 - our own words
-                f" WHERE destination = ?{condition} ORDER BY {order}",
-                (self.destination,),
+    def _put(self, scan: str, content: Durable, data: bytes, states: Mapping[str, bytes]) -> bytes:
+        parcel_id = new_id()
+        began, ended = isinstance(content, ScanBegan), isinstance(content, ScanEnded)
+        with self._writing(durable=True):
+            number = self._scan_number(scan)
+            self._db.execute(
+                "INSERT INTO parcels (scan, destination, id, kind, bytes, content)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (number, self.destination, parcel_id, type(content).__name__, len(data), data),
             )
-            for parcel_id, size in rows:
-                yield table, parcel_id, size
+            self._db.execute(
+                "UPDATE scans SET put_at = ?, begun = begun OR ?, ended = ended OR ?"
+                " WHERE number = ?",
+                (time.time(), began, ended, number),
+            )
+            self._save(number, states)
+            dropped = self._tiles.drop(self._excess())
+        self._tiles.remove_contents(dropped)
+        return parcel_id
+
+    def _queue(self) -> Iterator[_Waiting]:
+        """All that waits, in the order of sending; reads no contents."""
+        parcels = self._db.execute(
+            "SELECT id, bytes, 0 FROM parcels WHERE destination = ? AND reason IS NULL"
+            " ORDER BY number",
+            (self.destination,),
+        )
+        yield from map(_Waiting._make, parcels)
+        tiles = self._db.execute(
+            "SELECT id, bytes, 1 FROM tiles WHERE destination = ?"
+            " ORDER BY scan DESC, level DESC, number",
+            (self.destination,),
+        )
+        yield from map(_Waiting._make, tiles)
+
+    def _parcel(self, waiting: _Waiting) -> Parcel | None:
+        """The parcel with its content; None if that is damaged."""
+        table, column = ("tiles", "checksum") if waiting.is_tile else ("parcels", "content")
+        found, scan = self._db.execute(
+            f"SELECT {column}, scans.scan FROM {table}"  # noqa: S608 - our own words
+            f" JOIN scans ON scans.number = {table}.scan WHERE id = ?",
+            (waiting.id,),
+        ).fetchone()
+        content = self._tiles.content(waiting.id, found) if waiting.is_tile else found
+        if content is None:
+            return None
+        return Parcel(id=waiting.id, scan=scan, content=content)
+
+    def _excess(self) -> int:
+        """Bytes beyond the limit; negative: still free."""
+        held = self._db.execute("SELECT coalesce(sum(bytes), 0) FROM scans").fetchone()[0]
+        return int(held) - self._limit
+
+    @contextmanager
+    def _writing(self, *, durable: bool) -> Iterator[None]:
+        """One commit, with the number of tiles that were dropped when it could not be written."""
+        with self._db.writing(durable=durable):
+            yield
+            for scan, tiles in self._tiles.dropped_unsaid.items():
+                self._tiles.count_dropped(self._scan_number(scan), tiles)
+        self._tiles.dropped_unsaid.clear()
 
     def _scan_number(self, scan: str) -> int:
         """The row of a scan, made if there is none."""
@@ -308,145 +334,19 @@ class Outbox:
         )
         return int(found.fetchone()[0])
 
-    def _put_tile(self, scan: int, tile: Tile, data: bytes) -> bytes:
-        tile_id = new_id()
-        place = (scan, self.destination, tile_id, tile.level, tile.x, tile.y, len(data), data)
-        self._db.execute(
-            "INSERT INTO tiles (scan, destination, id, level, x, y, bytes, content)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (scan, level, x, y) DO UPDATE SET"
-            " id = excluded.id, bytes = excluded.bytes, content = excluded.content",
-            place,
-        )
-        return tile_id
-
     def _save(self, scan: int, states: Mapping[str, bytes]) -> None:
-        self._db.executemany(
-            "INSERT OR REPLACE INTO states (scan, key, data) VALUES (?, ?, ?)",
-            [(scan, key, data) for key, data in states.items()],
-        )
+        for key, data in states.items():
+            self._db.execute(
+                "INSERT OR REPLACE INTO states (scan, key, data) VALUES (?, ?, ?)",
+                (scan, key, data),
+            )
 
-    def _keep_limit(self) -> None:
-        """Drops tiles, finest level and oldest scan first, until the limit is kept."""
-        held = self._db.execute("SELECT coalesce(sum(bytes), 0) FROM scans").fetchone()[0]
-        self._drop(held - self._limit)
-
-    def _drop(self, excess: int) -> None:
-        """Drops tiles of so many bytes, or all that there are."""
-        while excess > 0:
-            rows = self._db.execute(
-                "SELECT number, scan, bytes FROM tiles ORDER BY level, scan, number LIMIT ?",
-                (_DROPPED_AT_ONCE,),
-            ).fetchall()
-            if not rows:
-                return
-            for number, scan, size in rows:
-                self._db.execute("DELETE FROM tiles WHERE number = ?", (number,))
-                self._count_dropped(scan, 1)
-                excess -= size
-                if excess <= 0:
-                    return
-
-    def _count_dropped(self, scan: int, tiles: int) -> None:
-        self._db.execute(
-            "UPDATE scans SET tiles_dropped = tiles_dropped + ? WHERE number = ?", (tiles, scan)
-        )
-
-    def _drop_for_room(self, needed: int) -> None:
-        """Makes room within the file for a durable parcel that did not fit on the disk."""
-        with suppress(StorageError, sqlite3.Error):
-            # The log begins anew, in the room that it has already.
-            self._db.execute("PRAGMA wal_checkpoint(RESTART)")
-        with suppress(StorageError), self._writing(durable=False):
-            self._drop(2 * needed + _ROOM_WHEN_FULL)
-
-    def _forget_old_scans(self) -> None:
-        """Forgets the counts of scans of which nothing has waited for long."""
-        with self._writing(durable=False):
+    def _tidy_up(self) -> None:
+        """Forgets old scans' counts, and files that killed processes left."""
+        with self._db.writing(durable=False):
             self._db.execute(
                 "DELETE FROM scans WHERE ended AND parcels + tiles + refused = 0 AND put_at < ?"
                 " AND number NOT IN (SELECT scan FROM states)",
                 (time.time() - _FORGET_AFTER_S,),
             )
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        """All that is read within is of one moment. Raises StorageError."""
-        try:
-            self._db.execute("BEGIN")
-            yield
-        except sqlite3.Error as error:
-            raise StorageError(self.path, str(error)) from error
-        finally:
-            with suppress(sqlite3.Error):
-                self._db.execute("COMMIT")
-
-    @contextmanager
-    def _writing(self, *, durable: bool) -> Iterator[None]:
-        """One commit; ``durable``: it is on the disk at the end. Raises StorageError."""
-        try:
-            self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            self._db.execute("BEGIN IMMEDIATE")
-            yield
-            self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise StorageError(self.path, str(error)) from error
-        finally:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    """The file, with its tables. Raises InputError or StorageError."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise StorageError(path, error) from error
-    try:
-        database = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
-    except sqlite3.Error as error:
-        raise StorageError(path, str(error)) from error
-    try:
-        _prepare(database, path)
-    except sqlite3.DatabaseError as error:
-        database.close()
-        if isinstance(error, sqlite3.OperationalError):
-            raise StorageError(path, str(error)) from error
-        raise InputError(f"is no outbox: {error}", file=path) from error
-    except InputError:
-        database.close()
-        raise
-    return database
-
-
-def _prepare(database: sqlite3.Connection, path: Path) -> None:
-    """Makes the tables where there are none; several processes may be about it at once."""
-    database.execute("BEGIN")
-    version, application = (
-        database.execute(f"PRAGMA {name}").fetchone()[0]
-        for name in ("user_version", "application_id")
-    )
-    empty = database.execute("SELECT 1 FROM sqlite_master").fetchone() is None
-    database.execute("COMMIT")
-    if not empty and application != APPLICATION:
-        raise InputError("is another program's SQLite file, not an outbox", file=path)
-    if version > VERSION:
-        problem = f"is of a later darkscan (version {version}, this one knows {VERSION})"
-        raise InputError(problem, file=path)
-    _log_ahead(database)
-    if empty:
-        database.executescript(SCHEMA)
-    database.execute(f"PRAGMA journal_size_limit = {_LARGEST_LOG}")
-
-
-def _log_ahead(database: sqlite3.Connection) -> None:
-    """Switches to a write-ahead log; SQLite itself does not wait while another one does so."""
-    deadline = time.monotonic() + _BUSY_S
-    while True:
-        try:
-            database.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(_PAUSE_S)
-        else:
-            return
+        self._tiles.sweep()

@@ -7,7 +7,10 @@ from darkscan.pipeline.core.errors import InputError, StorageError
 from darkscan.pipeline.core.logs import LOG_NAME
 from darkscan.pipeline.transport.journal import JOURNAL_NAME
 
-__all__ = ["MAP_NAME", "ResultsFolder"]
+__all__ = ["MAP_NAME", "REPORT_NAME", "ResultsFolder"]
+
+REPORT_NAME = "run.json"
+"""What a reader of the results may ask for: how the run was made."""
 
 
 class ResultsFolder:

@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -23,6 +24,8 @@ from darkscan.pipeline.core.recipe import Recipe
 from darkscan.pipeline.core.scan import ScanInfo
 from darkscan.pipeline.core.settings import Settings, check
 from darkscan.pipeline.core.shared_memory import SHARED_MEMORY
+from darkscan.pipeline.host_link.messages import ScanId
+from darkscan.pipeline.host_link.target import HostTarget
 
 _SPEC_NAME = "run.json"
 _LOCK_NAME = "lock"
@@ -57,6 +60,9 @@ class RunTask(Settings):
 class RunSpec(RunTask):
     """One run as its stages read it from the run folder: the task, and how it is carried out."""
 
+    scan_id: ScanId
+    """Names this scan for ever, wherever its map goes."""
+
     recipe: Recipe
     recipe_hash: str
     model_path: Path
@@ -79,6 +85,9 @@ class RunSpec(RunTask):
 
     remote_workers: str | None = None
     """Where workers on other computers may connect, tcp://HOST:PORT; None: nowhere."""
+
+    host: HostTarget | None = None
+    """The host that is told of the scan; None: none."""
 
     workers: int = Field(ge=0)
     """Classification processes on this computer."""
@@ -138,6 +147,15 @@ class RunFolder:
 
 def sweep() -> None:
     """Removes the folders of this user's runs that no living process has locked."""
+    for folder in abandoned():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def abandoned() -> Iterator[Path]:
+    """The folders of this user's runs that no living process has locked: killed runs left them.
+
+    Each is locked by this process until the next is asked for.
+    """
     for folder in SHARED_MEMORY.glob(f"{_prefix()}*"):
         try:
             if folder.suffix and time.time() - folder.stat().st_mtime < _BEING_MADE_S:
@@ -150,7 +168,7 @@ def sweep() -> None:
         except OSError:
             continue  # in use
         else:
-            shutil.rmtree(folder, ignore_errors=True)
+            yield folder
         finally:
             os.close(lock)
 

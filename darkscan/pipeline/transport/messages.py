@@ -47,7 +47,7 @@ class FrameRef(Record):
 
 
 class Captured(Record):
-    """acquisition -> preprocessing: a frame is in the ring."""
+    """acquisition -> preprocessing, recording, uplink: a frame is in the ring."""
 
     ref: FrameRef
     meta: FrameMeta
@@ -301,6 +301,16 @@ class Status(Record):
     doing: str = Field(default="", description="what the scan is at, for the operator")
 
 
+class RunState(Record):
+    """supervisor -> uplink: how the run's processes are, for the host."""
+
+    statuses: tuple[Status, ...] = Field(description="what each process said last")
+    restarts: dict[str, int] = Field(description="of each stage")
+    stopping: bool
+    held: bool
+    ended: dict[str, str] = Field(description="stages that are no more, and why")
+
+
 Message = (
     Captured
     | Thumbnail
@@ -336,6 +346,7 @@ Message = (
     | Track
     | Latched
     | Status
+    | RunState
 )
 
 _WIRE: WireFormat[Message] = WireFormat(
