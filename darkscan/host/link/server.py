@@ -198,7 +198,14 @@ class LinkServer:
         rig = arrival.rig or hello.rig
         self._peers.put(arrival.identity, Peer(rig, listened_to=True))
         self._port.answer(arrival.identity, self._welcome)
-        self._tell("a rig is connected", rig, rig=rig, computer=hello.rig, version=hello.version)
+        self._tell(
+            "a rig is connected",
+            rig,
+            rig=rig,
+            computer=hello.rig,
+            version=hello.version,
+            address=arrival.address,
+        )
 
     def _hear_news(self, rig: str, news: News) -> None:
         self._counts["news"] += 1
@@ -250,7 +257,9 @@ class LinkServer:
         """Tells a connection, once, that it is not listened to."""
         peer = self._peers.get(arrival.identity)
         rig = arrival.rig or (peer.rig if peer else "")
-        self._warn("a rig is not listened to", rig + problem, rig=rig, reason=problem)
+        address = arrival.address
+        about = rig + address + problem
+        self._warn("a rig is not listened to", about, rig=rig, address=address, reason=problem)
         self._dismiss(arrival.identity, rig, problem)
 
     def _dismiss(self, identity: bytes, rig: str, problem: str) -> None:

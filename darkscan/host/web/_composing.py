@@ -119,7 +119,7 @@ def black_and_white(levels: Pixels) -> tuple[float, float]:
 
 
 def lay(pixels: Pixels, to_pixels: Float64Array, canvas: Pixels, covered: UInt8Array) -> None:
-    """Lays pixels (h, w) on a canvas: each place shows the pixel nearest to it, if that is brighter.
+    """Lays pixels (h, w) on a canvas: a place shows the nearest one, if it is brighter than before.
 
     ``to_pixels`` (2, 3) leads from the canvas's pixels (x, y, 1) to those that are laid, from
     their outer corners. ``covered``, of the canvas's shape, becomes 1 where they lie.

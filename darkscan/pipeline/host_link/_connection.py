@@ -34,6 +34,7 @@ LinkState = Literal["connecting", "connected", "refused", "rejected"]
 """connecting: nobody has answered yet, or any more; refused: the keys do not fit; rejected:
 the host does not want what this rig says."""
 
+_ANSWERED_S = 5.0
 _GREETED_S = 10.0
 _KNOCK_AGAIN_S = 5.0
 _REJECTED_S = 15.0
@@ -57,6 +58,8 @@ class Connection:
         self.number = 0
         """Rises when a connection is made or lost: what was sent before may not have arrived."""
         self._failures = 0
+        self._explained = False
+        self._answered_by = time.monotonic() + _ANSWERED_S
         self._reconnect_at: float | None = None
         self._greeted_by: float | None = None
         self._warn = Seldom(_log.warning)
@@ -144,12 +147,19 @@ class Connection:
                 self._greeted_by = time.monotonic() + _GREETED_S
                 self.post(self._hello)
             elif event == zmq.EVENT_DISCONNECTED:
-                if self.state == "connected":
-                    self._lose("connecting", "the connection to the host is cut")
+                self._disconnected()
             elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
                 self._lose("refused", self._why_refused(), again_s=_KNOCK_AGAIN_S)
             else:
                 self._not_greeted()
+            # The next event is that the connection is ended, which is no news then.
+            self._explained = bool(event & HANDSHAKE_FAILED)
+
+    def _disconnected(self) -> None:
+        if self.state == "connected":
+            self._lose("connecting", "the connection to the host is cut")
+        elif not self._explained:  # who does not speak as libzmq does is left without a word
+            self._not_greeted()
 
     def _not_greeted(self) -> None:
         self._failures += 1
@@ -214,6 +224,8 @@ class Connection:
             self.begin_anew("the host does not answer")
         elif self._reconnect_at is not None and now > self._reconnect_at:
             self._connect_anew()
+        elif self.state == "connecting" and not self.problem and now > self._answered_by:
+            self._lose("connecting", f"nobody answers at {self._target.address}")
 
     def _lose(self, state: LinkState, problem: str, *, again_s: float | None = None) -> None:
         """The host cannot be spoken with now; ``again_s``: seconds until it is tried anew."""
