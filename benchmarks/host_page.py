@@ -156,6 +156,9 @@ def _measure(page: Page, address: str, rounds: int) -> None:
     print(f"still                   {floor:6.1f} frames/s")
     for zoom in (None, *ZOOMS):
         _drag(page, session, zoom, rounds, floor)
+    page.keyboard.press("s")
+    print("with a contrast of its own:")
+    _drag(page, session, ZOOMS[2], rounds, floor)
     page.keyboard.press("0")
     page.wait_for_timeout(1500)
     before = _worked(session)
