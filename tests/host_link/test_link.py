@@ -72,8 +72,8 @@ def test_a_rig_that_is_allowed_no_more_is_heard_no_more(ends: Ends) -> None:
 @pytest.mark.parametrize(
     ("host_insecure", "rig_insecure", "told_the_rig", "told_the_host"),
     [
-        (True, False, "the host was started with --insecure", "it wants keys"),
-        (False, True, "leave out --insecure here", "it shows no key"),
+        (True, False, "the host was started with --insecure", "a rig that wants keys"),
+        (False, True, "leave out --insecure here", "a rig that was started with --insecure"),
     ],
     ids=["a secure rig, an insecure host", "an insecure rig, a secure host"],
 )

@@ -1,37 +1,38 @@
 """What others can provoke is said now and then only."""
 
-import pytest
-
-from darkscan.pipeline.host_link import seldom
-from darkscan.pipeline.host_link.seldom import Seldom
+from darkscan.pipeline.host_link.seldom import MOST, Seldom
 
 
-def test_the_same_is_said_once_a_minute_with_how_often_it_was(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    now = 0.0
-    monkeypatch.setattr(seldom.time, "monotonic", lambda: now)
-    said: list[tuple[str, dict[str, object]]] = []
-    warn = Seldom(lambda event, **fields: said.append((event, fields)))
+class Log:
+    """Takes note of what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, dict[str, object]]] = []
+
+    def warning(self, event: str, **fields: object) -> None:
+        self.said.append((event, fields))
+
+
+def test_the_same_is_said_once_a_minute_with_how_often_it_was() -> None:
+    now, log = 0.0, Log()
+    seldom = Seldom(log, clock=lambda: now)
     for moment in (0.0, 1.0, 59.0, 60.0, 61.0):
         now = moment
-        warn("refused", "key 1", key=1)
-    warn("refused", "key 2", key=2)
-    assert said == [
+        seldom.warning("refused", "key 1", key=1)
+    seldom.warning("refused", "key 2", key=2)
+    assert log.said == [
         ("refused", {"key": 1}),
         ("refused", {"key": 1, "unsaid_before": 2}),
         ("refused", {"key": 2}),
     ]
 
 
-def test_a_flood_of_different_ones_is_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 0.0
-    monkeypatch.setattr(seldom.time, "monotonic", lambda: now)
-    said: list[str] = []
-    warn = Seldom(lambda event, **_: said.append(event))
+def test_a_flood_of_different_ones_is_bounded_too() -> None:
+    now, log = 0.0, Log()
+    seldom = Seldom(log, clock=lambda: now)
     for number in range(10_000):
-        warn("refused", f"key {number}")
-    assert len(said) == seldom.MOST + 1
+        seldom.warning("refused", f"key {number}")
+    assert len(log.said) == MOST + 1
     now = 61.0
-    warn("refused", "key 5000")
-    assert len(said) == seldom.MOST + 2
+    seldom.warning("refused", "key 5000")
+    assert len(log.said) == MOST + 2

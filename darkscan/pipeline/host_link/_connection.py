@@ -28,7 +28,7 @@ from darkscan.pipeline.host_link.socket_options import (
     HANDSHAKE_MS,
     link_socket,
 )
-from darkscan.pipeline.host_link.target import HostTarget, warn_of_insecure_link
+from darkscan.pipeline.host_link.target import HostTarget
 
 LinkState = Literal["connecting", "connected", "refused", "rejected"]
 """connecting: nobody has answered yet, or any more; refused: the keys do not fit; rejected:
@@ -62,7 +62,7 @@ class Connection:
         self._answered_by = time.monotonic() + _ANSWERED_S
         self._reconnect_at: float | None = None
         self._greeted_by: float | None = None
-        self._warn = Seldom(_log.warning)
+        self._seldom = Seldom(_log)
         self.socket = link_socket(zmq.Context.instance(), zmq.DEALER, target.address)
         self._monitor = self.socket.get_monitor_socket(
             HANDSHAKE_FAILED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
@@ -101,7 +101,7 @@ class Connection:
 
     def warn(self, event: str, problem: str, **fields: object) -> None:
         """Logs a problem, and the same one again after a minute only."""
-        self._warn(event, problem, host=self._target.address, reason=problem, **fields)
+        self._seldom.warning(event, problem, host=self._target.address, reason=problem, **fields)
 
     def begin_anew(self, problem: str) -> None:
         """Ends the connection, for a reason that is told, and begins to connect."""
@@ -126,8 +126,7 @@ class Connection:
         self.socket.setsockopt(zmq.CONNECT_TIMEOUT, HANDSHAKE_MS)
         self.socket.setsockopt(zmq.RECONNECT_IVL, 200)
         self.socket.setsockopt(zmq.RECONNECT_IVL_MAX, 3000)
-        if self._target.insecure:
-            warn_of_insecure_link(self._target.address)
+        if self._target.insecure:  # whoever said so was warned
             return
         assert self._target.own_key is not None, "a key of the host goes with one of our own"
         own = read_key_pair(self._target.own_key)

@@ -47,7 +47,7 @@ export function Toolbar({ model, desk }: { model: Model; desk: Desk }) {
         <Tool title="Show the whole element" keys="0" run={() => desk.fitElement()}>
           Whole
         </Tool>
-        <Tool title="Single pixels" keys="p" run={() => desk.toPixels()}>
+        <Tool title="Single pixels, 1:1" keys="p" run={() => desk.toPixels()}>
           Pixels
         </Tool>
       </div>
