@@ -70,7 +70,8 @@ def main() -> None:
             text=True,
         )
         assert host.stdout is not None
-        address = host.stdout.readline().strip()
+        lines = map(str.strip, host.stdout)
+        address = next(line for line in lines if line.startswith("tcp://"))
         try:
             ways = {
                 ALONE: lambda: _replay(ALONE, recording, folder / "out"),

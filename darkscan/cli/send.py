@@ -70,6 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
     assert target is not None, "the option is required"
     with Outbox(target.outbox, target.address) as outbox:
         tell_of_the_dead(outbox)
+        for other in outbox.other_destinations():
+            say(f"something waits for another host, too: {other}")
         if arguments.results is not None:
             _put(arguments.results, arguments.scan, outbox)
         outbox.retry_refused()

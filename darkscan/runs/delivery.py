@@ -23,6 +23,7 @@ from darkscan.stages.uplink.words import link_words, rig_name, utc
 
 _log = structlog.get_logger(__name__)
 _LOOK_EVERY_S = 0.25
+_REFUSED_S = 5.0
 _COMPRESSION = 6
 _MB = 1e6
 
@@ -54,16 +55,20 @@ def deliver(
     Raises StorageError if the outbox cannot be read, InputError for a key that cannot be used.
     """
     with Sender(outbox, target, rig_name()) as sender:
-        begun = heard = time.monotonic()
+        begun = heard = not_refused = time.monotonic()
         while True:
             sender.work()
             counts, now = outbox.counts(scan), time.monotonic()
             if sender.state == "connected":
                 heard = now
+            if sender.state not in {"refused", "rejected"}:
+                not_refused = now
             show(counts, link_words(sender, counts.parcels))
             if not counts.parcels + counts.tiles:
                 return standing(counts, target, "")
-            if now - begun > patience.in_all_s or now - heard > patience.unanswered_s:
+            refused = now - not_refused > _REFUSED_S
+            late = now - begun > patience.in_all_s or now - heard > patience.unanswered_s
+            if refused or late:
                 why = sender.problem or "the host does not answer"
                 slow = f"not all was taken within {patience.in_all_s:.0f} s"
                 return standing(counts, target, slow if sender.state == "connected" else why)

@@ -183,6 +183,9 @@ class Picture:
         if self._tiles.is_closed(key):
             return None
         tile = self._tiles.open(key)
+        if tile is None:
+            self.hand_on(put, revisions=0)
+            tile = self._tiles.open(key)
         if tile is None:  # those close that no frame has changed for longest, finest first
             longest = sorted(self._tiles, key=lambda each: (each.key.level, each.touched))
             self._put(longest[:_SHUT_AT_ONCE], put, final=True)
