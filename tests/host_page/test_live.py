@@ -10,8 +10,8 @@ from darkscan.host.store import RigName, Store
 from darkscan.host.web import WebSettings
 from darkscan.pipeline.host_link.messages import ScanOutcome
 from tests.host_examples import ExampleScan
-from tests.host_page.conftest import RIG, OpenPage, Served, send, tell
-from tests.host_web.conftest import TOKEN
+from tests.host_page.conftest import RIG, OpenPage, send, tell
+from tests.host_web.conftest import TOKEN, Served
 from tests.host_web.example_server import serving
 
 SCAN = ExampleScan(seed=70, element="plate 70", grid=(5, 4), quarantined=2)
@@ -68,7 +68,7 @@ def test_the_element_fills_in_as_frames_settle(host: Served, open_page: OpenPage
     tell(host.store, SCAN, SCAN.progress(10))
     expect(page.locator(".huge")).to_have_text("50.0 %")
     expect(page.get_by_text("10 of 20 frames")).to_be_visible()
-    expect(page.locator(".mosaic .place")).to_be_visible()
+    expect(page.locator(".mosaic .here")).to_be_visible()
     assert painted(page, FRAMES) < before
 
     send(host.store, SCAN, *SCAN.tiles(finest=3))
@@ -243,6 +243,15 @@ def test_the_link_with_the_token_lets_in_and_leaves_the_address(
         expect(page.locator(".huge")).to_have_text("25.0 %")
         assert TOKEN not in page.url
         page.close()
+
+
+def test_a_scan_that_is_not_kept_yet_is_shown_once_it_begins(
+    host: Served, open_page: OpenPage
+) -> None:
+    page = open_page(host, live(SCAN), expects=("404",))
+    expect(page.get_by_text("there is no scan")).to_be_visible()
+    begin(host, frames=5)
+    expect(page.locator(".huge")).to_have_text("25.0 %")
 
 
 def test_nothing_of_another_rig_is_said_of_this_one(host: Served, open_page: OpenPage) -> None:

@@ -166,7 +166,7 @@ def details(
 
 _OF_BEGINNING = (
     *("region_mm", "pitch_um", "recipe", "recipe_hash", "model", "model_hash", "threshold"),
-    *("calibration", "frame_shape"),
+    *("calibration", "frame_shape", "pixel_to_stage"),
 )
 
 
@@ -180,6 +180,9 @@ def _conditions(query: ScanQuery) -> tuple[list[str], list[str]]:
         conditions.append("element LIKE ? ESCAPE '!'")
         plain = "".join(f"!{letter}" if letter in "!%_" else letter for letter in query.element)
         values.append(f"%{plain}%")
+    if query.side:
+        conditions.append("side = ?")
+        values.append(query.side)
     if query.rig is not None:
         conditions.append("rig = ?")
         values.append(query.rig)
