@@ -18,6 +18,8 @@ SCAN = ExampleScan(seed=70, element="plate 70", grid=(5, 4), quarantined=2)
 PICTURE, FRAMES, SHAPES, POINTED = range(4)
 """The sheets of the element's drawing, one above the other."""
 
+pytestmark = pytest.mark.slow
+
 
 def begin(host: Served, frames: int = 0) -> None:
     """The scan begins, and is so many frames further."""
