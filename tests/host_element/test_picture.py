@@ -18,7 +18,8 @@ from tests.host_element.conftest import (
     pictured_tile,
 )
 from tests.host_examples import ExampleScan
-from tests.host_page.conftest import OpenPage, Served, send
+from tests.host_page.conftest import OpenPage, send
+from tests.host_web.conftest import Served
 
 PIXEL = 16  # screen pixels that a pixel is shown with
 GREYS = np.array([0, 10, 25, 50, 80, 120, 160, 200, 240, 255], np.uint8)

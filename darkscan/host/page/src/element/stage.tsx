@@ -97,7 +97,8 @@ function redrawing(model: Model, layer: Layer, over: () => void): () => void {
   let asked = 0;
   const ends = [
     effect(() => {
-      void [model.shown.value, model.layers.value, model.notInspected.value, model.areas.value];
+      void [model.shown.value, model.layers.value, model.areas.value];
+      void [model.notInspected.value, model.toCome.value];
       layer.draw();
     }),
     effect(() => {
