@@ -40,7 +40,6 @@ def main() -> None:
                 scan = f"{host.page}/scan/{host.scans()[0]['id']}"
                 page.goto(f"{scan}/live")
                 wait_for(lambda: _done(host) > _DONE, lambda: replay.printed, 600)
-                print(_done(host), host.scans()[0]["state"])
                 _take(page, out / "host-live.jpg")
                 page.goto(host.page)
                 _take(page, out / "host-list.jpg")
