@@ -25,7 +25,7 @@ help:
 	@echo "make docs      the documentation as a site: build/docs/index.html"
 	@echo "make figures   the benchmarks; prints what docs/explanation/benchmarks.md quotes"
 	@echo "make tables    the paper's Tables II and III, every row trained (hours on two cores)"
-	@echo "make schema    writes docs/reference/defect-map.schema.json anew"
+	@echo "make schema    writes the schemas in docs/reference anew"
 	@echo "make clean     remove what the above made"
 
 # The base install: enough to import, simulate, replay and inspect on the CPU.
@@ -149,6 +149,8 @@ tables: $(VENV)/dev
 schema: $(VENV)/base
 	$(BIN)/python -c 'import json; from darkscan.pipeline.core.defect_map import json_schema; \
 	    print(json.dumps(json_schema(), indent=2))' > docs/reference/defect-map.schema.json
+	$(BIN)/python -c 'from darkscan.host.web import description; \
+	    print(description(), end="")' > docs/reference/host-api.openapi.json
 
 clean:
 	rm -rf $(VENV) $(LOWEST) out build docs/reference/api .mypy_cache .ruff_cache .pytest_cache .hypothesis

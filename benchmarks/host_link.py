@@ -55,6 +55,7 @@ PLANNED = 20_000
 FRAMES_A_KILL = 60
 LONGEST_LIFE_S = 2.0
 TILES_ACROSS = 40
+TOGETHER = 8  # tiles that are put in one commit, as the uplink does
 _PROCESSES = multiprocessing.get_context("fork")
 _WAIT_S = 60.0
 _NEXT = "next frame"
@@ -346,12 +347,20 @@ def _check(place: Place, frames: int) -> None:
 def _measure(folder: Path, rounds: int, count: int) -> None:
     content = _jpeg(512)
     hosts: list[BaseProcess] = []
-    cpu: dict[str, list[float]] = {}
+    cpu: dict[str, list[tuple[float, float]]] = {}
 
     def way(name: str, *, insecure: bool, tiles: bool) -> Callable[[], float]:
         place = _place(folder / f"{insecure}-{tiles}", insecure=insecure)
-        hosts.append(_host_of(place, 0))
-        return lambda: _send(place, count, content if tiles else None, cpu.setdefault(name, []))
+        host = _host_of(place, 0)
+        hosts.append(host)
+
+        def send() -> float:
+            before = _cpu_s(host)
+            rate, used = _send(place, count, content if tiles else None)
+            cpu.setdefault(name, []).append((used, (_cpu_s(host) - before) / count * 1e3))
+            return rate
+
+        return send
 
     try:
         ways: dict[str, Callable[[], float]] = {
@@ -370,12 +379,15 @@ def _measure(folder: Path, rounds: int, count: int) -> None:
     for name, values in figures.items():
         floor = ratio(figures, name, next(iter(ways)))
         rate = statistics.median(values)
-        used = f"{statistics.median(cpu[name]):.2f} ms CPU on the rig" if name in cpu else ""
+        used = ""
+        if name in cpu:
+            rig, host = (statistics.median(some) for some in zip(*cpu[name], strict=True))
+            used = f"CPU ms a parcel: rig {rig:.2f}, host {host:.2f}"
         print(f"{name:<26}{rate:>7.0f} parcels/s   x floor {floor}   {used}")
 
 
-def _send(place: Place, count: int, content: bytes | None, cpu: list[float]) -> float:
-    """Parcels a second from the first being put to the last receipt being settled."""
+def _send(place: Place, count: int, content: bytes | None) -> tuple[float, float]:
+    """Parcels a second from the first being put to the last receipt, and CPU ms a parcel."""
     target = place.target()
     with Outbox(target.outbox, target.address) as outbox, Sender(outbox, target, RIG) as sender:
         if not outbox.load_state(SCAN):
@@ -386,23 +398,28 @@ def _send(place: Place, count: int, content: bytes | None, cpu: list[float]) -> 
             sender.work()
             sender.wait(0.02)
         start, used = time.perf_counter(), _cpu_s()
-        for frame in range(first, first + count):
+        for begin in range(first, first + count, TOGETHER):
+            frames = range(begin, min(begin + TOGETHER, first + count))
             if content is None:
-                outbox.put(SCAN, _settled(frame))
+                for frame in frames:
+                    outbox.put(SCAN, _settled(frame))
             else:
-                tile = _tile(frame, content).model_copy(update={"y": frame // TILES_ACROSS % 80})
-                outbox.put_tile(SCAN, tile)
+                outbox.put_tiles(SCAN, [_tile(frame, content) for frame in frames])
             sender.work()
         _send_all(outbox, sender)
         seconds = time.perf_counter() - start
-        cpu.append((_cpu_s() - used) / count * 1e3)
+        milliseconds = (_cpu_s() - used) / count * 1e3
         outbox.save_state(SCAN, _NEXT, b"%d" % (first + count))
-    return count / seconds
+    return count / seconds, milliseconds
 
 
-def _cpu_s() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
+def _cpu_s(process: BaseProcess | None = None) -> float:
+    """Processor time of a process so far; None: this one."""
+    if process is None:
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        return usage.ru_utime + usage.ru_stime
+    fields = Path(f"/proc/{process.pid}/stat").read_text(encoding="ascii").split()
+    return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
 
 
 def _bare(folder: Path, count: int, content: bytes, *, insecure: bool) -> float:

@@ -11,7 +11,9 @@ from importlib.metadata import version
 
 import structlog
 
+from darkscan.cli.terminal import complain, quiet, unprinted
 from darkscan.pipeline.core.errors import DarkscanError, ExitCode
+from darkscan.pipeline.core.stopping import ending_signals
 
 _BAD_NAMES = {errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR}
 """Errors that mean that a name which was given is wrong, whoever meets them first."""
@@ -118,14 +120,29 @@ def execute(arguments: argparse.Namespace) -> int:
     """Runs the command that was read; errors become one line, and the exit code."""
     # As Ctrl-C: what was begun is cleaned up on the way out.
     before = {
-        number: signal.signal(number, signal.default_int_handler)
-        for number in (signal.SIGTERM, signal.SIGHUP)
-        if signal.getsignal(number) is not signal.SIG_IGN  # as nohup wants it
+        number: signal.signal(number, signal.default_int_handler) for number in ending_signals()
     }
+    # It holds a scan; where there is none to hold it would end the process.
+    before[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    try:
+        code = _run(arguments)
+    except KeyboardInterrupt:
+        complain("interrupted")
+        code = ExitCode.ABORTED
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if unprinted():  # the work is done, but whoever asked for its results does not have them
+        complain(f"error: {unprinted()}")
+        return code or ExitCode.FAILED
+    return code
+
+
+def _run(arguments: argparse.Namespace) -> int:
     try:
         return int(arguments.run(arguments))
     except DarkscanError as error:
-        print(f"darkscan: error: {error}", file=sys.stderr)
+        complain(f"error: {error}")
         return error.exit_code
     except ModuleNotFoundError as error:
         # Torch, harvesters and their like come with an extra; what needs them loads them late.
@@ -134,21 +151,15 @@ def execute(arguments: argparse.Namespace) -> int:
             raise
         extra = _extra_with(module, arguments.command)
         needed = f"needs {module}: pip install 'darkscan[{extra}]'"
-        print(f"darkscan: error: {arguments.command} {needed}", file=sys.stderr)
+        complain(f"error: {arguments.command} {needed}")
         return ExitCode.BAD_INPUT
     except OSError as error:
         if error.errno in _BAD_NAMES:
-            print(f"darkscan: error: {error.filename}: {error.strerror}", file=sys.stderr)
+            complain(f"error: {error.filename}: {error.strerror}")
             return ExitCode.BAD_INPUT
         # A fault of the machine that no closer place could name better: memory, disk, limits.
-        print(f"darkscan: error: {error}", file=sys.stderr)
+        complain(f"error: {error}")
         return ExitCode.FAILED
-    except KeyboardInterrupt:
-        print("darkscan: interrupted", file=sys.stderr)
-        return ExitCode.ABORTED
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _extra_with(module: str, command: str) -> str:
@@ -166,5 +177,5 @@ def _quiet_logs() -> None:
     """Until a run has its log file, only warnings are told, on the terminal."""
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(quiet(sys.stderr)),
     )

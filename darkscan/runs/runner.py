@@ -107,7 +107,7 @@ def run_to_map(
             _log.error("run failed", reason=str(error) or type(error).__name__)
             if host is not None:
                 host.fail(error)
-            output.clear(keep=spec.record)
+            output.clear()
             raise
         finally:
             ring.close()

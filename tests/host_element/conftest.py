@@ -42,7 +42,7 @@ def pictured_tile(level: int, x: int, y: int, revision: int, picture: UInt8Array
 
 def on_screen(page: Page) -> UInt8Array:
     """What the picture shows, (height, width, 3), as the screen has it."""
-    shot = page.locator(".stage .picture").screenshot()
+    shot = page.locator(".stage .deep-zoom").screenshot()
     image = cv2.imdecode(np.frombuffer(io.BytesIO(shot).getvalue(), np.uint8), cv2.IMREAD_COLOR)
     assert image is not None
     return np.asarray(image, np.uint8)
@@ -56,6 +56,12 @@ def eventually(holds: Callable[[], bool], seconds: float = 20) -> None:
         sleep(0.1)
 
 
+def address(page: Page) -> str:
+    """The page's address as the browser has it now."""
+    found: str = page.evaluate("location.href")
+    return found
+
+
 def open_scan(page: Page) -> None:
     """Waits until the list of defects stands."""
     expect(page.locator(".rows .row").first).to_be_visible()
@@ -66,9 +72,10 @@ def at_rest(page: Page) -> None:
     before = ""
     for _ in range(50):
         page.wait_for_timeout(400)
-        if page.url == before and "#" in before:
+        now = address(page)
+        if now == before and "#" in now:
             return
-        before = page.url
+        before = now
     pytest.fail("the picture did not come to rest")
 
 

@@ -6,8 +6,9 @@ from playwright.sync_api import Page, expect
 
 from tests.host_element.conftest import SMALL, open_scan
 from tests.host_examples import ExampleScan
-from tests.host_page.conftest import OpenPage, Served, send
+from tests.host_page.conftest import OpenPage, send
 from tests.host_page.test_accessibility import findings
+from tests.host_web.conftest import Served
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def test_filters_show_as_many_as_there_are(page: Page) -> None:
     defects = SMALL.defect_map.defects
     lengths = np.array([defect.length_mm for defect in defects])
     scratches = np.array([defect.kind == "scratch" for defect in defects])
-    heading = page.locator(".filters h2")
+    heading = page.locator(".defect-filters h2")
 
     page.get_by_label("Length from, mm").fill("2.5")
     expect(heading).to_contain_text(f"{(lengths >= 2.5).sum()} of 40")
@@ -78,7 +79,7 @@ def test_the_other_side_is_a_click_away(page: Page, host: Served) -> None:
     send(host.store, back, *back.contents())
     page.reload()
     page.get_by_role("navigation", name="Sides").get_by_role("link", name="back").click()
-    expect(page.locator(".filters h2")).to_contain_text("3 of 3")
+    expect(page.locator(".defect-filters h2")).to_contain_text("3 of 3")
     expect(page.locator(".subject")).to_contain_text("back")
 
 
@@ -99,7 +100,7 @@ def test_a_click_on_a_line_selects_its_defect(page: Page) -> None:
     page.wait_for_timeout(1500)
     page.keyboard.press("Escape")
     expect(page.locator(".selection h2")).to_have_count(0)
-    box = page.locator(".stage .picture").bounding_box()
+    box = page.locator(".stage .deep-zoom").bounding_box()
     assert box is not None
     defect = next(each for each in SMALL.defect_map.defects if each.id == wanted)
     hash_ = page.evaluate("location.hash")

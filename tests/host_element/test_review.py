@@ -7,7 +7,8 @@ from playwright.sync_api import Browser, Page, Route, expect
 from darkscan.host.store import NewReview
 from tests.host_element.conftest import REVIEWER, SMALL, as_reviewer, eventually, open_scan
 from tests.host_examples import AWKWARD_NAME, ExampleScan
-from tests.host_page.conftest import OpenPage, Served, send
+from tests.host_page.conftest import OpenPage, send
+from tests.host_web.conftest import Served
 
 
 def reviewed(page: Page) -> str:
@@ -69,7 +70,7 @@ def test_going_on_follows_the_order_and_the_filters(host: Served, open_page: Ope
     assert selected(page) == ids[0]
     page.keyboard.press("c")
     as_reviewer(page)
-    expect(page.locator(".filters")).to_contain_text("39")
+    expect(page.locator(".defect-filters")).to_contain_text("39")
     page.keyboard.press("j")
     expect(page.locator(".selection h2")).to_have_text(ids[1])
     page.keyboard.press("Shift+R")

@@ -19,7 +19,6 @@ AXE = REPOSITORY / "darkscan" / "host" / "page" / "node_modules" / "axe-core" / 
 NEEDS_BROWSER = pytest.mark.skipif(
     PROGRAM is None, reason="no chromium here (as root: apt-get install chromium)"
 )
-_HD = {"width": 1920, "height": 1080}
 
 
 @contextmanager
@@ -37,7 +36,7 @@ def browsing() -> Iterator["Browser"]:
 @contextmanager
 def looking(browser: "Browser", *, forgives: tuple[str, ...] = ()) -> Iterator["Page"]:
     """A page in full HD; errors in its console fail the test, but those that it ``forgives``."""
-    context = browser.new_context(viewport=_HD, locale="en-GB")
+    context = browser.new_context(viewport={"width": 1920, "height": 1080}, locale="en-GB")
     page = context.new_page()
     complaints: list[str] = []
 
@@ -52,7 +51,8 @@ def looking(browser: "Browser", *, forgives: tuple[str, ...] = ()) -> Iterator["
         yield page
     finally:
         context.close()
-    assert not [each for each in complaints if not any(some in each for some in forgives)]
+    grave = [each for each in complaints if not any(some in each for some in forgives)]
+    assert grave == []
 
 
 def faults_of_access(page: "Page") -> list[str]:

@@ -24,16 +24,18 @@ def test_killed_at_random_moments_they_lose_nothing_and_store_nothing_twice() ->
     assert "each once, none lost" in done.stdout
 
 
-def test_a_host_that_is_down_at_first_and_goes_away_meanwhile_gets_everything(ends: Ends) -> None:
+def test_a_host_that_is_down_at_first_and_goes_away_meanwhile_gets_everything(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("darkscan.pipeline.host_link._connection._ANSWERED_S", 0.2)
     ends.allow_rig()
     first = ends.host()
     address = first.address
     first.stop()
     outbox, sender = ends.rig(ends.target(address))
     outbox.put(SCAN, began())
-    for _ in range(20):
-        sender.work()
-        sender.wait(0.01)
+    until(lambda: sender.problem, busy(sender))
+    assert sender.problem == f"nobody answers at {address}"
     assert (sender.state, outbox.counts().parcels) == ("connecting", 1)
 
     second = ends.host(address)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import zmq
+from structlog.testing import LogCapture
 
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.host_link.keys import KeyRing, is_key, read_key_pair
@@ -172,8 +173,13 @@ def test_the_only_allowed_host_is_meant_and_of_several_the_named_one(ring: KeyRi
         target_of(address, "three", ring=ring)
 
 
-def test_an_insecure_target_has_no_key_and_wants_none(tmp_path: Path) -> None:
+def test_an_insecure_target_has_no_key_wants_none_and_is_warned_of(
+    tmp_path: Path, no_unexpected_errors: LogCapture
+) -> None:
     assert target_of("tcp://host:1", insecure=True).insecure
+    (warning,) = no_unexpected_errors.entries
+    assert warning["log_level"] == "warning"
+    assert "--insecure: nothing is encrypted" in warning["event"]
     with pytest.raises(InputError, match="--host-key: has no meaning with --insecure"):
         target_of("tcp://host:1", "key", insecure=True)
     with pytest.raises(InputError, match="--host: must read tcp://HOST:PORT"):

@@ -1,8 +1,13 @@
 """Parcels reach the host once; who may not come in is told so."""
 
+import socket
+import threading
+from contextlib import suppress
+
 import pytest
 from structlog.testing import LogCapture
 
+from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.host_link.messages import Tile, decode_content
 from tests.host_link.conftest import Ends, busy, until
 from tests.host_link.contents import SCAN, began, ended, progress, settled, tile
@@ -31,8 +36,9 @@ def test_what_waits_is_sent_durable_parcels_first_and_coarse_tiles_before_fine(
 
 
 def test_a_rig_that_is_allowed_later_comes_in_without_a_restart(
-    ends: Ends, no_unexpected_errors: LogCapture
+    ends: Ends, no_unexpected_errors: LogCapture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("darkscan.pipeline.host_link._connection._KNOCK_AGAIN_S", 0.5)
     host = ends.host()
     outbox, sender = ends.rig(ends.target(host.address))
     outbox.put(SCAN, began())
@@ -66,8 +72,8 @@ def test_a_rig_that_is_allowed_no_more_is_heard_no_more(ends: Ends) -> None:
 @pytest.mark.parametrize(
     ("host_insecure", "rig_insecure", "told_the_rig", "told_the_host"),
     [
-        (True, False, "the host was started with --insecure", "it wants keys"),
-        (False, True, "leave out --insecure here", "it shows no key"),
+        (True, False, "the host was started with --insecure", "a rig that wants keys"),
+        (False, True, "leave out --insecure here", "a rig that was started with --insecure"),
     ],
     ids=["a secure rig, an insecure host", "an insecure rig, a secure host"],
 )
@@ -99,3 +105,50 @@ def test_a_host_with_another_key_is_told_from_one_that_refuses(
     assert f"the host has another key than {stranger}" in sender.problem
     told = "its --host-key is not this host's key"
     until(lambda: any(told in str(line) for line in no_unexpected_errors.entries))
+
+
+def test_while_the_list_of_keys_is_damaged_it_counts_as_it_was(
+    ends: Ends, no_unexpected_errors: LogCapture
+) -> None:
+    ends.allow_rig()
+    host = ends.host()
+    good = ends.host_keys.allowed_file.read_text()
+    ends.host_keys.allowed_file.write_text(good + "half a li")
+    outbox, sender = ends.rig(ends.target(host.address))
+    outbox.put(SCAN, began())
+    until(lambda: outbox.counts().parcels == 0, busy(sender))
+    told = [line for line in no_unexpected_errors.entries if "left as it was" in line["event"]]
+    assert len(told) == 1
+    assert "begins with no key" in told[0]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("host:1", "--listen: must read tcp://HOST:PORT"),
+        ("tcp://127.0.0.1:99999", "--listen: must read tcp://HOST:PORT"),
+        ("tcp://192.0.2.1:5580", "rigs cannot connect there: Cannot assign requested address"),
+        ("taken", "rigs cannot connect there: Address already in use"),
+    ],
+)
+def test_where_no_host_can_listen_is_told_in_one_line(ends: Ends, address: str, told: str) -> None:
+    taken = ends.host().address
+    with pytest.raises(InputError, match=told):
+        ends.host(taken if address == "taken" else address)
+
+
+def test_who_answers_and_is_no_host_is_called_so(ends: Ends) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=hang_up, args=[server], daemon=True).start()
+        _, sender = ends.rig(ends.target(f"tcp://127.0.0.1:{server.getsockname()[1]}"))
+        until(lambda: sender.state == "refused", busy(sender))
+        assert sender.problem == "what answers there is no darkscan host"
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def hang_up(server: socket.socket) -> None:
+    with suppress(OSError):
+        while True:
+            connection, _ = server.accept()
+            connection.sendall(b"220 mail.example.org ready\r\n")
+            connection.close()

@@ -6,12 +6,15 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.host_examples import ExampleScan
-from tests.host_page.conftest import OpenPage, Served, send, tell
+from tests.host_page.conftest import OpenPage, send, tell
 from tests.host_page.test_assets import PAGE
+from tests.host_web.conftest import Served
 from tests.host_web.example_server import DIED, FAILED, FINISHED
 
 AXE = PAGE / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+pytestmark = pytest.mark.slow
 
 
 def findings(page: Page) -> list[str]:

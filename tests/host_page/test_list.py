@@ -6,8 +6,11 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.host_examples import AWKWARD_NAME, ExampleScan
-from tests.host_page.conftest import OpenPage, Served, send, tell
+from tests.host_page.conftest import OpenPage, send, tell
+from tests.host_web.conftest import Served
 from tests.host_web.example_server import DIED, FINISHED
+
+pytestmark = pytest.mark.slow
 
 
 def test_an_empty_host_says_how_to_send_the_first_scan(host: Served, open_page: OpenPage) -> None:
@@ -116,8 +119,3 @@ def test_keys_are_listed_and_the_focus_stays_in_the_dialog(
         )
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
-
-
-def test_an_address_of_nothing_says_so(keeping: Served, open_page: OpenPage) -> None:
-    page = open_page(keeping, f"/scan/{'0' * 32}/live", expects=("404",))
-    expect(page.get_by_role("main")).to_contain_text(re.compile("no such scan|not kept|no scan"))

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -10,13 +11,15 @@ from darkscan.host.store import RigName, Store
 from darkscan.host.web import WebSettings
 from darkscan.pipeline.host_link.messages import ScanOutcome
 from tests.host_examples import ExampleScan
-from tests.host_page.conftest import RIG, OpenPage, Served, send, tell
-from tests.host_web.conftest import TOKEN
+from tests.host_page.conftest import RIG, OpenPage, send, tell
+from tests.host_web.conftest import TOKEN, Served
 from tests.host_web.example_server import serving
 
 SCAN = ExampleScan(seed=70, element="plate 70", grid=(5, 4), quarantined=2)
 PICTURE, FRAMES, SHAPES, POINTED = range(4)
 """The sheets of the element's drawing, one above the other."""
+
+pytestmark = pytest.mark.slow
 
 
 def begin(host: Served, frames: int = 0) -> None:
@@ -68,7 +71,7 @@ def test_the_element_fills_in_as_frames_settle(host: Served, open_page: OpenPage
     tell(host.store, SCAN, SCAN.progress(10))
     expect(page.locator(".huge")).to_have_text("50.0 %")
     expect(page.get_by_text("10 of 20 frames")).to_be_visible()
-    expect(page.locator(".mosaic .place")).to_be_visible()
+    expect(page.locator(".mosaic .here")).to_be_visible()
     assert painted(page, FRAMES) < before
 
     send(host.store, SCAN, *SCAN.tiles(finest=3))
@@ -95,6 +98,31 @@ def test_scratches_appear_and_are_counted(host: Served, open_page: OpenPage) -> 
     expect(counted).not_to_have_text("0")
     assert int(counted.inner_text()) >= scratches  # one that several frames show has several traces
     wait_until_painted(page, SHAPES)
+
+
+@pytest.mark.parametrize(
+    ("motion", "animated"),
+    [
+        pytest.param("no-preference", True, id="a ring runs out from it"),
+        pytest.param("reduce", False, id="nothing moves for those who do not want it"),
+    ],
+)
+def test_a_scratch_is_pointed_out_as_it_is_found(
+    host: Served,
+    open_page: OpenPage,
+    motion: Literal["no-preference", "reduce"],
+    *,
+    animated: bool,
+) -> None:
+    begin(host, frames=1)
+    page = open_page(host, live(SCAN))
+    page.emulate_media(reduced_motion=motion)
+    wait_until_painted(page, SHAPES)
+    send(host.store, SCAN, *SCAN.settled(batch=1)[1:])
+    ring = page.locator(".flash").first
+    expect(ring).to_be_attached()
+    name = ring.evaluate("ring => getComputedStyle(ring).animationName")
+    assert (name != "none") == animated
 
 
 def test_what_was_not_inspected_says_why_and_shows_where(host: Served, open_page: OpenPage) -> None:
@@ -243,6 +271,15 @@ def test_the_link_with_the_token_lets_in_and_leaves_the_address(
         expect(page.locator(".huge")).to_have_text("25.0 %")
         assert TOKEN not in page.url
         page.close()
+
+
+def test_a_scan_that_is_not_kept_yet_is_shown_once_it_begins(
+    host: Served, open_page: OpenPage
+) -> None:
+    page = open_page(host, live(SCAN), expects=("404",))
+    expect(page.get_by_text("there is no scan")).to_be_visible()
+    begin(host, frames=5)
+    expect(page.locator(".huge")).to_have_text("25.0 %")
 
 
 def test_nothing_of_another_rig_is_said_of_this_one(host: Served, open_page: OpenPage) -> None:

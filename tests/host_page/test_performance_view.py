@@ -2,10 +2,14 @@
 
 import json
 
+import pytest
 from playwright.sync_api import expect
 
-from tests.host_page.conftest import OpenPage, Served
+from tests.host_page.conftest import OpenPage
+from tests.host_web.conftest import Served
 from tests.host_web.example_server import FAILED, FINISHED
+
+pytestmark = pytest.mark.slow
 
 
 def test_waiting_and_working_of_each_stage_are_told_apart(
@@ -21,7 +25,7 @@ def test_waiting_and_working_of_each_stage_are_told_apart(
         answer = client.get(f"/api/scans/{FINISHED.scan}/performance").json()
     bottleneck = stages.locator(".bottleneck")
     expect(bottleneck.get_by_role("heading")).to_contain_text(answer["bottleneck"])
-    expect(page.locator(".verdict")).to_contain_text(answer["bottleneck"], ignore_case=True)
+    expect(page.locator(".pace")).to_contain_text(answer["bottleneck"], ignore_case=True)
 
 
 def test_the_trace_is_downloaded_as_the_rig_sent_it(keeping: Served, open_page: OpenPage) -> None:
@@ -34,4 +38,4 @@ def test_the_trace_is_downloaded_as_the_rig_sent_it(keeping: Served, open_page: 
 
 def test_a_scan_that_failed_has_its_performance_too(keeping: Served, open_page: OpenPage) -> None:
     page = open_page(keeping, f"/scan/{FAILED.scan}/performance")
-    expect(page.locator(".verdict")).not_to_be_empty()
+    expect(page.locator(".pace")).not_to_be_empty()

@@ -25,7 +25,7 @@ def example(seed: int) -> ExampleScan:
 def parcels(seed: int) -> list[Parcel]:
     """Its parcels: the same at each call, ids too, as an outbox has them."""
     scan = example(seed)
-    contents = list(scan.contents(tiles=True, batch=4))
+    contents = list(scan.contents(tiles=True, batch=2))
     return [
         Parcel(
             id=sha256(f"{seed} {number}".encode()).digest()[:16],

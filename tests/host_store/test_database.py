@@ -5,7 +5,9 @@ import multiprocessing
 import os
 import sqlite3
 import stat
+from collections.abc import Callable
 from contextlib import closing
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -110,10 +112,9 @@ def _file(folder: Path) -> None:
     ids=["a later version", "another's database", "no database", "a folder of letters", "a file"],
 )
 def test_what_is_no_store_of_ours_is_refused_and_left_alone(
-    tmp_path: Path, make: object, problem: str
+    tmp_path: Path, make: Callable[[Path], None], problem: str
 ) -> None:
     folder = tmp_path / "store"
-    assert callable(make)
     make(folder)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
     with pytest.raises(InputError, match=problem) as caught:
@@ -122,13 +123,13 @@ def test_what_is_no_store_of_ours_is_refused_and_left_alone(
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
 
 
-def _open_elsewhere(folder: Path, answer: object) -> None:
+def _open_elsewhere(folder: Path, answer: Connection) -> None:
     try:
         Store.open(folder).close()
         said = "opened"
     except InputError as error:
         said = str(error)
-    answer.send(said)  # type: ignore[attr-defined]
+    answer.send(said)
 
 
 def test_one_host_at_a_time_uses_a_folder(tmp_path: Path) -> None:

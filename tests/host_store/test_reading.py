@@ -1,6 +1,9 @@
 """What was received is listed and shown as it was sent."""
 
 import json
+import zlib
+from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -9,8 +12,10 @@ import pytest
 
 from darkscan.host.store import NotKept, ScanQuery, Store, pack, unpack
 from darkscan.pipeline.core.frame_results import DEFECT_KINDS
+from darkscan.pipeline.core.map_reading import parse_map
 from darkscan.pipeline.core.settings import updated
-from darkscan.pipeline.host_link.messages import News
+from darkscan.pipeline.host_link.messages import MapFinished, News
+from tests.conftest import REPOSITORY
 from tests.host_examples import AWKWARD_NAME, ExampleScan
 from tests.host_store.conftest import RIG, send
 
@@ -164,10 +169,9 @@ def test_scores_of_a_frame_come_back(kept: Store, example: ExampleScan) -> None:
     ],
 )
 def test_what_is_not_there_is_said_to_be_not_there(
-    store: Store, example: ExampleScan, ask: object, problem: str
+    store: Store, example: ExampleScan, ask: Callable[[Store, str], object], problem: str
 ) -> None:
     send(store, example, example.began())
-    assert callable(ask)
     with pytest.raises(NotKept, match=problem):
         ask(store, example.scan)
 
@@ -193,6 +197,17 @@ def test_a_map_without_defects_is_kept(store: Store) -> None:
     )
     assert all(len(column) == 0 for column in store.defects(clean.scan).columns.values())
     assert store.areas(clean.scan) == b"[]"
+
+
+def test_a_map_of_version_2_is_shown_as_one_of_today(store: Store, example: ExampleScan) -> None:
+    raw = (REPOSITORY / "tests" / "pipeline" / "defect-map-version-2.json").read_bytes()
+    present = parse_map(raw, file="a map")
+    content = MapFinished(map_zlib=zlib.compress(raw), sha256=sha256(raw).hexdigest())
+    assert [one.outcome for one in send(store, example, example.began(), content)] == ["stored"] * 2
+    assert store.map_bytes(example.scan) == raw
+    assert store.scan(example.scan).totals == present.totals
+    for defect in present.defects:
+        assert store.defect(example.scan, defect.id) == defect
 
 
 # The list

@@ -401,3 +401,13 @@ def test_tokens_cannot_be_tried_out(tmp_path: Path) -> None:
         right = client.post("/api/session", json={"token": TOKEN})
         assert right.status_code == 429
         assert 1 <= int(right.headers["retry-after"]) <= 60
+
+
+def test_a_body_that_breaks_off_is_not_taken_for_a_whole_one(served: Served) -> None:
+    body = json.dumps(REVIEW).encode()
+    head = f"POST {SCAN}/reviews HTTP/1.1\r\nHost: {served.host}\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(body) + 1}\r\n\r\n"
+    with served.client() as client:
+        before = len(client.get(f"{SCAN}/reviews").json()["reviews"])
+        assert status(raw(served.port, head.encode() + body)) in {0, 400}
+        assert len(client.get(f"{SCAN}/reviews").json()["reviews"]) == before

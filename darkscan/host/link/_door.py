@@ -17,6 +17,8 @@ _ZAP_VERSION = b"1.0"
 _KEY_BYTES = 32
 _LOOK_MS = 200
 
+_log = structlog.get_logger(__name__)
+
 
 class _Failure(IntEnum):
     """What libzmq says of a handshake that failed; see zmq_socket_monitor(3)."""
@@ -40,7 +42,7 @@ class Door:
         """``monitor``: of the door's socket; ``guests`` None: everybody may come in."""
         self._monitor = monitor
         self._guests = guests
-        self._warn = Seldom(structlog.get_logger(__name__).warning)
+        self._seldom = Seldom(_log)
         self.refused = 0
         """Handshakes that failed."""
         self._stopping = threading.Event()
@@ -84,7 +86,7 @@ class Door:
             key = z85.encode(credentials[0]).decode()
             if self._guests.name_of(key) is not None:
                 return [_ZAP_VERSION, request, b"200", b"", key.encode(), b""]
-            self._warn(
+            self._seldom.warning(
                 "a rig with an unknown key is refused",
                 key,
                 key=key,
@@ -99,21 +101,18 @@ class Door:
         self.refused += 1
         if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
             return
+        if self._guests is None:
+            likely = "a rig that wants keys, while this host was started with --insecure"
+        else:
+            likely = "a rig that was started with --insecure"
         match event, value:
             case zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL, _:
                 # Of two ends that do not speak alike, the one that sees it first hangs up.
-                problem = f"it hung up before it had greeted; {self._likely}"
+                problem = f"it hung up before it had greeted: {likely}, or no rig"
             case _, _Failure.MECHANISM_MISMATCH:
-                problem = self._likely
+                problem = f"it greets otherwise than this host: {likely}, or no rig"
             case _, _Failure.CRYPTOGRAPHIC:
                 problem = "its --host-key is not this host's key"
             case _:
                 problem = "it does not speak as a rig does"
-        self._warn("a connection is refused", problem, reason=problem)
-
-    @property
-    def _likely(self) -> str:
-        """Why somebody who knocks here is not let in, most likely."""
-        if self._guests is None:
-            return "it wants keys, and this host was started with --insecure; or it is no rig"
-        return "it shows no key, as a rig that was started with --insecure; or it is no rig"
+        self._seldom.warning("a connection is refused", problem, reason=problem)

@@ -8,6 +8,8 @@ from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.host_link.keys import KeyRing
 from darkscan.pipeline.host_link.seldom import Seldom
 
+_log = structlog.get_logger(__name__)
+
 
 class Guests:
     """The allowed keys, looked up by several threads; a change of the list counts at once."""
@@ -17,7 +19,7 @@ class Guests:
         self._ring = ring
         self._lock = threading.Lock()
         self._known = ring.allowed()
-        self._warn = Seldom(structlog.get_logger(__name__).warning)
+        self._seldom = Seldom(_log)
 
     def name_of(self, key: str) -> str | None:
         """The name by which a key is allowed; None: it is not.
@@ -28,5 +30,7 @@ class Guests:
             try:
                 self._known = self._ring.allowed()
             except InputError as error:
-                self._warn("the list of allowed keys is left as it was", "list", reason=str(error))
+                self._seldom.warning(
+                    "the list of allowed keys is left as it was", "list", reason=str(error)
+                )
             return self._known.get(key)

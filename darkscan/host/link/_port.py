@@ -1,5 +1,6 @@
 """The socket that rigs connect to: what arrives at it, and answers to it."""
 
+import resource
 from typing import NamedTuple
 
 import zmq
@@ -16,6 +17,7 @@ from darkscan.pipeline.host_link.socket_options import HANDSHAKE_FAILED, link_so
 _MOST_UNREAD = 8  # messages of a rig; more stay with it
 _MOST_UNSENT = 100  # answers to a rig that does not take them; more are dropped
 _LINGER_MS = 300
+_MOST_FILES = 65_536
 
 
 class Arrival(NamedTuple):
@@ -26,6 +28,11 @@ class Arrival(NamedTuple):
     rig: str | None
     """The name by which its key is allowed; None: no longer, or there are no keys."""
     parts: list[zmq.Frame]
+
+    @property
+    def address(self) -> str:
+        """Of the computer that it came from."""
+        return str(self.parts[0].get("Peer-Address")) if self.parts else ""
 
     def message(self) -> LinkMessage:
         """What it says. Raises WireError if it is none of our messages."""
@@ -43,6 +50,7 @@ class HostPort:
         Port 0 is any free one. Raises InputError for a key or an address that cannot be used.
         """
         check_address(address, field="--listen", any_port=True)
+        _allow_many_files()
         own = None if ring is None else ring.own()
         self._guests = None if ring is None else Guests(ring)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -97,3 +105,14 @@ class HostPort:
         self.socket.close(linger=_LINGER_MS)
         self.door.close()
         self._context.term()
+
+
+def _allow_many_files() -> None:
+    """Lets this process have as many files open as the system lets it.
+
+    Strangers' connections are some until their handshake is over, and the store needs its own.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

@@ -92,9 +92,7 @@ class LinkServer:
         self._welcome = Welcome(host=name, version=version("darkscan"))
         self._port = HostPort(address, ring)
         self._peers = Peers()
-        self._warn = Seldom(_log.warning)
-        self._error = Seldom(_log.error)
-        self._tell = Seldom(_log.info)
+        self._seldom = Seldom(_log)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="link", daemon=True)
         self._counts = dict.fromkeys(("parcels", "bytes", "refused", "news", "rejected"), 0)
@@ -112,6 +110,11 @@ class LinkServer:
     def secure(self) -> bool:
         """Whether only known keys come in."""
         return self._port.secure
+
+    @property
+    def listening(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
 
     @property
     def figures(self) -> LinkFigures:
@@ -148,7 +151,7 @@ class LinkServer:
                     self._take_all()
                 self._heard_peers = self._peers.count()
             except Exception:  # noqa: BLE001 - whatever it is, the other rigs must not suffer
-                self._error("the link met an error of its own", "link", exc_info=True)
+                self._seldom.error("the link met an error of its own", "link", exc_info=True)
                 time.sleep(_PAUSE_S)
 
     def _take_all(self) -> None:
@@ -198,14 +201,23 @@ class LinkServer:
         rig = arrival.rig or hello.rig
         self._peers.put(arrival.identity, Peer(rig, listened_to=True))
         self._port.answer(arrival.identity, self._welcome)
-        self._tell("a rig is connected", rig, rig=rig, computer=hello.rig, version=hello.version)
+        self._seldom.info(
+            "a rig is connected",
+            f"{rig} is connected",
+            rig=rig,
+            computer=hello.rig,
+            version=hello.version,
+            address=arrival.address,
+        )
 
     def _hear_news(self, rig: str, news: News) -> None:
         self._counts["news"] += 1
         try:
             self._hear(rig, news)
         except _MACHINES_FAULTS as error:
-            self._warn("news of a rig could not be taken in", str(error), reason=str(error))
+            self._seldom.warning(
+                "news of a rig could not be taken in", str(error), reason=str(error)
+            )
 
     def _store(self, identity: bytes, parcels: list[Parcel]) -> None:
         """Has parcels of one connection stored, and answers."""
@@ -216,7 +228,7 @@ class LinkServer:
             receipts = self._receipts(peer.rig, parcels)
         except _MACHINES_FAULTS as error:
             self._problem = f"cannot store: {printable(str(error) or type(error).__name__)}"
-            self._error("nothing can be stored", self._problem, reason=self._problem)
+            self._seldom.error("nothing can be stored", self._problem, reason=self._problem)
             self._dismiss(identity, peer.rig, self._problem)
             return
         self._problem = ""
@@ -225,7 +237,7 @@ class LinkServer:
         refused = [receipt for receipt in receipts if receipt.outcome == "refused"]
         self._counts["refused"] += len(refused)
         for receipt in refused:
-            self._warn(
+            self._seldom.warning(
                 "a parcel is refused",
                 peer.rig + receipt.reason,
                 rig=peer.rig,
@@ -240,7 +252,9 @@ class LinkServer:
         except _MACHINES_FAULTS:
             raise
         except Exception as error:  # noqa: BLE001 - see above
-            self._error("a parcel met an error of darkscan's", type(error).__name__, exc_info=True)
+            self._seldom.error(
+                "a parcel met an error of darkscan's", type(error).__name__, exc_info=True
+            )
             if len(parcels) > 1:
                 return [receipt for one in parcels for receipt in self._receipts(rig, [one])]
             reason = printable(f"an error of the host's darkscan: {error!r}")[:_LONGEST_REASON]
@@ -250,7 +264,11 @@ class LinkServer:
         """Tells a connection, once, that it is not listened to."""
         peer = self._peers.get(arrival.identity)
         rig = arrival.rig or (peer.rig if peer else "")
-        self._warn("a rig is not listened to", rig + problem, rig=rig, reason=problem)
+        address = arrival.address
+        about = rig + address + problem
+        self._seldom.warning(
+            "a rig is not listened to", about, rig=rig, address=address, reason=problem
+        )
         self._dismiss(arrival.identity, rig, problem)
 
     def _dismiss(self, identity: bytes, rig: str, problem: str) -> None:

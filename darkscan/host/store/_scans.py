@@ -2,14 +2,13 @@
 
 import sqlite3
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from darkscan.host.store import _clock
 from darkscan.host.store._maps import map_figures
 from darkscan.host.store._refusals import ANOTHERS_SCAN, NO_SUCH_SCAN, Refused
 from darkscan.host.store.types import (
     SILENT_S,
-    DefectCounts,
     FrameCounts,
     NotKept,
     Picture,
@@ -167,7 +166,7 @@ def details(
 
 _OF_BEGINNING = (
     *("region_mm", "pitch_um", "recipe", "recipe_hash", "model", "model_hash", "threshold"),
-    *("calibration", "frame_shape"),
+    *("calibration", "frame_shape", "pixel_to_stage"),
 )
 
 
@@ -181,6 +180,9 @@ def _conditions(query: ScanQuery) -> tuple[list[str], list[str]]:
         conditions.append("element LIKE ? ESCAPE '!'")
         plain = "".join(f"!{letter}" if letter in "!%_" else letter for letter in query.element)
         values.append(f"%{plain}%")
+    if query.side:
+        conditions.append("side = ?")
+        values.append(query.side)
     if query.rig is not None:
         conditions.append("rig = ?")
         values.append(query.rig)
@@ -197,23 +199,18 @@ def _as_text(value: str) -> str:
     return value.encode("utf-8", "replace").decode()
 
 
-def _summary(row: Sequence[object], heard: dict[str, float]) -> ScanSummary:
+def _summary(row: Sequence[Any], heard: dict[str, float]) -> ScanSummary:
     values = dict(zip(_FIELDS, row, strict=True))
-    counts = {name: values.pop(name) for name in FrameCounts.model_fields}
-    kinds = {kind: values.pop(kind) for kind in DEFECT_KINDS}
-    last = max(float(str(values.pop("heard"))), heard.get(str(values["id"]), 0.0))
-    outcome = values.pop("outcome")
     del values["key"]
-    return ScanSummary.model_validate(
-        {
-            **values,
-            "state": outcome or _state(last),
-            "frames": FrameCounts.model_validate(counts),
-            "defects": None if kinds["scratch"] is None else DefectCounts.model_validate(kinds),
-        }
-    )
+    kinds = {kind: values.pop(kind) for kind in DEFECT_KINDS}
+    values["defects"] = None if kinds["scratch"] is None else kinds
+    values["frames"] = {name: values.pop(name) for name in _COUNTS}
+    last = max(values.pop("heard"), heard.get(values["id"], 0.0))
+    values["state"] = values.pop("outcome") or _state(last)
+    return ScanSummary.model_validate(values)
 
 
+_COUNTS = tuple(FrameCounts.model_fields)
 _FIELDS = tuple(_SUMMARY.removeprefix("SELECT ").removesuffix(" FROM scans").split(", "))
 
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 from darkscan.pipeline.core.defect_map import Box, NotInspectedKind, Rings, Totals
 from darkscan.pipeline.core.errors import DarkscanError, ExitCode
 from darkscan.pipeline.core.frame_results import DefectKind, Record
+from darkscan.pipeline.core.geometry import PixelToStage
 from darkscan.pipeline.core.units import OneLine
 from darkscan.pipeline.host_link.messages import Progress, Pyramid, ScanId, Utc
 
@@ -41,6 +42,8 @@ class ScanQuery(NamedTuple):
     """A part of the element's name; empty: all."""
     rig: RigName | None = None
     state: ScanState | None = None
+    side: str = ""
+    """Empty: all."""
 
 
 class FrameCounts(Record):
@@ -141,6 +144,7 @@ class ScanDetails(ScanSummary):
     threshold: float
     calibration: str
     frame_shape: tuple[int, int] | None
+    pixel_to_stage: PixelToStage | None = Field(description="how a frame lies on the element")
     picture: Picture | None
     not_inspected: tuple[NotInspectedPart, ...] = Field(description="empty until the map is here")
     totals: Totals | None

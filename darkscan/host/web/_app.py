@@ -1,5 +1,6 @@
 """The web application: routes behind the guard, and errors as one line of JSON."""
 
+import json
 from importlib.metadata import version
 from typing import Any
 
@@ -34,13 +35,18 @@ the inspected side, x to the right, y down. Errors are `{"detail": "one line"}`.
 
 def make_app(host: Host) -> Guard:
     """The ASGI application of a host."""
-    app = bare_app()
+    app = _bare_app()
     app.state.host = host
     return Guard(app, host.access, host.metrics)
 
 
-def bare_app() -> FastAPI:
-    """The routes, without a host to answer from and without a guard: for their description."""
+def description() -> str:
+    """What every route takes and gives, in OpenAPI; docs/reference/host-api.openapi.json has it."""
+    return json.dumps(_bare_app().openapi(), indent=1, ensure_ascii=False) + "\n"
+
+
+def _bare_app() -> FastAPI:
+    """The routes, without a host to answer from and without a guard."""
     app = FastAPI(
         title="darkscan host",
         version=version("darkscan"),

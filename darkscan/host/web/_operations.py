@@ -42,7 +42,7 @@ async def health(request: Request) -> Response:
     responses={200: {"content": {"text/plain": {}}, "description": "As Prometheus reads them."}},
 )
 async def metrics(request: Request) -> Response:
-    """The host's figures."""
+    """How many, how long, how much; docs/reference/host-api.md explains each figure."""
 
     def work(host: Host) -> tuple[bytes, str]:
         return host.metrics.text(host.store, rigs=host.link.rigs)

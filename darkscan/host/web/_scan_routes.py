@@ -1,5 +1,6 @@
 """Scans: what is kept of them, and what people say of their defects."""
 
+from importlib.metadata import version
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request
@@ -17,8 +18,11 @@ from darkscan.host.store import (
 from darkscan.host.web._answers import COLUMNS, JSON, as_bytes, as_json, painting, reading
 from darkscan.host.web._host import Host
 from darkscan.host.web._models import DefectAnswer, Problem, ReviewsAnswer, ScansAnswer
+from darkscan.pipeline.core.defect_map import Area, DefectMap
 
 _LARGEST_NUMBER = 2**53
+_VERSION = version("darkscan")
+"""Another one may make other columns of a map."""
 
 ScanParam = Annotated[
     str, Path(alias="scan", pattern=r"^[0-9a-f]{32}$", description="32 hexadecimal digits")
@@ -31,26 +35,31 @@ After = Annotated[
 router = APIRouter(
     prefix="/api/scans",
     tags=["scans"],
-    responses={404: {"model": Problem, "description": "There is no such thing."}},
+    responses={
+        404: {"model": Problem, "description": "There is no such thing."},
+        422: {"model": Problem, "description": "A value cannot be; the line begins with its name."},
+    },
 )
 
 
 def _bytes_of(kind: str, description: str) -> dict[int | str, dict[str, Any]]:
-    return {200: {"content": {kind: {}}, "description": description}}
+    schema = {"schema": {"type": "object"}} if kind == JSON else {}
+    return {200: {"content": {kind: schema}, "description": description}}
 
 
 @router.get("", response_model=ScansAnswer)
-async def list_scans(
+async def list_scans(  # noqa: PLR0913, PLR0917 - the parameters of the query
     request: Request,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     before: Annotated[str, Query(max_length=100, description="`next` of the answer before")] = "",
     element: Annotated[str, Query(max_length=200, description="a part of its name")] = "",
     rig: Annotated[str | None, Query(max_length=200)] = None,
     state: ScanState | None = None,
+    side: Annotated[str, Query(max_length=200)] = "",
 ) -> Response:
     """The scans that are kept, the newest first."""
     name = None if rig is None else RigName(rig)
-    query = ScanQuery(limit, before, element, name, state)
+    query = ScanQuery(limit, before, element, name, state, side)
 
     def work(host: Host) -> ScansAnswer:
         page = host.store.scans(query)
@@ -110,8 +119,8 @@ async def scan_defects(request: Request, scan: ScanParam) -> Response:
     centre line, or the outline), counts int32 (how many points each has), area int32 (A0001:
     1; -1: beside all areas).
     """
-    packed = await reading(request, lambda host: host.store.defects(scan).packed)
-    return await as_bytes(request, packed, COLUMNS)
+    found = await reading(request, lambda host: host.store.defects(scan))
+    return await as_bytes(request, found.packed, COLUMNS, digest=f"{_VERSION}-{found.sha256[:24]}")
 
 
 @router.get("/{scan}/defects/{defect}", response_model=DefectAnswer)
@@ -154,7 +163,7 @@ async def picture_of_defect(
     return await as_bytes(request, png, "image/png", cache="private, max-age=3600")
 
 
-@router.get("/{scan}/areas", responses=_bytes_of(JSON, "The map's areas: a list."))
+@router.get("/{scan}/areas", response_model=list[Area])
 async def scan_areas(request: Request, scan: ScanParam) -> Response:
     """The map's areas, as its schema describes them."""
     return await as_bytes(
@@ -162,21 +171,21 @@ async def scan_areas(request: Request, scan: ScanParam) -> Response:
     )
 
 
-@router.get("/{scan}/map", responses=_bytes_of(JSON, "defect-map.json"))
+@router.get("/{scan}/map", response_model=DefectMap)
 async def scan_map(request: Request, scan: ScanParam) -> Response:
-    """The defect map, byte for byte as the rig wrote it."""
+    """The defect map, byte for byte as the rig wrote it; an older rig's is of version 2."""
     content = await reading(request, lambda host: host.store.map_bytes(scan))
     return await as_bytes(request, content, JSON, attached="defect-map.json")
 
 
-@router.get("/{scan}/run", responses=_bytes_of(JSON, "run.json"))
+@router.get("/{scan}/run", response_class=Response, responses=_bytes_of(JSON, "run.json"))
 async def scan_run(request: Request, scan: ScanParam) -> Response:
     """What the run was told to do, byte for byte as the rig wrote it."""
     content = await reading(request, lambda host: host.store.run_bytes(scan))
     return await as_bytes(request, content, JSON, attached="run.json")
 
 
-@router.get("/{scan}/trace", responses=_bytes_of(JSON, "trace.json"))
+@router.get("/{scan}/trace", response_class=Response, responses=_bytes_of(JSON, "trace.json"))
 async def scan_trace(request: Request, scan: ScanParam) -> Response:
     """When each stage worked on each frame; opens in ui.perfetto.dev."""
     content = await reading(request, lambda host: host.store.trace_bytes(scan))

@@ -28,12 +28,13 @@ from darkscan.pipeline.host_link.socket_options import (
     HANDSHAKE_MS,
     link_socket,
 )
-from darkscan.pipeline.host_link.target import HostTarget, warn_of_insecure_link
+from darkscan.pipeline.host_link.target import HostTarget
 
 LinkState = Literal["connecting", "connected", "refused", "rejected"]
 """connecting: nobody has answered yet, or any more; refused: the keys do not fit; rejected:
 the host does not want what this rig says."""
 
+_ANSWERED_S = 5.0
 _GREETED_S = 10.0
 _KNOCK_AGAIN_S = 5.0
 _REJECTED_S = 15.0
@@ -57,9 +58,11 @@ class Connection:
         self.number = 0
         """Rises when a connection is made or lost: what was sent before may not have arrived."""
         self._failures = 0
+        self._explained = False
+        self._answered_by = time.monotonic() + _ANSWERED_S
         self._reconnect_at: float | None = None
         self._greeted_by: float | None = None
-        self._warn = Seldom(_log.warning)
+        self._seldom = Seldom(_log)
         self.socket = link_socket(zmq.Context.instance(), zmq.DEALER, target.address)
         self._monitor = self.socket.get_monitor_socket(
             HANDSHAKE_FAILED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
@@ -98,7 +101,7 @@ class Connection:
 
     def warn(self, event: str, problem: str, **fields: object) -> None:
         """Logs a problem, and the same one again after a minute only."""
-        self._warn(event, problem, host=self._target.address, reason=problem, **fields)
+        self._seldom.warning(event, problem, host=self._target.address, reason=problem, **fields)
 
     def begin_anew(self, problem: str) -> None:
         """Ends the connection, for a reason that is told, and begins to connect."""
@@ -123,8 +126,7 @@ class Connection:
         self.socket.setsockopt(zmq.CONNECT_TIMEOUT, HANDSHAKE_MS)
         self.socket.setsockopt(zmq.RECONNECT_IVL, 200)
         self.socket.setsockopt(zmq.RECONNECT_IVL_MAX, 3000)
-        if self._target.insecure:
-            warn_of_insecure_link(self._target.address)
+        if self._target.insecure:  # whoever said so was warned
             return
         assert self._target.own_key is not None, "a key of the host goes with one of our own"
         own = read_key_pair(self._target.own_key)
@@ -144,12 +146,19 @@ class Connection:
                 self._greeted_by = time.monotonic() + _GREETED_S
                 self.post(self._hello)
             elif event == zmq.EVENT_DISCONNECTED:
-                if self.state == "connected":
-                    self._lose("connecting", "the connection to the host is cut")
+                self._disconnected()
             elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
                 self._lose("refused", self._why_refused(), again_s=_KNOCK_AGAIN_S)
             else:
                 self._not_greeted()
+            # The next event is that the connection is ended, which is no news then.
+            self._explained = bool(event & HANDSHAKE_FAILED)
+
+    def _disconnected(self) -> None:
+        if self.state == "connected":
+            self._lose("connecting", "the connection to the host is cut")
+        elif not self._explained:  # who does not speak as libzmq does is left without a word
+            self._not_greeted()
 
     def _not_greeted(self) -> None:
         self._failures += 1
@@ -214,6 +223,8 @@ class Connection:
             self.begin_anew("the host does not answer")
         elif self._reconnect_at is not None and now > self._reconnect_at:
             self._connect_anew()
+        elif self.state == "connecting" and not self.problem and now > self._answered_by:
+            self._lose("connecting", f"nobody answers at {self._target.address}")
 
     def _lose(self, state: LinkState, problem: str, *, again_s: float | None = None) -> None:
         """The host cannot be spoken with now; ``again_s``: seconds until it is tried anew."""

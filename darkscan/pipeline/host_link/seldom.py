@@ -14,26 +14,41 @@ _OTHERS = ""
 class Seldom:
     """Says a thing at once, and again after a minute at the earliest, with how often it was."""
 
-    def __init__(self, say: Callable[..., Any]) -> None:
-        """``say``: a method of a logger, as ``log.warning``."""
-        self._say = say
+    def __init__(self, log: Any, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """``log``: structlog's logger of a module."""
+        self._log = log
+        self._clock = clock
         self._next: dict[str, float] = {}
         self._unsaid: dict[str, int] = {}
 
-    def __call__(self, event: str, about: str, **fields: object) -> None:
-        """Says ``event`` with its fields; ``about``: what makes it the same thing again."""
-        now = time.monotonic()
+    def warning(self, event: str, about: str, **fields: object) -> None:
+        """Warns of ``event`` with its fields; ``about``: what makes it the same thing again."""
+        if (unsaid := self._due(about)) is not None:
+            self._log.warning(event, **fields, **unsaid)
+
+    def error(self, event: str, about: str, **fields: object) -> None:
+        """Says that ``event`` is an error; ``about`` as of ``warning``."""
+        if (unsaid := self._due(about)) is not None:
+            self._log.error(event, **fields, **unsaid)
+
+    def info(self, event: str, about: str, **fields: object) -> None:
+        """Says ``event``; ``about`` as of ``warning``."""
+        if (unsaid := self._due(about)) is not None:
+            self._log.info(event, **fields, **unsaid)
+
+    def _due(self, about: str) -> dict[str, int] | None:
+        """How often it was not said, as a field, if it is to be said now; else None."""
+        now = self._clock()
         if about not in self._next and len(self._next) >= MOST:
             self._forget(now)
             if len(self._next) >= MOST:
                 about = _OTHERS
         if now < self._next.get(about, now):
             self._unsaid[about] = self._unsaid.get(about, 0) + 1
-            return
+            return None
         self._next[about] = now + EVERY_S
-        if unsaid := self._unsaid.pop(about, 0):
-            fields["unsaid_before"] = unsaid
-        self._say(event, **fields)
+        unsaid = self._unsaid.pop(about, 0)
+        return {"unsaid_before": unsaid} if unsaid else {}
 
     def _forget(self, now: float) -> None:
         """Forgets what could be said again by now."""

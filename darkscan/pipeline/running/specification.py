@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -158,9 +159,9 @@ def abandoned() -> Iterator[Path]:
     """
     for folder in SHARED_MEMORY.glob(f"{_prefix()}*"):
         try:
-            if folder.suffix and time.time() - folder.stat().st_mtime < _BEING_MADE_S:
+            if not _is_ours(folder.lstat()) or _is_being_made(folder):
                 continue
-            lock = os.open(folder / _LOCK_NAME, os.O_CREAT | os.O_RDWR, 0o600)
+            lock = os.open(folder / _LOCK_NAME, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
         except OSError:
             continue  # gone meanwhile
         try:
@@ -171,6 +172,15 @@ def abandoned() -> Iterator[Path]:
             yield folder
         finally:
             os.close(lock)
+
+
+def _is_ours(status: os.stat_result) -> bool:
+    """Whether it is a folder of this user's, and no link that a stranger laid there."""
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
+
+
+def _is_being_made(folder: Path) -> bool:
+    return bool(folder.suffix) and time.time() - folder.lstat().st_mtime < _BEING_MADE_S
 
 
 def _prefix() -> str:

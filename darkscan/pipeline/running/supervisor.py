@@ -14,6 +14,7 @@ import zmq
 
 from darkscan.pipeline.core.errors import DarkscanError, ExitCode
 from darkscan.pipeline.core.settings import updated
+from darkscan.pipeline.core.stopping import ending_signals
 from darkscan.pipeline.running.failures import StageFailure
 from darkscan.pipeline.running.stage_processes import (
     StageKey,
@@ -109,8 +110,8 @@ class Supervisor:
     def run(self) -> None:
         """Returns once the map is written; leaves no process behind, whatever happens.
 
-        SIGINT, SIGTERM and SIGHUP drain the run: what is under way is finished and mapped, the
-        rest is listed as not inspected. A second signal aborts. SIGUSR1 holds a rig's scan, or
+        SIGINT, SIGTERM and their like drain the run: what is under way is finished and mapped,
+        the rest is listed as not inspected. A second signal aborts. SIGUSR1 holds a rig's scan, or
         lets it go on.
         Raises DarkscanError when the run cannot be finished.
         """
@@ -121,11 +122,7 @@ class Supervisor:
             self._to_uplink = Outbox(self._run_dir, "uplink", droppable=True)
         poller = zmq.Poller()
         poller.register(inbox.socket, zmq.POLLIN)
-        previous = {
-            number: signal.signal(number, self._on_signal)
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-            if signal.getsignal(number) is not signal.SIG_IGN  # as nohup wants it
-        }
+        previous = {number: signal.signal(number, self._on_signal) for number in ending_signals()}
         previous[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, self._on_hold)
         try:
             for key in self._stages:
@@ -270,7 +267,7 @@ class Supervisor:
     def _kill_silent(self) -> None:
         now = time.monotonic()
         for (stage, index), child in self._children.items():
-            starting = child.status is None
+            starting = child.status is None or bool(child.status.loading)
             patience = max(self._timeout, _STARTING_S) if starting else self._timeout
             if stage in _DISPENSABLE:
                 patience = max(patience, _DISPENSABLE_S)

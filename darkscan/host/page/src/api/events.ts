@@ -7,13 +7,14 @@
 import { signal } from "@preact/signals";
 import type { HostEvent } from "./types";
 
-const SILENCE_MS = 25_000;
+/** A host that lives says something every ten seconds. */
+const SILENCE_MS = 16_000;
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 5_000;
 
 export interface Connection {
   state: "connecting" | "open" | "lost";
-  /** When this state began, ms since 1970. */
+  /** When this state began; of a lost one, when the host was last heard. ms since 1970. */
   since: number;
 }
 
@@ -25,6 +26,10 @@ const listeners = new Set<Listener>();
 let lastId = "";
 let started = false;
 let openings = 0;
+let heardAt = Date.now();
+
+/** When the host was last heard, ms since 1970. */
+export const lastHeard = (): number => heardAt;
 
 /** Calls back at each event; the answer ends it. The first call opens the connection. */
 export function listen(listener: Listener): () => void {
@@ -40,7 +45,7 @@ async function stayConnected(): Promise<never> {
   let wait = FIRST_WAIT_MS;
   for (;;) {
     const opened = await readOnce().catch(() => false);
-    if (connection.value.state !== "lost") connection.value = { state: "lost", since: Date.now() };
+    if (connection.value.state !== "lost") connection.value = { state: "lost", since: heardAt };
     wait = opened ? FIRST_WAIT_MS : Math.min(2 * wait, LONGEST_WAIT_MS);
     await pause(wait);
   }
@@ -73,7 +78,8 @@ async function readOnce(): Promise<boolean> {
     });
     if (!response.ok || response.body === null) return false;
     opened = true;
-    connection.value = { state: "open", since: Date.now() };
+    heardAt = Date.now();
+    connection.value = { state: "open", since: heardAt };
     // Without an event's number the host cannot know what this page has missed.
     if (openings++ > 0 && !lastId) tell({ kind: "reset" });
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -81,6 +87,7 @@ async function readOnce(): Promise<boolean> {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return opened;
+      heardAt = Date.now();
       clearTimeout(alarm);
       alarm = setTimeout(() => ending.abort(), SILENCE_MS);
       text = take(text + value);

@@ -1,3 +1,3 @@
 export * from "./types";
 export * from "./http";
-export { connection, listen } from "./events";
+export { connection, lastHeard, listen } from "./events";

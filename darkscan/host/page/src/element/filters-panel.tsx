@@ -18,7 +18,7 @@ export function Filters({ model }: { model: Model }) {
   const { shown, all, total } = model.counts.value;
   const { final, count: rows } = model.table.value;
   return (
-    <section class="filters" aria-labelledby="filters-title">
+    <section class="defect-filters" aria-labelledby="filters-title">
       <header>
         <h2 id="filters-title">
           {count(total)} <small>of {count(rows)} {final ? "defects" : model.running.value ? "shapes so far" : "shapes"}</small>
@@ -57,7 +57,7 @@ export function Filters({ model }: { model: Model }) {
             <button
               key={verdict}
               type="button"
-              class={`chip verdict ${verdict}`}
+              class={`chip judgement ${verdict}`}
               aria-pressed={filter.verdicts.has(verdict)}
               onClick={() => {
                 model.filter.value = { ...filter, verdicts: toggled(filter.verdicts, verdict) };

@@ -6,11 +6,6 @@ import { Dialog } from "../shared/dialog";
 import { operator, setOperator } from "../shared/login";
 import type { Desk } from "./desk";
 
-/** Puts the focus there once the dialog is open, which would give it to its first button. */
-function focused(field: HTMLInputElement | null): void {
-  if (field) requestAnimationFrame(() => field.focus());
-}
-
 export function NameDialog({ desk }: { desk: Desk }) {
   const answer = useSignal<((given: boolean) => void) | null>(null);
   const name = useSignal("");
@@ -42,7 +37,7 @@ export function NameDialog({ desk }: { desk: Desk }) {
           Your name
           <input
             autocomplete="name"
-            ref={focused}
+            autofocus
             required
             maxLength={80}
             value={name.value}

@@ -16,7 +16,7 @@ export function Readout({ model }: { model: Model }) {
   return (
     <div class="readout">
       <ScaleBar scale={view.scale} />
-      <span class="place" title="The place under the pointer, element mm">
+      <span class="pointer-place" title="The place under the pointer, element mm">
         {pointer ? `x ${places(pointer[0], view.scale)}  y ${places(pointer[1], view.scale)} mm` : ""}
       </span>
       <span class="what" role="status">
@@ -64,8 +64,8 @@ function Unseen({ model, place }: { model: Model; place: Point }) {
 function ScaleBar({ scale }: { scale: number }) {
   const mm = roundLength(BAR_PX / scale);
   return (
-    <div class="scale-bar" role="img" aria-label={`Scale bar of ${inWords(mm)}`}>
-      <span class="bar" style={{ width: `${mm * scale}px` }} />
+    <div class="mm-bar" role="img" aria-label={`Scale bar of ${inWords(mm)}`}>
+      <span class="line-of-bar" style={{ width: `${mm * scale}px` }} />
       <span>{inWords(mm)}</span>
     </div>
   );

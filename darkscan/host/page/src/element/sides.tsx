@@ -28,7 +28,7 @@ export function Sides({ model }: { model: Model }) {
   return (
     <div class="sides">
       <StateMark state={details.state} />
-      {details.reason && <p class="reason">{details.reason}</p>}
+      {details.reason && <p class="end-reason">{details.reason}</p>}
       {newest.value.length > 0 && (
         <nav aria-label="Sides of this element">
           <span aria-current="true">{details.side}</span>

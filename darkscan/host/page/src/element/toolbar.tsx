@@ -47,8 +47,8 @@ export function Toolbar({ model, desk }: { model: Model; desk: Desk }) {
         <Tool title="Show the whole element" keys="0" run={() => desk.fitElement()}>
           Whole
         </Tool>
-        <Tool title="Single pixels" keys="1" run={() => desk.toPixels()} plain>
-          1:1
+        <Tool title="Single pixels, 1:1" keys="p" run={() => desk.toPixels()}>
+          Pixels
         </Tool>
       </div>
       <div class="group">
@@ -90,11 +90,10 @@ function Tool(props: {
   title: string;
   keys?: string;
   pressed?: boolean;
-  plain?: boolean;
   run: () => void;
   children: string;
 }) {
-  const keys = props.keys && !props.plain ? ` (${props.keys})` : "";
+  const keys = props.keys ? ` (${props.keys})` : "";
   return (
     <button
       type="button"

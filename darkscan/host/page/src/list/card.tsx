@@ -47,12 +47,12 @@ export function Card({ summary }: { summary: ScanSummary }) {
         </div>
       </div>
       <footer>
+        <span>{summary.rig}</span>
         <span>
           {isSilent && scan.heardAt.value > 0
             ? `not heard for ${span((now.value - scan.heardAt.value) / 1000)}`
             : (progress?.doing ?? "")}
         </span>
-        <span>{summary.rig}</span>
         <ul aria-label="Traces so far">
           {DEFECT_KINDS.map((kind) => (
             <li key={kind}>

@@ -12,12 +12,12 @@ export function Empty() {
         <code>{`darkscan keys new                      # once on each computer: prints its public key
 darkscan keys allow KEY NAME           # once on each: the other one's key
 
-darkscan run --rig RIG.toml --out out/scan --host tcp://${host}:PORT
-darkscan replay RECORDING --out out/scan --host tcp://${host}:PORT
-darkscan send out/scan --host tcp://${host}:PORT      # a scan that is over`}</code>
+darkscan run --rig RIG.toml --out out/scan --host tcp://${host}:5580
+darkscan replay RECORDING --out out/scan --host tcp://${host}:5580
+darkscan send out/scan --host tcp://${host}:5580      # a scan that is over`}</code>
       </pre>
       <p>
-        <code>PORT</code> is the one that <code>darkscan host</code> names as it starts.{" "}
+        Port 5580 is the usual one; <code>darkscan host</code> names its own as it starts.{" "}
         <code>darkscan doctor</code> says what is missing. This page shows the scan as soon as it
         begins.
       </p>

@@ -25,7 +25,7 @@ export function Filters(props: {
     return () => clearTimeout(timer);
   }, [element]);
   return (
-    <form class="filters" role="search" aria-label="Scans" onSubmit={(event) => event.preventDefault()}>
+    <form class="scan-filters" role="search" aria-label="Scans" onSubmit={(event) => event.preventDefault()}>
       <div>
         <label for="filter-element">Element</label>
         <input

@@ -22,7 +22,7 @@ export function ListView() {
   const filter = list.filter.value;
   const all = list.scans.value;
   const running = all?.filter(({ state }) => isOpen(state)) ?? [];
-  const kept = all?.filter(({ state, side }) => !isOpen(state) && (!filter.side || side === filter.side)) ?? [];
+  const kept = all?.filter(({ state }) => !isOpen(state)) ?? [];
   const isFiltered = Object.values(filter).some(Boolean);
 
   const move = (step: number) => (): void => {

@@ -67,10 +67,10 @@ function Done({ scan, details }: { scan: LiveScan; details: ScanDetails }) {
       <p class="note">
         {inspected === null
           ? `${count(settled(counts))} of ${count(planned)} frames`
-          : `of the region inspected, ${count(mapped)} frames`}
+          : "of the region inspected"}
       </p>
       <div
-        class="bar"
+        class="progress-bar"
         role="progressbar"
         aria-label="Frames done"
         aria-valuemin={0}

@@ -14,6 +14,17 @@ import { Stages } from "./stages";
 import { StagesAfterwards } from "./afterwards";
 import { Uninspected } from "./uninspected";
 
+/** Nothing is known of the scan; one that has just begun may still be on its way. */
+function Missing({ problem }: { problem: string }) {
+  if (!problem) return <p class="waiting">Loading…</p>;
+  return (
+    <div class="waiting">
+      <p>{problem}</p>
+      <p>If it has just begun, it is shown as soon as its rig has told of it.</p>
+    </div>
+  );
+}
+
 export function LiveView({ scanId }: { scanId: string }) {
   const scan = useLiveScan(scanId);
   const details = scan.details.value;
@@ -27,7 +38,7 @@ export function LiveView({ scanId }: { scanId: string }) {
     subject.value = { scan: scanId, element: details.element, side: details.side };
     document.title = `${details.element} · ${details.side} – darkscan`;
   }, [scanId, details?.element, details?.side]);
-  if (!details) return <p class="waiting">{scan.problem.value || "Loading…"}</p>;
+  if (!details) return <Missing problem={scan.problem.value} />;
   return (
     <div class="live">
       <h1 class="unseen">
@@ -35,7 +46,7 @@ export function LiveView({ scanId }: { scanId: string }) {
       </h1>
       <Banners scan={scan} details={details} />
       <div class="live-grid">
-        <section class="picture" aria-label="The element">
+        <section class="element" aria-label="The element">
           <Mosaic scan={scan} details={details} pointed={pointed} />
           <div class="under-picture">
             <Legend scan={scan} details={details} />

@@ -167,7 +167,7 @@ function Place(props: { scan: LiveScan; details: ScanDetails; box: Box }) {
   scan.framesTurn.value;
   const latest = scan.frames.latest;
   if (!latest || !scan.isOpen.value) return null;
-  return <div class="place" style={placed([latest.x + box[0], latest.y + box[1], box[2], box[3]], details.size_mm)} />;
+  return <div class="here" style={placed([latest.x + box[0], latest.y + box[1], box[2], box[3]], details.size_mm)} />;
 }
 
 /** Rings that run out around scratches as they are found. */
@@ -211,7 +211,7 @@ function ScaleBar({ details, width }: { details: ScanDetails; width: number }) {
   const power = 10 ** Math.floor(Math.log10(most));
   const mm = [5, 2, 1].map((step) => step * power).find((step) => step <= most) ?? power;
   return (
-    <div class="scale-bar" style={{ width: `${(mm / details.size_mm[0]) * width}px` }}>
+    <div class="scale" style={{ width: `${(mm / details.size_mm[0]) * width}px` }}>
       {mm} mm
     </div>
   );

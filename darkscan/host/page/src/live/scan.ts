@@ -6,6 +6,8 @@ import {
   DEFECT_KINDS,
   HostError,
   api,
+  connection,
+  lastHeard,
   listen,
   type DefectKind,
   type HostEvent,
@@ -78,11 +80,12 @@ export class LiveScan {
 
   readonly state = computed<ScanState | null>(() => {
     const state = this.details.value?.state ?? null;
-    if (state === "running" && this.heardAt.value > 0) {
-      if (now.value - this.heardAt.value > SILENT_MS) return "silent";
-    }
-    if (state === "silent" && now.value - this.heardAt.value < SILENT_MS) return "running";
-    return state;
+    if (state !== "running" && state !== "silent") return state;
+    const isHeard = now.value - this.#heardAt.value < SILENT_MS;
+    if (isHeard) return "running";
+    // While the host is not heard either, nothing new is known of the rig.
+    const hostIsHeard = connection.value.state === "open" && now.value - lastHeard() < SILENT_MS;
+    return hostIsHeard && this.#heardAt.value > 0 ? "silent" : state;
   });
 
   /** Whether frames may still come. */

@@ -18,6 +18,9 @@ import { Axis, HistogramPlot, commonRange } from "./histogram";
 
 const REFRESH_MS = 3000;
 
+/** A stage that is busy for more than this part of the time holds the others up. */
+const AT_LIMIT = 0.6;
+
 interface Loaded {
   details: ScanDetails;
   timings: Performance;
@@ -60,7 +63,7 @@ export default function PerformanceView({ scanId }: { scanId: string }) {
     <div class="performance">
       <header class="performance-head">
         <h1 class="unseen">Performance of {details.element}</h1>
-        <p class="verdict">{inWords(details, timings)}</p>
+        <p class="pace">{inWords(details, timings)}</p>
         <Downloads details={details} />
       </header>
       {timings.stages.length > 0 && (
@@ -100,7 +103,7 @@ function Stage(props: {
         <p>{count(stage.frames)} frames</p>
         <p class="busy">
           busy <strong>{percent(stage.utilization, 0)}</strong>
-          {isBottleneck && <em>the bottleneck</em>}
+          {isBottleneck && <em>{stage.utilization < AT_LIMIT ? "the busiest" : "the bottleneck"}</em>}
         </p>
         <div class="busy-bar">
           <span style={{ width: `${Math.min(100, 100 * stage.utilization)}%` }} />
@@ -121,7 +124,7 @@ function inWords(details: ScanDetails, { stages, bottleneck }: Performance): str
   const busy = percent(stage.utilization, 0);
   const each = `${milliseconds(stage.working.p50)} ms a frame`;
   const workers = stage.workers > 1 ? `its ${stage.workers} workers are` : "it is";
-  if (stage.utilization < 0.6) {
+  if (stage.utilization < AT_LIMIT) {
     return `No stage is at its limit: the busiest, ${stage.stage}, works ${busy} of the time. Frames come no faster.`;
   }
   return `${capital(stage.stage)} sets the pace: ${workers} busy ${busy} of the time, with ${each}.`;
