@@ -138,7 +138,7 @@ def _print_picture(recording: Path, rounds: int) -> None:
             begun = time.process_time()
             for meta, each in zip(frames, pixels, strict=True):
                 picture.show(meta, each, np.empty((0, 2)), put)
-                picture.hand_on(put, revisions=3)
+                picture.hand_on(put, revisions=2)
             seconds.append((time.process_time() - begun) / len(frames))
         size = sum(sizes.values())
     area = np.prod([side * 1000 / PITCH_UM for side in ELEMENT_MM])

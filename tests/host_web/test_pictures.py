@@ -1,6 +1,7 @@
 """Pictures from recordings: the right pixels, and none of files that are not to be read."""
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import simplejpeg
 
 from darkscan.drivers.recording import RecordingWriter
 from darkscan.host.store import Store
-from darkscan.host.web import WebSettings
+from darkscan.host.web import WebSettings, _recordings, server
 from darkscan.host.web._composing import grey_table, level_table
 from darkscan.inference import file_hash
 from darkscan.pipeline.core.arrays import Pixels, UInt8Array
@@ -352,6 +353,21 @@ def test_recordings_are_closed_when_the_host_ends(tmp_path: Path, folder: Path) 
             tile(client, 0, 0)
     held = [each.resolve() for each in Path("/proc/self/fd").iterdir()]
     assert path.resolve() not in held
+
+
+def test_a_recording_that_is_not_read_any_more_is_closed(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_recordings, "_IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(server, "_TICKS_BETWEEN_IDLE", 1)
+    path = STRAIGHT.record(folder / "scan.h5").resolve()
+    for host in serve(tmp_path, folder, STRAIGHT.began(str(path))):
+        with host.client() as client:
+            tile(client, 0, 0)
+            until = time.monotonic() + 60
+            while path in [each.resolve() for each in Path("/proc/self/fd").iterdir()]:
+                assert time.monotonic() < until
+            tile(client, 0, 0)
 
 
 def test_tables_of_greys_and_levels_are_each_others_inverse() -> None:

@@ -70,6 +70,10 @@ class Pictures:
         """Closes the recordings."""
         self._recordings.close()
 
+    def close_idle(self) -> None:
+        """Closes recordings that have not been read for a while."""
+        self._recordings.close_idle()
+
     def reads_recording(self, scan: str) -> bool:
         """Whether the scan's recording can be read here. Raises NotKept."""
         return self._recordings.readable(scan, self._beginning(scan))
