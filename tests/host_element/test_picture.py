@@ -72,6 +72,24 @@ def test_single_pixels_have_the_grey_levels_of_their_tile(
     expect(page.locator(".readout")).to_contain_text("1 pixel : 16.0 px")
 
 
+def test_pixels_are_squares_across_the_border_of_tiles(host: Served, open_page: OpenPage) -> None:
+    chequered = np.indices((512, 512)).sum(axis=0) % 2 * 100 + 60
+    tiles = [pictured_tile(0, x, 0, 1, chequered.astype(np.uint8)) for x in range(2)]
+    send(host.store, PLAIN, PLAIN.began(), *tiles)
+    page = open_page(host, f"/scan/{PLAIN.scan}#x=5.12&y=2.56&z={PIXEL * 100}")
+    as_stored(page)
+    at_rest(page)
+
+    def squares() -> bool:
+        picture = on_screen(page)[:, :, 1].astype(int)
+        row = picture[picture.shape[0] // 2 + PIXEL // 2, picture.shape[1] // 2 - 160 :][:320]
+        # Within a pixel nothing changes; from pixel to pixel all does.
+        edges = np.flatnonzero(np.abs(np.diff(row)) > 20)
+        return len(edges) in {19, 20} and bool((abs(np.diff(edges) - PIXEL) <= 1).all())
+
+    eventually(squares)
+
+
 def test_raw_contrast_is_linear_in_the_cameras_levels(
     pictured: Served, open_page: OpenPage
 ) -> None:

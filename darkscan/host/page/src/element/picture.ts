@@ -69,6 +69,8 @@ export class Picture {
       maxImageCacheCount: 400,
       imageLoaderLimit: 8,
       minPixelRatio: 0.6,
+      // Else several tiles are drawn small, and blown up together: pixels would be blurred.
+      smoothTileEdgesMinZoom: Infinity,
       alwaysBlend: false,
       blendTime: 0,
       gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: true, flickEnabled: !still },
