@@ -1,6 +1,7 @@
 """Serves the page and its programming interface: uvicorn on sockets of our own."""
 
 import asyncio
+import gc
 import logging
 import socket
 from collections.abc import Callable, Sequence
@@ -125,6 +126,8 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._hub.serve(asyncio.get_running_loop())
         await super().startup(sockets)
+        gc.collect()
+        gc.freeze()  # what is here by now stays: looking through it again would only take time
         self.on_start()
 
     async def on_tick(self, counter: int) -> bool:
