@@ -25,7 +25,6 @@ import {
   AS_STORED,
   RAW,
   cameraLevel,
-  changesNothing,
   shownTable,
   suited,
 } from "../../darkscan/host/page/src/element/levels";
@@ -111,7 +110,6 @@ test("the raw table is linear in the camera's levels, and the stored one changes
   for (const grey of [0, 17, 128, 200, 255]) near(raw[grey]!, cameraLevel(grey, levels) / 4095, 3e-4);
   const stored = shownTable(AS_STORED, levels);
   for (let grey = 0; grey < 256; grey++) near(stored[grey]!, grey / 255, 1e-9);
-  assert.ok(changesNothing(AS_STORED) && !changesNothing(RAW));
 });
 
 test("black and white points cut off, and the table never falls", () => {

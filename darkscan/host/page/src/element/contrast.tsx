@@ -1,56 +1,21 @@
-// The picture's contrast: a table of grey levels that the browser applies to the whole picture.
+// The picture's contrast: a table of grey levels by which its tiles are painted.
 
-import { useComputed, useSignalEffect } from "@preact/signals";
-import { AS_STORED, RAW, changesNothing, shownTable, suited, type Contrast, type Levels } from "./levels";
+import { AS_STORED, RAW, shownTable, suited, type Contrast, type Levels } from "./levels";
 import type { Model } from "./model";
 
-const FILTER = "darkscan-contrast";
-
-export function levelsOf(model: Model): Levels | null {
+function levelsOf(model: Model): Levels | null {
   const picture = model.details.value?.picture;
   return picture ? { softening: picture.softening, fullScale: picture.full_scale } : null;
 }
 
-/** The filter itself; puts it on the picture. */
-export function ContrastFilter({ model }: { model: Model }) {
-  const table = useComputed(() => {
-    const levels = levelsOf(model);
-    const contrast = model.contrast.value;
-    if (!levels || changesNothing(contrast)) return "";
-    return Array.from(shownTable(contrast, levels), (value) => value.toFixed(4)).join(" ");
-  });
-  useSignalEffect(() => {
-    document.documentElement.style.setProperty(
-      "--picture-filter",
-      table.value ? `url(#${FILTER})` : "none",
-    );
-  });
-  return (
-    <svg class="unseen" aria-hidden="true" width="0" height="0">
-      <filter id={FILTER} color-interpolation-filters="sRGB" x="0" y="0" width="100%" height="100%">
-        <feComponentTransfer>
-          <feFuncR type="table" tableValues={table.value || "0 1"} />
-          <feFuncG type="table" tableValues={table.value || "0 1"} />
-          <feFuncB type="table" tableValues={table.value || "0 1"} />
-        </feComponentTransfer>
-      </filter>
-    </svg>
-  );
+/** What each of a tile's grey levels is shown as; null while nothing is known of the picture. */
+export function tableOf(model: Model): Float64Array | null {
+  const levels = levelsOf(model);
+  return levels && shownTable(model.contrast.value, levels);
 }
 
-/** The samples that a view's contrast is chosen by, each way. */
-const SAMPLES = 256;
-
-/** Sets black and white to what suits the pixels on the picture's canvas. */
-export function suitTo(model: Model, canvas: HTMLCanvasElement): void {
-  const small = document.createElement("canvas");
-  small.width = small.height = SAMPLES;
-  const context = small.getContext("2d", { willReadFrequently: true })!;
-  context.imageSmoothingEnabled = false;
-  context.drawImage(canvas, 0, 0, SAMPLES, SAMPLES);
-  const { data } = context.getImageData(0, 0, SAMPLES, SAMPLES);
-  // Beyond the element the canvas is transparent: its grey is 0, which is "not seen".
-  const greys = Uint8Array.from({ length: SAMPLES ** 2 }, (_, place) => data[4 * place]!);
+/** Sets black and white to what suits some of the picture's grey levels. */
+export function suitTo(model: Model, greys: Uint8Array): void {
   model.contrast.value = suited(greys, model.contrast.value);
 }
 

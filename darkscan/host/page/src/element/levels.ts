@@ -1,9 +1,10 @@
 /** The picture's grey levels, and how they are shown.
  *
  * Tiles hold ``255 * asinh(level / softening) / asinh(full_scale / softening)`` of the camera's
- * levels; 0 is "not seen". What the screen shows of them is a table of 256 entries, applied to
- * the picture's canvas by an SVG filter: a change of contrast touches no tile, and costs a few
- * milliseconds a frame even without a GPU.
+ * levels; 0 is "not seen". What the screen shows of them is a table of 256 entries, by which
+ * tiles are painted before they are drawn: a millisecond a tile when the contrast changes, and
+ * nothing while the picture moves. An SVG filter over the whole picture would take a change
+ * at once, but without a GPU it halves the frame rate.
  */
 
 export interface Levels {
@@ -43,11 +44,6 @@ export function shownTable(contrast: Contrast, levels: Levels): Float64Array {
   return Float64Array.from({ length: 256 }, (_, grey) =>
     Math.min(1, Math.max(0, (curve(grey) - low) / (high - low))),
   );
-}
-
-/** Whether the table changes nothing, so that no filter is needed. */
-export function changesNothing(contrast: Contrast): boolean {
-  return contrast.stretch === 1 && contrast.black === 0 && contrast.white === 255;
 }
 
 /** The black and white points that suit pixels: just under the background, and well above it.

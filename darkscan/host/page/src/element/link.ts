@@ -50,8 +50,12 @@ export function followAddress(desk: Desk): () => void {
       if (model.table.value.final) take(fitFirst);
     }),
     effect(() => {
-      void model.view.value;
+      // A selection is in the address at once: a page that is loaded anew must not lose it.
       void model.selectedId.value;
+      untracked(write);
+    }),
+    effect(() => {
+      void model.view.value;
       clearTimeout(timer);
       timer = window.setTimeout(write, REST_MS);
     }),

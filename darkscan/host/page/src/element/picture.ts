@@ -92,6 +92,7 @@ export class Picture {
       for (const step of this.waiting.splice(0)) step();
       tell();
     });
+    this.viewer.addHandler("tile-drawing", ({ tile }) => this.tiles.freshen(tile));
     this.viewer.addHandler("tile-unloaded", ({ tile }) => this.tiles.forget(tile));
     this.viewer.addHandler("update-viewport", tell);
     this.viewer.addHandler("resize", tell);
@@ -125,6 +126,16 @@ export class Picture {
   /** The canvas that its pixels are on. */
   get canvas(): HTMLCanvasElement {
     return this.viewer.drawer.canvas as HTMLCanvasElement;
+  }
+
+  /** Shows each of a tile's 256 grey levels as given, 0 to 1. */
+  showBy(table: Float64Array): void {
+    this.tiles.showBy(table);
+  }
+
+  /** Grey levels, as the tiles have them, of some pixels of what it shows. */
+  sample(): Uint8Array {
+    return this.tiles.sample();
   }
 
   /** Calls back once it shows something. */

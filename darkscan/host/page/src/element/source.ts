@@ -29,13 +29,26 @@ interface Held {
   readonly tile: OpenSeadragon.Tile;
   /** Its canvas; null: it has not come, or there is none. */
   context: CanvasRenderingContext2D | null;
+  /** Its grey levels, as the host has them. */
+  greys: Uint8Array;
+  /** The table that its canvas was painted by. */
+  table: Uint32Array | null;
+  /** When it was last drawn, ms. */
+  drawnAt: number;
   /** Rises with each asking, so that an answer that comes late is left. */
   asked: number;
 }
 
+const NOTHING = new Uint8Array(0);
+/** Every so many-th pixel tells what a picture's grey levels are like. */
+const SAMPLE_STEP = 17;
+/** Tiles that were drawn within this time are of one picture, ms. */
+const ONE_PICTURE_MS = 60;
+
 export class TileLoader {
   readonly source: OpenSeadragon.TileSource;
   private readonly held = new Map<string, Held>();
+  private table = pixelsOf(Float64Array.from({ length: 256 }, (_, grey) => grey / 255));
 
   /** ``changed``: is told when a canvas was painted anew, or a missing tile may have come. */
   constructor(
@@ -60,6 +73,42 @@ export class TileLoader {
   async renewAll(): Promise<void> {
     this.index.forget();
     await Promise.all([...this.held.values()].map((held) => this.repaint(held)));
+  }
+
+  /** Shows each of the 256 grey levels as given, 0 to 1. */
+  showBy(shown: Float64Array): void {
+    this.table = pixelsOf(shown);
+    this.changed();
+  }
+
+  /** Sees to it that a tile that is about to be drawn is painted by the table of now. */
+  freshen(tile: OpenSeadragon.Tile): void {
+    const held = this.held.get(keyOf(...this.placeOf(tile)));
+    if (!held) return;
+    held.drawnAt = performance.now();
+    if (held.context && held.table !== this.table) this.paint(held);
+  }
+
+  /** Grey levels of the tiles that were drawn last, some of them. */
+  sample(): Uint8Array {
+    const latest = Math.max(0, ...[...this.held.values()].map((held) => held.drawnAt));
+    const greys: number[] = [];
+    for (const held of this.held.values()) {
+      if (held.drawnAt < latest - ONE_PICTURE_MS) continue;
+      for (let at = 0; at < held.greys.length; at += SAMPLE_STEP) greys.push(held.greys[at]!);
+    }
+    return Uint8Array.from(greys);
+  }
+
+  private paint(held: Held): void {
+    const { context, greys } = held;
+    if (!context) return;
+    const { table } = this;
+    const image = context.createImageData(context.canvas.width, context.canvas.height);
+    const pixels = new Uint32Array(image.data.buffer);
+    for (let at = 0; at < greys.length; at++) pixels[at] = table[greys[at]!]!;
+    context.putImageData(image, 0, 0);
+    held.table = table;
   }
 
   /** Asks again for the tiles that could not be had. */
@@ -90,8 +139,8 @@ export class TileLoader {
     const revision = this.index.revision(level, x, y);
     const image = await load(tileUrl(this.scan, level, x, y, revision)).catch(() => null);
     if (!image || asked < held.asked) return;
-    context.drawImage(image, 0, 0);
-    image.close();
+    held.greys = greysOf(image);
+    this.paint(held);
     this.changed();
   }
 
@@ -131,13 +180,15 @@ export class TileLoader {
     const ending = new AbortController();
     job.userData = { ending };
     const [level, x, y] = this.placeOf(job.tile);
-    const held: Held = { tile: job.tile, context: null, asked: 0 };
+    const held: Held = { tile: job.tile, context: null, greys: NOTHING, table: null, drawnAt: 0, asked: 0 };
     this.held.set(keyOf(level, x, y), held);
     const revision = this.index.revision(level, x, y);
     try {
       const image = await load(tileUrl(this.scan, level, x, y, revision), ending.signal);
       if (image) {
-        held.context = painted(image);
+        held.context = canvasOf(image);
+        held.greys = greysOf(image);
+        this.paint(held);
         job.finish(held.context, null as never, "context2d");
         // A later revision may have come meanwhile.
         if (this.index.revision(level, x, y) > revision) await this.repaint(held);
@@ -164,12 +215,29 @@ async function load(url: string, signal?: AbortSignal): Promise<ImageBitmap | nu
   return createImageBitmap(await response.blob(), { colorSpaceConversion: "none" });
 }
 
-function painted(image: ImageBitmap): CanvasRenderingContext2D {
+/** A canvas of an image's size. */
+function canvasOf(image: ImageBitmap): CanvasRenderingContext2D {
   const canvas = document.createElement("canvas");
   canvas.width = image.width;
   canvas.height = image.height;
-  const context = canvas.getContext("2d", { willReadFrequently: true })!;
+  return canvas.getContext("2d", { willReadFrequently: true })!;
+}
+
+/** The grey levels of an image, row by row; it is closed. */
+function greysOf(image: ImageBitmap): Uint8Array {
+  const context = canvasOf(image);
   context.drawImage(image, 0, 0);
+  const { data } = context.getImageData(0, 0, image.width, image.height);
   image.close();
-  return context;
+  const greys = new Uint8Array(data.length / 4);
+  for (let at = 0; at < greys.length; at++) greys[at] = data[4 * at]!;
+  return greys;
+}
+
+/** Opaque grey pixels, as a canvas holds them, of levels from 0 to 1. */
+function pixelsOf(shown: Float64Array): Uint32Array {
+  return Uint32Array.from(shown, (level) => {
+    const grey = Math.round(255 * level);
+    return (0xff000000 | (grey << 16) | (grey << 8) | grey) >>> 0;
+  });
 }

@@ -3,7 +3,7 @@
 import { effect, useComputed, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { connection } from "../api";
-import { ContrastFilter, suitTo } from "./contrast";
+import { suitTo, tableOf } from "./contrast";
 import type { Desk } from "./desk";
 import type { Follower } from "./follow";
 import { Layer } from "./layer";
@@ -49,7 +49,7 @@ export function Stage(props: { model: Model; desk: Desk; follower: Follower }) {
         // Levels of the pyramid differ in brightness; a mere step aside changes nothing.
         if (!model.suiting.peek() || zoomed < SUIT_AGAIN || !desk.picture) return;
         suitedAt = scale;
-        suitTo(model, desk.picture.canvas);
+        suitTo(model, desk.picture.sample());
       },
       clicked: (place) => desk.click(place),
     });
@@ -73,6 +73,10 @@ export function Stage(props: { model: Model; desk: Desk; follower: Follower }) {
         followAddress(desk),
         redrawing(model, layer, () => overlay.draw(picture.view)),
         effect(() => {
+          const table = tableOf(model);
+          if (table) picture.showBy(table);
+        }),
+        effect(() => {
           if (connection.value.state === "open") picture.retry();
         }),
       );
@@ -91,7 +95,6 @@ export function Stage(props: { model: Model; desk: Desk; follower: Follower }) {
       class={`stage ${model.measuring.value ? "measuring" : ""} ${model.hovered.value >= 0 ? "over" : ""}`}
       aria-label="Picture"
     >
-      <ContrastFilter model={model} />
       <div ref={holder} class="deep-zoom" />
       <Toolbar model={model} desk={desk} />
       {!pictured.value && (

@@ -16,7 +16,7 @@ const LAYERS: readonly [keyof Layers, string, string][] = [
 /** Has black and white follow what the picture shows, from now on. */
 export function suitView(model: Model, desk: Desk): void {
   model.suiting.value = true;
-  if (desk.picture) suitTo(model, desk.picture.canvas);
+  if (desk.picture) suitTo(model, desk.picture.sample());
 }
 
 export function Toolbar({ model, desk }: { model: Model; desk: Desk }) {
