@@ -2,7 +2,6 @@
 
 from enum import IntEnum
 from functools import cache
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -22,11 +21,6 @@ from darkscan.pipeline.core.frame_results import (
 )
 from darkscan.pipeline.core.geometry import rectangle
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
-from darkscan.pipeline.core.wire import WireError
-from darkscan.pipeline.transport.journal import Settled, next_payload
-from darkscan.pipeline.transport.messages import (
-    decode,
-)
 from darkscan.stages.merging.style import AREA_COLOUR, KIND_COLOURS, NOT_INSPECTED_COLOURS
 
 _LONGER_SIDE = 1024
@@ -48,31 +42,6 @@ _HATCH = "\N{BOX DRAWINGS LIGHT DIAGONAL UPPER RIGHT TO LOWER LEFT}"
 _PLAIN_SHADES = ".:-=+*%@"
 _UNSEEN = (26, 28, 36)
 Rgb = tuple[int, int, int]
-
-
-class JournalFollower:
-    """Frames in the order in which they were settled, each of them told once."""
-
-    def __init__(self, path: Path) -> None:
-        """The file need not be there yet."""
-        self._path = path
-        self._read = 0
-
-    def new_records(self) -> list[Settled]:
-        """The frames settled since the last call; a record that is not yet whole waits."""
-        records: list[Settled] = []
-        try:
-            with self._path.open("rb") as file:
-                file.seek(self._read)
-                while (payload := next_payload(file)) is not None:
-                    record = decode(payload)
-                    if isinstance(record, FrameResult | NotInspected):
-                        records.append(record)
-                    self._read = file.tell()
-        except (OSError, WireError):
-            # Not there yet, or none of ours: merging finds out, this is but a picture.
-            return records
-        return records
 
 
 class State(IntEnum):

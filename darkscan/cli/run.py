@@ -8,7 +8,7 @@ from typing import Self
 
 from rich.text import Text
 
-from darkscan.cli.element_view import ElementPicture, JournalFollower
+from darkscan.cli.element_view import ElementPicture
 from darkscan.cli.options import add_remote_option, model_of, recipe_of, remote_fields
 from darkscan.cli.progress import ProgressView, say
 from darkscan.cli.replay import exit_code, summary
@@ -19,7 +19,7 @@ from darkscan.pipeline.core.frame_results import FrameResult
 from darkscan.pipeline.core.settings import updated
 from darkscan.pipeline.running.specification import RunSpec
 from darkscan.pipeline.running.supervisor import Progress
-from darkscan.pipeline.transport.journal import JOURNAL_NAME
+from darkscan.pipeline.transport.journal import JOURNAL_NAME, JournalFollower
 from darkscan.runs.rig_scan import PreparedScan, ScanRequest, prepare_scan
 from darkscan.runs.runner import run_to_map
 

@@ -9,7 +9,7 @@ from rich.color import Color
 from rich.console import Console
 from rich.text import Text
 
-from darkscan.cli.element_view import ElementPicture, JournalFollower
+from darkscan.cli.element_view import ElementPicture
 from darkscan.pipeline.core.frame_results import (
     Centrelines,
     FrameResult,
@@ -18,7 +18,7 @@ from darkscan.pipeline.core.frame_results import (
 )
 from darkscan.pipeline.core.geometry import PixelToStage
 from darkscan.pipeline.core.scan import ScanInfo
-from darkscan.pipeline.transport.journal import Journal
+from darkscan.pipeline.transport.journal import Journal, JournalFollower
 from darkscan.stages.merging.style import AREA_COLOUR, KIND_COLOURS, NOT_INSPECTED_COLOURS
 from tests.builders import frame_meta, frame_result, scan_info
 from tests.mapping.hand_made import lines_of, spots_of

@@ -14,6 +14,7 @@ from typing import BinaryIO
 from darkscan.pipeline.core.errors import StorageError
 from darkscan.pipeline.core.frame_results import FrameResult, NotInspected, Outcome
 from darkscan.pipeline.core.units import FrameId
+from darkscan.pipeline.core.wire import WireError
 from darkscan.pipeline.transport.messages import decode, encode
 
 _HEAD = struct.Struct("<II")
@@ -60,6 +61,38 @@ class Journal:
     def close(self) -> None:
         """Closes the file; what was appended stays."""
         self._file.close()
+
+
+class JournalFollower:
+    """Reads a journal that grows: frames in the order in which they were settled, each once."""
+
+    def __init__(self, path: Path) -> None:
+        """The file need not be there yet."""
+        self._path = path
+        self._read = 0
+
+    def new_records(self, most: int | None = None) -> list[Settled]:
+        """The frames settled since the last call; a record that is not yet whole waits.
+
+        most: the first of them; the others come with the next call.
+        """
+        return [record for _, record in self.new_places(most)]
+
+    def new_places(self, most: int | None = None) -> list[tuple[int, Settled]]:
+        """As ``new_records``, each with the place in the file where it ends."""
+        records: list[tuple[int, Settled]] = []
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._read)
+                while len(records) != most and (payload := next_payload(file)) is not None:
+                    record = decode(payload)
+                    self._read = file.tell()
+                    if isinstance(record, FrameResult | NotInspected):
+                        records.append((self._read, record))
+        except (OSError, WireError):
+            # Not there yet, or none of ours: merging finds out, this only looks on.
+            return records
+        return records
 
 
 def outcome(record: Settled) -> Outcome:

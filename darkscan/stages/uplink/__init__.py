@@ -1,0 +1,1 @@
+"""Uplink: tells the host computer what a scan finds, and shows it the scan's picture."""
