@@ -49,7 +49,9 @@ def _work(stage: str, run_dir: Path, spec: RunSpec, station: Station) -> None:
             from darkscan.drivers.recording import Recording
             from darkscan.stages.acquisition.replay import ReplayAcquisition
 
-            ReplayAcquisition(run_dir, spec, Recording(spec.recording), station).run()
+            recording = Recording(spec.recording, spec.recording_identity)
+            look_back = recording.changes
+            ReplayAcquisition(run_dir, spec, recording, station, look_back).run()
         case "acquisition":
             _take_frames(run_dir, spec, station)
         case "motion":

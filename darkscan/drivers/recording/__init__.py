@@ -2,13 +2,14 @@
 
 from darkscan.drivers.recording._holders import require_closed, why_not_opened
 from darkscan.drivers.recording._overlap import FrameOverlap, frame_overlap
-from darkscan.drivers.recording._reader import Recording
+from darkscan.drivers.recording._reader import DamagedFrameError, Recording
 from darkscan.drivers.recording._save import save_recording
 from darkscan.drivers.recording._writer import RecordingWriter
 from darkscan.drivers.recording.superblock import is_hdf5
 from darkscan.pipeline.core.files import atomically
 
 __all__ = [
+    "DamagedFrameError",
     "FrameOverlap",
     "Recording",
     "RecordingWriter",

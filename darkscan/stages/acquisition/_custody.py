@@ -168,12 +168,15 @@ class Custody:
             _log.warning("frame sent again: not acknowledged", frame=frame)
             self._resend(frame)
 
-    def end_if_settled(self) -> None:
-        """Ends the scan once every frame entered is accounted for; saying it twice is harmless."""
+    def end_if_settled(self, warnings: tuple[str, ...] = ()) -> None:
+        """Ends the scan once every frame entered is accounted for; saying it twice is harmless.
+
+        ``warnings``: what the map has to say of where its frames came from.
+        """
         if self._ended or self._ledger.sums.in_flight or self._unrecorded:
             return
         self._ended = True
-        end = EndOfScan(sums=self._ledger.sums)
+        end = EndOfScan(sums=self._ledger.sums, warnings=warnings)
         if self._inspects:
             self._to_merging.send(end)
         if self._records:
