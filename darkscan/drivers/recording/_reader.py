@@ -189,18 +189,19 @@ class Recording:
         out[...] = self._kept[1][top : top + len(out)]
 
     def changes(self) -> tuple[str, ...]:
-        """Closes the recording and says what has changed in it while it was open.
+        """Opens the recording anew and says what has changed in it while it was open.
 
         With checksums, what was read is what was recorded all the same; without them, it may
-        be of two recordings: then this raises InputError.
+        be of two recordings: then this raises InputError. Frames cannot be read after that.
         """
-        self.close()
+        self.close()  # HDF5 would go on with what it knows of an open file
         try:
-            Recording(self.path, self._identity).close()
+            fresh = Recording(self.path, self._identity)
         except InputError:
             if self._is_checked:
                 return ("the recording was changed or replaced while it was inspected",)
             raise
+        self._file, self._pixels = fresh._file, fresh._pixels
         return ()
 
     def close(self) -> None:

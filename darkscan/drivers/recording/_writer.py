@@ -36,9 +36,10 @@ from darkscan.drivers.recording._layout import (
     plan_row,
     scan_attributes,
 )
-from darkscan.drivers.recording._syncing import DiskSync
+from darkscan.drivers.recording._row_writer import RowWriter
 from darkscan.drivers.recording.superblock import read_superblock
 from darkscan.pipeline.core.arrays import Pixels
+from darkscan.pipeline.core.disk_sync import DiskSync
 from darkscan.pipeline.core.errors import InputError, StorageError
 from darkscan.pipeline.core.files import sync_folder
 from darkscan.pipeline.core.scan import FrameFlag, FrameMeta, ScanInfo
@@ -110,9 +111,9 @@ class RecordingWriter:
             place, checksum = self._write_pixels(row, pixels)
             values = {**frame_row(meta), "pixels_offset": place, PIXELS_CRC: checksum}
             values[ROW_CRC] = row_checksum(values)
-            for column, dataset in self._columns.items():
-                if column != "id":  # that says that it is on the disk
-                    dataset[row] = values[column]
+            for name, column in self._columns.items():
+                if name != "id":  # that says that it is on the disk
+                    column[row] = values[name]
             self._file.flush()
         except (OSError, RuntimeError) as error:
             raise _storage_error(self.path, error) from error
@@ -178,8 +179,10 @@ class RecordingWriter:
         attributes[SCAN_CRC] = scan_checksum(attributes)
         self._file.create_group(SCAN).attrs.update(attributes)
         self._columns = {
-            column.field: self._create(
-                column, np.full(column.shape(len(plan)), column.unwritten, column.dtype)
+            column.field: RowWriter(
+                self._create(
+                    column, np.full(column.shape(len(plan)), column.unwritten, column.dtype)
+                )
             )
             for column in FRAME_COLUMNS
         }

@@ -38,6 +38,7 @@ class ReplayAcquisition:
             index for index, meta in enumerate(source.frames) if not self._custody.knows(meta.frame)
         )
         self._began = time.monotonic()
+        self._index = {meta.frame: index for index, meta in enumerate(source.frames)}
         todo = (source.frames[index] for index in self._todo)
         self._first_exposure_ns = next((meta.exposure_ns for meta in todo if meta.usable), 0)
 
@@ -47,6 +48,9 @@ class ReplayAcquisition:
             for message in self._custody.messages():
                 _log.warning("unexpected message", kind=type(message).__name__)
             self._custody.resend_overdue()
+            for frame in self._custody.unsettled():
+                self._todo.append(self._index[frame])
+                self._warnings = None
             if self._todo and self._may_take():
                 self._take(self._todo.popleft())
             else:

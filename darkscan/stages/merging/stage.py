@@ -61,6 +61,7 @@ class Merging:
         while not self._station.stopping:
             message = self._inbox.next()
             if message is None:
+                self._journal.keep_up()
                 self._station.wait()
             elif isinstance(message, EndOfScan):
                 self._finish(message)

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 SYNC_EVERY_S = 1.0
-"""What a power cut can take of a recording: the frames of the last second, and a sync's time."""
+"""What a power cut can take: what was written in the last second, and in a sync's time."""
 
 Item = TypeVar("Item")
 
