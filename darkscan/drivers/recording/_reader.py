@@ -52,9 +52,13 @@ _READ_ERRORS = (OSError, RuntimeError, ValueError, KeyError, TypeError, MemoryEr
 
 
 class DamagedFrameError(InputError):
-    """A frame's pixels are not what was recorded; ``reason``: why, in words."""
+    """A frame's pixels are not what was recorded.
+
+    ``cause`` says why; ``reason`` says it as the problem of a frame that is damaged.
+    """
 
     def __init__(self, file: Path, frame: int, reason: str) -> None:
+        self.cause = reason
         self.reason = f"the recording is damaged ({reason})"
         super().__init__(f"is damaged: {reason}", file=file, field=f"frame {frame}")
 
