@@ -3,9 +3,9 @@
 import contextlib
 from pathlib import Path
 
+import h5py
 import numpy as np
 
-import h5py
 from darkscan.drivers.recording import RecordingWriter
 from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.geometry import PixelToStage

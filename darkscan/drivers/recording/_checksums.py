@@ -7,7 +7,7 @@ can compute them too.
 
 import struct
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -25,11 +25,11 @@ _NUMBERS = ("exposure_ns", "flags", "uncertainty_um", "pixels_offset", PIXELS_CR
 
 def crc32(data: bytes | npt.NDArray[Any], before: int = 0) -> int:
     """The checksum of some bytes; ``before``: the checksum of what stands before them."""
-    return int(deflate_crc32(data, before))
+    return int(deflate_crc32(cast("bytes", data), before))  # it takes any buffer
 
 
 def pixels_checksum(pixels: Pixels, before: int = 0) -> int:
-    """The checksum of pixels row after row, little-endian; ``before``: of the rows before them."""
+    """The checksum of pixels row by row, little-endian; ``before``: of the rows before them."""
     return crc32(np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<")), before)
 
 

@@ -118,4 +118,4 @@ def _matches(table: Table, row: int, frame: int) -> bool:
     values = row_of(table, row)
     if values["id"] not in {frame, UNWRITTEN}:
         return False
-    return row_checksum({**values, "id": frame}) == values[ROW_CRC]
+    return bool(row_checksum({**values, "id": frame}) == values[ROW_CRC])

@@ -2,10 +2,10 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
-import numpy.typing as npt
 
 from darkscan.drivers.recording._checksums import pixels_checksum
 from darkscan.drivers.recording._layout import PIXELS_CRC, Table
@@ -80,7 +80,7 @@ class PixelReader:
     def _has_placed(self, row: int) -> bool:
         if self._offsets is None or self._checksums is None:
             return False
-        return 0 < self._offsets[row] <= self._size - self._bytes
+        return 0 < int(self._offsets[row]) <= self._size - self._bytes
 
     def _look_at_size(self) -> None:
         # HDF5 reads zeros past the end of a file, without a word: that would be clean glass.
@@ -113,10 +113,9 @@ class PixelReader:
     def _read_placed(self, row: int, out: Pixels) -> int | None:
         """Reads where the column says that the pixels were recorded."""
         assert self._offsets is not None, "it was looked at before"
-        there: npt.NDArray[np.uint8] = np.empty(self._bytes, np.uint8)
-        read = os.preadv(self._file.fileno(), [there], int(self._offsets[row]))
-        if read < self._bytes:
+        there = os.pread(self._file.fileno(), self._bytes, int(self._offsets[row]))
+        if len(there) < self._bytes:
             return None
-        pixels: Pixels = there.view(out.dtype).reshape(out.shape)
+        pixels: Any = np.frombuffer(there, out.dtype).reshape(out.shape)
         out[...] = pixels
         return pixels_checksum(pixels)

@@ -1,45 +1,21 @@
 """Reads recordings: whole ones, interrupted ones, damaged ones, and ones still written."""
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-import h5py
 import numpy as np
-from pydantic import ValidationError
 
-from darkscan.drivers.recording._checksums import (
-    PLAN_CRC,
-    SCAN_CRC,
-    plan_checksum,
-    scan_checksum,
-)
-from darkscan.drivers.recording._frames import FoundFrames, sort_checked, sort_unchecked
-from darkscan.drivers.recording._holders import why_not_open, why_not_opened
-from darkscan.drivers.recording._layout import (
-    CHECKED_FIELDS,
-    FORMAT,
-    LIBVER,
-    PIXELS_CRC,
-    PLAN,
-    ROW_CRC,
-    SCAN,
-    VERSION,
-    Table,
-    scan_of,
-)
+from darkscan.drivers.recording._contents import Contents
+from darkscan.drivers.recording._frames import FoundFrames
+from darkscan.drivers.recording._opening import READ_ERRORS, open_file, why_unreadable
 from darkscan.drivers.recording._pixels import PixelReader
-from darkscan.drivers.recording._short_file import ShortFile
-from darkscan.drivers.recording._storage import Storage
-from darkscan.drivers.recording._tables import check_pixels, read_frames, read_plan
-from darkscan.drivers.recording.superblock import FileState, Superblock, read_superblock
+from darkscan.drivers.recording.superblock import FileState
 from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.errors import InputError
-from darkscan.pipeline.core.inputs import require_file
 from darkscan.pipeline.core.scan import FrameFlag, FrameMeta, ScanInfo
 from darkscan.pipeline.running.specification import RecordingIdentity
 
@@ -48,8 +24,6 @@ UNCHECKED = (
 )
 """What stands in a map that is made of such a recording."""
 
-_READ_ERRORS = (OSError, RuntimeError, ValueError, KeyError, TypeError, MemoryError, RecursionError)
-
 
 class DamagedFrameError(InputError):
     """A frame's pixels are not what was recorded.
@@ -57,10 +31,10 @@ class DamagedFrameError(InputError):
     ``cause`` says why; ``reason`` says it as the problem of a frame that is damaged.
     """
 
-    def __init__(self, file: Path, frame: int, reason: str) -> None:
-        self.cause = reason
-        self.reason = f"the recording is damaged ({reason})"
-        super().__init__(f"is damaged: {reason}", file=file, field=f"frame {frame}")
+    def __init__(self, file: Path, frame: int, cause: str) -> None:
+        self.cause = cause
+        self.reason = f"the recording is damaged ({cause})"
+        super().__init__(f"is damaged: {cause}", file=file, field=f"frame {frame}")
 
 
 class Recording:
@@ -77,22 +51,17 @@ class Recording:
 
     def __init__(self, path: Path, identity: RecordingIdentity | None = None) -> None:
         self.path = path
-        self._block, self._file = _open(path)
-        try:
-            self._read()
-            if identity not in {None, self.identity}:
-                raise InputError("has changed since the run began", file=path)
-        except InputError:
-            self._file.close()
-            raise
-        except _READ_ERRORS as error:
-            self._file.close()
-            raise InputError(self._why_unreadable(error), file=path) from error
+        self._kept: tuple[int, Pixels] | None = None
+        self._pixels: PixelReader | None = None
+        self._open()
+        if identity not in {None, self._identity}:
+            self.close()
+            raise InputError("has changed since the run began", file=path)
 
     @property
     def info(self) -> ScanInfo:
         """The scan's description."""
-        return self._info
+        return self._contents.info
 
     @property
     def frames(self) -> Sequence[FrameMeta]:
@@ -102,17 +71,12 @@ class Recording:
     @property
     def complete(self) -> bool:
         """Whether its writer closed it, so that nothing more will come, and nothing is cut off."""
-        return self._complete
-
-    @property
-    def is_checked(self) -> bool:
-        """Whether it holds checksums, so that what has changed in it is found."""
-        return self._is_checked
+        return self._contents.complete and not self._is_short
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a map of this recording has to say of it."""
-        return () if self._is_checked else (UNCHECKED,)
+        return () if self._contents.is_checked else (UNCHECKED,)
 
     @property
     def identity(self) -> RecordingIdentity:
@@ -132,7 +96,7 @@ class Recording:
     @property
     def damaged_frames(self) -> Mapping[int, str]:
         """Numbers of the frames that are seen to be damaged without their pixels, and why."""
-        return {m.frame: m.note for m in self.frames if m.flags & FrameFlag.DAMAGED}
+        return {meta.frame: meta.note for meta in self.frames if meta.flags & FrameFlag.DAMAGED}
 
     @property
     def shortfall(self) -> str:
@@ -164,11 +128,12 @@ class Recording:
         not what was recorded, InputError if the frame has no pixels or they cannot be read,
         ValueError if ``out`` does not fit.
         """
-        if out.shape != self._info.frame_shape or out.dtype != self._info.dtype:
-            raise ValueError(f"out must be {self._info.frame_shape} of {self._info.pixel_type}")
+        info = self.info
+        if out.shape != info.frame_shape or out.dtype != info.dtype:
+            raise ValueError(f"out must be {info.frame_shape} of {info.pixel_type}")
         number = self.frames[index].frame
         row = self._found.rows.get(number)
-        if row is None:
+        if row is None or self._pixels is None:
             raise InputError("has no pixels", file=self.path, field=f"frame {number}")
         with self._reading(number):
             is_right = self._pixels.read_into(row, out)
@@ -181,13 +146,13 @@ class Recording:
         The whole frame is read and checked, and kept for the next call. ``out`` is (rows,
         width) of the scan's dtype. Raises as ``read_into`` does.
         """
-        height, width = self._info.frame_shape
-        if out.shape[1:] != (width,) or out.dtype != self._info.dtype:
-            raise ValueError(f"out must be rows of {width} {self._info.pixel_type}")
+        height, width = self.info.frame_shape
+        if out.shape[1:] != (width,) or out.dtype != self.info.dtype:
+            raise ValueError(f"out must be rows of {width} {self.info.pixel_type}")
         if not 0 <= top <= top + len(out) <= height:
             raise ValueError(f"rows {top} to {top + len(out)} are not all of {height}")
         if self._kept is None or self._kept[0] != index:
-            pixels: Pixels = np.empty(self._info.frame_shape, self._info.dtype)
+            pixels: Pixels = np.empty(self.info.frame_shape, self.info.dtype)
             self.read_into(index, pixels)
             self._kept = index, pixels
         out[...] = self._kept[1][top : top + len(out)]
@@ -198,19 +163,26 @@ class Recording:
         With checksums, what was read is what was recorded all the same; without them, it may
         be of two recordings: then this raises InputError. Frames cannot be read after that.
         """
+        identity, is_checked = self._identity, self._contents.is_checked
         self.close()  # HDF5 would go on with what it knows of an open file
         try:
-            fresh = Recording(self.path, self._identity)
+            self._open()
         except InputError:
-            if self._is_checked:
-                return ("the recording was changed or replaced while it was inspected",)
-            raise
-        self._file, self._pixels = fresh._file, fresh._pixels
-        return ()
+            if not is_checked:
+                raise
+        else:
+            if self._identity == identity:
+                return ()
+            self.close()
+        if not is_checked:
+            raise InputError("has changed since the run began", file=self.path)
+        return ("the recording was changed or replaced while it was inspected",)
 
     def close(self) -> None:
         """Lets go of the file."""
-        self._pixels.close()
+        if self._pixels is not None:
+            self._pixels.close()
+            self._pixels = None
         self._file.close()
 
     def __enter__(self) -> Self:
@@ -228,86 +200,46 @@ class Recording:
     def _is_short(self) -> bool:
         return self._block.state is FileState.TRUNCATED
 
+    def _open(self) -> None:
+        self._block, self._file = open_file(self.path)
+        try:
+            self._contents = contents = Contents.read(self._file, self.path)
+            self._pixels = PixelReader(contents.pixels, self.path, contents.info, contents.frames)
+            self._found = self._find(self._pixels)
+            self._identity = self._identify(self._pixels.status())
+        except InputError:
+            self.close()
+            raise
+        except READ_ERRORS as error:
+            self.close()
+            raise InputError(why_unreadable(self._block, error), file=self.path) from error
+
     @contextmanager
     def _reading(self, number: int) -> Iterator[None]:
         try:
             yield
-        except _READ_ERRORS as error:
+        except READ_ERRORS as error:
             problem = f"cannot be read: {error}"
             raise InputError(problem, file=self.path, field=f"frame {number}") from error
 
-    def _why_unreadable(self, error: Exception) -> str:
-        if self._is_short:
-            return f"is cut short: {self._block.size} of {self._block.stated_size} bytes are there"
-        if isinstance(error, ValidationError):
-            first = error.errors(include_url=False)[0]
-            return f"is damaged: {'.'.join(map(str, first['loc']))}: {first['msg']}"
-        return f"is damaged: {error or type(error).__name__}"
-
-    def _read(self) -> None:
-        storage = Storage(self._file, self.path)
-        complete = _check_format(storage.attributes("/"), self.path)
-        self._complete = complete and not self._is_short
-        attributes = storage.attributes(SCAN)
-        self._info = scan_of(attributes, self.path)
-        plan = read_plan(storage, self._info)
-        table = read_frames(storage, self._info)
-        self._is_checked = self._check(attributes, plan, table)
-        if self._is_checked:
-            found = sort_checked(plan, table, complete=complete)
-        else:
-            found = sort_unchecked(plan, table, self.path, complete=complete)
-        dataset = check_pixels(storage, self._info)
-        self._pixels = PixelReader(dataset, self.path, self._info, table)
-        self._kept: tuple[int, Pixels] | None = None
-        try:
-            self._found = self._with_pixels(found)
-            self._identity = self._identify(attributes, plan, table)
-        except BaseException:
-            self._pixels.close()
-            raise
-
-    def _check(self, attributes: Mapping[str, Any], plan: Table, table: Table) -> bool:
-        """Whether there are checksums; raises InputError if those of scan or plan are not right."""
-        stated = {SCAN: attributes.get(SCAN_CRC), PLAN: attributes.get(PLAN_CRC)}
-        columns = {ROW_CRC, PIXELS_CRC} & set(table)
-        if not columns and all(checksum is None for checksum in stated.values()):
-            return False
-        absent = sorted(CHECKED_FIELDS - set(table))
-        if absent:
-            problem = "dataset is missing, though the recording has checksums"
-            raise InputError(problem, file=self.path, field=f"/frames/{absent[0]}")
-        right = {SCAN: scan_checksum(attributes), PLAN: plan_checksum(plan)}
-        for name, checksum in right.items():
-            if stated[name] != checksum:
-                problem = "is damaged: it does not match its checksum"
-                raise InputError(problem, file=self.path, field=name)
-        return True
-
-    def _with_pixels(self, found: FoundFrames) -> FoundFrames:
-        """Leaves out the frames whose pixels are not in the file."""
-        absent = [frame for frame, row in found.rows.items() if not self._pixels.has(row)]
+    def _find(self, pixels: PixelReader) -> FoundFrames:
+        """The frames, less those whose pixels are not in the file."""
+        found = self._contents.found()
+        absent = [frame for frame, row in found.rows.items() if not pixels.has(row)]
         if not absent:
             return found
-        if self._is_checked or self._is_short or self._complete:
+        if self._contents.is_checked or self._is_short or self.complete:
             return found.without_pixels(absent)
-        return found.less(absent)
+        return found.less(absent)  # the last one of a writer that was killed
 
-    def _identify(
-        self, attributes: Mapping[str, Any], plan: Table, table: Table
-    ) -> RecordingIdentity:
-        content = hashlib.sha256(scan_checksum(attributes).to_bytes(4, "little"))
-        for columns in (plan, table):
-            for name in sorted(columns):
-                content.update(np.ascontiguousarray(columns[name]))
-        status = self._pixels.status()
+    def _identify(self, status: os.stat_result) -> RecordingIdentity:
         return RecordingIdentity(
             device=status.st_dev,
             inode=status.st_ino,
             size=status.st_size,
             # Pixels without checksums can change and leave all else as it was.
-            modified_ns=0 if self._is_checked else status.st_mtime_ns,
-            content=content.hexdigest(),
+            modified_ns=0 if self._contents.is_checked else status.st_mtime_ns,
+            content=self._contents.hash(),
         )
 
 
@@ -325,39 +257,3 @@ def name_frames(numbers: Sequence[int]) -> str:
     return f"frame{'s'[: len(numbers) > 1]} {', '.join(names)}{more} " + (
         "is" if len(numbers) == 1 else "are"
     )
-
-
-def _open(path: Path) -> tuple[Superblock, h5py.File]:
-    require_file(path)
-    try:
-        block = read_superblock(path)
-        problem = why_not_open(path, block)
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", file=path) from error
-    if problem is not None:
-        raise InputError(problem, file=path)
-    is_short = block.state is FileState.TRUNCATED
-    try:
-        # Without a chunk cache, pixels go from the file straight to where they are wanted.
-        swmr = block.state is FileState.SWMR
-        file = ShortFile(path, block.stated_size) if is_short else path
-        return block, h5py.File(file, "r", swmr=swmr, libver=LIBVER, rdcc_nbytes=0)
-    except _READ_ERRORS as error:
-        if is_short:
-            problem = f"is cut short: {block.size} of {block.stated_size} bytes are there"
-        elif isinstance(error, OSError):
-            problem = why_not_opened(path, error)
-        else:
-            problem = f"is damaged: {error}"
-        raise InputError(problem, file=path) from error
-
-
-def _check_format(attributes: Mapping[str, Any], path: Path) -> bool:
-    """Whether the recording says that it is complete. Raises InputError if it is of another kind."""
-    if attributes.get("format") != FORMAT:
-        raise InputError("is not a darkscan recording", file=path, field="format")
-    version = attributes.get("format_version")
-    if version != VERSION:
-        problem = f"is {version}, this darkscan reads version {VERSION}"
-        raise InputError(problem, file=path, field="format_version")
-    return bool(attributes.get("complete", 0))

@@ -7,6 +7,7 @@ for its bookkeeping, and we for the rest; the file itself is not changed.
 import io
 import os
 from pathlib import Path
+from typing import Any
 
 from imagecodecs import h5checksum_lookup3
 
@@ -26,7 +27,9 @@ class ShortFile(io.RawIOBase):
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self._size = size
         self._place = 0
-        self._head = bytearray(os.pread(self._descriptor, CHECKSUM_AT + 4, 0).ljust(CHECKSUM_AT + 4, b"\0"))
+        self._head = bytearray(
+            os.pread(self._descriptor, CHECKSUM_AT + 4, 0).ljust(CHECKSUM_AT + 4, b"\0")
+        )
         if self._head[VERSION_AT] == VERSION_WITH_FLAGS:
             self._head[FLAGS_AT] = 0
             checksum = h5checksum_lookup3(bytes(self._head[:CHECKSUM_AT]))
@@ -50,7 +53,7 @@ class ShortFile(io.RawIOBase):
         """The present place."""
         return self._place
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+    def readinto(self, buffer: Any, /) -> int:
         """Fills a buffer from the present place on."""
         view = memoryview(buffer).cast("B")
         read = os.preadv(self._descriptor, [view], self._place)

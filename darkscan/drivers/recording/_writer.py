@@ -204,8 +204,7 @@ class RecordingWriter:
         """Writes straight to the file, before any column says so; their place and checksum."""
         if pixels is None:
             return 0, 0
-        pixels = np.ascontiguousarray(pixels)
-        self._pixels.write_direct_chunk((row, 0, 0), pixels)
+        self._pixels.write_direct_chunk((row, 0, 0), np.ascontiguousarray(pixels))
         place = self._pixels.get_chunk_info_by_coord((row, 0, 0)).byte_offset
         return place, pixels_checksum(pixels)
 
