@@ -51,4 +51,4 @@ def why_unreadable(block: Superblock, error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False)[0]
         return f"is damaged: {'.'.join(map(str, first['loc']))}: {first['msg']}"
-    return f"is damaged: {error or type(error).__name__}"
+    return f"is damaged: {str(error) or type(error).__name__}"
