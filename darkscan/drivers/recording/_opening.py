@@ -5,9 +5,9 @@ from pathlib import Path
 import h5py
 from pydantic import ValidationError
 
-from darkscan.drivers.recording._holders import why_not_open, why_not_opened
+from darkscan.drivers.recording._holders import why_not_open, why_not_opened, writer_of
 from darkscan.drivers.recording._layout import LIBVER
-from darkscan.drivers.recording._short_file import ShortFile
+from darkscan.drivers.recording._left_file import LeftFile
 from darkscan.drivers.recording.superblock import FileState, Superblock, read_superblock
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.inputs import require_file
@@ -22,16 +22,17 @@ def open_file(path: Path) -> tuple[Superblock, h5py.File]:
     try:
         block = read_superblock(path)
         problem = why_not_open(path, block)
+        is_written = block.state is FileState.SWMR and writer_of(path) is not None
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", file=path) from error
     if problem is not None:
         raise InputError(problem, file=path)
     is_short = block.state is FileState.TRUNCATED
     try:
+        is_left = is_short or (block.state is FileState.SWMR and not is_written)
+        file = LeftFile(path, block.stated_size) if is_left else path
         # Without a chunk cache, pixels go from the file straight to where they are wanted.
-        swmr = block.state is FileState.SWMR
-        file = ShortFile(path, block.stated_size) if is_short else path
-        return block, h5py.File(file, "r", swmr=swmr, libver=LIBVER, rdcc_nbytes=0)
+        return block, h5py.File(file, "r", swmr=is_written, libver=LIBVER, rdcc_nbytes=0)
     except OSError as error:
         problem = why_cut_short(block) if is_short else why_not_opened(path, error)
         raise InputError(problem, file=path) from error

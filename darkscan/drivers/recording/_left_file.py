@@ -1,7 +1,8 @@
-"""A file that is shorter than its writer left it, as HDF5 will open it: with zeros at its end.
+"""A file that its writer left unfinished, as HDF5 will open it: closed, with zeros at its end.
 
-HDF5 refuses such a file altogether. What of it is whole is told by the checksums that HDF5 has
-for its bookkeeping, and we for the rest; the file itself is not changed.
+HDF5 refuses a file that is shorter than it should be; and where a writer was killed, it takes
+it for alive and waits without end for bookkeeping that is torn. What is whole is told by the
+checksums that HDF5 has for its bookkeeping, and we for the rest; the file is not changed.
 """
 
 import io
@@ -19,13 +20,13 @@ from darkscan.drivers.recording.superblock import (
 )
 
 
-class ShortFile(io.RawIOBase):
-    """A file for reading that seems to have ``size`` bytes, and to be closed by its writer."""
+class LeftFile(io.RawIOBase):
+    """A file for reading that seems to have at least ``size`` bytes, and to be closed."""
 
     def __init__(self, path: Path, size: int) -> None:
         super().__init__()
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        self._size = size
+        self._size = max(size, os.fstat(self._descriptor).st_size)
         self._place = 0
         self._head = bytearray(
             os.pread(self._descriptor, CHECKSUM_AT + 4, 0).ljust(CHECKSUM_AT + 4, b"\0")
