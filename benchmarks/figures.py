@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from darkscan.pipeline.core.errors import ExitCode, InputError, StorageError
+from darkscan.pipeline.core.errors import DarkscanError, ExitCode
 
 
 def in_turn(ways: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
@@ -54,7 +54,7 @@ def exit_code_of(work: Callable[[], object]) -> int:
     """Does a benchmark's work; what is wrong with its input or output is told in one line."""
     try:
         work()
-    except (InputError, StorageError) as error:
+    except DarkscanError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     return ExitCode.OK

@@ -23,19 +23,14 @@ from darkscan.pipeline.core.defect_map import (
     COORDINATES,
     FORMAT,
     VERSION,
-    Area,
-    Concentration,
     Coverage,
-    Defect,
     DefectMap,
-    KindTotal,
     MappedElement,
     MappedModel,
     MappedRecipe,
     MappedScan,
     NotInspectedArea,
     NotInspectedFrame,
-    Totals,
     to_json,
 )
 from darkscan.pipeline.core.frame_results import DEFECT_KINDS, STAGES, LedgerSums
@@ -57,6 +52,14 @@ from darkscan.pipeline.host_link.messages import (
     encode_content,
     new_id,
 )
+from tests.host_example_defects import (
+    map_areas,
+    map_defects,
+    map_totals,
+    random_kinds,
+    random_lines,
+    ring,
+)
 
 AWKWARD_NAME = "Optic \"7\" of 'Höhe & Söhne' <script>alert(1)</script> 光学素子 линза Ω"
 """A name of an element as nobody should choose, and somebody will."""
@@ -66,7 +69,6 @@ WINDOWS = 225
 _MOST_IN_FULL = 5000  # defects whose map is written as merging writes it; more take too long
 _SOFTENING = 4.0
 _FULL_SCALE = 255
-_LONG_MM = (20.0, 120.0)
 
 
 def parcel(scan: str, content: Content) -> Parcel:
@@ -259,19 +261,12 @@ class ExampleScan:
     @cached_property
     def lines(self) -> list[Float64Array]:
         """The centre line (K, 2) of each scratch and fibre, the contour of each spot, mm."""
-        rng = np.random.default_rng(self.seed)
-        return [
-            _line(rng, self.size_mm, bent=kind == 1, long=number % 97 == 0)
-            if kind < 2
-            else _spot(rng, self.size_mm)
-            for number, kind in enumerate(self.kinds)
-        ]
+        return random_lines(self.seed, self.kinds, self.size_mm)
 
     @cached_property
     def kinds(self) -> UInt8Array:
         """The kind of each defect, a place in DEFECT_KINDS; about half are scratches."""
-        rng = np.random.default_rng(self.seed + 1)
-        return rng.choice(4, self.defects, p=[0.5, 0.15, 0.1, 0.25]).astype(np.uint8)
+        return random_kinds(self.seed, self.defects)
 
     @cached_property
     def map_json(self) -> bytes:
@@ -284,13 +279,8 @@ class ExampleScan:
     @cached_property
     def defect_map(self) -> DefectMap:
         """The map of the scan."""
-        rng = np.random.default_rng(self.seed + 2)
-        tops = [float(line[:, 1].min()) for line in self.lines]
-        order = np.argsort(tops, kind="stable")
         areas = max(1, self.defects // 20) if self.defects else 0
-        defects = tuple(
-            self._defect(place, int(number), areas, rng) for place, number in enumerate(order, 1)
-        )
+        defects = map_defects(self.seed, self.lines, self.kinds, self._frame_at, areas)
         lost = self.quarantined
         return DefectMap(
             format=FORMAT,
@@ -314,8 +304,8 @@ class ExampleScan:
                 kinds=DEFECT_KINDS,
             ),
             defects=defects,
-            areas=_areas(defects, areas),
-            totals=_totals(defects, areas),
+            areas=map_areas(defects, areas),
+            totals=map_totals(defects, areas),
             coverage=self._coverage(),
             ledger=LedgerSums(
                 captured=self.frames,
@@ -324,45 +314,6 @@ class ExampleScan:
                 lost=0,
                 in_flight=0,
             ),
-        )
-
-    def _defect(self, place: int, number: int, areas: int, rng: np.random.Generator) -> Defect:
-        points, kind = np.round(self.lines[number], 4), int(self.kinds[number])
-        width_um = float(np.round(rng.uniform(8, 60), 1)) if kind < 2 else 40.0
-        outline = _widened(points, width_um / 1000) if kind < 2 else points
-        low, high = outline.min(axis=0), outline.max(axis=0)
-        steps = np.hypot(*np.diff(points, axis=0).T)
-        extent = max(float(np.hypot(*(high - low))), 0.01)
-        x, y = (float(value) for value in points.mean(axis=0).round(4))
-        width, height = (max(float(side), 0.001) for side in (high - low).round(4))
-        line = kind < 2
-        return Defect.model_validate(
-            {
-                "id": f"D{place:04d}",
-                "kind": DEFECT_KINDS[kind],
-                "probability": None if number % 11 == 0 else round(float(rng.uniform(0.5, 1)), 4),
-                "centreline": points.tolist() if line else [],
-                "length_mm": max(round(float(steps.sum()), 4), 0.01),
-                "width_um": width_um,
-                "width_max_um": round(width_um * 1.3, 1) if line else None,
-                "width_uncertainty_um": round(width_um / 12, 2) if line else None,
-                "brightness_um": round(width_um * 0.2, 3) if line else None,
-                "brightness_um2": None if line else round(width_um * 9, 1),
-                "contrast": round(float(rng.lognormal(2, 0.6)), 2),
-                "saturated": 0.0,
-                "outline": outline.round(4).tolist(),
-                "box_mm": [float(low[0].round(4)), float(low[1].round(4)), width, height],
-                "extent_mm": [round(extent, 4), round(extent / 10, 4)],
-                "orientation_deg": round(float(rng.uniform(0, 179)), 1),
-                "centroid_mm": [x, y],
-                "frames": [self._frame_at(x, y)],
-                "views": 1,
-                "area": None if number % 3 == 0 else f"A{number % areas + 1:04d}",
-                "touches_region_border": False,
-                "touches_not_inspected": False,
-                "grade": None,
-                "grade_reason": "uncalibrated",
-            }
         )
 
     def _frame_at(self, x_mm: float, y_mm: float) -> int:
@@ -427,7 +378,7 @@ class ExampleScan:
                 NotInspectedArea(
                     kind="quarantined",
                     reason="failed twice: no light",
-                    contour=(_ring(x, y, width, height),),
+                    contour=(ring(x, y, width, height),),
                     box_mm=(x, y, width, height),
                     area_mm2=round(width * height, 3),
                     frames=(number,),
@@ -478,98 +429,6 @@ class ExampleScan:
         )
 
 
-def _line(
-    rng: np.random.Generator, size_mm: tuple[float, float], *, bent: bool, long: bool
-) -> Float64Array:
-    """A centre line: straight or in an arc; fibres curl; a few are very long."""
-    length = rng.uniform(*_LONG_MM) if long else np.clip(rng.lognormal(0.8, 0.9), 0.2, 20)
-    length = min(length, min(size_mm) * 0.8)
-    points = int(np.clip(length * 1.5, 3, 60))
-    turn = rng.normal(0, 2.5 if bent else 0.5)
-    angles = rng.uniform(0, 2 * np.pi) + turn * np.linspace(-0.5, 0.5, points - 1)
-    steps = np.stack([np.cos(angles), np.sin(angles)], axis=1) * length / (points - 1)
-    line = np.concatenate([np.zeros((1, 2)), steps.cumsum(axis=0)])
-    low, high = line.min(axis=0), line.max(axis=0)
-    place: Float64Array = rng.uniform(0.1 - low, np.maximum(np.array(size_mm) - 0.1 - high, 0.1))
-    return (line + place).clip(0, size_mm)
-
-
-def _spot(rng: np.random.Generator, size_mm: tuple[float, float]) -> Float64Array:
-    """The contour of a spot of 20 to 200 um."""
-    corners = np.linspace(0, 2 * np.pi, 10, endpoint=False)
-    radius = rng.uniform(0.01, 0.1) * rng.uniform(0.8, 1.2, 10)
-    place = rng.uniform(0.2, np.maximum(np.array(size_mm) - 0.2, 0.3))
-    contour: Float64Array = (
-        place + np.stack([np.cos(corners), np.sin(corners)], 1) * radius[:, None]
-    )
-    return contour.clip(0, size_mm)
-
-
-def _widened(line: Float64Array, width_mm: float) -> Float64Array:
-    """A line's outline, closed: to one side there, to the other side back."""
-    along = np.gradient(line, axis=0)
-    across = np.stack([-along[:, 1], along[:, 0]], axis=1)
-    across *= width_mm / 2 / np.maximum(np.hypot(*across.T), 1e-9)[:, None]
-    return np.concatenate([line - across, (line + across)[::-1]])
-
-
-def _areas(defects: tuple[Defect, ...], count: int) -> tuple[Area, ...]:
-    within: dict[str | None, list[Defect]] = {}
-    for defect in defects:
-        within.setdefault(defect.area, []).append(defect)
-    names = [f"A{number:04d}" for number in range(1, count + 1)]
-    return tuple(_area(number, name, within.get(name, [])) for number, name in enumerate(names))
-
-
-def _area(number: int, name: str, own: list[Defect]) -> Area:
-    x, y = own[0].centroid_mm if own else (1.0, 1.0)
-    left, top = round(x - 1.28, 3), round(y - 1.28, 3)
-    return Area(
-        id=name,
-        contour=(_ring(left, top, 2.56, 2.56),),
-        box_mm=(left, top, 2.56, 2.56),
-        area_mm2=6.5536,
-        score_max=0.99,
-        score_mean=0.8,
-        windows=1 + number % 7,
-        frames=own[0].frames if own else (0,),
-        defects=tuple(defect.id for defect in own),
-        touches_region_border=False,
-        touches_not_inspected=False,
-    )
-
-
-def _totals(defects: tuple[Defect, ...], areas: int) -> Totals:
-    by_kind: dict[str, list[Defect]] = {kind: [] for kind in DEFECT_KINDS}
-    for defect in defects:
-        by_kind[defect.kind].append(defect)
-    kinds = {
-        kind: KindTotal(
-            count=len(own),
-            length_mm=round(sum(defect.length_mm for defect in own), 4),
-            longest_mm=max((defect.length_mm for defect in own), default=0.0),
-        )
-        for kind, own in by_kind.items()
-    }
-    scratches = by_kind["scratch"]
-    x, y = scratches[0].centroid_mm if scratches else (0.0, 0.0)
-    crowd = Concentration(
-        length_mm=max((defect.length_mm for defect in scratches), default=1.0),
-        box_mm=(x, y, 10.0, 10.0),
-    )
-    return Totals(
-        scratch=kinds["scratch"],
-        fibre=kinds["fibre"],
-        dig=kinds["dig"],
-        dust=kinds["dust"],
-        areas=areas,
-        areas_mm2=6.5536 * areas,
-        areas_without_defect=0,
-        worst_concentration=crowd if scratches else None,
-        not_listed=0,
-    )
-
-
 def _stamps(numbers: npt.NDArray[np.int_], rng: np.random.Generator) -> npt.NDArray[np.int64]:
     """Each frame passes all stages, one after the other."""
     rows = []
@@ -583,8 +442,3 @@ def _stamps(numbers: npt.NDArray[np.int_], rng: np.random.Generator) -> npt.NDAr
                 (int(frame), place, int(frame) % 2 if place == 2 else 0, received, started, at)
             )
     return np.array(rows, np.int64).reshape(-1, 6)
-
-
-def _ring(x: float, y: float, width: float, height: float) -> tuple[tuple[float, float], ...]:
-    right, bottom = round(x + width, 3), round(y + height, 3)
-    return ((x, y), (right, y), (right, bottom), (x, bottom))

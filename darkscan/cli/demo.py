@@ -4,6 +4,7 @@ import argparse
 import shutil
 from pathlib import Path
 
+from darkscan.cli.live_demo import show_live
 from darkscan.cli.progress import record, say
 from darkscan.cli.replay import exit_code, replay, summary
 from darkscan.pipeline.core.errors import InputError, StorageError
@@ -11,6 +12,7 @@ from darkscan.pipeline.core.recipe import Recipe
 from darkscan.simulation.element import SimulatedScan, simulate_element, size_of_patch
 from darkscan.simulation.element.comparison import Comparison, TrueLine, compare
 
+_OUT, _LIVE_OUT = Path("out/demo"), Path("out/host")
 _FRAMES = (3, 2)
 _PRESET = "clean"  # scratches are few enough to tell apart by eye
 _SEED = 12
@@ -23,16 +25,26 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "demo",
         help="simulate a scan, inspect it, and compare the map with the truth",
         description="Simulates a scan of a patch of an element, replays it on the embedded "
-        "defaults and prints the defects found against the true ones. Some seconds.",
+        "defaults and prints the defects found against the true ones. Some seconds. Or, with "
+        "--live, starts a host computer here and has one scan after the other fill in on its page.",
     )
-    parser.add_argument("--out", type=Path, default=Path("out/demo"), help="where (out/demo)")
+    parser.add_argument(
+        "--out", type=Path, help=f"where (default: {_OUT}; with --live: {_LIVE_OUT})"
+    )
     parser.add_argument("--seed", type=int, default=_SEED, help=f"which element ({_SEED})")
+    parser.add_argument(
+        "--live",
+        action="store_true",
+        help="a host computer and its page, until Ctrl-C (needs the extra host)",
+    )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Simulates, inspects, and prints found against true scratches."""
-    out: Path = arguments.out
+    """Simulates, inspects, and prints found against true scratches; or shows it live."""
+    if arguments.live:
+        return show_live(arguments.out or _LIVE_OUT, arguments.seed)
+    out: Path = arguments.out or _OUT
     _make_room(out)
     truth = simulate_element(size_of_patch(_FRAMES), arguments.seed, _PRESET)
     scan = SimulatedScan(truth)
@@ -40,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     truth.save(out / _TRUTH_NAME, pitch_um=scan.info.pitch_um)  # also marks the folder as ours
     record(scan, out / "scan.h5", force=True)
     say("inspecting them: acquisition, preprocessing, classification, merging ...")
-    defect_map = replay(out / "scan.h5", out / "map", Recipe(), "max")
+    defect_map = replay(out / "scan.h5", out / "map", Recipe())
     say(_table(compare(truth, defect_map)))
     width, height = defect_map.element.size_mm
     marked = defect_map.totals.areas_mm2 / (width * height)
@@ -49,6 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     say(f"drawing in mm: {out / 'map' / 'defect-map.svg'}")
     say(f"trace:         {out / 'map' / 'trace.json'} (open in ui.perfetto.dev)")
     say(f"timings:       darkscan profile {out / 'map'}")
+    say("live:          make host (darkscan demo --live): scans as they fill in, on a page")
     return exit_code(defect_map)
 
 

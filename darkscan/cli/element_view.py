@@ -13,14 +13,13 @@ from rich.text import Text
 from darkscan.pipeline.core.arrays import Float32Array, Float64Array
 from darkscan.pipeline.core.frame_results import (
     DEFECT_KINDS,
-    Centrelines,
     FrameResult,
-    LineMeasures,
     NotInspected,
     Traces,
 )
 from darkscan.pipeline.core.geometry import rectangle
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
+from darkscan.pipeline.core.trace_kinds import line_kinds
 from darkscan.stages.merging.style import AREA_COLOUR, KIND_COLOURS, NOT_INSPECTED_COLOURS
 
 _LONGER_SIDE = 1024
@@ -32,7 +31,6 @@ _FEWEST_LEVELS = 8 / 255
 
 _FRACTION_BITS = 4
 _SEEN_SHARE = 0.5
-_MOSTLY = 0.5
 _WARP = cv2.INTER_LINEAR
 _SHADES = 24
 """Grey levels that are told apart: fewer make longer runs of one style."""
@@ -213,17 +211,10 @@ def _by_state(traces: Traces) -> dict[State, list[Float32Array]]:
         State.FIBRE: [],
         State.SCRATCH: [],
     }
-    for line, is_fibre in zip(traces.lines.parts, _are_fibres(traces.lines), strict=True):
+    for line, kind in zip(traces.lines.parts, line_kinds(traces.lines).tolist(), strict=True):
+        is_fibre = DEFECT_KINDS[kind] == "fibre"
         shapes[State.FIBRE if is_fibre else State.SCRATCH].append(line)
     return shapes
-
-
-def _are_fibres(lines: Centrelines) -> list[bool]:
-    """Which lines are fibres: by the model where it tells kinds, else by their shape."""
-    bent = lines.measures[:, LineMeasures._fields.index("bent")] > _MOSTLY
-    scratch, fibre = (lines.kinds[:, DEFECT_KINDS.index(kind)] for kind in ("scratch", "fibre"))
-    told = np.isfinite(fibre) & (fibre + scratch > 0)
-    return [bool(each) for each in np.where(told, fibre > scratch, bent)]
 
 
 def _fixed(points_px: Float64Array, placement: Float64Array) -> npt.NDArray[np.int32]:

@@ -7,10 +7,11 @@ from contextlib import contextmanager, nullcontext
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from darkscan.pipeline.core.addresses import check_address
 from darkscan.pipeline.core.errors import InputError, StorageError
 from darkscan.pipeline.core.recipe import DEFAULT_MODEL, SHIPPED_MODELS, Recipe, load_recipe
 from darkscan.pipeline.core.units import COARSEST_UM, FINEST_UM
-from darkscan.pipeline.transport.remote_links import check_address
+from darkscan.pipeline.host_link.target import HostTarget, target_of
 
 _MOST_THREADS = 1024
 _OPTION = "--remote-workers"
@@ -92,6 +93,37 @@ def require_writable(out: Path) -> None:
 def recipe_of(file: Path | None) -> Recipe:
     """The recipe in a file, or the embedded one. Raises InputError."""
     return Recipe() if file is None else load_recipe(file)
+
+
+def add_host_options(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
+    """Adds the options that name the host computer, and how the two know each other."""
+    parser.add_argument(
+        "--host",
+        metavar="ADDRESS",
+        required=required,
+        help="tell the host computer at tcp://HOST:PORT of the scan: see `darkscan host`",
+    )
+    parser.add_argument(
+        "--host-key",
+        metavar="KEY",
+        help="the host's public key, or its name in `darkscan keys list` (default: the only "
+        "host that is allowed)",
+    )
+    parser.add_argument(
+        "--insecure",
+        action="store_true",
+        help="no keys, nothing encrypted: for a host on a trusted bench that was started so",
+    )
+
+
+def host_target(arguments: argparse.Namespace) -> HostTarget | None:
+    """The host that the options name, if any. Raises InputError."""
+    if arguments.host is not None:
+        return target_of(arguments.host, arguments.host_key, insecure=arguments.insecure)
+    for value, field in ((arguments.host_key, "--host-key"), (arguments.insecure, "--insecure")):
+        if value:
+            raise InputError("has no meaning without --host", field=field)
+    return None
 
 
 def add_remote_option(parser: argparse.ArgumentParser) -> None:

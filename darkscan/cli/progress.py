@@ -1,49 +1,36 @@
-"""Shows results and how far work is: a live view on a terminal, a line now and then elsewhere."""
+"""Shows how far work is: a live view on a terminal, a line now and then elsewhere."""
 
-import os
-import sys
 import time
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self, TextIO
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
+from darkscan.cli.terminal import console, say
 from darkscan.drivers.recording import is_hdf5, save_recording
 from darkscan.pipeline.core.errors import InputError
-from darkscan.pipeline.core.names import as_text
+from darkscan.pipeline.core.names import printable
 from darkscan.pipeline.core.scan import FrameSource
 from darkscan.pipeline.core.units import duration
+from darkscan.pipeline.running.rates import Rates
 from darkscan.pipeline.running.supervisor import Progress
+
+__all__ = ["ProgressBar", "ProgressView", "progress_bar", "record", "say"]
 
 _BAR_LINE_EVERY_S = 10.0
 _LINE_EVERY_S = 5.0
-_RATE_OVER_S = 30.0
 _HIGHEST_PICTURE = 40
 
 Picture = Callable[[int, int, bool], Text]
 """Draws for so many columns and rows of a terminal, in colour or not."""
 
 _BETWEEN = 2  # columns of the terminal, between two figures
-
-
-def say(text: str) -> None:
-    """Prints to standard output; a reader that is gone (`| head`) changes nothing else.
-
-    What the terminal cannot show, as bytes in a file's name that are no text, is escaped.
-    """
-    encoding = sys.stdout.encoding or "utf-8"
-    try:
-        print(as_text(text).encode(encoding, "backslashreplace").decode(encoding), flush=True)
-    except BrokenPipeError:
-        # Else Python would try to flush the rest at its end, and fail with another code.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class ProgressBar:
@@ -61,13 +48,13 @@ class ProgressBar:
         self._unit = unit
         self._done = 0
         self._total = total
-        self._console = Console(file=stream or sys.stderr)
+        self._console = console(stream)
         columns = (
             TextColumn("{task.description}", markup=False),  # a file name may look like markup
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn(unit),
-            TextColumn("{task.fields[note]}"),
+            TextColumn(unit, markup=False),
+            TextColumn("{task.fields[note]}", markup=False),
             TimeRemainingColumn(),
         )
         hidden = not self._console.is_terminal
@@ -99,7 +86,7 @@ class ProgressBar:
             self._next_line = time.monotonic() + _BAR_LINE_EVERY_S
             of = "" if self._total is None else f" of {self._total}"
             line = f"{self._label}: {done}{of} {self._unit} {note}".rstrip()
-            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+            self._console.print(line, soft_wrap=True)
 
     def advance(self, more: int = 1) -> None:
         """Says that so much more is done."""
@@ -108,7 +95,7 @@ class ProgressBar:
     def say(self, line: str) -> None:
         """Prints a result meanwhile: above the bar on a terminal, else to standard output."""
         if self._console.is_terminal:
-            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+            self._console.print(line, soft_wrap=True)
         else:
             say(line)
 
@@ -131,20 +118,13 @@ def record(source: FrameSource, path: Path, *, force: bool) -> None:
         save_recording(path, source, replace=force, on_frame=bar.show)
 
 
-class _QuietConsole(Console):
-    """Goes quiet when nobody reads any more, and lets the inspection go on."""
-
-    def on_broken_pipe(self) -> None:
-        self.quiet = True
-
-
 class ProgressView:
     """Frames, windows/s, queues, losses and the time left, as the supervisor hears of them."""
 
     def __init__(
         self,
         frames: int,
-        stream: TextIO = sys.stderr,
+        stream: TextIO | None = None,
         *,
         inspects: bool = True,
         picture: Picture | None = None,
@@ -158,11 +138,11 @@ class ProgressView:
         self._inspects = inspects
         self._picture = picture
         self._hint = hint
-        self._console = _QuietConsole(file=stream)
+        self._console = console(stream)
         self._live: Live | None = None
         self._next_line = 0.0
         self._cells_shown: dict[str, str] | None = None  # what no line has said yet
-        self._history: deque[tuple[float, int, int]] = deque()  # moment, settled, windows
+        self._rates = Rates()
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -179,7 +159,7 @@ class ProgressView:
     def show(self, progress: Progress) -> None:
         """Takes note of the run's state and shows it if it is time to."""
         now = time.monotonic()
-        cells = self._cells(progress, now)
+        cells = self._cells(progress)
         if self._live is not None:
             self._live.update(self._view(cells))
             return
@@ -210,14 +190,14 @@ class ProgressView:
 
     def _print(self, cells: dict[str, str]) -> None:
         line = ", ".join(f"{name} {value}" for name, value in cells.items())
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(line, soft_wrap=True)
 
-    def _cells(self, progress: Progress, now: float) -> dict[str, str]:
+    def _cells(self, progress: Progress) -> dict[str, str]:
         statuses = progress.statuses.values()
         sums = next((s.sums for s in statuses if s.sums is not None), None)
         settled = 0 if sums is None else sums.captured - sums.in_flight
         windows = sum(s.windows for s in statuses)
-        per_s, windows_per_s = self._rates(now, settled, windows)
+        per_s, windows_per_s = self._rates.update(settled, windows)
         queued = sum(s.queue for s in statuses if s.stage == "preprocessing")
         positive = max((s.positives or 0 for s in statuses), default=0)
         left = self._frames - settled
@@ -240,23 +220,14 @@ class ProgressView:
         if progress.stopping:
             cells["state"] = "draining"
         for stage, reason in progress.ended.items():
-            cells[f"{stage} ended"] = reason
-        doing = next((s.doing for s in statuses if s.doing), "")
+            cells[f"{stage} ended"] = printable(reason)
+        uplink = progress.statuses.get(("uplink", 0))
+        if uplink is not None and uplink.doing:
+            cells["host"] = printable(uplink.doing)
+        doing = next((s.doing for s in statuses if s.doing and s is not uplink), "")
         if doing:
-            cells["scan"] = doing
+            cells["scan"] = printable(doing)
         return cells
-
-    def _rates(self, now: float, settled: int, windows: int) -> tuple[float, float]:
-        """Frames and windows per second over the last half minute."""
-        history = self._history
-        history.append((now, settled, windows))
-        while now - history[0][0] > _RATE_OVER_S:
-            history.popleft()
-        then, settled_then, windows_then = history[0]
-        span = now - then
-        if span <= 0:
-            return 0.0, 0.0
-        return (settled - settled_then) / span, max(0, windows - windows_then) / span
 
 
 def _tables(cells: dict[str, str], width: int) -> list[Table]:

@@ -1,12 +1,20 @@
 """``darkscan replay``: inspects a recorded scan and writes its defect map."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
 
 from darkscan.cli.map_summary import coverage_lines, describe_map, found_lines
-from darkscan.cli.options import add_remote_option, model_of, recipe_of, remote_fields
+from darkscan.cli.options import (
+    add_host_options,
+    add_remote_option,
+    host_target,
+    model_of,
+    recipe_of,
+    remote_fields,
+)
 from darkscan.cli.progress import ProgressView, say
 from darkscan.pipeline.core.defect_map import DefectMap
 from darkscan.pipeline.core.errors import ExitCode, InputError
@@ -22,6 +30,7 @@ examples:
   darkscan replay scan.h5 --out results/
   darkscan replay scan.h5 --out results/ --workers 3 --recipe configs/default.toml
   darkscan replay scan.h5 --out results/ --remote-workers tcp://10.0.0.1:5570
+  darkscan replay scan.h5 --out results/ --host tcp://10.0.0.2:5580
 
 OUT then holds defect-map.json (the master: every scratch, fibre, dig and large grain of
 dust, and what was not inspected), .csv, .svg and .png of the same (`darkscan info OUT`
@@ -48,6 +57,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--workers", type=int, help="classification processes here (default: recipe)"
     )
     add_remote_option(parser)
+    add_host_options(parser)
     parser.add_argument(
         "--speed",
         choices=get_args(Speed),
@@ -61,18 +71,20 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(arguments: argparse.Namespace) -> int:
     """Inspects the recording and prints the summary."""
     recipe = recipe_of(arguments.recipe)
-    fields = remote_fields(arguments)
+    fields = {**remote_fields(arguments), "host": host_target(arguments)}
     workers = arguments.workers
     if workers is not None:
-        fewest = 0 if fields else 1
+        fewest = 0 if "remote_workers" in fields else 1
         if not fewest <= workers <= 256:  # noqa: PLR2004 - as the recipe's own limit
             raise InputError(f"must be from {fewest} to 256", field="--workers")
         processes = updated(recipe.processes, workers=max(1, workers))
         recipe = updated(recipe, processes=processes)
         if workers == 0:
             fields["workers"] = 0
-    defect_map = replay(arguments.recording, arguments.out, recipe, arguments.speed, fields)
-    say(summary(defect_map, arguments.out))
+    told: list[str] = []
+    options = ReplayOptions(arguments.speed, fields, told.append)
+    defect_map = replay(arguments.recording, arguments.out, recipe, options)
+    say("\n".join([summary(defect_map, arguments.out), *told]))
     return exit_code(defect_map)
 
 
@@ -83,21 +95,27 @@ def exit_code(defect_map: DefectMap) -> ExitCode:
     return ExitCode.OK if whole else ExitCode.INCOMPLETE
 
 
-def replay(
-    recording: Path,
-    out_dir: Path,
-    recipe: Recipe,
-    speed: Speed,
-    fields: Mapping[str, object] | None = None,
-) -> DefectMap:
-    """Inspects a recording, showing how far it is. Raises DarkscanError.
+@dataclass(frozen=True)
+class ReplayOptions:
+    """How a recording is replayed."""
 
-    ``fields``: fields of the run's description that the recipe does not set.
-    """
+    speed: Speed = "max"
+    fields: Mapping[str, object] = field(default_factory=dict)
+    """Fields of the run's description that the recipe does not set."""
+
+    tell: Callable[[str], None] = say
+    """Is given a line on what the host has, if there is one."""
+
+
+def replay(
+    recording: Path, out_dir: Path, recipe: Recipe, options: ReplayOptions = ReplayOptions()
+) -> DefectMap:
+    """Inspects a recording, showing how far it is. Raises DarkscanError."""
     with model_of(recipe) as model_path:
-        spec = updated(prepare(recording, out_dir, recipe, speed, model_path), **(fields or {}))
+        spec = prepare(recording, out_dir, recipe, options.speed, model_path)
+        spec = updated(spec, **options.fields)
         with ProgressView(spec.scan.frames_planned) as view:
-            return run_to_map(spec, view.show)
+            return run_to_map(spec, view.show, tell=options.tell)
 
 
 def summary(defect_map: DefectMap, out_dir: Path) -> str:

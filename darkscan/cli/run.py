@@ -9,7 +9,14 @@ from typing import Self
 from rich.text import Text
 
 from darkscan.cli.element_view import ElementPicture
-from darkscan.cli.options import add_remote_option, model_of, recipe_of, remote_fields
+from darkscan.cli.options import (
+    add_host_options,
+    add_remote_option,
+    host_target,
+    model_of,
+    recipe_of,
+    remote_fields,
+)
 from darkscan.cli.progress import ProgressView, say
 from darkscan.cli.replay import exit_code, summary
 from darkscan.cli.rig_scan import KEYS, add_scan_options, checked_rescans, keys, rig_at_work
@@ -57,12 +64,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--record", type=Path, help="record the scan to this HDF5 file, too")
     add_scan_options(parser, recipe="a recipe file (default: the embedded one)")
     add_remote_option(parser)
+    add_host_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Scans and inspects the element, and prints the summary."""
     rescans, remote = checked_rescans(arguments), remote_fields(arguments)
+    host, told = host_target(arguments), list[str]()
     rig = load_rig(arguments.rig)
     out: Path = arguments.out or _new_folder(rig.element.name, arguments.side)
     recipe = recipe_of(arguments.recipe)
@@ -79,10 +88,10 @@ def run(arguments: argparse.Namespace) -> int:
         for finding in scan.preflight.findings:
             if finding.verdict == "waits":
                 say(f"{finding.name}: {finding.figures}")
-        spec = updated(scan.spec, **remote)
+        spec = updated(scan.spec, host=host, **remote)
         with rig_at_work(rig), LiveView(spec) as view, keys():
-            defect_map = run_to_map(spec, view.show, describe=scan.live.write)
-    say(summary(defect_map, out))
+            defect_map = run_to_map(spec, view.show, describe=scan.live.write, tell=told.append)
+    say("\n".join([summary(defect_map, out), *told]))
     return _finish(scan, view, exit_code(defect_map))
 
 

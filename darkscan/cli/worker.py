@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from darkscan.cli.progress import say
+from darkscan.pipeline.core.addresses import check_address
 from darkscan.pipeline.core.cores import threads_each
 from darkscan.pipeline.core.errors import ExitCode, InputError
 from darkscan.pipeline.core.recipe import Processes
 from darkscan.pipeline.transport.messages import Joined
-from darkscan.pipeline.transport.remote_links import check_address
 
 if TYPE_CHECKING:
     from darkscan.inference.worker_backend import WorkerBackend

@@ -1,8 +1,11 @@
 """Runs the stages of a scan: what is made before, and what is left after."""
 
 import json
+import os
+import secrets
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -20,17 +23,23 @@ from darkscan.pipeline.core.recipe import Recipe, inspection_hash
 from darkscan.pipeline.core.scan import ScanInfo
 from darkscan.pipeline.core.settings import updated
 from darkscan.pipeline.core.thumbnail import thumbnail_scale
-from darkscan.pipeline.running.results_folder import ResultsFolder
+from darkscan.pipeline.running.results_folder import REPORT_NAME, ResultsFolder
 from darkscan.pipeline.running.specification import RING_NAME, RunFolder, RunSpec, RunTask
 from darkscan.pipeline.running.supervisor import Progress, Supervisor, stage_list
+from darkscan.pipeline.transport.messages import Status
 from darkscan.pipeline.transport.ring import FrameRing, check_margin
+from darkscan.runs.host_report import HostLink
+from darkscan.stages.uplink.began import scan_facts
 
 _log = structlog.get_logger(__name__)
-_REPORT_NAME = "run.json"
 
 
 def _nothing_more(_run_dir: Path) -> None:
     """Leaves nothing: a replay's stages need only the run's own description."""
+
+
+def _not_told(_line: str) -> None:
+    """Nobody asks what the host has."""
 
 
 def specify(scan: ScanInfo, recipe: Recipe, model: Path, task: RunTask) -> RunSpec:
@@ -48,6 +57,7 @@ def specify(scan: ScanInfo, recipe: Recipe, model: Path, task: RunTask) -> RunSp
     choice = choose(processes.backend, job, processes.devices)
     return RunSpec(
         **dict(task),
+        scan_id=secrets.token_hex(16),
         recipe=recipe,
         recipe_hash=inspection_hash(
             inspection,
@@ -72,28 +82,40 @@ def run_to_map(
     on_progress: Callable[[Progress], None],
     *,
     describe: Callable[[Path], None] = _nothing_more,
+    tell: Callable[[str], None] = _not_told,
 ) -> DefectMap:
     """Runs the stages until the map is written; the results are then in ``spec.out_dir``.
 
-    ``describe`` leaves in the run's folder what its stages need besides. Raises DarkscanError
-    when the run fails; it leaves nothing in ``spec.out_dir`` but its log.
+    ``describe`` leaves in the run's folder what its stages need besides; ``tell`` is given a
+    line on what the host has, if there is one. Raises DarkscanError when the run fails; it
+    leaves nothing in ``spec.out_dir`` but its log.
     """
     output = ResultsFolder(spec.out_dir)
-    with RunFolder() as folder:  # first of all sweeps what killed runs left
+    with RunFolder() as folder, ExitStack() as open_until_the_end:  # first sweeps killed runs'
         ring = _lay_out(folder.path, spec, describe)
         output.claim()
+        open_until_the_end.callback(output.tidy)
+        host = None
         try:
             log_to_file(spec.out_dir / LOG_NAME, spec.recipe.logging.level, stage="supervisor")
-            report = _supervise(folder.path, spec, on_progress)
+            host = open_until_the_end.enter_context(HostLink(folder.path, spec))
+            supervisor = _supervisor(folder.path, host.spec, on_progress)
+            supervisor.progress.ended.update(host.problem)
+            report = _supervise(supervisor, spec)
         except BaseException as error:
             _log.error("run failed", reason=str(error) or type(error).__name__)
-            output.clear(keep=spec.record)
+            if host is not None:
+                host.fail(error)
+            output.clear()
             raise
         finally:
             ring.close()
-    output.tidy()
-    write_atomically(spec.out_dir / _REPORT_NAME, json.dumps(report, indent=2).encode() + b"\n")
-    return read_map(spec.out_dir)
+        report |= scan_facts(folder.path, spec)
+        content = json.dumps(report, indent=2).encode() + b"\n"
+        write_atomically(spec.out_dir / REPORT_NAME, content)
+        defect_map = read_map(spec.out_dir)
+        host.finish(defect_map, lambda words: on_progress(_sending(supervisor, words)), tell)
+    return defect_map
 
 
 def run_without_map(
@@ -111,7 +133,7 @@ def run_without_map(
         ring = _lay_out(folder.path, spec, describe)
         try:
             log_to_file(folder.path / LOG_NAME, spec.recipe.logging.level, stage="supervisor")
-            _supervise(folder.path, spec, on_progress)
+            _supervise(_supervisor(folder.path, spec, on_progress), spec)
         finally:
             ring.close()
 
@@ -125,14 +147,12 @@ def _lay_out(run_dir: Path, spec: RunSpec, describe: Callable[[Path], None]) -> 
     return ring
 
 
-def _supervise(
+def _supervisor(
     run_dir: Path, spec: RunSpec, on_progress: Callable[[Progress], None]
-) -> dict[str, object]:
-    """Starts, watches and stops the stages; gives what a reader of the run may ask for."""
+) -> Supervisor:
+    """The supervisor of all stages that a run takes."""
     processes = spec.recipe.processes
-    _log.info("backend", chosen=spec.backend_reason)
-    started, clock = datetime.now(UTC), time.monotonic()
-    supervisor = Supervisor(
+    return Supervisor(
         run_dir,
         stage_list(
             spec.workers,
@@ -140,11 +160,18 @@ def _supervise(
             rig=spec.recording is None,
             remote=spec.remote_workers is not None,
             records=spec.record is not None,
+            told=spec.host is not None,
         ),
         restarts=processes.restarts,
         stage_timeout_s=processes.stage_timeout_s,
         on_progress=on_progress,
     )
+
+
+def _supervise(supervisor: Supervisor, spec: RunSpec) -> dict[str, object]:
+    """Starts, watches and stops the stages; gives what a reader of the run may ask for."""
+    _log.info("backend", chosen=spec.backend_reason)
+    started, clock = datetime.now(UTC), time.monotonic()
     supervisor.run()
     return {
         "darkscan_version": version("darkscan"),
@@ -160,3 +187,10 @@ def _supervise(
         "interrupted": supervisor.progress.stopping,
         "ended_early": supervisor.progress.ended,
     }
+
+
+def _sending(supervisor: Supervisor, words: str) -> Progress:
+    """The run's state while the host is told of its end, in ``words``."""
+    status = Status(stage="uplink", index=0, pid=os.getpid(), frames=0, doing=words)
+    supervisor.progress.statuses["uplink", 0] = status
+    return supervisor.progress

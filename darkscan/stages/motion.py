@@ -1,4 +1,7 @@
-"""Motion: carries out the orders of acquisition, and stops the axes when anything goes wrong."""
+"""Motion: carries out the orders of acquisition, and stops the axes when anything goes wrong.
+
+A process of its own, the guard, stops them when this one is gone; see ``drivers.motion.guard``.
+"""
 
 import asyncio
 import json
@@ -13,6 +16,7 @@ from typing import Any
 import structlog
 
 from darkscan.drivers.motion.errors import MotionError, MotionGoneError, UnfitError
+from darkscan.drivers.motion.guard import BEAT_S, StopGuard
 from darkscan.drivers.motion.history import Times
 from darkscan.drivers.motion.record_state import Meaning
 from darkscan.drivers.motion.unit import MARGIN_S, MotionUnit
@@ -73,6 +77,8 @@ class Motion:
         self._order = 0
         self._orders = 0
         self._ready = False
+        self._moving = False
+        self._guard: StopGuard | None = None
         self._failure: Exception | None = None
 
     def run(self) -> None:
@@ -90,15 +96,19 @@ class Motion:
             loop.add_signal_handler(number, self._finish)
         if self._station.stopping:  # told before anybody listened
             return
-        beating = asyncio.ensure_future(self._beat())
+        beating = [asyncio.ensure_future(self._beat()), asyncio.ensure_future(self._reassure())]
         try:
+            self._guard = StopGuard.start(self._settings)
             self._begin(self._start)
             loop.add_reader(self._inbox.socket.fileno(), self._take_orders)
             await self._end.wait()
         finally:
             loop.remove_reader(self._inbox.socket.fileno())
-            beating.cancel()
             await self._stop_for_good()
+            for task in beating:
+                task.cancel()
+            if self._guard is not None:
+                self._guard.close()
         if self._failure is not None:
             raise self._failure
 
@@ -107,6 +117,28 @@ class Motion:
             self._station.beat(self._orders)
             self._take_orders()  # should the socket ever have failed to wake us
             await asyncio.sleep(_BEAT_S)
+
+    async def _reassure(self) -> None:
+        """Tells the guard many times a second that this process is there."""
+        while True:
+            await asyncio.sleep(BEAT_S)
+            if self._guard is None:
+                continue
+            try:
+                self._guard.say(moving=self._moving)
+            except MotionGoneError as error:
+                self._guard = None
+                self._begin(partial(self._give_up, str(error)))
+
+    async def _be_guarded(self) -> None:
+        """Returns when the guard has found the axes. Raises MotionGoneError."""
+        if self._guard is None:
+            self._guard = StopGuard.start(self._settings)
+        try:
+            await asyncio.to_thread(self._guard.wait_ready)
+        except MotionGoneError:
+            self._guard = None
+            raise
 
     def _finish(self) -> None:
         self._station.stopping = True
@@ -167,6 +199,8 @@ class Motion:
             await self._say_ready()
 
     async def _say_ready(self) -> None:
+        self._moving = False
+        await self._be_guarded()
         position = await self._unit.position()
         self._ready = True
         _write_meanings(self._was_ready, self._unit.meanings)
@@ -176,6 +210,10 @@ class Motion:
 
     async def _carry_out(self, order: Move | Sweep) -> None:
         self._order = order.order
+        await self._be_guarded()
+        assert self._guard is not None, "it is there, or _be_guarded had raised"
+        self._moving = True
+        self._guard.say(moving=True)
         try:
             if isinstance(order, Move):
                 position = await self._unit.move(order.target_mm)
@@ -186,7 +224,9 @@ class Motion:
         except asyncio.CancelledError:
             with suppress(MotionError):
                 await self._unit.stop()
+                self._moving = False
             raise
+        self._moving = False
         self._orders += 1
         self._send(
             Arrived(
@@ -210,6 +250,8 @@ class Motion:
             return
         except MotionError as error:
             reason = f"{reason}; {error}"
+        else:
+            self._moving = False
         self._send(MotionStopped(reason=reason, gone=False))
 
     def _on_gone(self) -> None:

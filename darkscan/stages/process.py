@@ -45,13 +45,6 @@ def run_stage(stage: str, run_dir: Path, index: int, parent: int | None) -> None
 def _work(stage: str, run_dir: Path, spec: RunSpec, station: Station) -> None:
     # Each stage's imports are its own: no model runtime where no model runs.
     match stage:
-        case "acquisition" if spec.recording is not None:
-            from darkscan.drivers.recording import Recording
-            from darkscan.stages.acquisition.replay import ReplayAcquisition
-
-            recording = Recording(spec.recording, spec.recording_identity)
-            look_back = recording.changes
-            ReplayAcquisition(run_dir, spec, recording, station, look_back).run()
         case "acquisition":
             _take_frames(run_dir, spec, station)
         case "motion":
@@ -72,10 +65,9 @@ def _work(stage: str, run_dir: Path, spec: RunSpec, station: Station) -> None:
 
             classify(run_dir, spec, station)
         case "gateway":
-            from darkscan.stages.classification.gateway import Gateway
-
-            assert spec.remote_workers is not None, "this stage is started for an address"
-            Gateway(run_dir, spec, spec.remote_workers, station).run()
+            _speak_with_workers(run_dir, spec, station)
+        case "uplink":
+            _tell_host(run_dir, spec, station)
         case "merging":
             from darkscan.stages.merging.stage import Merging
 
@@ -96,6 +88,13 @@ def _leave_cores_to_the_model() -> None:
 
 
 def _take_frames(run_dir: Path, spec: RunSpec, station: Station) -> None:
+    if spec.recording is not None:
+        from darkscan.drivers.recording import Recording
+        from darkscan.stages.acquisition.replay import ReplayAcquisition
+
+        recording = Recording(spec.recording, spec.recording_identity)
+        ReplayAcquisition(run_dir, spec, recording, station, recording.changes).run()
+        return
     from darkscan.drivers.calibration import load_flat
     from darkscan.drivers.planning import LiveScan
     from darkscan.stages.acquisition.live import LiveAcquisition, find_camera, was_begun
@@ -104,6 +103,23 @@ def _take_frames(run_dir: Path, spec: RunSpec, station: Station) -> None:
     flat = load_flat(scan.rig, force=scan.forced) if scan.corrects else None
     camera = find_camera(scan, station, patient=was_begun(run_dir))
     LiveAcquisition(run_dir, spec, scan, camera, flat, station).run()
+
+
+def _speak_with_workers(run_dir: Path, spec: RunSpec, station: Station) -> None:
+    from darkscan.stages.classification.gateway import Gateway
+
+    assert spec.remote_workers is not None, "this stage is started for an address"
+    Gateway(run_dir, spec, spec.remote_workers, station).run()
+
+
+def _tell_host(run_dir: Path, spec: RunSpec, station: Station) -> None:
+    _leave_cores_to_the_model()
+    from darkscan.stages.uplink.began import plan_of
+    from darkscan.stages.uplink.stage import Uplink
+
+    assert spec.host is not None, "this stage is started for a host"
+    plan = plan_of(run_dir, spec)
+    Uplink(run_dir, spec, spec.host, plan.frames, station).run()
 
 
 def _record(run_dir: Path, spec: RunSpec, station: Station) -> None:

@@ -3,10 +3,11 @@
 import io
 
 import pytest
+from rich.console import Console
 from rich.text import Text
 
 from darkscan.cli.main import build_parser
-from darkscan.cli.progress import ProgressBar, ProgressView, _QuietConsole
+from darkscan.cli.progress import ProgressBar, ProgressView
 from darkscan.pipeline.core.frame_results import LedgerSums
 from darkscan.pipeline.running.supervisor import Progress
 from darkscan.pipeline.transport.messages import Status
@@ -56,10 +57,10 @@ def shown(progress: Progress, width: int) -> list[str]:
 
     stream = io.StringIO()
     view = ProgressView(20, stream, picture=picture, hint="q: end")
-    view._console = _QuietConsole(
+    view._console = Console(
         file=stream, force_terminal=True, color_system=None, width=width, height=HEIGHT
     )
-    view._console.print(view._view(view._cells(progress, 0.0)))
+    view._console.print(view._view(view._cells(progress)))
     return [line.rstrip() for line in stream.getvalue().splitlines()]
 
 

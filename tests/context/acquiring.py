@@ -34,6 +34,7 @@ def recorded(scan: Scene, path: Path) -> Path:
 def replay_of(scan: Scene, recording: Path, out: Path, *, context_px: int = CONTEXT_PX) -> RunSpec:
     """A replay as acquisition is told of it."""
     return RunSpec(
+        scan_id="0" * 32,
         out_dir=out,
         recording=recording,
         speed="max",

@@ -117,7 +117,7 @@ def test_the_track_is_true_to_the_nanosecond(
     for _ in range(3):
         stage.wait_for(Track)
     with suspended(stage.process.pid):  # what it hears, it hears late
-        time.sleep(0.2)
+        time.sleep(0.1)
     stage.wait_for(Arrived)
     history = History(uncertainty_um=1.0)
     tracks = stage.all_of(Track)

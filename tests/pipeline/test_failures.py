@@ -67,3 +67,10 @@ def supervised(run_dir: Path) -> None:
         stage_timeout_s=60.0,
         on_progress=lambda _: None,
     ).run()
+
+
+def test_an_exit_code_that_is_none_of_ours_is_not_believed(tmp_path: Path) -> None:
+    StageFailure.of(ValueError("a"), ends_run=True).write(tmp_path, "merging", 0)
+    (file,) = tmp_path.iterdir()
+    file.write_text(file.read_text().replace('"exit_code":1', '"exit_code":99'))
+    assert StageFailure.read(tmp_path, "merging", 0) is None

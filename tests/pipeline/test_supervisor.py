@@ -22,6 +22,21 @@ class Process:
         self.killed = True
 
 
+def test_a_stage_that_loads_something_has_as_long_as_one_that_starts(tmp_path: Path) -> None:
+    key = ("classification", 0)
+    supervisor = Supervisor(
+        tmp_path, [key], restarts=5, stage_timeout_s=3.0, on_progress=lambda _: None
+    )
+    process = Process()
+    child = _Child(cast("subprocess.Popen[bytes]", process), -1, time.monotonic() - 30.0)
+    child.status = Status(
+        stage="classification", index=0, pid=process.pid, frames=0, loading="the model"
+    )
+    supervisor._children[key] = child
+    supervisor._kill_silent()
+    assert not process.killed
+
+
 @pytest.mark.parametrize(
     ("heard", "silent_s", "timeout_s", "killed"),
     [

@@ -66,6 +66,7 @@ class RestOfARun:
         self.model_hash = file_hash(MODEL)
         processes = Processes(stage_timeout_s=stage_timeout_s)
         RunSpec(
+            scan_id="0" * 32,
             out_dir=run_dir,
             recording=None,
             speed="max",

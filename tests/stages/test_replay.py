@@ -278,7 +278,10 @@ def test_a_reader_that_goes_away_changes_nothing(
     assert same_map(out, undisturbed)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR2, signal.SIGALRM],
+)
 def test_a_signal_drains_the_run_and_leaves_nothing_behind(
     recording: Path, tmp_path: Path, number: signal.Signals
 ) -> None:

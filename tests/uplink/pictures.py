@@ -7,7 +7,7 @@ import numpy as np
 import simplejpeg
 
 from darkscan.pipeline.core.arrays import Pixels, UInt8Array
-from darkscan.pipeline.core.geometry import PixelToStage
+from darkscan.pipeline.core.geometry import PixelToStage, rectangle
 from darkscan.pipeline.core.scan import FrameMeta, PixelType, ScanInfo
 from darkscan.pipeline.host_link.messages import TILE_PX, Pyramid, Tile
 
@@ -56,16 +56,20 @@ def level_0(scan: ScanInfo, picture: Pyramid, frames: Iterable[tuple[FrameMeta, 
     """Pixel by pixel: the brightest of the frames that show it, each one higher; 0: none."""
     out = np.zeros((picture.height_px, picture.width_px), scan.dtype)
     most = np.iinfo(scan.dtype).max
-    y, x = np.mgrid[: picture.height_px, : picture.width_px] + 0.5
     for meta, pixels in frames:
-        offset = np.stack([x, y], -1) * PITCH_UM / 1000 - meta.position_mm[:2]
-        places = np.floor(offset @ np.linalg.inv(scan.pixel_to_stage.matrix).T).astype(int)
         height, width = pixels.shape
+        corners = scan.pixel_to_stage.place(rectangle(0, 0, width, height), meta.position_mm)
+        low = np.maximum(corners.min(axis=0) * 1000 / PITCH_UM - 2, 0).astype(int)
+        high = np.maximum(corners.max(axis=0) * 1000 / PITCH_UM + 2, 0).astype(int)
+        part = out[low[1] : high[1], low[0] : high[0]]
+        y, x = np.mgrid[: part.shape[0], : part.shape[1]] + 0.5
+        offset = (np.stack([x, y], -1) + low) * PITCH_UM / 1000 - meta.position_mm[:2]
+        places = np.floor(offset @ np.linalg.inv(scan.pixel_to_stage.matrix).T).astype(int)
         inside = ((places >= 0) & (places < (width, height))).all(axis=-1)
         columns, rows = places[inside].T
         higher = np.minimum(pixels[rows, columns].astype(np.int64) + 1, most)
-        out[inside] = np.maximum(out[inside], higher)
-    return out  # type: ignore[return-value]
+        part[inside] = np.maximum(part[inside], higher)
+    return out
 
 
 def above(pixels: Pixels, levels: int) -> Pixels:

@@ -16,7 +16,7 @@ from darkscan.stages.uplink._pyramid import (
 from tests.uplink.pictures import PITCH_UM, above, drawn, frame_at, greyed, level_0, scan_of
 
 
-def whole(block: Block | None, shape: tuple[int, ...]) -> np.ndarray:  # type: ignore[type-arg]
+def whole(block: Block | None, shape: tuple[int, ...]) -> np.ndarray:
     """A block in a level of this shape."""
     assert block is not None
     out = np.zeros((shape[0] + 2, shape[1] + 2), block.pixels.dtype)

@@ -60,6 +60,17 @@ class PixelReader:
                     raise
         return self._has_placed(row) and self._is_right(row, self._read_placed(row, out))
 
+    def read_rows(self, row: int, top: int, out: Pixels) -> None:
+        """Writes some of a row's lines, from ``top`` on, into ``out``, unchecked.
+
+        Raises OSError or RuntimeError if they cannot be read.
+        """
+        self._look_at_size()
+        if not self._has_indexed(row):
+            raise OSError(self.why_not(row))
+        selection = (slice(row, row + 1), slice(top, top + len(out)))
+        self._dataset.read_direct(out[None], source_sel=selection)
+
     def why_not(self, row: int) -> str:
         """What is wrong with pixels that ``read_into`` did not find right."""
         if self.has(row):

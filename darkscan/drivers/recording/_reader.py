@@ -7,8 +7,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import numpy as np
-
 from darkscan.drivers.recording._contents import Contents
 from darkscan.drivers.recording._frames import FoundFrames
 from darkscan.drivers.recording._opening import READ_ERRORS, open_file, why_unreadable
@@ -51,7 +49,6 @@ class Recording:
 
     def __init__(self, path: Path, identity: RecordingIdentity | None = None) -> None:
         self.path = path
-        self._kept: tuple[int, Pixels] | None = None
         self._pixels: PixelReader | None = None
         self._open()
         if identity not in {None, self._identity}:
@@ -132,30 +129,27 @@ class Recording:
         if out.shape != info.frame_shape or out.dtype != info.dtype:
             raise ValueError(f"out must be {info.frame_shape} of {info.pixel_type}")
         number = self.frames[index].frame
-        row = self._found.rows.get(number)
-        if row is None or self._pixels is None:
-            raise InputError("has no pixels", file=self.path, field=f"frame {number}")
+        pixels, row = self._place(index)
         with self._reading(number):
-            is_right = self._pixels.read_into(row, out)
+            is_right = pixels.read_into(row, out)
         if not is_right:
-            raise DamagedFrameError(self.path, number, self._pixels.why_not(row))
+            raise DamagedFrameError(self.path, number, pixels.why_not(row))
 
     def read_rows(self, index: int, top: int, out: Pixels) -> None:
-        """Writes rows of ``frames[index]``, from ``top`` on, into ``out``.
+        """Writes rows of ``frames[index]``, from ``top`` on, into ``out``; no others are read.
 
-        The whole frame is read and checked, and kept for the next call. ``out`` is (rows,
-        width) of the scan's dtype. Raises as ``read_into`` does.
+        For pictures, not for inspection: a frame is held against its checksum only as a whole.
+        ``out`` is (rows, width) of the scan's dtype, C-contiguous. Raises InputError if the
+        frame has no pixels or they cannot be read, ValueError if ``out`` does not fit.
         """
         height, width = self.info.frame_shape
         if out.shape[1:] != (width,) or out.dtype != self.info.dtype:
             raise ValueError(f"out must be rows of {width} {self.info.pixel_type}")
         if not 0 <= top <= top + len(out) <= height:
             raise ValueError(f"rows {top} to {top + len(out)} are not all of {height}")
-        if self._kept is None or self._kept[0] != index:
-            pixels: Pixels = np.empty(self.info.frame_shape, self.info.dtype)
-            self.read_into(index, pixels)
-            self._kept = index, pixels
-        out[...] = self._kept[1][top : top + len(out)]
+        pixels, row = self._place(index)
+        with self._reading(self.frames[index].frame):
+            pixels.read_rows(row, top, out)
 
     def changes(self) -> tuple[str, ...]:
         """Opens the recording anew and says what has changed in it while it was open.
@@ -213,6 +207,14 @@ class Recording:
         except READ_ERRORS as error:
             self.close()
             raise InputError(why_unreadable(self._block, error), file=self.path) from error
+
+    def _place(self, index: int) -> tuple[PixelReader, int]:
+        """Where a frame's pixels are. Raises InputError if they are not there."""
+        number = self.frames[index].frame
+        row = self._found.rows.get(number)
+        if row is None or self._pixels is None:
+            raise InputError("has no pixels", file=self.path, field=f"frame {number}")
+        return self._pixels, row
 
     @contextmanager
     def _reading(self, number: int) -> Iterator[None]:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 from darkscan.pipeline.core.defect_map import Box, NotInspectedKind, Rings, Totals
 from darkscan.pipeline.core.errors import DarkscanError, ExitCode
 from darkscan.pipeline.core.frame_results import DefectKind, Record
+from darkscan.pipeline.core.geometry import PixelToStage
 from darkscan.pipeline.core.units import OneLine
 from darkscan.pipeline.host_link.messages import Progress, Pyramid, ScanId, Utc
 
@@ -41,6 +42,8 @@ class ScanQuery(NamedTuple):
     """A part of the element's name; empty: all."""
     rig: RigName | None = None
     state: ScanState | None = None
+    side: str = ""
+    """Empty: all."""
 
 
 class FrameCounts(Record):
@@ -141,6 +144,7 @@ class ScanDetails(ScanSummary):
     threshold: float
     calibration: str
     frame_shape: tuple[int, int] | None
+    pixel_to_stage: PixelToStage | None = Field(description="how a frame lies on the element")
     picture: Picture | None
     not_inspected: tuple[NotInspectedPart, ...] = Field(description="empty until the map is here")
     totals: Totals | None
@@ -221,10 +225,13 @@ class Review(NewReview):
     hash: str = Field(description="sha256 over this entry and the hash of the one before")
 
 
+EventKind = Literal["scan", "frames", "progress", "tiles", "map", "ended", "review"]
+
+
 class StoreEvent(NamedTuple):
     """Something new in the store. ``data`` is small and JSON."""
 
-    kind: Literal["scan", "frames", "progress", "tiles", "map", "ended", "review"]
+    kind: EventKind
     scan: ScanId
     data: dict[str, Any]
     """scan, map, ended: the ScanSummary; frames: {"revision", "frames": FrameCounts};

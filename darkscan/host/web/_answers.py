@@ -40,7 +40,7 @@ async def as_json(request: Request, record: BaseModel, status: int = 200) -> Res
     return await as_bytes(request, record.model_dump_json().encode(), JSON, status=status)
 
 
-async def as_bytes(  # noqa: PLR0913 - each is a part of the answer
+async def as_bytes(
     request: Request,
     content: bytes,
     kind: str,

@@ -1,9 +1,9 @@
 """Connections that cannot be held open for nothing.
 
-Uvicorn bounds how long a connection may be idle between requests, but not how long a request's
-head may take to come, nor how long a client may take to read its answer, nor how many
-connections there may be. Here both have seconds, and where there are too many connections those
-that ask for nothing are closed, oldest first.
+Uvicorn bounds how long a connection may be idle between requests, but not how long a request may
+take to come, nor how long a client may take to read its answer, nor how many connections there
+may be. Here both have seconds, and where there are too many connections those whose request is
+not there yet are closed, oldest first.
 """
 
 import asyncio
@@ -12,8 +12,9 @@ from collections import OrderedDict
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-HEAD_SECONDS = 10.0
-"""The time for a request's first byte, and from there to the end of its head."""
+REQUEST_SECONDS = 15.0
+"""The time for a connection's first request to come, and for each later one from its first byte on:
+head and body."""
 
 STALLED_SECONDS = 30.0
 """The time for a client to take in what waits for it."""
@@ -41,7 +42,7 @@ def protocol_for(most: int) -> "type[BoundedProtocol]":
 
 
 class BoundedProtocol(H11Protocol):
-    """An HTTP/1.1 connection of uvicorn's with a deadline for the head of each request."""
+    """An HTTP/1.1 connection of uvicorn's with a deadline for each request."""
 
     most: int
     idle: "OrderedDict[BoundedProtocol, None]"
@@ -53,23 +54,23 @@ class BoundedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begins to wait for a request."""
         super().connection_made(transport)
-        self._await_head()
+        self._await_request()
         if len(self.connections) > self.most and self.idle:
             next(iter(self.idle)).drop()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forgets the connection."""
-        self._head_is_here()
+        self._request_is_here()
         super().connection_lost(exc)
         self._unset_stalled()
 
     def data_received(self, data: bytes) -> None:
-        """Ends the wait with the last byte of a head."""
+        """Ends the wait with the last byte of a request."""
         super().data_received(data)
         if self._answering():
-            self._head_is_here()
+            self._request_is_here()
         elif self._deadline is None:
-            self._await_head()
+            self._await_request()
 
     def on_response_complete(self) -> None:
         """The next request may come, within uvicorn's time for idle connections."""
@@ -93,7 +94,7 @@ class BoundedProtocol(H11Protocol):
 
     def drop(self) -> None:
         """Closes the connection at once."""
-        self._head_is_here()
+        self._request_is_here()
         self.transport.abort()
 
     def _unset_stalled(self) -> None:
@@ -102,13 +103,15 @@ class BoundedProtocol(H11Protocol):
             self._stalled = None
 
     def _answering(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
+        """Whether a whole request is here, and its answer not yet on its way as a whole."""
+        cycle = self.cycle
+        return cycle is not None and not cycle.more_body and not cycle.response_complete
 
-    def _await_head(self) -> None:
+    def _await_request(self) -> None:
         self.idle[self] = None
-        self._deadline = self.loop.call_later(HEAD_SECONDS, self.drop)
+        self._deadline = self.loop.call_later(REQUEST_SECONDS, self.drop)
 
-    def _head_is_here(self) -> None:
+    def _request_is_here(self) -> None:
         self.idle.pop(self, None)
         if self._deadline is not None:
             self._deadline.cancel()

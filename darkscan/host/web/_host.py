@@ -1,8 +1,8 @@
 """What the routes share: the store and all that is made from it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import cast
+from pathlib import Path
+from typing import Protocol, cast
 
 import anyio
 from fastapi import Request
@@ -18,19 +18,32 @@ from darkscan.host.web._pictures import Pictures
 _READERS, _PAINTERS = 8, 2
 
 
+class Link(Protocol):
+    """What hears the rigs, as far as the web page is concerned."""
+
+    @property
+    def problem(self) -> str:
+        """Why no rig can be heard; empty: they can."""
+
+    @property
+    def rigs(self) -> int:
+        """How many rigs are connected."""
+
+
 @dataclass(frozen=True)
 class Host:
     """The parts of a running host."""
 
+    folder: Path
+    """The store's."""
+
     store: Store
+    link: Link
     access: Access
     hub: EventHub
     page: Page
     pictures: Pictures
     metrics: Metrics
-    link_problem: Callable[[], str]
-    """Why no rig can be heard; empty: the link works."""
-
     readers: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(_READERS))
     """Bounds the threads that read from the store."""
 

@@ -17,6 +17,7 @@ from darkscan.host.store import (
 from darkscan.host.web._answers import COLUMNS, JSON, as_bytes, as_json, painting, reading
 from darkscan.host.web._host import Host
 from darkscan.host.web._models import DefectAnswer, Problem, ReviewsAnswer, ScansAnswer
+from darkscan.pipeline.core.defect_map import Area, DefectMap
 
 _LARGEST_NUMBER = 2**53
 
@@ -31,12 +32,16 @@ After = Annotated[
 router = APIRouter(
     prefix="/api/scans",
     tags=["scans"],
-    responses={404: {"model": Problem, "description": "There is no such thing."}},
+    responses={
+        404: {"model": Problem, "description": "There is no such thing."},
+        422: {"model": Problem, "description": "A value cannot be; the line begins with its name."},
+    },
 )
 
 
 def _bytes_of(kind: str, description: str) -> dict[int | str, dict[str, Any]]:
-    return {200: {"content": {kind: {}}, "description": description}}
+    schema = {"schema": {"type": "object"}} if kind == JSON else {}
+    return {200: {"content": {kind: schema}, "description": description}}
 
 
 @router.get("", response_model=ScansAnswer)
@@ -47,10 +52,11 @@ async def list_scans(  # noqa: PLR0913, PLR0917 - the parameters of the query
     element: Annotated[str, Query(max_length=200, description="a part of its name")] = "",
     rig: Annotated[str | None, Query(max_length=200)] = None,
     state: ScanState | None = None,
+    side: Annotated[str, Query(max_length=200)] = "",
 ) -> Response:
     """The scans that are kept, the newest first."""
     name = None if rig is None else RigName(rig)
-    query = ScanQuery(limit, before, element, name, state)
+    query = ScanQuery(limit, before, element, name, state, side)
 
     def work(host: Host) -> ScansAnswer:
         page = host.store.scans(query)
@@ -154,27 +160,29 @@ async def picture_of_defect(
     return await as_bytes(request, png, "image/png", cache="private, max-age=3600")
 
 
-@router.get("/{scan}/areas", responses=_bytes_of(JSON, "The map's areas: a list."))
+@router.get("/{scan}/areas", response_model=list[Area])
 async def scan_areas(request: Request, scan: ScanParam) -> Response:
     """The map's areas, as its schema describes them."""
-    return await as_bytes(request, await reading(request, lambda host: host.store.areas(scan)), JSON)
+    return await as_bytes(
+        request, await reading(request, lambda host: host.store.areas(scan)), JSON
+    )
 
 
-@router.get("/{scan}/map", responses=_bytes_of(JSON, "defect-map.json"))
+@router.get("/{scan}/map", response_model=DefectMap)
 async def scan_map(request: Request, scan: ScanParam) -> Response:
-    """The defect map, byte for byte as the rig wrote it."""
+    """The defect map, byte for byte as the rig wrote it; an older rig's is of version 2."""
     content = await reading(request, lambda host: host.store.map_bytes(scan))
     return await as_bytes(request, content, JSON, attached="defect-map.json")
 
 
-@router.get("/{scan}/run", responses=_bytes_of(JSON, "run.json"))
+@router.get("/{scan}/run", response_class=Response, responses=_bytes_of(JSON, "run.json"))
 async def scan_run(request: Request, scan: ScanParam) -> Response:
     """What the run was told to do, byte for byte as the rig wrote it."""
     content = await reading(request, lambda host: host.store.run_bytes(scan))
     return await as_bytes(request, content, JSON, attached="run.json")
 
 
-@router.get("/{scan}/trace", responses=_bytes_of(JSON, "trace.json"))
+@router.get("/{scan}/trace", response_class=Response, responses=_bytes_of(JSON, "trace.json"))
 async def scan_trace(request: Request, scan: ScanParam) -> Response:
     """When each stage worked on each frame; opens in ui.perfetto.dev."""
     content = await reading(request, lambda host: host.store.trace_bytes(scan))
@@ -184,7 +192,9 @@ async def scan_trace(request: Request, scan: ScanParam) -> Response:
 @router.get("/{scan}/performance", response_model=Performance)
 async def scan_performance(request: Request, scan: ScanParam) -> Response:
     """How long frames waited for each stage, and how long it worked on them."""
-    return await as_json(request, await reading(request, lambda host: host.store.stage_timings(scan)))
+    return await as_json(
+        request, await reading(request, lambda host: host.store.stage_timings(scan))
+    )
 
 
 @router.get("/{scan}/reviews", response_model=ReviewsAnswer)

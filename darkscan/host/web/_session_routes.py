@@ -23,6 +23,7 @@ async def session(request: Request) -> Response:
     response_model=SessionAnswer,
     responses={
         401: {"model": Problem, "description": "That is not the host's token."},
+        422: {"model": Problem, "description": "A value cannot be; the line begins with its name."},
         429: {"model": Problem, "description": "Too many wrong tokens; `Retry-After` says when."},
     },
 )

@@ -55,7 +55,7 @@ router = APIRouter(tags=["scans"])
 
 
 @router.get(
-    "/api/scans/{scan}/tiles/{level}/{x}/{y}",
+    "/api/scans/{scan}/tiles/{level}/{x}/{y}",  # noqa: FAST003 - read by hand, see below
     response_class=Response,
     openapi_extra={"parameters": _PARAMETERS},
     responses={

@@ -29,8 +29,8 @@ STAGES = ("acquisition", "preprocessing", "classification", "merging")
 RIG_STAGES = ("motion", "recording")
 """The stages beside them when a rig is scanned."""
 
-LINK_STAGES = ("gateway",)
-"""The stages beside them when workers on other computers may take part."""
+LINK_STAGES = ("gateway", "uplink")
+"""The stages beside them that speak with other computers: with workers, with the host."""
 
 SHORTEST_PX = 12.0
 """A line shorter than that is a grain."""

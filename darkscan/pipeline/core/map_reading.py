@@ -1,7 +1,10 @@
 """Reads defect maps: of the present version as they are, of version 2 brought up to it."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from darkscan.pipeline.core._map_version_2 import BEFORE, MapVersion2, in_present_version
 from darkscan.pipeline.core.defect_map import FORMAT, MAP_NAME, VERSION, DefectMap
@@ -17,8 +20,15 @@ def read_map(path: Path) -> DefectMap:
     null. Raises InputError naming file and field if there is no map that can be read.
     """
     file = map_file(path)
+    return parse_map(read_file(file, absent="there is no such map"), file=file)
+
+
+def parse_map(data: bytes, *, file: Path | str) -> DefectMap:
+    """The map in the bytes of a file, as ``read_map`` reads it; errors name ``file``."""
+    with suppress(ValidationError):  # the usual case, without an intermediate copy of it all
+        return DefectMap.model_validate_json(data)
     try:
-        content = json.loads(read_file(file, absent="there is no such map"))
+        content = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise InputError("is no defect map: not JSON", file=file) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:

@@ -10,8 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field
-
 from darkscan.pipeline.core.errors import DarkscanError, ExitCode, InputError, StorageError
 from darkscan.pipeline.core.files import write_atomically
 from darkscan.pipeline.core.settings import Settings, check
@@ -36,7 +34,7 @@ class StageFailure(Settings):
     storage: str | None = None
     """A StorageError's reason: why its file could not be written."""
 
-    exit_code: int = Field(default=ExitCode.FAILED)
+    exit_code: ExitCode = ExitCode.FAILED
     """The exit code of the command that started the run, if the failure ends the run."""
 
     ends_run: bool
@@ -67,7 +65,7 @@ class StageFailure(Settings):
         if self.storage is not None and self.file is not None:
             return StorageError(self.file, self.storage)
         error = DarkscanError(self.message)
-        error.exit_code = ExitCode(self.exit_code)
+        error.exit_code = self.exit_code
         return error
 
     def write(self, run_dir: Path, stage: str, index: int) -> None:

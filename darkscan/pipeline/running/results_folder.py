@@ -1,5 +1,8 @@
 """The folder a run's results go to: one run's, whole or nothing."""
 
+from collections.abc import Iterable
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 from darkscan.pipeline.core.defect_map import MAP_NAME
@@ -7,7 +10,20 @@ from darkscan.pipeline.core.errors import InputError, StorageError
 from darkscan.pipeline.core.logs import LOG_NAME
 from darkscan.pipeline.transport.journal import JOURNAL_NAME
 
-__all__ = ["MAP_NAME", "ResultsFolder"]
+__all__ = ["MAP_NAME", "REPORT_NAME", "RESULT_NAMES", "ResultsFolder"]
+
+REPORT_NAME = "run.json"
+"""What a reader of the results may ask for: how the run was made."""
+
+_MAP = MAP_NAME.removesuffix(".json")
+RESULT_NAMES = frozenset(
+    {
+        *(MAP_NAME, f"{_MAP}.csv", f"{_MAP}-areas.csv", f"{_MAP}.svg", f"{_MAP}.png"),
+        *("trace.json", REPORT_NAME, "scan.json"),
+        JOURNAL_NAME,
+    }
+)
+"""The files that a run leaves besides its log; nothing else in the folder is ours to remove."""
 
 
 class ResultsFolder:
@@ -43,19 +59,25 @@ class ResultsFolder:
         except OSError as error:
             raise StorageError(self.path, error) from error
 
-    def clear(self, keep: Path | None = None) -> None:
-        """Removes all but the log: a run that failed leaves nothing that looks like results.
+    def clear(self) -> None:
+        """Removes what a run writes, but the log: one that failed leaves nothing like results.
 
-        ``keep``: the recording of a scan, which may lie here and is worth something by itself.
+        What else lies here, a recording or somebody's notes, stays; so does a folder by the
+        name of a result.
         """
-        for entry in self.path.iterdir():
-            if entry.name != LOG_NAME and entry != keep:
-                entry.unlink(missing_ok=True)
+        self._remove(self.path / name for name in RESULT_NAMES)
+        self.tidy()
 
     def tidy(self) -> None:
         """Removes what only a run under way needs, its own and that of killed processes."""
-        for entry in (self.path / JOURNAL_NAME, *self.path.glob(".*.part")):
-            entry.unlink(missing_ok=True)
+        parts = (self.path.glob(f".{name}.*.part") for name in RESULT_NAMES)
+        self._remove([self.path / JOURNAL_NAME, *chain.from_iterable(parts)])
+
+    @staticmethod
+    def _remove(files: Iterable[Path]) -> None:
+        for file in files:
+            with suppress(OSError):  # the error that ended the run is the one to tell
+                file.unlink()
 
     def _refusal(self, problem: str) -> InputError:
         return InputError(problem, file=self.path, field="--out")

@@ -10,7 +10,9 @@ import json
 import os
 import secrets
 import shutil
+import stat
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -23,6 +25,8 @@ from darkscan.pipeline.core.recipe import Recipe
 from darkscan.pipeline.core.scan import ScanInfo
 from darkscan.pipeline.core.settings import Settings, check
 from darkscan.pipeline.core.shared_memory import SHARED_MEMORY
+from darkscan.pipeline.host_link.messages import ScanId
+from darkscan.pipeline.host_link.target import HostTarget
 
 _SPEC_NAME = "run.json"
 _LOCK_NAME = "lock"
@@ -78,6 +82,9 @@ class RunTask(Settings):
 class RunSpec(RunTask):
     """One run as its stages read it from the run folder: the task, and how it is carried out."""
 
+    scan_id: ScanId
+    """Names this scan for ever, wherever its map goes."""
+
     recipe: Recipe
     recipe_hash: str
     model_path: Path
@@ -100,6 +107,9 @@ class RunSpec(RunTask):
 
     remote_workers: str | None = None
     """Where workers on other computers may connect, tcp://HOST:PORT; None: nowhere."""
+
+    host: HostTarget | None = None
+    """The host that is told of the scan; None: none."""
 
     workers: int = Field(ge=0)
     """Classification processes on this computer."""
@@ -159,11 +169,20 @@ class RunFolder:
 
 def sweep() -> None:
     """Removes the folders of this user's runs that no living process has locked."""
+    for folder in abandoned():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def abandoned() -> Iterator[Path]:
+    """The folders of this user's runs that no living process has locked: killed runs left them.
+
+    Each is locked by this process until the next is asked for.
+    """
     for folder in SHARED_MEMORY.glob(f"{_prefix()}*"):
         try:
-            if folder.suffix and time.time() - folder.stat().st_mtime < _BEING_MADE_S:
+            if not _is_ours(folder.lstat()) or _is_being_made(folder):
                 continue
-            lock = os.open(folder / _LOCK_NAME, os.O_CREAT | os.O_RDWR, 0o600)
+            lock = os.open(folder / _LOCK_NAME, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
         except OSError:
             continue  # gone meanwhile
         try:
@@ -171,9 +190,18 @@ def sweep() -> None:
         except OSError:
             continue  # in use
         else:
-            shutil.rmtree(folder, ignore_errors=True)
+            yield folder
         finally:
             os.close(lock)
+
+
+def _is_ours(status: os.stat_result) -> bool:
+    """Whether it is a folder of this user's, and no link that a stranger laid there."""
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
+
+
+def _is_being_made(folder: Path) -> bool:
+    return bool(folder.suffix) and time.time() - folder.lstat().st_mtime < _BEING_MADE_S
 
 
 def _prefix() -> str:

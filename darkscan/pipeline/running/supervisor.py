@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,9 +16,17 @@ import zmq
 
 from darkscan.pipeline.core.errors import DarkscanError, ExitCode
 from darkscan.pipeline.core.settings import updated
+from darkscan.pipeline.core.stopping import ending_signals
 from darkscan.pipeline.running.failures import StageFailure
 from darkscan.pipeline.transport.links import Inbox, Outbox
-from darkscan.pipeline.transport.messages import Halt, Pause, StageDied, Status, StopScan
+from darkscan.pipeline.transport.messages import (
+    Halt,
+    Pause,
+    RunState,
+    StageDied,
+    Status,
+    StopScan,
+)
 from darkscan.pipeline.transport.station import SUPERVISOR
 
 _log = structlog.get_logger(__name__)
@@ -37,6 +46,11 @@ _FINISHERS = {"merging", "recording"}
 
 # Frames are classified as long as one of these is there.
 _CLASSIFIERS = {"classification", "gateway"}
+
+# Nobody depends on these: they have what time the others leave, and a run goes on without them.
+_DISPENSABLE = {"uplink"}
+_LOWEST_PRIORITY = 19
+_DISPENSABLE_S = 600.0  # a busy machine leaves them no time
 
 # A recording that broke off stays as it is: it is not begun anew.
 _NEVER_RESTARTED = {"recording"}
@@ -100,26 +114,26 @@ class Supervisor:
         self._interrupts = 0
         self._tended_at = 0.0  # when frames to drain last had somebody to classify them
         self._hold_wanted = False
+        self._to_uplink: Outbox | None = None
+        self._uplink_told_at = 0.0
         self.progress = Progress()
 
     def run(self) -> None:
         """Returns once the map is written; leaves no process behind, whatever happens.
 
-        SIGINT, SIGTERM and SIGHUP drain the run: what is under way is finished and mapped, the
-        rest is listed as not inspected. A second signal aborts. SIGUSR1 holds a rig's scan, or
+        SIGINT, SIGTERM and their like drain the run: what is under way is finished and mapped,
+        the rest is listed as not inspected. A second signal aborts. SIGUSR1 holds a rig's scan, or
         lets it go on.
         Raises DarkscanError when the run cannot be finished.
         """
         inbox = Inbox(self._run_dir, SUPERVISOR)
         self._to_acquisition = Outbox(self._run_dir, "acquisition")
         self._to_motion = Outbox(self._run_dir, "motion")
+        if ("uplink", 0) in self._stages:
+            self._to_uplink = Outbox(self._run_dir, "uplink", droppable=True)
         poller = zmq.Poller()
         poller.register(inbox.socket, zmq.POLLIN)
-        previous = {
-            number: signal.signal(number, self._on_signal)
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-            if signal.getsignal(number) is not signal.SIG_IGN  # as nohup wants it
-        }
+        previous = {number: signal.signal(number, self._on_signal) for number in ending_signals()}
         previous[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, self._on_hold)
         try:
             for key in self._stages:
@@ -133,6 +147,7 @@ class Supervisor:
                 self._kill_silent()
                 self._drain_if_asked()
                 self._hold_if_asked()
+                self._tell_uplink()
                 self._on_progress(self.progress)
         finally:
             self._stop_all()
@@ -141,6 +156,8 @@ class Supervisor:
             inbox.close()
             self._to_acquisition.close()
             self._to_motion.close()
+            if self._to_uplink is not None:
+                self._to_uplink.close()
 
     def _start(self, key: StageKey, poller: zmq.Poller) -> None:
         stage, index = key
@@ -158,6 +175,8 @@ class Supervisor:
                 env=_ENVIRONMENT | os.environ,
                 start_new_session=True,
             )
+        if stage in _DISPENSABLE:
+            _step_back(process.pid)
         child = _Child(process, os.pidfd_open(process.pid), time.monotonic())
         poller.register(child.pidfd, zmq.POLLIN)
         self._children[key] = child
@@ -176,7 +195,8 @@ class Supervisor:
             settled = status.sums.captured - status.sums.in_flight
             if settled > self._settled:
                 self._settled = settled
-                self._deaths.clear()
+                for other in [key for key in self._deaths if key[0] not in _DISPENSABLE]:
+                    del self._deaths[other]
 
     def _bury(self, poller: zmq.Poller) -> None:
         for key, child in list(self._children.items()):
@@ -202,6 +222,9 @@ class Supervisor:
             self._to_motion.send(Halt(reason="acquisition died"))
         if stage in _NEVER_RESTARTED:
             self._end_early(stage, reason or f"exit {code}")
+        elif stage in _DISPENSABLE:
+            self._replace_dispensable(key, reason or f"exit {code}", poller)
+            return
         elif self._deaths[key] > self._restarts:
             self._give_up(key, reason)
         else:
@@ -211,6 +234,17 @@ class Supervisor:
         self._to_acquisition.send(StageDied(stage=stage, index=index, pid=child.process.pid))
         if stage == "acquisition":
             self._brief_acquisition()
+
+    def _replace_dispensable(self, key: StageKey, reason: str, poller: zmq.Poller) -> None:
+        """Starts such a stage anew a few times in a run; then goes on without it."""
+        stage, index = key
+        if self._deaths[key] <= self._restarts:
+            self.progress.restarts[stage] += 1
+            self._start(key, poller)
+            return
+        _log.warning("stage given up, the run goes on", stage=stage, index=index, reason=reason)
+        self.progress.ended[stage] = reason
+        self.progress.statuses.pop(key, None)
 
     def _reason_of_death(self, key: StageKey, code: int) -> str:
         """Why a stage died, by what it left or said last; empty if it said nothing.
@@ -225,7 +259,9 @@ class Supervisor:
         failure = StageFailure.read(self._run_dir, stage, index)
         if failure is None:
             return _last_line(stderr)
-        if failure.ends_run:
+        if failure.ends_run and stage in _DISPENSABLE:
+            self._deaths[key] = self._restarts  # a new process would fail as well
+        elif failure.ends_run:
             raise failure.error()
         return failure.message
 
@@ -242,7 +278,7 @@ class Supervisor:
             self._to_acquisition.send(self._stop)
         if self.progress.held:
             self._to_acquisition.send(Pause(hold=True))
-        for ended in self.progress.ended:
+        for ended in self.progress.ended.keys() - _DISPENSABLE:
             self._to_acquisition.send(StageDied(stage=ended, index=0, pid=0))
 
     def _give_up(self, key: StageKey, last_reason: str) -> None:
@@ -259,8 +295,10 @@ class Supervisor:
     def _kill_silent(self) -> None:
         now = time.monotonic()
         for (stage, index), child in self._children.items():
-            starting = child.status is None
+            starting = child.status is None or bool(child.status.loading)
             patience = max(self._timeout, _STARTING_S) if starting else self._timeout
+            if stage in _DISPENSABLE:
+                patience = max(patience, _DISPENSABLE_S)
             if now - child.last_heard > patience:
                 _log.warning("stage is silent, killed", stage=stage, index=index)
                 child.last_heard = now
@@ -306,6 +344,23 @@ class Supervisor:
             self.progress.held = self._hold_wanted
             self._to_acquisition.send(Pause(hold=self._hold_wanted))
 
+    def _tell_uplink(self) -> None:
+        """Lets the host know how the run is, twice a second."""
+        now = time.monotonic()
+        if self._to_uplink is None or now - self._uplink_told_at < _TICK_S:
+            return
+        self._uplink_told_at = now
+        progress = self.progress
+        self._to_uplink.send(
+            RunState(
+                statuses=tuple(progress.statuses.values()),
+                restarts=dict(progress.restarts),
+                stopping=progress.stopping,
+                held=progress.held,
+                ended=dict(progress.ended),
+            )
+        )
+
     def _tell_to_stop(self, stop: StopScan) -> None:
         if self._stop is None or stop.give_up:
             self._stop = stop
@@ -328,6 +383,15 @@ class Supervisor:
         return self._run_dir / f"{key[0]}-{key[1]}.stderr"
 
 
+def _step_back(process: int) -> None:
+    """Gives a process the lowest priority, among the kernel's groups of processes, too."""
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, process, _LOWEST_PRIORITY)
+    with suppress(OSError):
+        # Each stage is a session of its own, and the kernel may share time among sessions first.
+        Path(f"/proc/{process}/autogroup").write_text(str(_LOWEST_PRIORITY), encoding="ascii")
+
+
 def _last_line(stderr: str) -> str:
     """The last thing that a process said that died without leaving a failure; may be empty."""
     lines = stderr.strip().splitlines() or [""]
@@ -341,10 +405,12 @@ def stage_list(
     rig: bool = False,
     records: bool = False,
     remote: bool = False,
+    told: bool = False,
 ) -> list[StageKey]:
     """The processes of a run: the consumers first, so that nothing waits for them.
 
-    ``remote``: whether workers on other computers may take part.
+    ``remote``: whether workers on other computers may take part; ``told``: whether a host is
+    told of the run.
     """
     stages: list[StageKey] = []
     if inspects:
@@ -356,4 +422,6 @@ def stage_list(
         stages.append(("recording", 0))
     if rig:
         stages.append(("motion", 0))
+    if told:
+        stages.append(("uplink", 0))
     return [*stages, ("acquisition", 0)]

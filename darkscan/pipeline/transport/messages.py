@@ -19,6 +19,7 @@ from darkscan.pipeline.core.frame_results import (
     Stamp,
     Traces,
 )
+from darkscan.pipeline.core.names import printable
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 from darkscan.pipeline.core.units import FiniteMm, FrameId, Nanoseconds, OneLine
 from darkscan.pipeline.core.wire import WireFormat
@@ -29,6 +30,7 @@ MOST_FRAMES = 1024
 """That a worker asks for at once."""
 
 _LONGEST_REASON = 300
+_NUMBERS = 2**48
 
 
 Axis = Literal["x", "y"]
@@ -39,15 +41,15 @@ Place = tuple[FiniteMm, FiniteMm, FiniteMm]
 class FrameRef(Record):
     """Where a frame's pixels lie in the ring, and which sending of it this is."""
 
-    session: int = Field(ge=0, description="which acquisition process wrote it")
-    frame: FrameId = Field(ge=0)
-    slot: int = Field(ge=0)
-    generation: int = Field(ge=0, description="how often the slot had been leased")
-    attempt: int = Field(ge=0, description="how often the frame was sent before")
+    session: int = Field(ge=0, lt=_NUMBERS, description="which acquisition process wrote it")
+    frame: FrameId = Field(ge=0, lt=_NUMBERS)
+    slot: int = Field(ge=0, lt=_NUMBERS)
+    generation: int = Field(ge=0, lt=_NUMBERS, description="how often the slot had been leased")
+    attempt: int = Field(ge=0, lt=_NUMBERS, description="how often the frame was sent before")
 
 
 class Captured(Record):
-    """acquisition -> preprocessing: a frame is in the ring."""
+    """acquisition -> preprocessing, recording, uplink: a frame is in the ring."""
 
     ref: FrameRef
     meta: FrameMeta
@@ -301,6 +303,17 @@ class Status(Record):
     sums: LedgerSums | None = Field(default=None, description="acquisition's account")
     positives: int | None = Field(default=None, description="windows over threshold (merging)")
     doing: str = Field(default="", description="what the scan is at, for the operator")
+    loading: str = Field(default="", description="what the process loads before it begins")
+
+
+class RunState(Record):
+    """supervisor -> uplink: how the run's processes are, for the host."""
+
+    statuses: tuple[Status, ...] = Field(description="what each process said last")
+    restarts: dict[str, int] = Field(description="of each stage")
+    stopping: bool
+    held: bool
+    ended: dict[str, str] = Field(description="stages that are no more, and why")
 
 
 Message = (
@@ -338,6 +351,7 @@ Message = (
     | Track
     | Latched
     | Status
+    | RunState
 )
 
 _WIRE: WireFormat[Message] = WireFormat(
@@ -357,4 +371,4 @@ def decode(data: bytes) -> Message:
 
 def describe(error: Exception) -> str:
     """An error in one line that fits into a message and a map."""
-    return f"{type(error).__name__}: {error}".splitlines()[0][:_LONGEST_REASON]
+    return printable(f"{type(error).__name__}: {error}".splitlines()[0][:_LONGEST_REASON])

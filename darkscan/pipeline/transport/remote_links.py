@@ -4,7 +4,6 @@ They are neither encrypted nor authenticated: ciphers would take ten times as lo
 frames themselves. They belong on a private network.
 """
 
-import re
 from collections.abc import Container, Iterator
 from typing import Any, NamedTuple
 
@@ -24,19 +23,10 @@ _LARGEST_ANSWER = 4 * 2**20
 _LARGEST_PART = 2**30
 _MOST_ANSWERS = 32  # that wait to be read from a worker; more stay with their senders
 _MOST_AT_A_TIME = 64
-_HIGHEST_PORT = 65_535
 _HEARTBEAT_MS = 1000
 _SILENT_MS = 10_000  # then a connection is taken for cut
 
 _log = structlog.get_logger(__name__)
-
-
-def check_address(address: str, *, field: str) -> str:
-    """Returns the address. Raises InputError unless it reads ``tcp://HOST:PORT``."""
-    match = re.fullmatch(r"tcp://(\[[0-9A-Fa-f:.]+\]|[\w.-]+):(\d{1,5})", address)
-    if match is None or not 1 <= int(match[2]) <= _HIGHEST_PORT:
-        raise InputError(f"must read tcp://HOST:PORT, is {address!a}", field=field)
-    return address
 
 
 class Arrival(NamedTuple):

@@ -197,6 +197,8 @@ class FrameRing:
 
     def still_holds(self, ref: FrameRef) -> bool:
         """Whether the pixels behind a reference are still that frame's, whatever the attempt."""
+        if ref.slot >= self.slots:
+            return False
         now = self._ref(ref.slot)
         return (now.session, now.frame, now.generation) == (ref.session, ref.frame, ref.generation)
 

@@ -5,7 +5,10 @@ import math
 import os
 import signal
 import socket
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from darkscan.pipeline.transport.messages import Status
 
 SUPERVISOR = "supervisor"
 _BEAT_S = 0.5
+_LONGEST_LOADING_S = 600.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -26,6 +30,7 @@ class Station:
         self.stage = stage
         self.index = index
         self.stopping = False
+        self._run_dir = run_dir
         self._to_supervisor = Outbox(run_dir, SUPERVISOR, droppable=True)
         self._next_beat = 0.0
         self._wake, wake_writer = socket.socketpair()
@@ -59,6 +64,33 @@ class Station:
         self._to_supervisor.send(
             Status(stage=self.stage, index=self.index, pid=os.getpid(), frames=frames, **counters)
         )
+
+    @contextmanager
+    def loading(self, what: str) -> Iterator[None]:
+        """Gives signs of life while this process loads something that takes long.
+
+        On a busy machine that takes minutes, and silence would be taken for death. For ten
+        minutes at most: what takes longer hangs.
+        """
+        done = threading.Event()
+        signs = threading.Thread(target=self._sign, args=(what, done), daemon=True)
+        signs.start()
+        try:
+            yield
+        finally:
+            done.set()
+            signs.join()
+
+    def _sign(self, what: str, done: threading.Event) -> None:
+        # A socket belongs to one thread: this one has its own.
+        outbox = Outbox(self._run_dir, SUPERVISOR, droppable=True)
+        status = Status(stage=self.stage, index=self.index, pid=os.getpid(), frames=0, loading=what)
+        until = time.monotonic() + _LONGEST_LOADING_S
+        while time.monotonic() < until:
+            outbox.send(status)
+            if done.wait(_BEAT_S):
+                break
+        outbox.close(linger_ms=0)
 
     def close(self) -> None:
         """Lets the last words reach the supervisor."""

@@ -13,7 +13,7 @@ from darkscan.simulation.element.element_truth import ElementTruth
 from darkscan.simulation.element.render import Scene, render
 from darkscan.simulation.element.sensor import DEEPEST_BITS, SHALLOWEST_BITS, quantise
 
-_FRAME_PERIOD_NS = 250_000_000  # stop, settle, expose: four frames a second
+_FRAME_S = 0.25  # stop, settle, expose
 _STRIP_TURN_NS = 1_000_000_000
 _GRID = Inspection()
 """Windows of the usual side and stride: frames overlap for them."""
@@ -37,11 +37,13 @@ class SimulatedScan:
         frame_px: int = 2048,
         bit_depth: int = 8,
         element: str = "",
+        frame_s: float = _FRAME_S,
     ) -> None:
         """Plans the scan of ``truth``. Raises InputError if the element is too small.
 
         ``bit_depth`` 8 gives uint8; 9 to 16 give uint16 with grey levels scaled up.
-        ``element`` is its name, by default made of preset and seed.
+        ``element`` is its name, by default made of preset and seed; ``frame_s``: from frame to
+        frame along a strip, seconds.
         """
         width, height = truth.size_px
         if min(width, height) < frame_px:
@@ -65,7 +67,7 @@ class SimulatedScan:
                 frame=number,
                 strip=strip,
                 position_mm=(x * pitch_um / 1000.0, y * pitch_um / 1000.0, 0.0),
-                exposure_ns=number * _FRAME_PERIOD_NS + strip * _STRIP_TURN_NS,
+                exposure_ns=number * round(frame_s * 1e9) + strip * _STRIP_TURN_NS,
             )
             for number, (x, y, strip) in enumerate(self._corners)
         )

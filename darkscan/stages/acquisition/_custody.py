@@ -75,6 +75,9 @@ class Custody:
         self._to_preprocessing = Outbox(run_dir, "preprocessing")
         self._to_merging = Outbox(run_dir, "merging")
         self._to_recording = Outbox(run_dir, "recording")
+        # The host's picture of a live scan: who makes it looks, and is waited for by nobody.
+        pictured = spec.host is not None and spec.recording is None
+        self._to_uplink = Outbox(run_dir, "uplink", droppable=True) if pictured else None
         station.listen_to(self._inbox.socket)
         margin = self._ring.margin
         self._surroundings = (
@@ -198,6 +201,8 @@ class Custody:
             self._to_preprocessing.send(captured)
         if meta.frame in self._unrecorded:
             self._to_recording.send(captured)
+        if self._to_uplink is not None:
+            self._to_uplink.send(captured)
 
     def _send_notice(self, notice: NotInspected) -> None:
         self._sent_at[notice.meta.frame] = time.monotonic()

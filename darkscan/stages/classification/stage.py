@@ -29,6 +29,13 @@ def classify(run_dir: Path, spec: RunSpec, station: Station) -> None:
 
     Raises InputError if the model has changed since the run began, or cannot be run.
     """
+    with station.loading("the model"):
+        worker = _load(spec, station.index)
+    Classification(run_dir, spec, worker, station).run()
+
+
+def _load(spec: RunSpec, index: int) -> WorkerBackend:
+    """The worker's backend, ready to run. Raises InputError."""
     if file_hash(spec.model_path) != spec.model.hash:
         raise InputError("has changed since the run began", file=spec.model_path)
     inspection, processes = spec.recipe.inspection, spec.recipe.processes
@@ -38,12 +45,11 @@ def classify(run_dir: Path, spec: RunSpec, station: Station) -> None:
         stride=spec.model.stride,
         precision=inspection.precision,
     )
-    device = device_of(station.index, spec.devices)
+    device = device_of(index, spec.devices)
     # Where one failure sets a frame aside, no frame may suffer for another one's.
     sharing = processes.attempts > 1 and shares_calls(device, processes.batch_wait_ms)
     placement = Placement(spec.backend, device, spec.threads, processes.batch)
-    worker = open_worker_backend(job, placement, sharing=sharing)
-    Classification(run_dir, spec, worker, station).run()
+    return open_worker_backend(job, placement, sharing=sharing)
 
 
 class Classification:

@@ -196,4 +196,3 @@ def level_shape(picture: Pyramid, level: int) -> tuple[int, int]:
     """A level's height and width, pixels."""
     side = 1 << level
     return -(-picture.height_px // side), -(-picture.width_px // side)
-

@@ -131,9 +131,8 @@ class Placement:
             for axis, start in enumerate(first)
         )
         if across is not None and down is not None:
-            source = np.ascontiguousarray(pixels[down[0], across[0]])
-            # The largest level stays: numpy's own sum would begin again at zero.
-            out[down[1], across[1]] = cv2.add(source, 1.0)
+            source = cast("Pixels", np.ascontiguousarray(pixels[down[0], across[0]]))
+            out[down[1], across[1]] = _higher(source)
 
     def _turned(self, pixels: Pixels, place: Float64Array, shape: tuple[int, int]) -> Pixels:
         """The frame in its block, for any linear placement."""
@@ -143,12 +142,17 @@ class Placement:
         return cast(
             "Pixels",
             cv2.warpAffine(
-                cv2.add(pixels, 1.0),
+                _higher(pixels),
                 np.column_stack([back, shift]),
                 shape[::-1],
                 flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
             ),
         )
+
+
+def _higher(pixels: Pixels) -> Pixels:
+    """Each level one higher; the largest stays, where numpy's own sum would begin at zero."""
+    return cast("Pixels", cv2.add(pixels, 1.0))  # type: ignore[call-overload]
 
 
 def _overlap(first: int, length: int, room: int) -> tuple[slice, slice] | None:

@@ -17,7 +17,18 @@ from darkscan.stages.uplink._open_tiles import (
     grid_shape,
     level_shape,
 )
-from darkscan.stages.uplink._pyramid import Block, Grey, GreyTable, Placement, encode_tile, halved
+from darkscan.stages.uplink._pyramid import (
+    Block,
+    Grey,
+    GreyTable,
+    Placement,
+    encode_tile,
+    halved,
+    keep_freed_memory,
+    pyramid_of,
+)
+
+__all__ = ["Picture", "PutTiles", "keep_freed_memory", "pyramid_of"]
 
 _MARGIN_PX = 32
 """Of level 0: a frame may lie this far from its planned place without coming too late."""
@@ -172,6 +183,9 @@ class Picture:
         if self._tiles.is_closed(key):
             return None
         tile = self._tiles.open(key)
+        if tile is None:
+            self.hand_on(put, revisions=0)
+            tile = self._tiles.open(key)
         if tile is None:  # those close that no frame has changed for longest, finest first
             longest = sorted(self._tiles, key=lambda each: (each.key.level, each.touched))
             self._put(longest[:_SHUT_AT_ONCE], put, final=True)

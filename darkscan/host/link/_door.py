@@ -1,0 +1,118 @@
+"""The door of the link: libzmq asks here whether a key may come in, and who failed is told."""
+
+import threading
+from enum import IntEnum
+
+import structlog
+import zmq
+from zmq.utils import z85
+from zmq.utils.monitor import recv_monitor_message
+
+from darkscan.host.link._guests import Guests
+from darkscan.pipeline.host_link.seldom import Seldom
+from darkscan.pipeline.host_link.socket_options import HANDSHAKE_FAILED
+
+_ZAP = "inproc://zeromq.zap.01"
+_ZAP_VERSION = b"1.0"
+_KEY_BYTES = 32
+_LOOK_MS = 200
+
+_log = structlog.get_logger(__name__)
+
+
+class _Failure(IntEnum):
+    """What libzmq says of a handshake that failed; see zmq_socket_monitor(3)."""
+
+    CRYPTOGRAPHIC = 0x11000001
+    MECHANISM_MISMATCH = 0x11000002
+
+
+class Door:
+    """Answers libzmq's questions in a thread of its own, so that a slow disk keeps nobody out.
+
+    See https://rfc.zeromq.org/spec/27/ for the questions, which are of this process alone.
+    """
+
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        monitor: zmq.Socket[bytes],
+        guests: Guests | None,
+    ) -> None:
+        """``monitor``: of the door's socket; ``guests`` None: everybody may come in."""
+        self._monitor = monitor
+        self._guests = guests
+        self._seldom = Seldom(_log)
+        self.refused = 0
+        """Handshakes that failed."""
+        self._stopping = threading.Event()
+        self._poller = zmq.Poller()
+        self._poller.register(monitor, zmq.POLLIN)
+        self._questions: zmq.Socket[bytes] | None = None
+        if guests is not None:
+            self._questions = context.socket(zmq.REP)
+            self._questions.bind(_ZAP)
+            self._poller.register(self._questions, zmq.POLLIN)
+        self._thread = threading.Thread(target=self._run, name="link door", daemon=True)
+
+    def open(self) -> None:
+        """Begins to answer."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Ends, and closes the sockets."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._monitor.close(linger=0)
+        if self._questions is not None:
+            self._questions.close(linger=0)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            for socket, _ in self._poller.poll(_LOOK_MS):
+                if socket is self._monitor:
+                    told = recv_monitor_message(self._monitor)
+                    if told["event"] & HANDSHAKE_FAILED:  # not the monitor's own end
+                        self._heed(told["event"], told["value"])
+                elif self._questions is not None:
+                    self._questions.send_multipart(self._answer(self._questions.recv_multipart()))
+
+    def _answer(self, question: list[bytes]) -> list[bytes]:
+        """Whether a peer may come in; then its key is its name from here on."""
+        _, request, _, address, _, mechanism, *credentials = question
+        if mechanism == b"CURVE" and len(credentials[0]) == _KEY_BYTES:
+            assert self._guests is not None, "without guests nobody asks"
+            key = z85.encode(credentials[0]).decode()
+            if self._guests.name_of(key) is not None:
+                return [_ZAP_VERSION, request, b"200", b"", key.encode(), b""]
+            self._seldom.warning(
+                "a rig with an unknown key is refused",
+                key,
+                key=key,
+                address=address.decode(),
+                to_allow_it=f"darkscan keys allow {key} NAME",
+            )
+        # Not 300, "try again": then libzmq would leave the rig without an answer.
+        return [_ZAP_VERSION, request, b"400", b"unknown key", b"", b""]
+
+    def _heed(self, event: int, value: int) -> None:
+        """Tells of a handshake that failed; of refused keys ``_answer`` has told more."""
+        self.refused += 1
+        if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+            return
+        if self._guests is None:
+            likely = "a rig that wants keys, while this host was started with --insecure"
+        else:
+            likely = "a rig that was started with --insecure"
+        match event, value:
+            case zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL, _:
+                # Of two ends that do not speak alike, the one that sees it first hangs up.
+                problem = f"it hung up before it had greeted: {likely}, or no rig"
+            case _, _Failure.MECHANISM_MISMATCH:
+                problem = f"it greets otherwise than this host: {likely}, or no rig"
+            case _, _Failure.CRYPTOGRAPHIC:
+                problem = "its --host-key is not this host's key"
+            case _:
+                problem = "it does not speak as a rig does"
+        self._seldom.warning("a connection is refused", problem, reason=problem)
