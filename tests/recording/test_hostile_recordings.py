@@ -165,7 +165,11 @@ def an_attribute_of(value: object) -> Callable[[h5py.File], None]:
 LIES: list[tuple[str, Callable[[h5py.File], None], str]] = [
     ("10^8 planned frames", planned(100_000_000), "frames_planned: is 100000000, more than"),
     ("as many as are read, unwritten", planned(900_000), "/plan/id: is stated to have 900000 rows"),
-    ("a table of 10^8 rows", table_of("frames/id", 100_000_000, chunks=True), "/frames/id: has 100"),
+    (
+        "a table of 10^8 rows",
+        table_of("frames/id", 100_000_000, chunks=True),
+        "/frames/id: has 100",
+    ),
     ("10^9 rows of pixels", table_of("frames/pixels", 10**9, chunks=True), "/frames/pixels: has 1"),
     ("frames of 2*10^9", wide_frames, "frame_shape_px: is 2000000000x2000000000, frames of more"),
     ("chunks of 3.6 GB", one_huge_chunk, "/frames/pixels: has chunks of 3600000000 bytes"),

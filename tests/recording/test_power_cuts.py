@@ -17,6 +17,7 @@ from darkscan.drivers.recording import Recording, RecordingWriter
 from darkscan.drivers.recording._left_file import LeftFile
 from darkscan.drivers.recording.superblock import read_superblock
 from darkscan.pipeline.core import disk_sync
+from darkscan.pipeline.core.arrays import Mask
 from darkscan.pipeline.core.errors import InputError, StorageError
 from tests.recording.samples import FRAME_SHAPE, measured, picture, small_plan, small_scan
 from tests.stages.running import wait_until
@@ -54,12 +55,12 @@ class Disk:
     def close(self) -> None:
         self._opened.close()
 
-    def after_a_cut(self, now: bytes, arrives: Callable[[int], bool], *, longer: bool) -> bytes:
+    def after_a_cut(self, now: bytes, arrives: Mask, *, longer: bool) -> bytes:
         """The file as the disk has it: of each sector the new content if it ``arrives``."""
         size = len(now) if longer else min(len(self.safe), len(now))
         safe = self.safe.ljust(size, b"\0")
         return b"".join(
-            (now if arrives(place // SECTOR) else safe)[place : min(place + SECTOR, size)]
+            (now if arrives[place // SECTOR] else safe)[place : min(place + SECTOR, size)]
             for place in range(0, size, SECTOR)
         )
 
@@ -134,7 +135,7 @@ def test_after_a_power_cut_a_row_that_says_there_has_its_pixels(
             confirmed = len(numbers_in(disk.path))
             now = disk.path.read_bytes()
             arrives = random.random(1 + len(now) // SECTOR) < share
-            content = disk.after_a_cut(now, lambda sector: bool(arrives[sector]), longer=longer)
+            content = disk.after_a_cut(now, arrives, longer=longer)
             seen.append(check(left, content, confirmed))
     finally:
         writer.abandon()
@@ -156,7 +157,12 @@ def test_a_frame_taken_again_is_withdrawn_before_its_pixels_change(
     try:
         for meta in small_plan(PLANNED):
             writer.write(measured(meta), picture(meta.frame))
-        wait_until(lambda: (writer.keep_up(), 2 in numbers_in(disk.path))[1])
+
+        def is_confirmed() -> bool:
+            writer.keep_up()
+            return 2 in numbers_in(disk.path)
+
+        wait_until(is_confirmed)
         writer.write(measured(small_plan(PLANNED)[2]), picture(5))
         (tmp_path / "left.h5").write_bytes(disk.safe)
         assert 2 not in numbers_in(tmp_path / "left.h5")
@@ -174,6 +180,11 @@ def test_a_disk_that_fails_is_said_by_the_writer(
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(os, "fdatasync", fail)
-    with pytest.raises(StorageError, match="cannot be written: Input/output error"), writer:
-        for meta in small_plan():
-            writer.write(measured(meta), picture(meta.frame))
+
+    def record() -> None:
+        with writer:
+            for meta in small_plan():
+                writer.write(measured(meta), picture(meta.frame))
+
+    with pytest.raises(StorageError, match="cannot be written: Input/output error"):
+        record()

@@ -34,7 +34,7 @@ def pixels_checksum(pixels: Pixels, before: int = 0) -> int:
 
 
 def scan_checksum(attributes: Mapping[str, Any]) -> int:
-    """The checksum of the attributes of /scan but its own, in the alphabetical order of their names.
+    """The checksum of the attributes of /scan but its own, in alphabetical order.
 
     Each is its name in UTF-8 and a zero byte, then its value: text as UTF-8 and a zero byte,
     numbers as float64, little-endian.
