@@ -73,7 +73,6 @@ def _measure(port: int, large: str, recorded: str, rounds: int) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", port)
     fetch = partial(_fetch, connection)
     level = ExampleScan(size_mm=SIZE_MM).pyramid.levels - 1
-    packed = {"accept-encoding": "gzip"}
     ways["fixed, 40 KiB"] = lambda: fetch("/assets/fixed.txt")
     ways["tile of the store"] = lambda: fetch(f"/api/scans/{recorded}/tiles/{level}/0/0")
     ways["tile cut from a recording"] = lambda: fetch(f"/api/scans/{recorded}/tiles/0/3/3")
@@ -81,7 +80,6 @@ def _measure(port: int, large: str, recorded: str, rounds: int) -> None:
     ways["list of all scans"] = lambda: fetch("/api/scans?limit=1000")
     ways["details"] = lambda: fetch(f"/api/scans/{large}")
     ways["defects as columns"] = lambda: fetch(f"/api/scans/{large}/defects")
-    ways["defects as columns, packed"] = lambda: fetch(f"/api/scans/{large}/defects", packed)
     ways["one defect"] = lambda: fetch(f"/api/scans/{large}/defects/D0777")
     figures: dict[str, list[float]] = {name: [] for name in ways}
     medians: dict[str, list[float]] = {name: [] for name in ways}
@@ -96,11 +94,9 @@ def _measure(port: int, large: str, recorded: str, rounds: int) -> None:
         print(f"{name:<30}{p50:>9.2f}{p99:>9.2f}  {ratio(medians, name, 'fixed, 40 KiB')}")
 
 
-def _fetch(
-    connection: http.client.HTTPConnection, path: str, headers: dict[str, str] | None = None
-) -> float:
+def _fetch(connection: http.client.HTTPConnection, path: str) -> float:
     began = time.perf_counter()
-    connection.request("GET", path, headers=headers or {})
+    connection.request("GET", path)
     answer = connection.getresponse()
     size = len(answer.read())
     if answer.status != http.HTTPStatus.OK or not size:

@@ -34,6 +34,7 @@ _EPILOG = """\
 examples:
   darkscan run --rig configs/rig-area-simulated.toml
   darkscan run --rig rig.toml --out results/ --record scan.h5 --side back --rescan 2
+  darkscan run --rig rig.toml --out results/ --host tcp://10.0.0.2:5580
 
 OUT then holds what `darkscan replay` leaves there, and scan.json: what the scan went through.
 A recording made with --record, replayed, gives the same map, byte for byte.

@@ -137,6 +137,8 @@ class _Link:
     @property
     def problem(self) -> str:
         """Why no rig can be heard; empty: they can."""
+        if not self._server.listening:
+            return "the link to the rigs has stopped: start the host again"
         return self._server.figures.problem
 
     @property

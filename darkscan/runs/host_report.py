@@ -1,7 +1,9 @@
 """What a run tells its host besides what its uplink does: its beginning, its map and its end."""
 
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -88,28 +90,28 @@ class HostReport:
         """Tells the beginning of the scan. Raises DarkscanError if the outbox does not take it."""
         self._run_dir, self._spec, self._target = run_dir, spec, target
         self._clock = time.monotonic()
-        self._outbox = Outbox(target.outbox, target.address)
-        self._living = LivingScan(target.outbox, spec.scan_id)
         self._plan = plan_of(run_dir, spec)
-        tell_of_the_dead(self._outbox)
-        self._outbox.put(spec.scan_id, scan_began(spec, self._plan, datetime.now(UTC)))
+        with ExitStack() as opened:
+            self._outbox = opened.enter_context(Outbox(target.outbox, target.address))
+            tell_of_the_dead(self._outbox)
+            opened.enter_context(LivingScan(target.outbox, spec.scan_id))
+            self._outbox.put(spec.scan_id, scan_began(spec, self._plan, datetime.now(UTC)))
+            self._opened = opened.pop_all()
 
     def finish(self, outcome: ScanOutcome, reason: str, show: Show) -> str:
         """Tells the rest of what was found, the map and the end; sends it while there is a host.
 
         Returns a line on what the host has. Ctrl-C ends the waiting, and nothing else.
         """
-        not_pictured = 0
+        out, not_pictured = self._spec.out_dir, 0
         try:
-            not_pictured = self._catch_up(show)
-        except KeyboardInterrupt:
-            _log.warning("the picture is not finished", reason="interrupted")
-        except Exception:  # noqa: BLE001 - the map is there, and is worth more
-            _log.exception("the picture is not finished")
-        try:
-            out = self._spec.out_dir
+            # The map first: should this process die now, the rest can be done without.
             files = (out / MAP_NAME, out / REPORT_NAME, out / TRACE_NAME)
             put_map(self._outbox, self._spec.scan_id, *files)
+            try:
+                not_pictured = self._catch_up(show)
+            except Exception:  # noqa: BLE001 - the map is worth more than its picture
+                _log.exception("the picture is not finished")
             self._end(outcome, reason, not_pictured)
             return self._deliver(_AT_THE_END, show)
         except (DarkscanError, WireError) as error:
@@ -128,8 +130,7 @@ class HostReport:
 
     def close(self) -> None:
         """The scan is over."""
-        self._living.close()
-        self._outbox.close()
+        self._opened.close()
 
     def _catch_up(self, show: Show) -> int:
         """Reads the journal to its end, as the uplink would have; how many frames are not shown."""
@@ -137,11 +138,12 @@ class HostReport:
         account = Account(self._run_dir, spec, self._plan.frames, self._outbox)
         pixels = recorded_pixels(spec.recording or spec.record)
         until = time.monotonic() + _PICTURE_S
-        while account.read_on(pixels if time.monotonic() < until else no_pixels):
-            account.tell()
-            show(f"picture: frame {account.settled} of {spec.scan.frames_planned}")
-        account.show_late(no_pixels, at_last=True)
-        account.tell(now=True)
+        with _interrupts() as asked:
+            while account.read_on(no_pixels if asked() or time.monotonic() > until else pixels):
+                account.tell()
+                show(f"picture: frame {account.settled} of {spec.scan.frames_planned}")
+            account.show_late(no_pixels, at_last=True)
+            account.tell(now=True)
         return account.not_pictured
 
     def _end(self, outcome: ScanOutcome, reason: str, not_pictured: int) -> None:
@@ -165,6 +167,23 @@ class HostReport:
             return deliver(self._outbox, self._target, patience, say, scan=scan).line
         except KeyboardInterrupt:
             return standing(self._outbox.counts(scan), self._target, "interrupted").line
+
+
+@contextmanager
+def _interrupts() -> Iterator[Callable[[], bool]]:
+    """Takes note of Ctrl-C and its like instead of being interrupted; tells whether it came."""
+    came: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {
+        number: signal.signal(number, lambda number, _: came.append(number))
+        for number in numbers
+        if signal.getsignal(number) is not signal.SIG_IGN  # as nohup wants it
+    }
+    try:
+        yield lambda: bool(came)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def outcome_of(defect_map: DefectMap) -> tuple[ScanOutcome, str]:

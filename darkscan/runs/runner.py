@@ -25,7 +25,8 @@ from darkscan.pipeline.core.settings import updated
 from darkscan.pipeline.core.thumbnail import thumbnail_scale
 from darkscan.pipeline.running.results_folder import REPORT_NAME, ResultsFolder
 from darkscan.pipeline.running.specification import RING_NAME, RunFolder, RunSpec, RunTask
-from darkscan.pipeline.running.supervisor import Progress, Supervisor, stage_list
+from darkscan.pipeline.running.stage_processes import stage_list
+from darkscan.pipeline.running.supervisor import Progress, Supervisor
 from darkscan.pipeline.transport.messages import Status
 from darkscan.pipeline.transport.ring import FrameRing, check_margin
 from darkscan.runs.host_report import HostLink

@@ -21,6 +21,7 @@ from darkscan.pipeline.core.scan import ScanInfo
 from darkscan.pipeline.core.settings import Settings, check
 from darkscan.pipeline.host_link.messages import ScanBegan, ScanEnded, ScanId, Tile
 from darkscan.pipeline.host_link.outbox import Outbox
+from darkscan.pipeline.running.living_scans import LivingScan
 from darkscan.pipeline.running.results_folder import REPORT_NAME
 from darkscan.pipeline.running.specification import RunFolder
 from darkscan.pipeline.running.timings import TRACE_NAME
@@ -71,30 +72,24 @@ class FinishedScan:
         self._recording = self._open(recording)
 
     def put(self, outbox: Outbox, show: Show) -> None:
-        """Puts all of it into the outbox. Raises DarkscanError."""
-        outbox.put(self.scan_id, self._began())
-        not_pictured = 0
-        if self._recording is not None:
-            not_pictured = self._put_picture(self._recording, outbox, show)
-        put_map(
-            outbox,
-            self.scan_id,
-            self._map_file,
-            self.folder / REPORT_NAME,
-            self.folder / TRACE_NAME,
-        )
-        outcome, reason = outcome_of(self.map)
-        ended = self._started().timestamp() + self._report.seconds
-        outbox.put(
-            self.scan_id,
-            ScanEnded(
-                outcome=outcome,
-                reason=reason,
-                ended=utc(datetime.fromtimestamp(ended, UTC)),
-                seconds=self._report.seconds,
-                frames_not_pictured=not_pictured,
-            ),
-        )
+        """Puts all of it into the outbox. Raises DarkscanError.
+
+        The end of the scan is put in any case: what is interrupted lacks a part of its picture.
+        """
+        lock = LivingScan.of_the_dead(outbox.path, self.scan_id)
+        if lock is None:
+            problem = "its scan is under way, or another process is sending it"
+            raise InputError(problem, file=self.folder)
+        with lock:
+            outbox.put(self.scan_id, self._began())
+            files = (self._map_file, self.folder / REPORT_NAME, self.folder / TRACE_NAME)
+            put_map(outbox, self.scan_id, *files)
+            not_pictured = 0 if self._recording is None else self.map.ledger.mapped
+            try:
+                if self._recording is not None:
+                    not_pictured = self._put_picture(self._recording, outbox, show)
+            finally:
+                outbox.put(self.scan_id, self._ended(not_pictured))
 
     def close(self) -> None:
         """Lets go of the recording."""
@@ -155,6 +150,17 @@ class FinishedScan:
             stage_to_element=self._report.stage_to_element,
             picture=None if scan is None else pyramid_of(scan),
             **plan_columns(() if recorded is None else recorded.frames),
+        )
+
+    def _ended(self, not_pictured: int) -> ScanEnded:
+        outcome, reason = outcome_of(self.map)
+        ended = self._started().timestamp() + self._report.seconds
+        return ScanEnded(
+            outcome=outcome,
+            reason=reason,
+            ended=utc(datetime.fromtimestamp(ended, UTC)),
+            seconds=self._report.seconds,
+            frames_not_pictured=not_pictured,
         )
 
     def _started(self) -> datetime:

@@ -1,6 +1,5 @@
 """The element in the terminal, filling in."""
 
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -18,9 +17,8 @@ from darkscan.pipeline.core.frame_results import (
 )
 from darkscan.pipeline.core.geometry import PixelToStage
 from darkscan.pipeline.core.scan import ScanInfo
-from darkscan.pipeline.transport.journal import Journal, JournalFollower
 from darkscan.stages.merging.style import AREA_COLOUR, KIND_COLOURS, NOT_INSPECTED_COLOURS
-from tests.builders import frame_meta, frame_result, scan_info
+from tests.builders import frame_meta, scan_info
 from tests.mapping.hand_made import lines_of, spots_of
 
 # Four frames of 512 px, 5.12 mm, side by side on an element of 20.48 x 5.12 mm.
@@ -266,55 +264,3 @@ def test_frames_beside_the_element_do_no_harm(x_mm: float, y_mm: float) -> None:
     shown.lose(missing(1).model_copy(update={"meta": frame_meta(1, x_mm, y_mm)}))
 
     assert all(len(line) == COLUMNS for line in plain(shown))
-
-
-def test_a_follower_tells_each_record_once_as_it_comes(tmp_path: Path) -> None:
-    path = tmp_path / "journal"
-    follower = JournalFollower(path)
-    assert follower.new_records() == []
-
-    journal = Journal(path)
-    journal.append(frame_result(0))
-    assert [record.meta.frame for record in follower.new_records()] == [0]
-    assert follower.new_records() == []
-
-    journal.append(missing(1))
-    journal.append(frame_result(2))
-    assert [record.meta.frame for record in follower.new_records()] == [1, 2]
-    journal.close()
-
-
-def test_a_record_half_written_waits_until_it_is_whole(tmp_path: Path) -> None:
-    whole = tmp_path / "whole"
-    journal = Journal(whole)
-    journal.append(frame_result(0))
-    first = whole.stat().st_size
-    journal.append(frame_result(1))
-    journal.close()
-    content = whole.read_bytes()
-
-    growing = tmp_path / "growing"
-    follower = JournalFollower(growing)
-    seen = []
-    for end in (3, first - 1, first, first + 5, len(content) - 1, len(content)):
-        growing.write_bytes(content[:end])
-        seen.append([record.meta.frame for record in follower.new_records()])
-
-    assert seen == [[], [], [0], [], [], [1]]
-
-
-def test_a_torn_record_that_a_restarted_merging_replaced_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "journal"
-    journal = Journal(path)
-    journal.append(frame_result(0))
-    journal.close()
-    with path.open("ab") as file:
-        file.write(b"\x40\x00\x00\x00torn")
-    follower = JournalFollower(path)
-    assert [record.meta.frame for record in follower.new_records()] == [0]
-
-    restarted = Journal(path)
-    restarted.append(frame_result(1))
-    restarted.close()
-
-    assert [record.meta.frame for record in follower.new_records()] == [1]

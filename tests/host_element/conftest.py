@@ -56,6 +56,12 @@ def eventually(holds: Callable[[], bool], seconds: float = 20) -> None:
         sleep(0.1)
 
 
+def address(page: Page) -> str:
+    """The page's address as the browser has it now."""
+    found: str = page.evaluate("location.href")
+    return found
+
+
 def open_scan(page: Page) -> None:
     """Waits until the list of defects stands."""
     expect(page.locator(".rows .row").first).to_be_visible()
@@ -66,9 +72,10 @@ def at_rest(page: Page) -> None:
     before = ""
     for _ in range(50):
         page.wait_for_timeout(400)
-        if page.url == before and "#" in before:
+        now = address(page)
+        if now == before and "#" in now:
             return
-        before = page.url
+        before = now
     pytest.fail("the picture did not come to rest")
 
 

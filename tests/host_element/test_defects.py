@@ -6,8 +6,9 @@ from playwright.sync_api import Page, expect
 
 from tests.host_element.conftest import SMALL, open_scan
 from tests.host_examples import ExampleScan
-from tests.host_page.conftest import OpenPage, Served, send
+from tests.host_page.conftest import OpenPage, send
 from tests.host_page.test_accessibility import findings
+from tests.host_web.conftest import Served
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from playwright.sync_api import Browser, Page, Route, expect
 from darkscan.host.store import NewReview
 from tests.host_element.conftest import REVIEWER, SMALL, as_reviewer, eventually, open_scan
 from tests.host_examples import AWKWARD_NAME, ExampleScan
-from tests.host_page.conftest import OpenPage, Served, send
+from tests.host_page.conftest import OpenPage, send
+from tests.host_web.conftest import Served
 
 
 def reviewed(page: Page) -> str:

@@ -14,6 +14,8 @@ from tests.host_web.example_server import DIED, FAILED, FINISHED
 AXE = PAGE / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
+pytestmark = pytest.mark.slow
+
 
 def findings(page: Page) -> list[str]:
     """What axe holds to be serious or worse: rule, and where."""

@@ -10,6 +10,8 @@ from tests.host_page.conftest import OpenPage, send, tell
 from tests.host_web.conftest import Served
 from tests.host_web.example_server import DIED, FINISHED
 
+pytestmark = pytest.mark.slow
+
 
 def test_an_empty_host_says_how_to_send_the_first_scan(host: Served, open_page: OpenPage) -> None:
     page = open_page(host, "/")

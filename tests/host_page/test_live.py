@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -17,6 +18,8 @@ from tests.host_web.example_server import serving
 SCAN = ExampleScan(seed=70, element="plate 70", grid=(5, 4), quarantined=2)
 PICTURE, FRAMES, SHAPES, POINTED = range(4)
 """The sheets of the element's drawing, one above the other."""
+
+pytestmark = pytest.mark.slow
 
 
 def begin(host: Served, frames: int = 0) -> None:
@@ -95,6 +98,31 @@ def test_scratches_appear_and_are_counted(host: Served, open_page: OpenPage) -> 
     expect(counted).not_to_have_text("0")
     assert int(counted.inner_text()) >= scratches  # one that several frames show has several traces
     wait_until_painted(page, SHAPES)
+
+
+@pytest.mark.parametrize(
+    ("motion", "animated"),
+    [
+        pytest.param("no-preference", True, id="a ring runs out from it"),
+        pytest.param("reduce", False, id="nothing moves for those who do not want it"),
+    ],
+)
+def test_a_scratch_is_pointed_out_as_it_is_found(
+    host: Served,
+    open_page: OpenPage,
+    motion: Literal["no-preference", "reduce"],
+    *,
+    animated: bool,
+) -> None:
+    begin(host, frames=1)
+    page = open_page(host, live(SCAN))
+    page.emulate_media(reduced_motion=motion)
+    wait_until_painted(page, SHAPES)
+    send(host.store, SCAN, *SCAN.settled(batch=1)[1:])
+    ring = page.locator(".flash").first
+    expect(ring).to_be_attached()
+    name = ring.evaluate("ring => getComputedStyle(ring).animationName")
+    assert (name != "none") == animated
 
 
 def test_what_was_not_inspected_says_why_and_shows_where(host: Served, open_page: OpenPage) -> None:

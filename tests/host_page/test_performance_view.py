@@ -2,11 +2,14 @@
 
 import json
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.host_page.conftest import OpenPage
 from tests.host_web.conftest import Served
 from tests.host_web.example_server import FAILED, FINISHED
+
+pytestmark = pytest.mark.slow
 
 
 def test_waiting_and_working_of_each_stage_are_told_apart(

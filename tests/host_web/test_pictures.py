@@ -1,6 +1,7 @@
 """Pictures from recordings: the right pixels, and none of files that are not to be read."""
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +14,15 @@ import simplejpeg
 
 from darkscan.drivers.recording import RecordingWriter
 from darkscan.host.store import Store
-from darkscan.host.web import WebSettings
+from darkscan.host.web import WebSettings, _recordings, server
 from darkscan.host.web._composing import grey_table, level_table
+from darkscan.inference import file_hash
 from darkscan.pipeline.core.arrays import Pixels, UInt8Array
 from darkscan.pipeline.core.geometry import PixelToStage
 from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.scan import FrameFlag, FrameMeta, ScanInfo
-from darkscan.pipeline.host_link.messages import FramesSettled, ScanBegan, Shapes
+from darkscan.pipeline.host_link.messages import Content, FramesSettled, ScanBegan, Shapes
+from tests.conftest import REPOSITORY
 from tests.host_examples import ExampleScan, parcel
 from tests.host_web.conftest import Served, host_in
 from tests.host_web.example_server import RIG
@@ -47,6 +50,7 @@ class Taken:
     lie: PixelToStage
     dtype: str = "uint8"
     lost: Sequence[int] = ()
+    scene: Callable[[], UInt8Array] = glass
 
     def frames(self) -> list[FrameMeta]:
         """Six frames that cover the glass and overlap."""
@@ -68,7 +72,7 @@ class Taken:
         matrix = np.hstack([self.lie.matrix / 0.01, np.array(meta.position_mm[:2])[:, None] / 0.01])
         matrix[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        seen = cv2.warpAffine(glass(), matrix, FRAME[::-1], flags=flags)
+        seen = cv2.warpAffine(self.scene(), matrix, FRAME[::-1], flags=flags)
         return np.asarray(seen).astype(self.dtype) * (16 if self.dtype == "uint16" else 1)
 
     def info(self) -> ScanInfo:
@@ -118,7 +122,7 @@ DETAILS = f"/api/scans/{SCAN.scan}"
 
 def send(store: Store, began: ScanBegan) -> None:
     """Has a store keep the scan, with a map."""
-    contents = [began, SCAN.map_finished(), SCAN.ended()]
+    contents: list[Content] = [began, SCAN.map_finished(), SCAN.ended()]
     store.receive(RIG, [parcel(SCAN.scan, each) for each in contents])
 
 
@@ -161,7 +165,7 @@ def test_tiles_show_the_element_however_the_camera_stood(
     began = taken.began(str(path))
     assert began.picture is not None
     scale = 16 if taken.dtype == "uint16" else 1
-    expected = grey_table(began.picture)[glass().astype(int) * scale]
+    expected = grey_table(began.picture)[glass().astype(int) * scale + 1]
     for host in serve(tmp_path, folder, began):
         with host.client() as client:
             assert client.get(DETAILS).json()["reads_recording"] is True
@@ -220,16 +224,47 @@ def test_attention_shows_where_windows_scored(tmp_path: Path, folder: Path) -> N
             scores = np.where(near.all(axis=1), 255, 0).astype(np.uint8)
             host.store.receive(RIG, [parcel(SCAN.scan, _settled(hot, scores))])
             shown = client.get(f"{place}/picture", params={"view": "attention"})
-            raw = client.get(f"{place}/picture", params={"view": "raw"})
-        heat, plain = (
-            np.asarray(cv2.imdecode(np.frombuffer(each.content, np.uint8), cv2.IMREAD_COLOR), float)
-            for each in (shown, raw)
-        )
-        changed = np.abs(heat - plain).max(axis=2) > 20
+        heat = cv2.imdecode(np.frombuffer(shown.content, np.uint8), cv2.IMREAD_COLOR)
+        assert heat is not None
+        changed = np.ptp(heat.astype(int), axis=2) > 15
         left, top, _, _ = defect["picture"]["box_mm"]
         row, column = round((y - top) * 100), round((x - left) * 100)
         assert changed[row - 5 : row + 5, column - 5 : column + 5].mean() > 0.9
         assert changed.mean() < 0.7
+
+
+def scratched() -> UInt8Array:
+    """(1200, 1600) Dark glass with noise, and a scratch from D0005's middle to the right."""
+    picture = np.random.default_rng(5).normal(20, 3, (1200, 1600)).clip(0, 255).astype(np.uint8)
+    x, y = SCAN.defect_map.defects[4].centroid_mm
+    start = (round(x * 100), round(y * 100))
+    return np.asarray(cv2.line(picture, start, (start[0] + 200, start[1] + 60), (60,), 2))
+
+
+def test_attention_runs_the_scans_own_model_where_it_is_darkscans(
+    tmp_path: Path, folder: Path
+) -> None:
+    taken = Taken(STRAIGHT.lie, scene=scratched)
+    path = taken.record(folder / "scan.h5")
+    model = file_hash(REPOSITORY / "darkscan" / "models" / "default.onnx")
+    changes = {"window": 256, "stride": 128, "model_hash": model}
+    began = taken.began(str(path)).model_copy(update=changes)
+    for host in serve(tmp_path, folder, began):
+        with host.client() as client:
+            place = f"{DETAILS}/defects/D0005"
+            about = client.get(place).json()["picture"]
+            shown = client.get(f"{place}/picture", params={"view": "attention"})
+        assert about["attention"] == "cells"
+        colours = cv2.imdecode(np.frombuffer(shown.content, np.uint8), cv2.IMREAD_COLOR)
+        assert colours is not None
+        hot = np.ptp(colours.astype(int), axis=2) > 60
+        left, top = (round(side * 100) for side in about["box_mm"][:2])
+        x, y = SCAN.defect_map.defects[4].centroid_mm
+        along = [(round(y * 100) - top + n * 3, round(x * 100) - left + n * 10) for n in (3, 5, 7)]
+        inside = [(r, c) for r, c in along if r < hot.shape[0] and c < hot.shape[1]]
+        assert inside
+        assert all(hot[r - 4 : r + 5, c - 4 : c + 5].any() for r, c in inside)
+        assert hot.mean() < 0.2
 
 
 def _settled(frame: int, scores: UInt8Array) -> FramesSettled:
@@ -320,10 +355,25 @@ def test_recordings_are_closed_when_the_host_ends(tmp_path: Path, folder: Path) 
     assert path.resolve() not in held
 
 
+def test_a_recording_that_is_not_read_any_more_is_closed(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_recordings, "_IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(server, "_TICKS_BETWEEN_IDLE", 1)
+    path = STRAIGHT.record(folder / "scan.h5").resolve()
+    for host in serve(tmp_path, folder, STRAIGHT.began(str(path))):
+        with host.client() as client:
+            tile(client, 0, 0)
+            until = time.monotonic() + 60
+            while path in [each.resolve() for each in Path("/proc/self/fd").iterdir()]:
+                assert time.monotonic() < until
+            tile(client, 0, 0)
+
+
 def test_tables_of_greys_and_levels_are_each_others_inverse() -> None:
     picture = STRAIGHT.began("").picture
     assert picture is not None
     greys, levels = grey_table(picture), level_table(picture)
-    assert greys[0] == 1
-    assert greys[-1] == levels[-1] == 255
-    assert np.abs(levels[greys].astype(int)[1:] - np.arange(1, 256)).max() <= 2
+    assert greys[:2].tolist() == [0, 1]
+    assert (greys[-1], levels[0], levels[-1]) == (255, 0, 256)
+    assert np.abs(levels[greys].astype(int)[2:] - np.arange(2, 257)).max() <= 2

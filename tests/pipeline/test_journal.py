@@ -10,7 +10,7 @@ import pytest
 
 from darkscan.pipeline.core.frame_results import NotInspected
 from darkscan.pipeline.core.units import FrameId
-from darkscan.pipeline.transport.journal import Journal, outcome, read_journal
+from darkscan.pipeline.transport.journal import Journal, JournalFollower, outcome, read_journal
 from tests.builders import frame_meta, frame_result
 
 
@@ -109,3 +109,69 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_whole_records(tmp_path: Path
 
 def test_no_file_is_an_empty_journal(tmp_path: Path) -> None:
     assert read_journal(tmp_path / "none") == {}
+
+
+def test_a_follower_tells_each_record_once_as_it_comes(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    follower = JournalFollower(path)
+    assert follower.new_records() == []
+
+    journal = Journal(path)
+    journal.append(frame_result(0))
+    assert [record.meta.frame for record in follower.new_records()] == [0]
+    assert follower.new_records() == []
+
+    journal.append(NotInspected(meta=frame_meta(1), kind="lost", reason="lost"))
+    journal.append(frame_result(2))
+    assert [record.meta.frame for record in follower.new_records()] == [1, 2]
+    journal.close()
+
+
+def test_a_record_half_written_waits_until_it_is_whole(tmp_path: Path) -> None:
+    whole = tmp_path / "whole"
+    journal = Journal(whole)
+    journal.append(frame_result(0))
+    first = whole.stat().st_size
+    journal.append(frame_result(1))
+    journal.close()
+    content = whole.read_bytes()
+
+    growing = tmp_path / "growing"
+    follower = JournalFollower(growing)
+    seen = []
+    for end in (3, first - 1, first, first + 5, len(content) - 1, len(content)):
+        growing.write_bytes(content[:end])
+        seen.append([record.meta.frame for record in follower.new_records()])
+
+    assert seen == [[], [], [0], [], [], [1]]
+
+
+def test_a_torn_record_that_a_restarted_merging_replaced_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    journal = Journal(path)
+    journal.append(frame_result(0))
+    journal.close()
+    with path.open("ab") as file:
+        file.write(b"\x40\x00\x00\x00torn")
+    follower = JournalFollower(path)
+    assert [record.meta.frame for record in follower.new_records()] == [0]
+
+    restarted = Journal(path)
+    restarted.append(frame_result(1))
+    restarted.close()
+
+    assert [record.meta.frame for record in follower.new_records()] == [1]
+
+
+def test_a_follower_tells_a_few_at_a_time_and_where_each_ends(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    journal = Journal(path)
+    ends = []
+    for frame in range(5):
+        journal.append(frame_result(frame))
+        ends.append(path.stat().st_size)
+    journal.close()
+    follower = JournalFollower(path)
+    told = [follower.new_places(2) for _ in range(4)]
+    assert [[record.meta.frame for _, record in some] for some in told] == [[0, 1], [2, 3], [4], []]
+    assert [end for some in told for end, _ in some] == ends

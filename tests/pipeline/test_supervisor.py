@@ -8,7 +8,8 @@ from typing import cast
 
 import pytest
 
-from darkscan.pipeline.running.supervisor import Supervisor, _Child
+from darkscan.pipeline.running.stage_processes import StageProcess
+from darkscan.pipeline.running.supervisor import Supervisor
 from darkscan.pipeline.transport.messages import Status
 
 
@@ -28,7 +29,7 @@ def test_a_stage_that_loads_something_has_as_long_as_one_that_starts(tmp_path: P
         tmp_path, [key], restarts=5, stage_timeout_s=3.0, on_progress=lambda _: None
     )
     process = Process()
-    child = _Child(cast("subprocess.Popen[bytes]", process), -1, time.monotonic() - 30.0)
+    child = StageProcess(cast("subprocess.Popen[bytes]", process), -1, time.monotonic() - 30.0)
     child.status = Status(
         stage="classification", index=0, pid=process.pid, frames=0, loading="the model"
     )
@@ -38,29 +39,28 @@ def test_a_stage_that_loads_something_has_as_long_as_one_that_starts(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("heard", "silent_s", "timeout_s", "killed"),
+    ("stage", "heard", "silent_s", "timeout_s", "killed"),
     [
-        (True, 4.0, 3.0, True),
-        (True, 2.0, 3.0, False),
-        (False, 4.0, 3.0, False),
-        (False, 61.0, 3.0, True),
-        (False, 61.0, 90.0, False),
+        pytest.param("preprocessing", True, 4.0, 3.0, True, id="silent"),
+        pytest.param("preprocessing", True, 2.0, 3.0, False, id="not for long"),
+        pytest.param("preprocessing", False, 4.0, 3.0, False, id="still starting"),
+        pytest.param("preprocessing", False, 61.0, 3.0, True, id="never started"),
+        pytest.param("preprocessing", False, 61.0, 90.0, False, id="patient recipe"),
+        pytest.param("uplink", True, 61.0, 3.0, False, id="the others leave it no time"),
+        pytest.param("uplink", True, 601.0, 3.0, True, id="it is not waited for without end"),
     ],
-    ids=["silent", "not for long", "still starting", "never started", "patient recipe"],
 )
 def test_a_stage_is_killed_when_it_was_silent_for_too_long(
-    tmp_path: Path, heard: bool, silent_s: float, timeout_s: float, killed: bool
+    tmp_path: Path, stage: str, heard: bool, silent_s: float, timeout_s: float, killed: bool
 ) -> None:
-    key = ("preprocessing", 0)
+    key = (stage, 0)
     supervisor = Supervisor(
         tmp_path, [key], restarts=5, stage_timeout_s=timeout_s, on_progress=lambda _: None
     )
     process = Process()
     last_heard = time.monotonic() - silent_s
-    child = _Child(cast("subprocess.Popen[bytes]", process), -1, last_heard)
-    child.status = (
-        Status(stage="preprocessing", index=0, pid=process.pid, frames=0) if heard else None
-    )
+    child = StageProcess(cast("subprocess.Popen[bytes]", process), -1, last_heard)
+    child.status = Status(stage=stage, index=0, pid=process.pid, frames=0) if heard else None
     supervisor._children[key] = child
     supervisor._kill_silent()
     assert process.killed == killed

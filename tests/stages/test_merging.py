@@ -86,6 +86,7 @@ def at_work(tmp_path: Path) -> Iterator[AtWork]:
 
 SPEC = RunSpec.model_validate(
     {
+        "scan_id": "0" * 32,
         "out_dir": Path(),
         "recipe": {},
         "recipe_hash": "sha256:0",

@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from darkscan.pipeline.host_link.messages import MapFinished, ScanBegan, Tile
+from darkscan.pipeline.core.errors import InputError
+from darkscan.pipeline.host_link.messages import (
+    MapFinished,
+    ScanBegan,
+    ScanEnded,
+    Tile,
+    decode_content,
+)
+from darkscan.pipeline.host_link.outbox import Outbox
+from darkscan.pipeline.running.living_scans import LivingScan
+from darkscan.runs.sending import FinishedScan
 from tests.conftest import REPOSITORY
 from tests.stages.running import FRAMES, darkscan, record_small_scan
 from tests.uplink.hosts import Host
@@ -98,6 +108,27 @@ def test_what_cannot_be_sent_is_refused_in_a_line(
         done = darkscan("send", *arguments, *host.options, check=2)
         assert words in done.stderr
         assert len(done.stderr.splitlines()) <= 2
+
+
+def test_a_picture_that_is_interrupted_costs_the_map_nothing(results: Path, tmp_path: Path) -> None:
+    def interrupt(done: int, total: int) -> None:
+        if done == total // 2:
+            raise KeyboardInterrupt
+
+    with Outbox(tmp_path / "outbox.sqlite", "tcp://host:1") as outbox:
+        finished = FinishedScan(results, None)
+        with pytest.raises(KeyboardInterrupt):
+            finished.put(outbox, interrupt)
+        finished.close()
+        waiting = outbox.waiting(limit=100, limit_bytes=10**9)
+        durable = [decode_content(parcel.content) for parcel in waiting][:3]
+        assert [type(content) for content in durable] == [ScanBegan, MapFinished, ScanEnded]
+        assert outbox.begun_not_ended() == []
+        with (
+            LivingScan(outbox.path, finished.scan_id),
+            pytest.raises(InputError, match="under way"),
+        ):
+            FinishedScan(results, None).put(outbox, interrupt)
 
 
 def test_what_is_not_delivered_in_time_waits(host: Host, results: Path) -> None:

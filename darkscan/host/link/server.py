@@ -112,6 +112,11 @@ class LinkServer:
         return self._port.secure
 
     @property
+    def listening(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
+
+    @property
     def figures(self) -> LinkFigures:
         """What the link has done so far."""
         return LinkFigures(

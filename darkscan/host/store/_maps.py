@@ -36,7 +36,6 @@ LARGEST_FILE = 512 * 2**20
 _TOGETHER = 64  # defects in a row: few enough to be read for one of them
 _LARGEST_INT = 2**31 - 1
 _MOST_DIGITS = 10
-_FAST = 1  # of zlib: the receiving thread waits for it
 
 _DRAWN_FIELDS = 11
 _DRAWN = attrgetter(
@@ -87,7 +86,7 @@ def _prepared(content: MapFinished, raw: bytes) -> PreparedMap:
         raise Refused(str(error)) from error
     sent = {"map": content.map_zlib, "run": content.run_zlib, "trace": content.trace_zlib}
     made = {
-        "areas": zlib.compress(_AREAS.dump_json(document.areas), _FAST),
+        "areas": zlib.compress(_AREAS.dump_json(document.areas), zlib.Z_BEST_SPEED),
         "columns": _columns(document.defects, content.sha256),
     }
     return PreparedMap(
@@ -189,7 +188,7 @@ def one_defect(connection: sqlite3.Connection, scan: int, defect_id: str) -> Def
             "SELECT content FROM defects WHERE scan = ? AND place = ?",
             (scan, place // _TOGETHER * _TOGETHER),
         ).fetchone()
-        defect: Defect = _DEFECTS.validate_json(zlib.decompress(row[0]))[place % _TOGETHER]
+        defect: Defect = _DEFECTS.validate_json(row[0])[place % _TOGETHER]
         if defect.id == defect_id:
             return defect
     raise NotKept(f"the map has no defect {defect_id!a:.40}")
@@ -271,8 +270,7 @@ def _floats(name: str, values: Iterable[float]) -> Float32Array:
 
 def _rows(defects: Sequence[Defect]) -> Iterator[tuple[int, bytes]]:
     for first in range(0, len(defects), _TOGETHER):
-        some = _DEFECTS.dump_json(tuple(defects[first : first + _TOGETHER]))
-        yield first, zlib.compress(some, _FAST)
+        yield first, _DEFECTS.dump_json(tuple(defects[first : first + _TOGETHER]))
 
 
 def _counts(defects: Sequence[Defect]) -> DefectCounts:

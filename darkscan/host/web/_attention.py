@@ -18,9 +18,6 @@ from darkscan.pipeline.core.geometry import PixelToStage
 from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.host_link.messages import ScanBegan
 
-_MOST_SHARE = 0.6
-"""Of the heat's colour where a score is 1."""
-
 
 def heat_of(
     view: View,
@@ -50,7 +47,7 @@ def heat_of(
         inverse = np.linalg.inv(to_element.matrix)
         offset = inverse @ (np.array([view.left, view.top]) * view.pitch_mm - places[frame])
         to_frame = np.hstack([inverse * view.pitch_mm, offset[:, None]])
-        lay(cells, to_frame / cell_px, heat, np.zeros_like(heat))
+        lay(cells, to_frame / cell_px, heat)
         found = True
     if not found:
         raise NotKept("the scores of the frames that show this defect are not kept")
@@ -75,9 +72,12 @@ def cells_of(scores: UInt8Array, began: ScanBegan) -> tuple[UInt8Array, int]:
     return cells, cell
 
 
-def with_heat(grey: UInt8Array, heat: UInt8Array) -> UInt8Array:
-    """(height, width, 3), blue, green, red: the picture under its heat."""
+def with_heat(grey: UInt8Array, heat: UInt8Array, most: float) -> UInt8Array:
+    """(height, width, 3), blue, green, red: the picture under its heat.
+
+    ``most``: the share of the heat's colour where it is 255.
+    """
     colours = cv2.applyColorMap(heat, cv2.COLORMAP_INFERNO).astype(np.float32)
-    share = (heat.astype(np.float32) / 255 * _MOST_SHARE)[..., None]
+    share = (heat.astype(np.float32) / 255 * most)[..., None]
     mixed: UInt8Array = (grey[..., None] * (1 - share) + colours * share).round().astype(np.uint8)
     return mixed

@@ -41,6 +41,10 @@ class PictureOfDefect(Answer):
     source: Literal["recording", "tiles"] | None = Field(
         description="where its pixels come from; null: they cannot be had"
     )
+    attention: Literal["cells", "windows"] | None = Field(
+        description="what the view `attention` shows: where the model sees a defect, run again, "
+        "cell by cell; or the scores of whole windows, as far as they are kept"
+    )
 
 
 class DefectAnswer(Defect):

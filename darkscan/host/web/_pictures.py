@@ -23,6 +23,7 @@ from darkscan.host.web._composing import (
     grey_table,
     level_table,
 )
+from darkscan.host.web._model_view import ModelView
 from darkscan.host.web._models import PictureOfDefect
 from darkscan.host.web._recordings import Recordings
 from darkscan.pipeline.core.arrays import Pixels, UInt8Array
@@ -42,8 +43,12 @@ _SMALLEST_SIDE, _LARGEST_SIDE = 160, 768
 _MARGIN, _SMALLEST_MARGIN = 0.12, 24
 """Around a defect: a part of its longer side, and pixels."""
 
-_CLIP, _GRID_PX = 3.0, 64
-"""Local equalizing: how much contrast may grow, and the side of what is equalized alike."""
+_CLIP, _GRID_PX, _SMOOTHED_PX = 5.0, 64, 1.0
+"""Equalizing: how much contrast may grow, the side of what is equalized alike, and how much noise
+is smoothed before, so that weak lines stand out rather than it."""
+
+_CELLS_SHARE, _WINDOWS_SHARE = 0.7, 0.3
+"""How much of a picture its heat covers where it is hottest: cells are small, windows are not."""
 
 _MOST_KEPT_BYTES = 64 * 2**20
 _MOST_BEGINNINGS = 64
@@ -55,6 +60,7 @@ class Pictures:
     def __init__(self, store: Store, recordings: Recordings) -> None:
         self._store = store
         self._recordings = recordings
+        self._model_view = ModelView()
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[str, ...], bytes] = OrderedDict()
         self._kept_bytes = 0
@@ -63,6 +69,10 @@ class Pictures:
     def close(self) -> None:
         """Closes the recordings."""
         self._recordings.close()
+
+    def close_idle(self) -> None:
+        """Closes recordings that have not been read for a while."""
+        self._recordings.close_idle()
 
     def reads_recording(self, scan: str) -> bool:
         """Whether the scan's recording can be read here. Raises NotKept."""
@@ -100,11 +110,10 @@ class Pictures:
             return None
         view = View(left, top, width, height, picture.pitch_um / 1000)
         with self._recordings.reading(scan, began) as frames:
-            seen = None if frames is None else _seen(frames, view)
-        if seen is None or not seen.covered.any():
+            seen = None if frames is None else _seen(frames, view, brightest=True)
+        if seen is None or not seen.raised.any():
             return None
-        table = grey_table(picture)
-        grey = np.take(table, seen.levels, mode="clip") * seen.covered
+        grey = np.take(grey_table(picture), seen.raised, mode="clip")
         jpeg: bytes = simplejpeg.encode_jpeg(
             grey[..., None], quality=_JPEG_QUALITY, colorspace="GRAY"
         )
@@ -115,13 +124,18 @@ class Pictures:
         began = self._beginning(scan)
         view = view_of(defect, began)
         source: Literal["recording", "tiles"] | None = None
+        attention: Literal["cells", "windows"] = "windows"
         if self._recordings.readable(scan, began):
             source = "recording"
+            if self._model_view.sees(view, began):
+                attention = "cells"
         elif began.picture is not None:
             x, y = ((view.left + view.width // 2), (view.top + view.height // 2))
             if self._store.tile(scan, 0, x // TILE_PX, y // TILE_PX) is not None:
                 source = "tiles"
-        return PictureOfDefect(box_mm=view.box_mm, source=source)
+        return PictureOfDefect(
+            box_mm=view.box_mm, source=source, attention=None if source is None else attention
+        )
 
     def of_defect(self, scan: str, defect_id: str, view: ViewName) -> bytes:
         """A PNG of a defect's surroundings. Raises NotKept where the pixels cannot be had."""
@@ -141,12 +155,15 @@ class Pictures:
     def _paint(self, scan: str, defect: Defect, name: ViewName) -> bytes:
         began = self._beginning(scan)
         view = view_of(defect, began)
+        heat = None
         with self._recordings.reading(scan, began) as frames:
-            seen = None if frames is None else _seen(frames, view)
+            seen = None if frames is None else _seen(frames, view, brightest=False)
             stretch = None if frames is None or seen is None else frames.black_and_white()
+            if frames is not None and seen is not None and name == "attention":
+                heat = self._model_view.heat_of(view, began, frames)
         if seen is None:
             seen = self._from_tiles(scan, began, view)
-        if not seen.covered.any():
+        if not seen.raised.any():
             raise NotKept("there are no pixels of this defect: no recording, and no tiles")
         if stretch is None:
             stretch = black_and_white(seen.levels[seen.covered])
@@ -155,15 +172,16 @@ class Pictures:
             return _png(grey)
         if name == "equalized":
             return _png(equalized(grey))
+        if heat is not None:
+            return _png(with_heat(grey, heat, _CELLS_SHARE))
         scores = partial(self._store.scores, scan)
-        return _png(with_heat(grey, heat_of(view, began, defect.frames, scores)))
+        return _png(with_heat(grey, heat_of(view, began, defect.frames, scores), _WINDOWS_SHARE))
 
     def _from_tiles(self, scan: str, began: ScanBegan, view: View) -> Seen:
         """What the tiles of the finest level show of a view; nothing is covered without any."""
-        levels: Pixels = np.zeros((view.height, view.width), np.uint16)
-        covered = np.zeros(levels.shape, np.bool_)
+        canvas: Pixels = np.zeros((view.height, view.width), np.uint16)
         if began.picture is None:
-            return Seen(levels, covered)
+            return Seen(canvas)
         table = level_table(began.picture)
         for y in range(view.top // TILE_PX, (view.top + view.height - 1) // TILE_PX + 1):
             for x in range(view.left // TILE_PX, (view.left + view.width - 1) // TILE_PX + 1):
@@ -171,8 +189,8 @@ class Pictures:
                 tile = None if stored is None else _decoded(stored.jpeg)
                 if tile is not None:
                     left, top = x * TILE_PX - view.left, y * TILE_PX - view.top
-                    _paste(table[tile], levels, covered, left, top)
-        return Seen(levels, covered)
+                    _paste(table[tile], canvas, left, top)
+        return Seen(canvas)
 
     def _beginning(self, scan: str) -> ScanBegan:
         """How a scan began, which never changes. Raises NotKept."""
@@ -224,15 +242,16 @@ def stretched(seen: Seen, black: float, white: float) -> UInt8Array:
 
 
 def equalized(grey: UInt8Array) -> UInt8Array:
-    """The same with contrast as strong everywhere as there is any."""
+    """The same, smoothed a little, with contrast as strong everywhere as there is any."""
     grid = tuple(max(1, side // _GRID_PX) for side in grey.shape[::-1])
-    return np.asarray(cv2.createCLAHE(_CLIP, grid).apply(grey), np.uint8)
+    smooth = cv2.GaussianBlur(grey, (0, 0), _SMOOTHED_PX)
+    return np.asarray(cv2.createCLAHE(_CLIP, grid).apply(smooth), np.uint8)
 
 
-def _seen(frames: Frames, view: View) -> Seen | None:
+def _seen(frames: Frames, view: View, *, brightest: bool) -> Seen | None:
     """A view of a recording; None if a frame cannot be read."""
     try:
-        return frames.see(view)
+        return frames.see(view, brightest=brightest)
     except InputError:
         return None
 
@@ -245,19 +264,12 @@ def _decoded(jpeg: bytes) -> UInt8Array | None:
         return None
 
 
-def _paste(
-    tile: Pixels, levels: Pixels, covered: "np.typing.NDArray[np.bool_]", left: int, top: int
-) -> None:
+def _paste(tile: Pixels, canvas: Pixels, left: int, top: int) -> None:
     """Puts a tile, whose first pixel lies at (left, top), on what it overlaps of a picture."""
-    height, width = levels.shape
-    inner = (slice(max(0, -top), height - top), slice(max(0, -left), width - left))
-    part = tile[inner]
-    outer = (
-        slice(max(0, top), max(0, top) + part.shape[0]),
-        slice(max(0, left), max(0, left) + part.shape[1]),
-    )
-    levels[outer] = part
-    covered[outer] = True
+    height, width = canvas.shape
+    part = tile[max(0, -top) : max(0, height - top), max(0, -left) : max(0, width - left)]
+    down, right = max(0, top), max(0, left)
+    canvas[down : down + part.shape[0], right : right + part.shape[1]] = part
 
 
 def _png(picture: UInt8Array) -> bytes:

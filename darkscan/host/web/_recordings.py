@@ -84,24 +84,31 @@ class Recordings:
     def _find(self, scan: str, began: ScanBegan) -> _Open | None:
         if not self._folders or not began.recording:
             return None
-        now, old = time.monotonic(), []
+        now = time.monotonic()
         with self._lock:
-            for name, each in list(self._open.items()):
-                grown = not each.complete and now - each.opened > _AGAIN_SECONDS
-                if now - each.used > _IDLE_SECONDS or (name == scan and grown):
-                    old.append(self._open.pop(name))
             found = self._open.get(scan)
+            old = []
+            if found is not None and not found.complete and now - found.opened > _AGAIN_SECONDS:
+                old, found = [self._open.pop(scan)], None  # frames may have been added to it
             if found is None and now - self._refused.get(scan, -_AGAIN_SECONDS) >= _AGAIN_SECONDS:
                 found = self._try(scan, began, now)
-                if found is not None:
-                    self._open[scan] = found
             if found is not None:
+                self._open[scan] = found
                 self._open.move_to_end(scan)
             while len(self._open) > _MOST_OPEN:
                 old.append(self._open.popitem(last=False)[1])
         for each in old:
             each.close()
         return found
+
+    def close_idle(self) -> None:
+        """Closes those that were not read for a while: who wants to write them has to wait."""
+        before = time.monotonic() - _IDLE_SECONDS
+        with self._lock:
+            names = [name for name, each in self._open.items() if each.used < before]
+            old = [self._open.pop(name) for name in names]
+        for each in old:
+            each.close()
 
     def _try(self, scan: str, began: ScanBegan, now: float) -> _Open | None:
         """Opens a scan's recording, or remembers for a while that it cannot be read."""

@@ -1,5 +1,6 @@
 """Scans: what is kept of them, and what people say of their defects."""
 
+from importlib.metadata import version
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request
@@ -20,6 +21,8 @@ from darkscan.host.web._models import DefectAnswer, Problem, ReviewsAnswer, Scan
 from darkscan.pipeline.core.defect_map import Area, DefectMap
 
 _LARGEST_NUMBER = 2**53
+_VERSION = version("darkscan")
+"""Another one may make other columns of a map."""
 
 ScanParam = Annotated[
     str, Path(alias="scan", pattern=r"^[0-9a-f]{32}$", description="32 hexadecimal digits")
@@ -116,8 +119,8 @@ async def scan_defects(request: Request, scan: ScanParam) -> Response:
     centre line, or the outline), counts int32 (how many points each has), area int32 (A0001:
     1; -1: beside all areas).
     """
-    packed = await reading(request, lambda host: host.store.defects(scan).packed)
-    return await as_bytes(request, packed, COLUMNS)
+    found = await reading(request, lambda host: host.store.defects(scan))
+    return await as_bytes(request, found.packed, COLUMNS, digest=f"{_VERSION}-{found.sha256[:24]}")
 
 
 @router.get("/{scan}/defects/{defect}", response_model=DefectAnswer)

@@ -27,6 +27,8 @@ _BACKLOG = 512
 _GRACE_SECONDS = 1
 _IDLE_SECONDS = 15
 _UNTAKEN_MS = 30_000
+_TICKS_BETWEEN_IDLE = 300
+"""Of uvicorn's, which come ten times a second."""
 
 _log = structlog.get_logger(__name__)
 
@@ -81,6 +83,7 @@ class WebServer:
         )
         self._socket = _bound(*settings.address)
         self._server = _Server(_config(self._host), self._hub)
+        self._server.on_idle = pictures.close_idle
 
     @property
     def address(self) -> tuple[str, int]:
@@ -117,11 +120,17 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._hub = hub
         self.on_start: Callable[[], None] = lambda: None
+        self.on_idle: Callable[[], None] = lambda: None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._hub.serve(asyncio.get_running_loop())
         await super().startup(sockets)
         self.on_start()
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % _TICKS_BETWEEN_IDLE == _TICKS_BETWEEN_IDLE - 1:
+            await asyncio.to_thread(self.on_idle)
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._hub.close()

@@ -3,11 +3,9 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +16,13 @@ from darkscan.pipeline.core.errors import DarkscanError, ExitCode
 from darkscan.pipeline.core.settings import updated
 from darkscan.pipeline.core.stopping import ending_signals
 from darkscan.pipeline.running.failures import StageFailure
+from darkscan.pipeline.running.stage_processes import (
+    StageKey,
+    StageProcess,
+    last_line,
+    last_words,
+    start_stage,
+)
 from darkscan.pipeline.transport.links import Inbox, Outbox
 from darkscan.pipeline.transport.messages import (
     Halt,
@@ -32,11 +37,8 @@ from darkscan.pipeline.transport.station import SUPERVISOR
 _log = structlog.get_logger(__name__)
 _TICK_S = 0.5
 _GRACE_S = 5.0
-# The algebra libraries within numpy and OpenCV start spinning threads that no stage needs.
-_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
 _DESERTED_S = 5.0  # longer than a worker elsewhere takes to be back after a cut
 _STARTING_S = 60.0  # on a busy machine libraries and a model take long to load
-_STDERR_TAIL = 2000
 
 # Without these two a run cannot account for its frames; the others can be given up.
 _ESSENTIAL = {"acquisition", "merging"}
@@ -49,29 +51,16 @@ _CLASSIFIERS = {"classification", "gateway"}
 
 # Nobody depends on these: they have what time the others leave, and a run goes on without them.
 _DISPENSABLE = {"uplink"}
-_LOWEST_PRIORITY = 19
 _DISPENSABLE_S = 600.0  # a busy machine leaves them no time
 
 # A recording that broke off stays as it is: it is not begun anew.
 _NEVER_RESTARTED = {"recording"}
-
-StageKey = tuple[str, int]
 
 
 class Aborted(DarkscanError):  # noqa: N818 - the user's will, not an error
     """The user interrupted twice: nothing is finished."""
 
     exit_code = ExitCode.ABORTED
-
-
-@dataclass
-class _Child:
-    """A running stage process."""
-
-    process: subprocess.Popen[bytes]
-    pidfd: int
-    last_heard: float
-    status: Status | None = None
 
 
 @dataclass
@@ -106,7 +95,7 @@ class Supervisor:
         self._restarts = restarts
         self._timeout = stage_timeout_s
         self._on_progress = on_progress
-        self._children: dict[StageKey, _Child] = {}
+        self._children: dict[StageKey, StageProcess] = {}
         self._deaths: Counter[StageKey] = Counter()  # since the last settled frame
         self._settled = 0
         self._windows_before: Counter[StageKey] = Counter()  # by processes that are gone
@@ -160,27 +149,10 @@ class Supervisor:
                 self._to_uplink.close()
 
     def _start(self, key: StageKey, poller: zmq.Poller) -> None:
-        stage, index = key
-        command = [
-            *(sys.executable, "-m", "darkscan.stages", stage),
-            *("--run", str(self._run_dir), "--index", str(index)),
-            *("--parent", str(os.getpid())),
-        ]
-        with self._stderr_path(key).open("wb") as stderr:
-            # A session of its own: the terminal's Ctrl-C is for us alone.
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stderr=stderr,
-                env=_ENVIRONMENT | os.environ,
-                start_new_session=True,
-            )
-        if stage in _DISPENSABLE:
-            _step_back(process.pid)
-        child = _Child(process, os.pidfd_open(process.pid), time.monotonic())
+        child = start_stage(self._run_dir, key, last=key[0] in _DISPENSABLE)
         poller.register(child.pidfd, zmq.POLLIN)
         self._children[key] = child
-        _log.info("stage started", stage=stage, index=index, stage_pid=process.pid)
+        _log.info("stage started", stage=key[0], index=key[1], stage_pid=child.process.pid)
 
     def _hear(self, status: Status) -> None:
         key = (status.stage, status.index)
@@ -211,7 +183,7 @@ class Supervisor:
             else:
                 self._replace(key, child, code, poller)
 
-    def _replace(self, key: StageKey, child: _Child, code: int, poller: zmq.Poller) -> None:
+    def _replace(self, key: StageKey, child: StageProcess, code: int, poller: zmq.Poller) -> None:
         """Starts a stage anew that died, or gives it up; tells acquisition of its death."""
         stage, index = key
         reason = self._reason_of_death(key, code)
@@ -252,13 +224,13 @@ class Supervisor:
         Raises the stage's own error if a new process would fail as well.
         """
         stage, index = key
-        stderr = self._stderr_path(key).read_bytes()[-_STDERR_TAIL:].decode(errors="replace")
+        stderr = last_words(self._run_dir, key)
         _log.warning(
             "stage died", stage=stage, index=index, code=code, stderr=stderr.strip() or None
         )
         failure = StageFailure.read(self._run_dir, stage, index)
         if failure is None:
-            return _last_line(stderr)
+            return last_line(stderr)
         if failure.ends_run and stage in _DISPENSABLE:
             self._deaths[key] = self._restarts  # a new process would fail as well
         elif failure.ends_run:
@@ -378,50 +350,3 @@ class Supervisor:
                 child.process.wait()
             os.close(child.pidfd)
         self._children.clear()
-
-    def _stderr_path(self, key: StageKey) -> Path:
-        return self._run_dir / f"{key[0]}-{key[1]}.stderr"
-
-
-def _step_back(process: int) -> None:
-    """Gives a process the lowest priority, among the kernel's groups of processes, too."""
-    with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, process, _LOWEST_PRIORITY)
-    with suppress(OSError):
-        # Each stage is a session of its own, and the kernel may share time among sessions first.
-        Path(f"/proc/{process}/autogroup").write_text(str(_LOWEST_PRIORITY), encoding="ascii")
-
-
-def _last_line(stderr: str) -> str:
-    """The last thing that a process said that died without leaving a failure; may be empty."""
-    lines = stderr.strip().splitlines() or [""]
-    return lines[-1].strip().removeprefix("darkscan: error: ")
-
-
-def stage_list(
-    workers: int,
-    *,
-    inspects: bool = True,
-    rig: bool = False,
-    records: bool = False,
-    remote: bool = False,
-    told: bool = False,
-) -> list[StageKey]:
-    """The processes of a run: the consumers first, so that nothing waits for them.
-
-    ``remote``: whether workers on other computers may take part; ``told``: whether a host is
-    told of the run.
-    """
-    stages: list[StageKey] = []
-    if inspects:
-        classification: list[StageKey] = [("classification", index) for index in range(workers)]
-        stages += [("merging", 0), ("preprocessing", 0), *classification]
-        if remote:
-            stages.append(("gateway", 0))
-    if records:
-        stages.append(("recording", 0))
-    if rig:
-        stages.append(("motion", 0))
-    if told:
-        stages.append(("uplink", 0))
-    return [*stages, ("acquisition", 0)]

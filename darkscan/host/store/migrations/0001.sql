@@ -104,7 +104,7 @@ CREATE TABLE map_parts (
     UNIQUE (scan, part)
 ) STRICT;
 
--- The map's defects, some together: a JSON list, by zlib.
+-- The map's defects, some together: a JSON list.
 CREATE TABLE defects (
     key INTEGER PRIMARY KEY,
     scan INTEGER NOT NULL REFERENCES scans (key),

@@ -1,6 +1,6 @@
 /** Where the frames of a scan lie, and which of them were not inspected. */
 
-import { OUTCOMES, type NotInspectedArea, type ScanDetails } from "../api/types";
+import { NOT_YET, OUTCOMES, type NotInspectedArea, type ScanDetails } from "../api/types";
 import type { FrameTable } from "../live/frames";
 import type { Box } from "./geometry";
 
@@ -23,6 +23,17 @@ export function frameBoxes(
   return table.all
     .filter((frame) => wanted.has(frame.number))
     .map((frame) => [frame.number, [frame.x, frame.y, ...size]]);
+}
+
+/** Where the frames lie that are still to come. */
+export function framesToCome(
+  table: FrameTable,
+  size: readonly [number, number] | null,
+): readonly Box[] {
+  if (!size) return [];
+  return table.all
+    .filter((frame) => frame.outcome === NOT_YET)
+    .map((frame) => [frame.x, frame.y, ...size]);
 }
 
 /** The frames that were not inspected, as parts of the element: until a map says more. */

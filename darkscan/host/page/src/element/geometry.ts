@@ -71,6 +71,17 @@ export function fitted(
   return viewAt([x + boxWidth / 2, y + boxHeight / 2], scale, width, height);
 }
 
+/** Whether two views show the same, to a small part of a pixel. */
+export function sameView(a: View, b: View): boolean {
+  return (
+    a.scale === b.scale &&
+    a.width === b.width &&
+    a.height === b.height &&
+    Math.abs(a.leftMm - b.leftMm) * a.scale < 0.01 &&
+    Math.abs(a.topMm - b.topMm) * a.scale < 0.01
+  );
+}
+
 export function overlaps(a: Box, b: Box): boolean {
   return a[0] < b[0] + b[2] && b[0] < a[0] + a[2] && a[1] < b[1] + b[3] && b[1] < a[1] + a[3];
 }

@@ -39,6 +39,11 @@ export default function ElementView({ scanId }: { scanId: string }) {
       <h1 class="unseen">The element and its defects</h1>
       <aside class="element-side" aria-label="Defects">
         <Sides model={model} />
+        {problem && (
+          <p class="problem side-problem" role="alert">
+            What follows may be old or missing: {problem}
+          </p>
+        )}
         <Filters model={model} />
         <DefectList model={model} desk={desk} />
       </aside>

@@ -6,7 +6,7 @@
  * zoomed.
  */
 
-import { contains, movedBy, shownBox, type Box, type View } from "./geometry";
+import { contains, movedBy, sameView, shownBox, type Box, type View } from "./geometry";
 import { Raster } from "./raster";
 
 /** What there is to draw, and how. */
@@ -139,14 +139,6 @@ export class Layer {
     clearTimeout(this.timer);
     this.canvas.remove();
   }
-}
-
-function sameView(a: View, b: View): boolean {
-  return (
-    a.scale === b.scale &&
-    Math.abs(a.leftMm - b.leftMm) * a.scale < 0.01 &&
-    Math.abs(a.topMm - b.topMm) * a.scale < 0.01
-  );
 }
 
 /** A view with ``margin`` screen pixels more on each side. */

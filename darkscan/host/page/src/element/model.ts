@@ -14,7 +14,7 @@ import {
   type Filter,
   type Order,
 } from "./filters";
-import { frameSize, framesNotInspected } from "./frames";
+import { frameSize, framesNotInspected, framesToCome } from "./frames";
 import type { Box, Point, View } from "./geometry";
 import { AS_STORED, type Contrast } from "./levels";
 import type { Ends } from "./measure";
@@ -92,6 +92,12 @@ export class Model {
     void this.framesTurn.value;
     const known = this.details.value?.not_inspected ?? [];
     return known.length ? known : framesNotInspected(this.frames, this.frameSize.value);
+  });
+
+  /** Where a running scan has still to go. */
+  readonly toCome = computed<readonly Box[]>(() => {
+    void this.framesTurn.value;
+    return this.running.value ? framesToCome(this.frames, this.frameSize.value) : [];
   });
 
   /** The selected defect's id; null: none. */

@@ -3,7 +3,7 @@
 import OpenSeadragon from "openseadragon";
 
 import type { TileRevision } from "../api";
-import { fitted, type Box, type Point, type View } from "./geometry";
+import { fitted, sameView, type Box, type Point, type View } from "./geometry";
 import { TileLoader } from "./source";
 import type { PictureSize, TileIndex } from "./tiles";
 
@@ -24,7 +24,7 @@ function keepStylesOut(): void {
 }
 
 export interface PictureEvents {
-  /** The picture shows another part, or has drawn itself anew. */
+  /** The picture shows another part. */
   moved: (view: View) => void;
   /** A place was clicked, or tapped. */
   clicked: (place: Point) => void;
@@ -38,12 +38,15 @@ export class Picture {
   private readonly waiting: (() => void)[] = [];
   private opened = false;
   private smooth: boolean | null = null;
+  private told: View | null = null;
 
   constructor(
     private readonly element: HTMLElement,
     scan: string,
     private readonly size: PictureSize,
     index: TileIndex,
+    /** Whether tiles have come. Without one, OpenSeadragon would draw nothing, all the time. */
+    hasTiles: boolean,
     events: PictureEvents,
   ) {
     this.widthMm = (size.widthPx * size.pitchUm) / 1000;
@@ -53,7 +56,7 @@ export class Picture {
     this.viewer = new OpenSeadragon.Viewer({
       element,
       drawer: "canvas",
-      tileSources: this.tiles.source,
+      tileSources: { tileSource: this.tiles.source, opacity: Number(hasTiles) },
       showNavigationControl: false,
       animationTime: still ? 0 : TRAVEL_S,
       springStiffness: 8,
@@ -70,8 +73,11 @@ export class Picture {
       gestureSettingsTouch: { clickToZoom: false, dblClickToZoom: true },
     } as OpenSeadragon.Options);
     const tell = (): void => {
-      this.smoothen();
-      events.moved(this.view);
+      const { view, told } = this;
+      if (told && sameView(told, view)) return;
+      this.told = view;
+      this.smoothen(view);
+      events.moved(view);
     };
     this.viewer.addHandler("open", () => {
       this.opened = true;
@@ -150,6 +156,7 @@ export class Picture {
 
   /** Shows tiles of which there is a later revision. */
   refresh(tiles: readonly TileRevision[]): void {
+    this.image?.setOpacity(1);
     void this.tiles.renew(tiles);
   }
 
@@ -163,9 +170,13 @@ export class Picture {
     void this.tiles.renewAll();
   }
 
+  private get image(): OpenSeadragon.TiledImage | undefined {
+    return this.viewer.world.getItemAt(0) as OpenSeadragon.TiledImage | undefined;
+  }
+
   /** Has the picture look at its tiles anew. */
   private redraw(): void {
-    const image = this.viewer.world.getItemAt(0) as OpenSeadragon.TiledImage | undefined;
+    const { image } = this;
     // Setting the clip is what has OpenSeadragon ask again for tiles that may exist now.
     image?.setClip(image.getClip());
     this.viewer.forceRedraw();
@@ -177,8 +188,8 @@ export class Picture {
   }
 
   /** Pixels are shown as squares as soon as each is larger than one of the screen. */
-  private smoothen(): void {
-    const pixel = (this.view.scale * this.size.pitchUm) / 1000;
+  private smoothen(view: View): void {
+    const pixel = (view.scale * this.size.pitchUm) / 1000;
     const { drawer } = this.viewer;
     const smooth = pixel * (window.devicePixelRatio || 1) < 1.5;
     if (this.smooth === smooth) return;

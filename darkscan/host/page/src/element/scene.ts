@@ -9,6 +9,7 @@ import { describe, measured } from "./measure";
 import type { Model } from "./model";
 import { rasterize, type Inks, type Raster } from "./raster";
 import {
+  dotted,
   hatch,
   labelUnseen,
   labelRows,
@@ -67,7 +68,10 @@ export class ModelScene implements Scene {
     outlineBox(context, view, model.elementBox, this.line, { lineWidth: 1.5 });
     const region = model.details.value?.region_mm;
     if (region) outlineBox(context, view, region, this.line, { dash: [2, 5] });
-    if (notInspected) hatch(context, view, model.notInspected.value);
+    if (notInspected) {
+      dotted(context, view, model.toCome.value);
+      hatch(context, view, model.notInspected.value);
+    }
     if (areas) outlineAreas(context, view, model.areas.value, this.area);
   }
 

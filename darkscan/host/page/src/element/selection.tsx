@@ -30,6 +30,7 @@ export function Selection({ model, desk }: { model: Model; desk: Desk }) {
             <p class="loading">Loading…</p>
           )}
           <Comment key={id} desk={desk} />
+          <Reviewer desk={desk} />
           <Log model={model} id={id} />
         </>
       )}
@@ -77,7 +78,6 @@ function NoSelection({ model }: { model: Model }) {
           </a>
         </p>
       )}
-      {operator.value && <p>Reviews are kept in the name of {operator.value}.</p>}
     </div>
   );
 }
@@ -148,6 +148,20 @@ function Verdicts({ model, desk, id }: { model: Model; desk: Desk; id: string })
         ))}
       </div>
     </div>
+  );
+}
+
+/** In whose name reviews are kept; a click gives another. */
+function Reviewer({ desk }: { desk: Desk }) {
+  return (
+    <p class="reviewer">
+      {operator.value ? `You review as ${operator.value}.` : "Your name is asked for at the first verdict."}{" "}
+      {operator.value && (
+        <button type="button" class="quiet" onClick={() => void desk.askName()}>
+          Change
+        </button>
+      )}
+    </p>
   );
 }
 

@@ -32,7 +32,8 @@ export function Stage(props: { model: Model; desk: Desk; follower: Follower }) {
     const layer = new Layer(scene);
     const overlay = new Overlay(scene);
     const index = new TileIndex(details.picture !== null);
-    const picture = new Picture(element, model.scan, Model.sizeOf(details), index, {
+    const hasTiles = (details.picture?.tiles ?? 0) > 0;
+    const picture = new Picture(element, model.scan, Model.sizeOf(details), index, hasTiles, {
       moved: (view) => {
         layer.follow(view);
         overlay.draw(view);
@@ -96,7 +97,8 @@ function redrawing(model: Model, layer: Layer, over: () => void): () => void {
   let asked = 0;
   const ends = [
     effect(() => {
-      void [model.shown.value, model.layers.value, model.notInspected.value, model.areas.value];
+      void [model.shown.value, model.layers.value, model.areas.value];
+      void [model.notInspected.value, model.toCome.value];
       layer.draw();
     }),
     effect(() => {

@@ -129,6 +129,24 @@ export function hatch(context: Context, view: View, areas: readonly NotInspected
   context.restore();
 }
 
+/** What is still to be scanned: boxes filled as on the live view. */
+export function dotted(context: Context, view: View, boxes: readonly Box[]): void {
+  if (!boxes.length) return;
+  context.save();
+  context.beginPath();
+  for (const [x, y, width, height] of boxes) {
+    context.rect(
+      (x - view.leftMm) * view.scale,
+      (y - view.topMm) * view.scale,
+      width * view.scale,
+      height * view.scale,
+    );
+  }
+  context.fillStyle = hatching(context, "not_yet", 1);
+  context.fill();
+  context.restore();
+}
+
 /** Why parts were not inspected, where there is room for it. */
 export function labelUnseen(
   context: Context,

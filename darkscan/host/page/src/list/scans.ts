@@ -32,7 +32,7 @@ export class ScanList {
   narrow(change: ScanFilter): void {
     this.filter.value = { ...this.filter.value, ...change };
     this.scans.value = null;
-    this.#refreshing.ask();
+    this.#refreshing.hurry();
   }
 
   /** Loads the next page, if there is one. */
@@ -55,11 +55,8 @@ export class ScanList {
   }
 
   #hear(event: HostEvent): void {
-    if (event.kind === "scan" || event.kind === "map" || event.kind === "ended" || event.kind === "reset") {
-      this.#refreshing.ask();
-    }
-    if (event.kind === "review") this.#refreshing.ask();
     if (event.kind === "frames") this.#update(event.scan, { frames: event.data.frames });
+    else if (event.kind !== "progress" && event.kind !== "tiles") this.#refreshing.ask();
   }
 
   #update(id: string, change: Partial<ScanSummary>): void {
@@ -72,7 +69,7 @@ export class ScanList {
     const filter = this.filter.value;
     try {
       const page = await api.scans(filter, null, PAGE);
-      if (filter !== this.filter.value) return this.#refreshing.ask();
+      if (filter !== this.filter.value) return this.#refreshing.hurry();
       batch(() => {
         const before = this.scans.value;
         // Pages that follow were loaded before: they stay, and so does where they end.

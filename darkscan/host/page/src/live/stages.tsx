@@ -63,7 +63,9 @@ export function Stages({ progress }: { progress: Progress | null }) {
         <thead>
           <tr>
             <th scope="col">Stage</th>
-            <th scope="col">Does</th>
+            <th scope="col" class="does-head">
+              Does
+            </th>
             <th scope="col" class="number">
               Queue
             </th>

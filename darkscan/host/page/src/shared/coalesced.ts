@@ -20,6 +20,14 @@ export class Coalesced {
     this.#wait(Math.max(0, this.#last + this.ms - performance.now()));
   };
 
+  /** Does it without waiting, unless a turn is under way. */
+  hurry(): void {
+    this.#asked = true;
+    if (this.#busy || this.#stopped) return;
+    clearTimeout(this.#timer);
+    this.#wait(0);
+  }
+
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#timer);
