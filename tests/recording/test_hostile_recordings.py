@@ -17,7 +17,7 @@ import pytest
 
 from darkscan.drivers.recording import Recording
 from darkscan.pipeline.core.errors import InputError
-from tests.recording.samples import FRAME_SHAPE
+from tests.recording.samples import FRAME_SHAPE, without_checksums
 
 DATASETS = [
     "frames/pixels",
@@ -221,6 +221,21 @@ def test_memory_that_is_not_to_be_had_is_one_line(
 
     monkeypatch.setattr(h5py.Dataset, "__getitem__", no_memory)
     assert refusal(recording_path) == "None: is damaged: MemoryError"
+
+
+@pytest.mark.timeout(WITHIN_S)
+@pytest.mark.parametrize("older", [True, False], ids=["without checksums", "with checksums"])
+def test_texts_that_were_zeroed_are_refused_and_not_read_for_ever(
+    recording_path: Path, older: bool
+) -> None:
+    """HDF5 goes from text to text of a heap by their lengths; nought leads nowhere."""
+    if older:
+        without_checksums(recording_path)
+    content = bytearray(recording_path.read_bytes())
+    heap = content.find(b"GCOL")
+    content[heap + 512 : heap + 1024] = bytes(512)
+    recording_path.write_bytes(content)
+    assert "is damaged" in refusal(recording_path)
 
 
 @pytest.mark.parametrize("kind", ["a pipe", "a folder", "a device"])

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from darkscan.drivers.recording import Recording, RecordingWriter
-from darkscan.drivers.recording._left_file import LeftFile
+from darkscan.drivers.recording._guarded_file import GuardedFile
 from darkscan.drivers.recording.superblock import read_superblock
 from darkscan.pipeline.core import disk_sync
 from darkscan.pipeline.core.arrays import Mask
@@ -76,7 +76,7 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
 def numbers_in(path: Path) -> list[int]:
     """The frames whose rows say that they are there, as any HDF5 program sees it."""
     try:
-        with h5py.File(LeftFile(path, read_superblock(path).stated_size), "r") as file:
+        with h5py.File(GuardedFile(path, read_superblock(path).stated_size), "r") as file:
             return [int(number) for number in file["frames/id"] if number >= 0]
     except (OSError, RuntimeError):
         return []

@@ -5,9 +5,9 @@ from pathlib import Path
 import h5py
 from pydantic import ValidationError
 
+from darkscan.drivers.recording._guarded_file import GuardedFile
 from darkscan.drivers.recording._holders import why_not_open, why_not_opened, writer_of
 from darkscan.drivers.recording._layout import LIBVER
-from darkscan.drivers.recording._left_file import LeftFile
 from darkscan.drivers.recording.superblock import FileState, Superblock, read_superblock
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.inputs import require_file
@@ -29,8 +29,8 @@ def open_file(path: Path) -> tuple[Superblock, h5py.File]:
         raise InputError(problem, file=path)
     is_short = block.state is FileState.TRUNCATED
     try:
-        is_left = is_short or (block.state is FileState.SWMR and not is_written)
-        file = LeftFile(path, block.stated_size) if is_left else path
+        # A living writer and HDF5 agree on what to read.
+        file = path if is_written else GuardedFile(path, block.stated_size)
         # Without a chunk cache, pixels go from the file straight to where they are wanted.
         return block, h5py.File(file, "r", swmr=is_written, libver=LIBVER, rdcc_nbytes=0)
     except OSError as error:
