@@ -27,6 +27,7 @@ from figures import in_turn, machine, ratio, seconds_of_frames
 
 from darkscan.drivers.recording import Recording, RecordingWriter
 from darkscan.drivers.recording import _writer as writer_module
+from darkscan.drivers.recording._checksums import pixels_checksum, row_checksum
 from darkscan.pipeline.core import disk_sync
 from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.geometry import PixelToStage
@@ -73,7 +74,7 @@ class Bench:
         with path.open("wb", buffering=0) as file:
             start = time.perf_counter()
             for number in range(self._frames):
-                file.write(self._pixels[number % KINDS])
+                file.write(self._pixels[number % KINDS].data)
             seconds = time.perf_counter() - start
         path.unlink()
         return self._megabytes / seconds
@@ -129,13 +130,9 @@ class Bench:
 
         with (
             patch.object(
-                writer_module,
-                "pixels_checksum",
-                writer_module.pixels_checksum if checksums else nothing,
+                writer_module, "pixels_checksum", pixels_checksum if checksums else nothing
             ),
-            patch.object(
-                writer_module, "row_checksum", writer_module.row_checksum if checksums else nothing
-            ),
+            patch.object(writer_module, "row_checksum", row_checksum if checksums else nothing),
             patch.object(
                 disk_sync, "SYNC_EVERY_S", disk_sync.SYNC_EVERY_S if syncs else float("inf")
             ),
