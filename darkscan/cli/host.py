@@ -101,7 +101,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def _add_backup(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(metavar="backup", dest="action")
+    actions = parser.add_subparsers(metavar="[backup]", dest="action")
     backup = actions.add_parser(
         "backup",
         help="copy a store while its host runs",

@@ -65,10 +65,29 @@ def test_single_pixels_have_the_grey_levels_of_their_tile(
 ) -> None:
     page = open_page(pictured, f"/scan/{PLAIN.scan}")
     expect(page.locator(".readout")).to_be_visible()
+    as_stored(page)
     to_blocks(page)
     wanted = GREYS[(64 // BLOCK - 5 + np.arange(10)) % len(GREYS)].astype(int)
     eventually(lambda: bool(np.abs(np.array(shown_greys(page)) - wanted).max() <= 3))
     expect(page.locator(".readout")).to_contain_text("1 pixel : 16.0 px")
+
+
+def test_pixels_are_squares_across_the_border_of_tiles(host: Served, open_page: OpenPage) -> None:
+    chequered = np.indices((512, 512)).sum(axis=0) % 2 * 100 + 60
+    tiles = [pictured_tile(0, x, 0, 1, chequered.astype(np.uint8)) for x in range(2)]
+    send(host.store, PLAIN, PLAIN.began(), *tiles)
+    page = open_page(host, f"/scan/{PLAIN.scan}#x=5.12&y=2.56&z={PIXEL * 100}")
+    as_stored(page)
+    at_rest(page)
+
+    def squares() -> bool:
+        picture = on_screen(page)[:, :, 1].astype(int)
+        row = picture[picture.shape[0] // 2 + PIXEL // 2, picture.shape[1] // 2 - 160 :][:320]
+        # Within a pixel nothing changes; from pixel to pixel all does.
+        edges = np.flatnonzero(np.abs(np.diff(row)) > 20)
+        return len(edges) in {19, 20} and bool((abs(np.diff(edges) - PIXEL) <= 1).all())
+
+    eventually(squares)
 
 
 def test_raw_contrast_is_linear_in_the_cameras_levels(
@@ -76,6 +95,7 @@ def test_raw_contrast_is_linear_in_the_cameras_levels(
 ) -> None:
     page = open_page(pictured, f"/scan/{PLAIN.scan}")
     expect(page.locator(".readout")).to_be_visible()
+    as_stored(page)
     to_blocks(page)
     page.get_by_role("button", name="Contrast of the picture").click()
     page.get_by_role("button", name="Raw", exact=True).click()
@@ -83,6 +103,30 @@ def test_raw_contrast_is_linear_in_the_cameras_levels(
     greys = GREYS[(64 // BLOCK - 5 + np.arange(10)) % len(GREYS)] / 255
     wanted = softening * np.sinh(greys * np.arcsinh(full / softening)) / full * 255
     eventually(lambda: bool(np.abs(np.array(shown_greys(page)) - wanted).max() <= 5))
+
+
+def as_stored(page: Page) -> None:
+    """Has the picture shown as its tiles are, and nothing over it."""
+    layer = page.get_by_role("button", name="Layer: not inspected")
+    if layer.get_attribute("aria-pressed") == "true":
+        layer.click()
+    page.get_by_role("button", name="Contrast of the picture").click()
+    page.get_by_role("button", name="As stored").click()
+    page.get_by_role("button", name="Contrast of the picture").click()
+
+
+def test_by_itself_the_contrast_suits_what_is_shown(host: Served, open_page: OpenPage) -> None:
+    rng = np.random.default_rng(5)
+    side = PLAIN.level_px(PLAIN.pyramid.levels - 1)[::-1]
+    dim = rng.normal(60, 4, side).clip(1, 255).astype(np.uint8)
+    top = PLAIN.pyramid.levels - 1
+    send(host.store, PLAIN, PLAIN.began(), pictured_tile(top, 0, 0, 1, dim))
+    page = open_page(host, f"/scan/{PLAIN.scan}")
+    page.get_by_role("button", name="Layer: not inspected").click()
+    # The background becomes dark, and what is above it bright.
+    eventually(lambda: np.ptp(on_screen(page)[300:600, 400:700].astype(int)) > 90)
+    as_stored(page)
+    eventually(lambda: np.ptp(on_screen(page)[300:600, 400:700].astype(int)) < 60)
 
 
 def middle(page: Page) -> int:
@@ -97,6 +141,7 @@ def test_a_later_revision_of_a_tile_takes_the_place_of_the_one_shown(
     top = PLAIN.pyramid.levels - 1
     send(host.store, PLAIN, PLAIN.began(), flat_tile(top, 0, 0, 1, 60))
     page = open_page(host, f"/scan/{PLAIN.scan}")
+    as_stored(page)
     eventually(lambda: abs(middle(page) - 60) <= 2)
     for revision, grey in ((2, 120), (3, 180), (4, 90)):
         send(host.store, PLAIN, flat_tile(top, 0, 0, revision, grey))
@@ -107,6 +152,7 @@ def test_a_tile_that_was_missing_is_shown_when_it_comes(host: Served, open_page:
     top = PLAIN.pyramid.levels - 1
     send(host.store, PLAIN, PLAIN.began(), flat_tile(top, 0, 0, 1, 60))
     page = open_page(host, f"/scan/{PLAIN.scan}")
+    as_stored(page)
     eventually(lambda: abs(middle(page) - 60) <= 2)
     page.get_by_role("button", name="Single pixels").click()
     at_rest(page)

@@ -37,16 +37,10 @@ REASONS = {
     "lost": "the camera delivered 1912 of 2048 rows",
     "quarantined": "failed twice: a worker died on it",
 }
-OTHERS = (
-    ExampleScan(seed=91, element="FS-2290", grid=(3, 2), defects=60, quarantined=0),
-    ExampleScan(seed=92, element="FS-2290", side="back", grid=(3, 2), defects=90, quarantined=1),
-    ExampleScan(seed=93, element="FS-2288", grid=(3, 2), defects=35, quarantined=0),
-    ExampleScan(seed=94, element="FS-2288", side="back", grid=(3, 2), defects=48, quarantined=0),
-)
 
 
 def main() -> None:
-    """Writes the pictures into a folder."""
+    """Writes the picture into a folder."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     folder: Path = parser.parse_args().folder
@@ -62,15 +56,9 @@ def main() -> None:
             )
             page = browser.new_page(viewport={"width": 1920, "height": 1080})
             base = f"http://127.0.0.1:{server.address[1]}"
-            for name, path, shown in (
-                ("host-scans", "/", ".card .mosaic"),
-                ("host-live", f"/scan/{SCAN.scan}/live", ".mosaic .here"),
-                ("host-performance", f"/scan/{SCAN.scan}/performance", ".histogram"),
-            ):
-                tell(store, SCAN, progress())
-                page.goto(base + path)
-                page.locator(shown).first.wait_for()
-                take(page, store, folder / f"{name}.jpg")
+            page.goto(f"{base}/scan/{SCAN.scan}/live")
+            page.locator(".mosaic .here").wait_for()
+            take(page, store, folder / "host-live-blind.jpg")
 
 
 def take(page: Page, store: Store, path: Path) -> None:
@@ -83,9 +71,7 @@ def take(page: Page, store: Store, path: Path) -> None:
 
 
 def fill(store: Store) -> None:
-    """The scan that runs, and those before it."""
-    for scan in OTHERS:
-        send(store, scan, *scan.contents())
+    """The scan that runs."""
     send(store, SCAN, SCAN.began().model_copy(update={"began": "2026-03-02T09:12:00Z"}))
     send(store, SCAN, *map(settled, SCAN.settled()[: DONE // 8]))
     send(store, SCAN, *map(seen_part, SCAN.tiles(finest=SCAN.pyramid.levels - 3)))

@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from darkscan.host.store import RigName, Store
 from darkscan.host.web import WebSettings
+from darkscan.pipeline.core.geometry import PixelToStage
 from darkscan.pipeline.host_link.messages import ScanOutcome
 from tests.host_examples import ExampleScan
 from tests.host_page.conftest import RIG, OpenPage, send, tell
@@ -86,6 +87,27 @@ def test_the_element_has_its_true_proportions(host: Served, open_page: OpenPage)
     assert box is not None
     width, height = SCAN.size_mm
     assert box["width"] / box["height"] == pytest.approx(width / height, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("flip", "left_mm"),
+    [
+        pytest.param(False, 0.0, id="columns run along x"),
+        pytest.param(True, -20.48, id="columns run against x"),
+    ],
+)
+def test_frames_lie_where_the_rig_sees_them(
+    host: Served, open_page: OpenPage, *, flip: bool, left_mm: float
+) -> None:
+    lattice = PixelToStage.from_pitch(SCAN.pitch_um, flip_x=flip)
+    send(host.store, SCAN, SCAN.began().model_copy(update={"pixel_to_stage": lattice}))
+    send(host.store, SCAN, *SCAN.settled(batch=1)[:3])
+    page = open_page(host, live(SCAN))
+    here, element = (page.locator(name).bounding_box() for name in (".here", ".mosaic"))
+    assert here is not None
+    assert element is not None
+    corner = (here["x"] - element["x"]) / element["width"] * SCAN.size_mm[0]
+    assert corner == pytest.approx(SCAN.places_mm[2][0] + left_mm, abs=2)
 
 
 def test_scratches_appear_and_are_counted(host: Served, open_page: OpenPage) -> None:

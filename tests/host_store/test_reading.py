@@ -264,10 +264,14 @@ def test_the_list_goes_page_by_page_from_the_newest(store: Store) -> None:
         (ScanQuery(rig=None, state="failed"), 5),
         (ScanQuery(state="running"), 6),
         (ScanQuery(state="silent"), 0),
+        (ScanQuery(side="front"), 11),
+        (ScanQuery(side="fr%"), 0),
+        (ScanQuery(side="back", state="failed"), 0),
     ],
     ids=[
         *("all", "part of a name", "in capitals", "signs of LIKE", "signs of LIKE in names"),
         *("an awkward name", "SQL", "no text", "a rig", "failed", "running", "silent"),
+        *("a side", "a part of a side", "another side, failed"),
     ],
 )
 def test_the_list_shows_what_is_asked_for(store: Store, query: ScanQuery, count: int) -> None:

@@ -39,11 +39,13 @@ class Served(NamedTuple):
 
 
 @contextmanager
-def host_in(folder: Path, settings: WebSettings, *, examples: bool = True) -> Iterator[Served]:
-    """A host of its own, with the example scans in its store or with nothing."""
+def host_in(
+    folder: Path, settings: WebSettings, *, examples: bool = True, finest: int | None = None
+) -> Iterator[Served]:
+    """A host of its own, with the example scans in its store (see ``fill``) or with nothing."""
     with Store.open(folder) as store:
         if examples:
-            fill(store)
+            fill(store, finest=finest)
         with serving(store, folder, settings) as server:
             yield Served(store, server, folder)
 
@@ -56,7 +58,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     (assets / "index.html").write_text("<!doctype html><title>darkscan</title>")
     (assets / "page-0a1b2c.js").write_text("'use strict';\n" * 500)
     (assets / "notes.exe").write_text("no part of a page")
-    with host_in(folder, WebSettings(("127.0.0.1", 0), assets=assets)) as host:
+    with host_in(folder, WebSettings(("127.0.0.1", 0), assets=assets), finest=5) as host:
         yield host
 
 
@@ -66,7 +68,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     settings = WebSettings(
         ("127.0.0.1", 0), token=TOKEN, token_everywhere=True, names=["scans.example"]
     )
-    with host_in(tmp_path_factory.mktemp("guarded") / "store", settings) as host:
+    with host_in(tmp_path_factory.mktemp("guarded") / "store", settings, finest=5) as host:
         yield host
 
 

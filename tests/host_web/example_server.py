@@ -58,10 +58,14 @@ def running(number: int) -> ExampleScan:
     )
 
 
-def fill(store: Store, *, large: bool = False) -> None:
-    """Puts the scans into a store that do not change."""
-    for scan in (FINISHED, SMALL):
-        store.receive(RIG, scan.parcels(tiles=True))
+def fill(store: Store, *, large: bool = False, finest: int | None = None) -> None:
+    """Puts the scans into a store that do not change.
+
+    ``finest``: the finest tiles of the large element that are put there; None: all it has.
+    """
+    store.receive(RIG, SMALL.parcels(tiles=True))
+    store.receive(RIG, FINISHED.parcels())
+    store.receive(RIG, [parcel(FINISHED.scan, tile) for tile in FINISHED.tiles(finest=finest)])
     if large:
         store.receive(RIG, LARGE.parcels(tiles=True))
     ends: list[tuple[ExampleScan, ScanOutcome, str]] = [

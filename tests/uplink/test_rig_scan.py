@@ -11,7 +11,7 @@ import pytest
 from darkscan.drivers.recording import Recording
 from darkscan.pipeline.core.recipe import Recipe
 from darkscan.pipeline.core.settings import updated
-from darkscan.pipeline.host_link.messages import OUTCOMES, FramesSettled
+from darkscan.pipeline.host_link.messages import OUTCOMES, FramesSettled, Tile
 from darkscan.pipeline.host_link.target import target_of
 from darkscan.runs.rig_scan import ScanRequest, prepare_scan
 from darkscan.runs.runner import run_to_map
@@ -28,15 +28,16 @@ pytestmark = [
 
 
 @pytest.mark.parametrize(
-    ("kind", "killed"),
+    ("kind", "recorded", "killed"),
     [
-        pytest.param("area", False, id="step and stare"),
-        pytest.param("line", False, id="line scan"),
-        pytest.param("area", True, id="step and stare, the uplink killed"),
+        pytest.param("area", True, False, id="step and stare"),
+        pytest.param("line", True, False, id="line scan"),
+        pytest.param("area", True, True, id="step and stare, the uplink killed"),
+        pytest.param("area", False, False, id="not recorded"),
     ],
 )
 def test_a_live_scan_is_told_and_pictured(
-    host: Host, tmp_path: Path, kind: str, killed: bool
+    host: Host, tmp_path: Path, kind: str, recorded: bool, killed: bool
 ) -> None:
 
     host.start()
@@ -51,7 +52,8 @@ def test_a_live_scan_is_told_and_pictured(
         simulated(rig),
         as_file(files("darkscan") / "models" / "default.onnx") as model,
     ):
-        request = ScanRequest(rig, Path("rig.toml"), record=tmp_path / "scan.h5")
+        record = tmp_path / "scan.h5" if recorded else None
+        request = ScanRequest(rig, Path("rig.toml"), record=record)
         prepared = prepare_scan(request, Recipe(), model, tmp_path / "out")
         spec = updated(prepared.spec, host=target)
         run_to_map(spec, kills, describe=prepared.live.write, tell=lines.append)
@@ -59,17 +61,22 @@ def test_a_live_scan_is_told_and_pictured(
     began = host.began
     assert began.origin == "run"
     assert began.stage_to_element == prepared.live.geometry.stage_to_element
-    assert began.recording == str(tmp_path / "scan.h5")
+    assert began.recording == ("" if record is None else str(record))
     assert host.map_bytes == (tmp_path / "out" / "defect-map.json").read_bytes()
     assert host.ended.outcome == "complete"
-    assert host.ended.frames_not_pictured == 0
     assert sorted(host.settled) == began.frames.tolist()
     assert all(
         OUTCOMES[outcome] == "mapped"
         for some in host.of(FramesSettled)
         for outcome in some.outcomes.tolist()
     )
-    assert_shows(host, tmp_path / "scan.h5")
+    assert all(tile.final for tile in host.tiles.tiles.values())
+    if record is not None:
+        assert host.ended.frames_not_pictured == 0
+        assert_shows(host, record)
+    # Who has the lowest priority may come too late for the ring; what it shows is counted.
+    elif host.ended.frames_not_pictured < len(began.frames):
+        assert host.of(Tile)
 
 
 def kill_uplink() -> None:
@@ -94,4 +101,3 @@ def assert_shows(host: Host, recording: Path) -> None:
         )
         assert error.mean() < 2
         assert np.percentile(error, 99.5) < 16
-    assert all(tile.final for tile in host.tiles.tiles.values())

@@ -33,10 +33,7 @@ _POLICY = (
     b"form-action 'none'; frame-ancestors 'none'"
 )
 _HEADERS = [
-    (
-        b"content-security-policy",
-        _POLICY,
-    ),
+    (b"content-security-policy", _POLICY),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
@@ -178,9 +175,9 @@ class _Headers:
         self._headers: list[tuple[bytes, bytes]] = scope["headers"]
 
     def one(self, name: str) -> str:
-        """A header's value; empty: it is not there, or twice."""
+        """A header's value; empty: it is not there. Several are in one, and so are no value."""
         found = [value for key, value in self._headers if key == name.encode()]
-        return found[0].decode("latin-1") if len(found) == 1 else ""
+        return b", ".join(found).decode("latin-1")
 
     def has(self, name: str) -> bool:
         """Whether a header is there."""

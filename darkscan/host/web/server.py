@@ -1,6 +1,7 @@
 """Serves the page and its programming interface: uvicorn on sockets of our own."""
 
 import asyncio
+import gc
 import logging
 import socket
 from collections.abc import Callable, Sequence
@@ -125,6 +126,8 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._hub.serve(asyncio.get_running_loop())
         await super().startup(sockets)
+        gc.collect()
+        gc.freeze()  # what is here by now stays: looking through it again would only take time
         self.on_start()
 
     async def on_tick(self, counter: int) -> bool:
@@ -138,16 +141,23 @@ class _Server(uvicorn.Server):
 
 
 class _Forward(logging.Handler):
-    """Uvicorn's errors, into our log."""
+    """Uvicorn's errors, into our log. When the host ends, answers that are cut off are none."""
+
+    def __init__(self, hub: EventHub) -> None:
+        super().__init__(logging.ERROR)
+        self._hub = hub
 
     def emit(self, record: logging.LogRecord) -> None:
-        _log.error("web server", problem=record.getMessage(), exc_info=record.exc_info)
+        if self._hub.closed:
+            _log.info("an answer was cut off", problem=record.getMessage())
+        else:
+            _log.error("web server", problem=record.getMessage(), exc_info=record.exc_info)
 
 
 def _config(host: Host) -> uvicorn.Config:
     logger = logging.getLogger("uvicorn.error")
     logger.propagate = False
-    logger.handlers = [_Forward(logging.ERROR)]
+    logger.handlers = [_Forward(host.hub)]
     return uvicorn.Config(
         make_app(host),
         loop="asyncio",

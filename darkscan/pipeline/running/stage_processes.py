@@ -13,6 +13,7 @@ from darkscan.pipeline.transport.messages import Status
 # The algebra libraries within numpy and OpenCV start spinning threads that no stage needs.
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
 _LOWEST_PRIORITY = 19
+_PRIORITY_OF_ITS_SESSION = 5
 _STDERR_TAIL = 2000
 
 StageKey = tuple[str, int]
@@ -81,12 +82,17 @@ def start_stage(run_dir: Path, key: StageKey, *, last: bool) -> StageProcess:
 
 
 def _step_back(process: int) -> None:
-    """Gives a process the lowest priority, among the kernel's groups of processes, too."""
+    """Gives a process the lowest priority, and its session a lower one than others have.
+
+    Each stage is a session of its own, and where the kernel shares time among sessions first,
+    the priority within one means nothing. The lowest one there left the uplink not a second of
+    a busy machine in two minutes of a scan: its host would be told of all at the end.
+    """
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, process, _LOWEST_PRIORITY)
     with suppress(OSError):
-        # Each stage is a session of its own, and the kernel may share time among sessions first.
-        Path(f"/proc/{process}/autogroup").write_text(str(_LOWEST_PRIORITY), encoding="ascii")
+        group = Path(f"/proc/{process}/autogroup")
+        group.write_text(str(_PRIORITY_OF_ITS_SESSION), encoding="ascii")
 
 
 def last_words(run_dir: Path, key: StageKey) -> str:

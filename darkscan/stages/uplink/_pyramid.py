@@ -131,8 +131,7 @@ class Placement:
             for axis, start in enumerate(first)
         )
         if across is not None and down is not None:
-            source = cast("Pixels", np.ascontiguousarray(pixels[down[0], across[0]]))
-            out[down[1], across[1]] = _higher(source)
+            _higher(pixels[down[0], across[0]], out[down[1], across[1]])
 
     def _turned(self, pixels: Pixels, place: Float64Array, shape: tuple[int, int]) -> Pixels:
         """The frame in its block, for any linear placement."""
@@ -150,9 +149,11 @@ class Placement:
         )
 
 
-def _higher(pixels: Pixels) -> Pixels:
-    """Each level one higher; the largest stays, where numpy's own sum would begin at zero."""
-    return cast("Pixels", cv2.add(pixels, 1.0))  # type: ignore[call-overload]
+def _higher(pixels: Pixels, out: Pixels | None = None) -> Pixels:
+    """Each level one higher, the largest as it is, in ``out`` if that is given."""
+    higher = np.add(pixels, 1, out=out, dtype=pixels.dtype)
+    # The largest has begun again at zero.
+    return cast("Pixels", np.maximum(higher, pixels, out=higher))
 
 
 def _overlap(first: int, length: int, room: int) -> tuple[slice, slice] | None:
@@ -187,6 +188,8 @@ class GreyTable:
 
     def __call__(self, pixels: Pixels) -> Grey:
         """Grey levels, 1 to 255, and 0 for "not seen"."""
+        if pixels.dtype == np.uint8:
+            return cast("Grey", cv2.LUT(pixels, self._table))
         return np.take(self._table, pixels)
 
 

@@ -23,7 +23,7 @@ _log = structlog.get_logger(__name__)
 _TELL_EVERY_S = 1.0
 _TOLD_AT_ONCE = 64
 _AT_ONCE = 8
-_REVISIONS_A_FRAME = 3
+_REVISIONS_A_FRAME = 2
 _FEWEST_REVISIONS = 6
 _TOLD_TO = "journal"
 """The key under which the outbox keeps how far in the journal frames were told."""

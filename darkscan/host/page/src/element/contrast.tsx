@@ -1,7 +1,7 @@
 // The picture's contrast: a table of grey levels that the browser applies to the whole picture.
 
 import { useComputed, useSignalEffect } from "@preact/signals";
-import { AS_STORED, RAW, changesNothing, shownTable, type Contrast, type Levels } from "./levels";
+import { AS_STORED, RAW, changesNothing, shownTable, suited, type Contrast, type Levels } from "./levels";
 import type { Model } from "./model";
 
 const FILTER = "darkscan-contrast";
@@ -38,10 +38,27 @@ export function ContrastFilter({ model }: { model: Model }) {
   );
 }
 
-/** The sliders. ``suit``: sets black and white to what suits the pixels on the screen. */
+/** The samples that a view's contrast is chosen by, each way. */
+const SAMPLES = 256;
+
+/** Sets black and white to what suits the pixels on the picture's canvas. */
+export function suitTo(model: Model, canvas: HTMLCanvasElement): void {
+  const small = document.createElement("canvas");
+  small.width = small.height = SAMPLES;
+  const context = small.getContext("2d", { willReadFrequently: true })!;
+  context.imageSmoothingEnabled = false;
+  context.drawImage(canvas, 0, 0, SAMPLES, SAMPLES);
+  const { data } = context.getImageData(0, 0, SAMPLES, SAMPLES);
+  // Beyond the element the canvas is transparent: its grey is 0, which is "not seen".
+  const greys = Uint8Array.from({ length: SAMPLES ** 2 }, (_, place) => data[4 * place]!);
+  model.contrast.value = suited(greys, model.contrast.value);
+}
+
+/** The sliders. ``suit``: has black and white follow what the picture shows. */
 export function ContrastPanel({ model, suit }: { model: Model; suit: () => void }) {
   const contrast = model.contrast.value;
   const set = (change: Partial<Contrast>): void => {
+    model.suiting.value = false;
     model.contrast.value = { ...model.contrast.value, ...change };
   };
   return (
@@ -57,7 +74,7 @@ export function ContrastPanel({ model, suit }: { model: Model; suit: () => void 
           most={1}
           step={0.01}
           words={(value) => `${Math.round(value * 100)} percent stretched`}
-          set={(stretch) => set({ stretch })}
+          set={(stretch) => (model.contrast.value = { ...model.contrast.value, stretch })}
         />
       </label>
       <label>
@@ -91,7 +108,7 @@ export function ContrastPanel({ model, suit }: { model: Model; suit: () => void 
         <button type="button" onClick={() => set(AS_STORED)}>
           As stored
         </button>
-        <button type="button" onClick={suit}>
+        <button type="button" aria-pressed={model.suiting.value} onClick={suit}>
           Suit the view
         </button>
       </div>

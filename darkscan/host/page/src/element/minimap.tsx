@@ -1,10 +1,10 @@
 // The whole element in small, with what the screen shows of it.
 
 import type { TargetedPointerEvent } from "preact";
+import { tileUrl } from "../api";
 import type { Desk } from "./desk";
 import { contains, shownBox, viewAt } from "./geometry";
 import { Model } from "./model";
-import { tileAddress } from "./source";
 
 const WIDTH_PX = 230;
 const HEIGHT_PX = 190;
@@ -44,7 +44,7 @@ export function Minimap(props: { model: Model; desk: Desk; pictured: boolean }) 
     >
       {props.pictured && (
         <image
-          href={tileAddress(model.scan, topLevel, 0, 0, model.topRevision.value)}
+          href={tileUrl(model.scan, topLevel, 0, 0, model.topRevision.value)}
           width={width * scale}
           height={height * scale}
           preserveAspectRatio="none"

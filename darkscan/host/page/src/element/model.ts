@@ -53,6 +53,8 @@ export class Model {
   readonly order = signal<Order>("length");
   readonly layers = signal<Layers>({ defects: true, notInspected: true, areas: false });
   readonly contrast = signal<Contrast>(AS_STORED);
+  /** Whether black and white follow what the picture shows. */
+  readonly suiting = signal(true);
   /** The row that is selected; -1: none. */
   readonly selected = signal(-1);
   /** Its defect, whole; null until the host has answered. */

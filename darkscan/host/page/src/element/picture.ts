@@ -26,6 +26,8 @@ function keepStylesOut(): void {
 export interface PictureEvents {
   /** The picture shows another part. */
   moved: (view: View) => void;
+  /** All tiles of what it shows are there. */
+  complete: () => void;
   /** A place was clicked, or tapped. */
   clicked: (place: Point) => void;
 }
@@ -67,6 +69,8 @@ export class Picture {
       maxImageCacheCount: 400,
       imageLoaderLimit: 8,
       minPixelRatio: 0.6,
+      // Else several tiles are drawn small, and blown up together: pixels would be blurred.
+      smoothTileEdgesMinZoom: Infinity,
       alwaysBlend: false,
       blendTime: 0,
       gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: true, flickEnabled: !still },
@@ -81,6 +85,10 @@ export class Picture {
     };
     this.viewer.addHandler("open", () => {
       this.opened = true;
+      this.image?.addHandler("fully-loaded-change", ({ fullyLoaded }) => {
+        // The event comes before the tiles are drawn.
+        if (fullyLoaded) requestAnimationFrame(() => requestAnimationFrame(events.complete));
+      });
       for (const step of this.waiting.splice(0)) step();
       tell();
     });
@@ -195,6 +203,8 @@ export class Picture {
     if (this.smooth === smooth) return;
     this.smooth = smooth;
     drawer.setImageSmoothingEnabled(smooth);
+    // We may be told at the end of a drawing, which forgets what was asked for meanwhile.
+    requestAnimationFrame(() => this.viewer.forceRedraw());
   }
 
   destroy(): void {

@@ -9,6 +9,7 @@ import { describe, measured } from "./measure";
 import type { Model } from "./model";
 import { rasterize, type Inks, type Raster } from "./raster";
 import {
+  clipped,
   dotted,
   hatch,
   labelUnseen,
@@ -69,8 +70,11 @@ export class ModelScene implements Scene {
     const region = model.details.value?.region_mm;
     if (region) outlineBox(context, view, region, this.line, { dash: [2, 5] });
     if (notInspected) {
-      dotted(context, view, model.toCome.value);
-      hatch(context, view, model.notInspected.value);
+      // Frames may reach beyond the element.
+      clipped(context, view, model.elementBox, () => {
+        dotted(context, view, model.toCome.value);
+        hatch(context, view, model.notInspected.value);
+      });
     }
     if (areas) outlineAreas(context, view, model.areas.value, this.area);
   }
@@ -95,8 +99,8 @@ export class ModelScene implements Scene {
   /** What changes at every step: the selected defect, its frames, and what is measured. */
   over(context: Context, view: View): void {
     const { ends, layers, notInspected } = this.model;
-    if (layers.value.notInspected) labelUnseen(context, view, notInspected.value);
     if (layers.value.defects) this.pointed(context, view);
+    if (layers.value.notInspected) labelUnseen(context, view, notInspected.value);
     if (ends.value.length) this.measure(context, view);
   }
 
@@ -105,50 +109,42 @@ export class ModelScene implements Scene {
     const { hovered, selected, table } = this.model;
     const { count } = table.value;
     if (hovered.value >= 0 && hovered.value < count && hovered.value !== selected.value) {
-      this.halo(context, hovered.value, view, 5, 0.5);
+      this.halo(context, hovered.value, view, 0.5);
     }
     if (selected.value >= 0 && selected.value < count) {
+      this.halo(context, selected.value, view, 1);
       this.frames(context, view);
-      this.halo(context, selected.value, view, 7, 0.9);
     }
   }
 
-  private halo(context: Context, row: number, view: View, wide: number, alpha: number): void {
+  /** Two rails along a line, or a ring around a spot: what lies between them stays visible. */
+  private halo(context: Context, row: number, view: View, alpha: number): void {
     const table = this.model.table.value;
-    const kind = this.model.reviewed.value.kind[row]!;
     const box = table.boxOf(row);
     const small = Math.max(box[2], box[3]) * view.scale < 14;
-    const draw = (): void => {
-      context.beginPath();
-      if (small) {
-        const [x, y] = toScreen(view, [table.xMm[row]!, table.yMm[row]!]);
-        context.arc(x, y, 11, 0, 2 * Math.PI);
-      } else {
-        trace(context, view, table.points, table.firsts[row]!, table.counts[row]!);
-      }
-      context.stroke();
-    };
+    const wide = (table.widthUm[row]! / 1000) * view.scale;
+    const inside = small ? 0 : Math.max(8, wide + 8);
     context.save();
     context.lineJoin = context.lineCap = "round";
     context.globalAlpha = alpha;
+    context.beginPath();
     if (small) {
-      context.lineWidth = 4.5;
-      context.strokeStyle = this.ground;
-      draw();
-      context.lineWidth = 2;
-      context.strokeStyle = this.focus;
-      draw();
+      const [x, y] = toScreen(view, [table.xMm[row]!, table.yMm[row]!]);
+      context.arc(x, y, 11, 0, 2 * Math.PI);
     } else {
-      context.lineWidth = wide + 2;
-      context.strokeStyle = this.ground;
-      draw();
-      context.lineWidth = wide;
-      context.strokeStyle = this.focus;
-      draw();
+      trace(context, view, table.points, table.firsts[row]!, table.counts[row]!);
+    }
+    const stroke = (colour: string, width: number): void => {
+      context.strokeStyle = colour;
+      context.lineWidth = width;
+      context.stroke();
+    };
+    stroke(this.ground, small ? 5 : inside + 6);
+    stroke(this.focus, small ? 2 : inside + 4);
+    if (!small) {
+      context.globalCompositeOperation = "destination-out";
       context.globalAlpha = 1;
-      context.lineWidth = 2.25;
-      context.strokeStyle = this.colours[kind]!;
-      draw();
+      stroke("#000", inside);
     }
     context.restore();
   }

@@ -88,7 +88,7 @@ export class TileLoader {
     }
     const asked = ++held.asked;
     const revision = this.index.revision(level, x, y);
-    const image = await load(tileAddress(this.scan, level, x, y, revision)).catch(() => null);
+    const image = await load(tileUrl(this.scan, level, x, y, revision)).catch(() => null);
     if (!image || asked < held.asked) return;
     context.drawImage(image, 0, 0);
     image.close();
@@ -135,7 +135,7 @@ export class TileLoader {
     this.held.set(keyOf(level, x, y), held);
     const revision = this.index.revision(level, x, y);
     try {
-      const image = await load(tileAddress(this.scan, level, x, y, revision), ending.signal);
+      const image = await load(tileUrl(this.scan, level, x, y, revision), ending.signal);
       if (image) {
         held.context = painted(image);
         job.finish(held.context, null as never, "context2d");
@@ -150,17 +150,6 @@ export class TileLoader {
     }
     job.fail(NO_TILE, null as never);
   }
-}
-
-/** Where a tile is; the host answers "no content" where there is none. */
-export function tileAddress(
-  scan: string,
-  level: number,
-  x: number,
-  y: number,
-  revision: number,
-): string {
-  return `${tileUrl(scan, level, x, y, revision)}&missing=204`;
 }
 
 function keyOf(level: number, x: number, y: number): string {

@@ -3,7 +3,7 @@
 import { effect, useComputed, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { connection } from "../api";
-import { ContrastFilter } from "./contrast";
+import { ContrastFilter, suitTo } from "./contrast";
 import type { Desk } from "./desk";
 import type { Follower } from "./follow";
 import { Layer } from "./layer";
@@ -17,6 +17,9 @@ import { ModelScene } from "./scene";
 import { useKeys } from "./shortcuts";
 import { TileIndex } from "./tiles";
 import { Toolbar } from "./toolbar";
+
+/** Black and white are chosen anew when the picture was zoomed by this much. */
+const SUIT_AGAIN = 1.5;
 
 export function Stage(props: { model: Model; desk: Desk; follower: Follower }) {
   const { model, desk, follower } = props;
@@ -32,6 +35,7 @@ export function Stage(props: { model: Model; desk: Desk; follower: Follower }) {
     const layer = new Layer(scene);
     const overlay = new Overlay(scene);
     const index = new TileIndex(details.picture !== null);
+    let suitedAt = 0;
     const hasTiles = (details.picture?.tiles ?? 0) > 0;
     const picture = new Picture(element, model.scan, Model.sizeOf(details), index, hasTiles, {
       moved: (view) => {
@@ -39,8 +43,17 @@ export function Stage(props: { model: Model; desk: Desk; follower: Follower }) {
         overlay.draw(view);
         model.view.value = view;
       },
+      complete: () => {
+        const scale = desk.picture?.view.scale ?? 0;
+        const zoomed = Math.max(scale / suitedAt, suitedAt / scale);
+        // Levels of the pyramid differ in brightness; a mere step aside changes nothing.
+        if (!model.suiting.peek() || zoomed < SUIT_AGAIN || !desk.picture) return;
+        suitedAt = scale;
+        suitTo(model, desk.picture.canvas);
+      },
       clicked: (place) => desk.click(place),
     });
+
     element.append(layer.canvas, overlay.canvas);
     desk.picture = picture;
     follower.picture = {

@@ -129,6 +129,26 @@ export function hatch(context: Context, view: View, areas: readonly NotInspected
   context.restore();
 }
 
+/** Has ``draw`` draw within a box only, mm. */
+export function clipped(
+  context: Context,
+  view: View,
+  [x, y, width, height]: Box,
+  draw: () => void,
+): void {
+  context.save();
+  context.beginPath();
+  context.rect(
+    (x - view.leftMm) * view.scale,
+    (y - view.topMm) * view.scale,
+    width * view.scale,
+    height * view.scale,
+  );
+  context.clip();
+  draw();
+  context.restore();
+}
+
 /** What is still to be scanned: boxes filled as on the live view. */
 export function dotted(context: Context, view: View, boxes: readonly Box[]): void {
   if (!boxes.length) return;

@@ -3,9 +3,8 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { toast } from "../shared/toasts";
-import { ContrastPanel } from "./contrast";
+import { ContrastPanel, suitTo } from "./contrast";
 import type { Desk } from "./desk";
-import { suited } from "./levels";
 import type { Layers, Model } from "./model";
 
 const LAYERS: readonly [keyof Layers, string, string][] = [
@@ -14,17 +13,10 @@ const LAYERS: readonly [keyof Layers, string, string][] = [
   ["areas", "Areas", "a"],
 ];
 
-/** Sets black and white to what suits the pixels on the screen. */
+/** Has black and white follow what the picture shows, from now on. */
 export function suitView(model: Model, desk: Desk): void {
-  const canvas = desk.picture?.canvas;
-  const context = canvas?.getContext("2d");
-  if (!canvas || !context) return;
-  const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
-  // Pixels beyond the element are transparent and count as unseen: their grey is 0.
-  const greys = new Uint8Array(data.length / 4);
-  for (let i = 0; i < greys.length; i++) greys[i] = data[4 * i]!;
-  const { stretch } = model.contrast.value;
-  model.contrast.value = suited(greys, { ...model.contrast.value, stretch });
+  model.suiting.value = true;
+  if (desk.picture) suitTo(model, desk.picture.canvas);
 }
 
 export function Toolbar({ model, desk }: { model: Model; desk: Desk }) {
