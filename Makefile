@@ -135,6 +135,7 @@ figures: $(VENV)/dev
 	$(BIN)/python benchmarks/replay.py --frames 6x5
 	$(BIN)/python benchmarks/outside.py
 	$(BIN)/python benchmarks/stages.py
+	$(BIN)/python benchmarks/recording.py
 	$(BIN)/python benchmarks/workers.py
 	$(BIN)/python benchmarks/context.py
 	$(BIN)/python benchmarks/size.py

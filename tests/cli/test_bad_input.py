@@ -16,6 +16,7 @@ import pytest
 from darkscan.cli.main import main
 from darkscan.drivers.recording import RecordingWriter
 from tests.builders import frame_meta, scan_info
+from tests.recording.samples import without_checksums
 from tests.stages.running import darkscan, record_small_scan
 
 Change = Callable[[h5py.File], None]
@@ -98,7 +99,7 @@ def test_refuses_a_spoilt_recording(
 ) -> None:
     spoilt = tmp_path / "spoilt.h5"
     shutil.copy(good, spoilt)
-    with h5py.File(spoilt, "r+") as file:
+    with h5py.File(without_checksums(spoilt), "r+") as file:
         change(file)
     line = refused("replay", spoilt)
     assert line.startswith(f"darkscan: error: {spoilt}: ")
@@ -113,12 +114,12 @@ def test_refuses_what_is_no_recording(tmp_path: Path, refused: Callable[..., str
     assert str(tmp_path) in refused("replay", tmp_path)
 
 
-@pytest.mark.parametrize("share", [0.02, 0.3, 0.9])
-def test_refuses_a_truncated_recording(
-    good: Path, tmp_path: Path, refused: Callable[..., str], share: float
+@pytest.mark.parametrize("size", [60, 1000, 3000])
+def test_refuses_a_recording_truncated_before_its_frames(
+    good: Path, tmp_path: Path, refused: Callable[..., str], size: int
 ) -> None:
     cut = tmp_path / "cut.h5"
-    cut.write_bytes(good.read_bytes()[: int(good.stat().st_size * share)])
+    cut.write_bytes(good.read_bytes()[:size])
     assert refused("replay", cut).startswith(f"darkscan: error: {cut}: is cut short: ")
 
 
