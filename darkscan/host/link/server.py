@@ -53,8 +53,8 @@ class LinkFigures(NamedTuple):
 
     parcels: int
     """Stored, known or refused."""
-    bytes: int
-    """Of their contents."""
+    content_bytes: int
+    """Of the parcels."""
     refused: int
     """Parcels."""
     news: int
@@ -95,7 +95,7 @@ class LinkServer:
         self._seldom = Seldom(_log)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="link", daemon=True)
-        self._counts = dict.fromkeys(("parcels", "bytes", "refused", "news", "rejected"), 0)
+        self._counts = dict.fromkeys(("parcels", "content_bytes", "refused", "news", "rejected"), 0)
         self._heard_peers = 0
         self._problem = ""
         if ring is None:
@@ -233,7 +233,7 @@ class LinkServer:
             return
         self._problem = ""
         self._counts["parcels"] += len(parcels)
-        self._counts["bytes"] += sum(len(parcel.content) for parcel in parcels)
+        self._counts["content_bytes"] += sum(len(parcel.content) for parcel in parcels)
         refused = [receipt for receipt in receipts if receipt.outcome == "refused"]
         self._counts["refused"] += len(refused)
         for receipt in refused:
