@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
@@ -26,8 +26,6 @@ import numpy as np
 from figures import in_turn, machine, ratio, seconds_of_frames
 
 from darkscan.drivers.recording import Recording, RecordingWriter
-from darkscan.drivers.recording import _writer as writer_module
-from darkscan.drivers.recording._checksums import pixels_checksum, row_checksum
 from darkscan.pipeline.core import disk_sync
 from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.geometry import PixelToStage
@@ -128,17 +126,16 @@ class Bench:
         def nothing(*_: object) -> int:
             return 0
 
-        with (
-            patch.object(
-                writer_module, "pixels_checksum", pixels_checksum if checksums else nothing
-            ),
-            patch.object(writer_module, "row_checksum", row_checksum if checksums else nothing),
-            patch.object(
-                disk_sync, "SYNC_EVERY_S", disk_sync.SYNC_EVERY_S if syncs else float("inf")
-            ),
-            patch.object(os, "fsync", os.fsync if syncs else nothing),
-            patch.object(os, "fdatasync", os.fdatasync if syncs else nothing),
-        ):
+        with ExitStack() as patched:
+            if not checksums:
+                for name in ("pixels_checksum", "row_checksum"):
+                    patched.enter_context(
+                        patch(f"darkscan.drivers.recording._writer.{name}", nothing)
+                    )
+            if not syncs:
+                patched.enter_context(patch.object(disk_sync, "SYNC_EVERY_S", float("inf")))
+                for name in ("fsync", "fdatasync"):
+                    patched.enter_context(patch.object(os, name, nothing))
             yield
 
 
