@@ -129,6 +129,21 @@ def test_level_0_comes_around_what_was_found_and_nowhere_else(tmp_path: Path) ->
     assert_shows(kept, scan, frames)
 
 
+def test_an_element_full_of_finds_has_level_0_only_up_to_a_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("darkscan.stages.uplink.picture.FINEST_BYTES", 600_000)
+    scan = scan_of((600, 800), (8000, 600))
+    frames = [(frame_at(k, 800.0 * k, 0.0), drawn(scan, k)) for k in range(10)]
+    picture, kept = picture_of(scan, frames, tmp_path), Kept()
+    for meta, pixels in frames:
+        picture.show(meta, pixels, EVERYWHERE, kept)
+        picture.hand_on(kept, revisions=0)
+    finest = [len(tile.jpeg) for (level, _, _), tile in kept.tiles.items() if level == 0]
+    assert 600_000 < sum(finest) < 3_000_000
+    assert_shows(kept, scan, frames)
+
+
 def test_what_level_0_lacks_is_filled_in_from_the_level_above(tmp_path: Path) -> None:
     scan = scan_of((600, 600), (1024, 600))
     # The second frame shows nothing of note, and comes before the one with a find.

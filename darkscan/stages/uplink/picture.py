@@ -36,6 +36,10 @@ _MARGIN_PX = 32
 _AROUND_FOUND = 1
 """Tiles of the finest level around one in which something was found that are sent, too."""
 
+FINEST_BYTES = 500_000_000
+"""Of tiles finer than ``Pyramid.finest`` that a scan may send: more would fill the host's disk
+with dirty elements, whose finest level is better read from their recordings."""
+
 _SHUT_AT_ONCE = 16
 
 PutTiles = Callable[[Sequence[Tile]], object]
@@ -47,7 +51,8 @@ class Picture:
 
     A tile is final when all planned frames that reach into it are settled, or when there is
     no more room for open ones. Tiles finer than ``Pyramid.finest`` come only where something
-    was found; what no frame with a find shows of them is filled in from the level above.
+    was found, ``FINEST_BYTES`` of them at most; what no frame with a find shows of them is
+    filled in from the level above.
     """
 
     def __init__(
@@ -58,6 +63,7 @@ class Picture:
         Raises StorageError if there is no room.
         """
         self._picture = picture
+        self._finest_bytes = 0
         self._placement = Placement(scan, picture)
         self._grey = GreyTable(picture, scan.dtype)
         self._tiles = OpenTiles(folder, picture, len(plan))
@@ -99,7 +105,7 @@ class Picture:
             for level in range(self._picture.levels):
                 if level == 1:
                     block = Block(block.x, block.y, self._grey(block.pixels))
-                wanted = self._around(found, level) if level < self._picture.finest else None
+                wanted = self._wanted(found, level)
                 whole &= self._add(level, block, wanted, put)
                 block = halved(block)
         self._settle(meta.frame, FrameState.DONE if whole else FrameState.PARTLY)
@@ -131,6 +137,8 @@ class Picture:
         for tile, made in zip(chosen, tiles, strict=True):
             tile.handed_on(made.revision)
             if final:
+                if made.level < self._picture.finest:
+                    self._finest_bytes += len(made.jpeg)
                 self._tiles.close(tile)
 
     def _made(self, tile: OpenTile, *, final: bool) -> Tile:
@@ -191,6 +199,12 @@ class Picture:
             self._put(longest[:_SHUT_AT_ONCE], put, final=True)
             tile = self._tiles.open(key)
         return tile
+
+    def _wanted(self, found: Float64Array, level: int) -> set[Key] | None:
+        """The only tiles that a frame with such finds begins at a level; None: all."""
+        if level >= self._picture.finest:
+            return None
+        return self._around(found, level) if self._finest_bytes < FINEST_BYTES else set()
 
     def _around(self, found: Float64Array, level: int) -> set[Key]:
         """The tiles in which points (P, 2) of level 0 lie, and those around them."""
