@@ -10,12 +10,18 @@ from darkscan.cli.map_summary import coverage_lines, describe_map, found_lines
 from darkscan.cli.options import (
     add_host_options,
     add_remote_option,
-    host_target,
     model_of,
-    recipe_of,
     remote_fields,
 )
 from darkscan.cli.progress import ProgressView, say
+from darkscan.cli.resuming import (
+    add_resume_option,
+    host_fields,
+    resumed,
+    resumed_fields,
+    resumed_recipe,
+    telling_how_to_go_on,
+)
 from darkscan.pipeline.core.defect_map import DefectMap
 from darkscan.pipeline.core.errors import ExitCode, InputError
 from darkscan.pipeline.core.recipe import Recipe
@@ -23,6 +29,7 @@ from darkscan.pipeline.core.settings import updated
 from darkscan.pipeline.running.results_folder import MAP_NAME
 from darkscan.pipeline.running.specification import Speed
 from darkscan.runs.replay import prepare
+from darkscan.runs.resuming import Unfinished
 from darkscan.runs.runner import run_to_map
 
 _EPILOG = """\
@@ -31,12 +38,14 @@ examples:
   darkscan replay scan.h5 --out results/ --workers 3 --recipe configs/default.toml
   darkscan replay scan.h5 --out results/ --remote-workers tcp://10.0.0.1:5570
   darkscan replay scan.h5 --out results/ --host tcp://10.0.0.2:5580
+  darkscan replay --resume results/
 
 OUT then holds defect-map.json (the master: every scratch, fibre, dig and large grain of
 dust, and what was not inspected), .csv, .svg and .png of the same (`darkscan info OUT`
 sums them up), trace.json (opens in ui.perfetto.dev; `darkscan profile OUT` sums it up),
 run.json and log.jsonl.
 Ctrl-C finishes what is under way and lists the rest as not inspected; Ctrl-C again aborts.
+A run that was aborted, failed or was killed goes on with --resume: what it inspected is kept.
 exit codes: 0 every frame was inspected; 3 the map is incomplete; 2 bad input; 1 failed.
 """
 
@@ -51,8 +60,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("recording", type=Path, help="an HDF5 recording (see `darkscan import`)")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the results")
+    parser.add_argument(
+        "recording", type=Path, nargs="?", help="an HDF5 recording (see `darkscan import`)"
+    )
+    parser.add_argument("--out", type=Path, help="folder for the results")
+    add_resume_option(parser)
     parser.add_argument(
         "--workers", type=int, help="classification processes here (default: recipe)"
     )
@@ -61,7 +73,6 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--speed",
         choices=get_args(Speed),
-        default="max",
         help="as fast as can be, or with the recorded times between frames (default: max)",
     )
     parser.add_argument("--recipe", type=Path, help="a recipe file (default: the embedded one)")
@@ -70,22 +81,39 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Inspects the recording and prints the summary."""
-    recipe = recipe_of(arguments.recipe)
-    fields = {**remote_fields(arguments), "host": host_target(arguments)}
+    unfinished, out = resumed(arguments)
+    if out is None:
+        raise InputError("is missing", field="--out")
+    recording, recipe = _recording(arguments, unfinished), resumed_recipe(arguments, unfinished)
+    fields = resumed_fields(unfinished)
+    fields |= {**remote_fields(arguments), **host_fields(arguments)}
     workers = arguments.workers
     if workers is not None:
-        fewest = 0 if "remote_workers" in fields else 1
+        fewest = 0 if fields.get("remote_workers") else 1
         if not fewest <= workers <= 256:  # noqa: PLR2004 - as the recipe's own limit
             raise InputError(f"must be from {fewest} to 256", field="--workers")
         processes = updated(recipe.processes, workers=max(1, workers))
         recipe = updated(recipe, processes=processes)
-        if workers == 0:
-            fields["workers"] = 0
+        fields["workers"] = workers
     told: list[str] = []
-    options = ReplayOptions(arguments.speed, fields, told.append)
-    defect_map = replay(arguments.recording, arguments.out, recipe, options)
-    say("\n".join([summary(defect_map, arguments.out), *told]))
+    before: Speed = "max" if unfinished is None else unfinished.spec.speed
+    options = ReplayOptions(arguments.speed or before, fields, told.append, unfinished)
+    defect_map = replay(recording, out, recipe, options)
+    say("\n".join([summary(defect_map, out), *told]))
     return exit_code(defect_map)
+
+
+def _recording(arguments: argparse.Namespace, unfinished: Unfinished | None) -> Path:
+    """The recording to replay; that of the unfinished run unless another place is given."""
+    given: Path | None = arguments.recording
+    if given is None and unfinished is not None:
+        given = unfinished.spec.recording
+        if given is None:
+            problem = "holds a rig's scan: darkscan run --resume goes on with it"
+            raise InputError(problem, file=arguments.resume, field="--resume")
+    if given is None:
+        raise InputError("is missing", field="recording")
+    return given
 
 
 def exit_code(defect_map: DefectMap) -> ExitCode:
@@ -106,15 +134,21 @@ class ReplayOptions:
     tell: Callable[[str], None] = say
     """Is given a line on what the host has, if there is one."""
 
+    unfinished: Unfinished | None = None
+    """The run in the results' folder that this one goes on from."""
+
 
 def replay(
     recording: Path, out_dir: Path, recipe: Recipe, options: ReplayOptions = ReplayOptions()
 ) -> DefectMap:
     """Inspects a recording, showing how far it is. Raises DarkscanError."""
     with model_of(recipe) as model_path:
-        spec = prepare(recording, out_dir, recipe, options.speed, model_path)
+        spec = prepare(recording, out_dir, recipe, options.speed, model_path, options.unfinished)
         spec = updated(spec, **options.fields)
-        with ProgressView(spec.scan.frames_planned) as view:
+        with (
+            telling_how_to_go_on("replay", out_dir),
+            ProgressView(spec.scan.frames_planned) as view,
+        ):
             return run_to_map(spec, view.show, tell=options.tell)
 
 

@@ -8,13 +8,22 @@ from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.recipe import Recipe
 from darkscan.pipeline.running.results_folder import ResultsFolder
 from darkscan.pipeline.running.specification import RunSpec, RunTask, Speed
+from darkscan.runs.resuming import Unfinished
 from darkscan.runs.runner import specify
 
 
-def prepare(recording: Path, out_dir: Path, recipe: Recipe, speed: Speed, model: Path) -> RunSpec:
+def prepare(
+    recording: Path,
+    out_dir: Path,
+    recipe: Recipe,
+    speed: Speed,
+    model: Path,
+    unfinished: Unfinished | None = None,
+) -> RunSpec:
     """Checks everything that can be refused before anything is written.
 
-    Raises InputError naming the file and the field.
+    ``unfinished``: the run in ``out_dir`` that this one goes on from. Raises InputError naming
+    the file and the field.
     """
     source = Recording(recording)
     try:
@@ -28,7 +37,8 @@ def prepare(recording: Path, out_dir: Path, recipe: Recipe, speed: Speed, model:
         raise InputError(error.problem, file=recording, field="frame_shape") from error
     RunSpec.require_text(recording, "recording")
     RunSpec.require_text(out_dir, "--out")
-    ResultsFolder(out_dir).require_free()
+    if unfinished is None:
+        ResultsFolder(out_dir).require_free()
     task = RunTask(
         out_dir=out_dir.resolve(),
         recording=recording.resolve(),
@@ -36,4 +46,5 @@ def prepare(recording: Path, out_dir: Path, recipe: Recipe, speed: Speed, model:
         warnings=warnings,
         speed=speed,
     )
-    return specify(scan, recipe, model, task)
+    spec = specify(scan, recipe, model, task)
+    return spec if unfinished is None else unfinished.go_on(spec)

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,10 +13,12 @@ from darkscan.drivers.planning.preflight import FrameUse, Preflight, preflight
 from darkscan.drivers.rig import Geometry, Rig
 from darkscan.inference.rate import windows_per_s
 from darkscan.pipeline.core.errors import InputError, StorageError
+from darkscan.pipeline.core.inputs import read_file
 from darkscan.pipeline.core.recipe import Recipe
-from darkscan.pipeline.core.settings import updated
+from darkscan.pipeline.core.settings import content_hash, updated
 from darkscan.pipeline.running.results_folder import ResultsFolder
 from darkscan.pipeline.running.specification import RunSpec, RunTask
+from darkscan.runs.resuming import Unfinished
 from darkscan.runs.runner import specify
 
 _LIBRARIES = ("harvesters", "aioca")
@@ -47,6 +50,9 @@ class ScanRequest:
     corrects: bool = True
     """Whether frames are corrected by the rig's flat field."""
 
+    unfinished: Unfinished | None = None
+    """The run in the results' folder that this one goes on from."""
+
 
 @dataclass(frozen=True)
 class PreparedScan:
@@ -72,7 +78,8 @@ def prepare_scan(
             raise ModuleNotFoundError(name=module)
     if out_dir is not None:
         RunSpec.require_text(out_dir, "--out")
-        ResultsFolder(out_dir).require_free()
+        if request.unfinished is None:
+            ResultsFolder(out_dir).require_free()
     if record is not None:
         _require_new(record)
     live = _planned(request, recipe)
@@ -84,10 +91,15 @@ def prepare_scan(
     task = RunTask(
         out_dir=(out_dir or Path.cwd()).resolve(),
         record=None if record is None else record.resolve(),
+        plan_hash=_plan_hash(live),
+        calibration_hash=_calibration_hash(live),
+        warnings=_not_recorded(request.unfinished),
         inspects=inspects,
         rescans=request.rescans,
     )
     spec = specify(info, updated(recipe, processes=processes), model, task)
+    if request.unfinished is not None:
+        spec = request.unfinished.go_on(spec)
     return PreparedScan(spec, live, ahead)
 
 
@@ -111,6 +123,28 @@ def _planned(request: ScanRequest, recipe: Recipe) -> LiveScan:
         forced=force,
         plan=plan,
     )
+
+
+def _plan_hash(live: LiveScan) -> str:
+    """Names what the scan takes, and how."""
+    return content_hash([each.model_dump(mode="json") for each in (live.rig, live.plan)])
+
+
+def _calibration_hash(live: LiveScan) -> str:
+    """Names how pixels and axes lead to the element, and what frames are corrected by."""
+    flat = live.rig.calibration.flat if live.corrects else None
+    content = "" if flat is None else sha256(read_file(flat)).hexdigest()
+    return content_hash([live.geometry.model_dump(mode="json"), content])
+
+
+def _not_recorded(unfinished: Unfinished | None) -> tuple[str, ...]:
+    """What the map of a scan that went on has to say of the recording that did not."""
+    if unfinished is None:
+        return ()
+    earlier, record = unfinished.spec.warnings, unfinished.spec.record
+    if record is None:
+        return earlier
+    return (f"the scan was broken off and resumed: {record} holds only what was taken before",)
 
 
 def _require_new(record: Path) -> None:

@@ -27,9 +27,11 @@ from darkscan.pipeline.running.results_folder import REPORT_NAME, ResultsFolder
 from darkscan.pipeline.running.specification import RING_NAME, RunFolder, RunSpec, RunTask
 from darkscan.pipeline.running.stage_processes import stage_list
 from darkscan.pipeline.running.supervisor import Progress, Supervisor
+from darkscan.pipeline.transport.journal import JOURNAL_NAME, take_up_journal
 from darkscan.pipeline.transport.messages import Status
 from darkscan.pipeline.transport.ring import FrameRing, check_margin
 from darkscan.runs.host_report import HostLink
+from darkscan.runs.resuming import Unfinished
 from darkscan.stages.uplink.began import scan_facts
 
 _log = structlog.get_logger(__name__)
@@ -89,16 +91,20 @@ def run_to_map(
 
     ``describe`` leaves in the run's folder what its stages need besides; ``tell`` is given a
     line on what the host has, if there is one. Raises DarkscanError when the run fails; it
-    leaves nothing in ``spec.out_dir`` but its log.
+    then leaves in ``spec.out_dir`` its log, and what a run with ``spec.resumes`` goes on from.
     """
-    output = ResultsFolder(spec.out_dir)
-    with RunFolder() as folder, ExitStack() as open_until_the_end:  # first sweeps killed runs'
+    # RunFolder first sweeps what killed runs left.
+    with RunFolder() as folder, ExitStack() as open_until_the_end:
         ring = _lay_out(folder.path, spec, describe)
-        output.claim()
-        open_until_the_end.callback(output.tidy)
+        output = open_until_the_end.enter_context(ResultsFolder(spec.out_dir))
+        if spec.resumes:
+            output.take_up()
+        else:
+            output.claim()
         host = None
         try:
             log_to_file(spec.out_dir / LOG_NAME, spec.recipe.logging.level, stage="supervisor")
+            inspected_before = _begin(output, spec)
             host = open_until_the_end.enter_context(HostLink(folder.path, spec))
             supervisor = _supervisor(folder.path, host.spec, on_progress)
             supervisor.progress.ended.update(host.problem)
@@ -107,15 +113,17 @@ def run_to_map(
             _log.error("run failed", reason=str(error) or type(error).__name__)
             if host is not None:
                 host.fail(error)
-            output.clear()
+            output.break_off()
             raise
         finally:
             ring.close()
         report |= scan_facts(folder.path, spec)
+        report["inspected_before"] = inspected_before
         content = json.dumps(report, indent=2).encode() + b"\n"
         write_atomically(spec.out_dir / REPORT_NAME, content)
         defect_map = read_map(spec.out_dir)
         host.finish(defect_map, lambda words: on_progress(_sending(supervisor, words)), tell)
+        output.finish()
     return defect_map
 
 
@@ -137,6 +145,16 @@ def run_without_map(
             _supervise(_supervisor(folder.path, spec, on_progress), spec)
         finally:
             ring.close()
+
+
+def _begin(output: ResultsFolder, spec: RunSpec) -> int:
+    """Prepares the journal; how many frames an earlier run had inspected."""
+    if not spec.resumes:
+        output.describe(Unfinished.of(spec).content())
+        return 0
+    inspected = take_up_journal(output.path / JOURNAL_NAME)
+    _log.info("run goes on", inspected_before=inspected)
+    return inspected
 
 
 def _lay_out(run_dir: Path, spec: RunSpec, describe: Callable[[Path], None]) -> FrameRing:

@@ -66,6 +66,15 @@ class RunTask(Settings):
     warnings: Annotated[tuple[str, ...], Field(strict=False)] = ()
     """What the map has to say of where its frames come from, in words."""
 
+    plan_hash: str = ""
+    """Names the rig and the plan of its scan; empty: a recording is replayed."""
+
+    calibration_hash: str = ""
+    """Names the calibrations that a rig's scan uses."""
+
+    resumes: bool = False
+    """Whether the run goes on from an unfinished one in ``out_dir``."""
+
     speed: Speed = "max"
     """A replay's: as fast as can be, or with the recorded times between frames."""
 

@@ -4,6 +4,9 @@ Records follow each other as (mark, length, crc32, message). A process killed wh
 leaves at most one torn record at the end, which is cut off when the journal is opened. A
 damaged record is left out, and the next one found by its mark. Once a second the journal is
 brought to the disk.
+
+A run that goes on from an unfinished one appends a record without a message: frames before it
+that were not inspected no longer count, so that they are taken again.
 """
 
 import os
@@ -28,6 +31,9 @@ _log = structlog.get_logger(__name__)
 _MARK = b"\xdajr\xb5"
 _HEAD = struct.Struct("<4sII")
 _BLOCK = 1 << 20
+_TAKEN_UP = b""
+"""The message of the record that says where a run went on from an unfinished one."""
+
 JOURNAL_NAME = "journal"
 
 Settled = FrameResult | NotInspected
@@ -43,7 +49,7 @@ class Journal:
             self._file = path.open("ab", buffering=0)
             good = whole = 0
             for end, size, record in _records(path):
-                self.settled[record.meta.frame] = record
+                _settle(self.settled, record)
                 good, whole = end, whole + size
             self._file.truncate(good)
             sync_folder(path.parent)
@@ -60,7 +66,23 @@ class Journal:
         """
         if record.meta.frame in self.settled:
             return False
-        payload = encode(record)
+        self._write(encode(record))
+        self.settled[record.meta.frame] = record
+        self._sync.add(record.meta.frame)
+        self.keep_up()
+        return True
+
+    def take_up(self) -> None:
+        """Goes on from an unfinished run: frames that were not inspected are open again.
+
+        Raises StorageError if that cannot be written; the journal then is as it was before.
+        """
+        if not any(isinstance(record, NotInspected) for record in self.settled.values()):
+            return
+        self._write(_TAKEN_UP)
+        _settle(self.settled, None)
+
+    def _write(self, payload: bytes) -> None:
         rest = memoryview(_HEAD.pack(_MARK, len(payload), zlib.crc32(payload)) + payload)
         end = os.fstat(self._file.fileno()).st_size
         try:
@@ -69,10 +91,6 @@ class Journal:
         except OSError as error:
             os.ftruncate(self._file.fileno(), end)
             raise StorageError(self.path, error) from error
-        self.settled[record.meta.frame] = record
-        self._sync.add(record.meta.frame)
-        self.keep_up()
-        return True
 
     def keep_up(self) -> None:
         """Has the disk take what was appended; to be called while nothing is, too.
@@ -102,6 +120,7 @@ class JournalFollower:
         """The file need not be there yet."""
         self._path = path
         self._read = 0
+        self._taken_up_at: int | None = None
 
     def new_records(self, most: int | None = None) -> list[Settled]:
         """The frames settled since the last call; a record that is not yet whole waits.
@@ -115,11 +134,15 @@ class JournalFollower:
         records: list[tuple[int, Settled]] = []
         try:
             with self._path.open("rb") as file:
+                if self._taken_up_at is None:  # a run does so before anybody follows it
+                    self._taken_up_at = _taken_up_at(file)
                 file.seek(self._read)
                 while len(records) != most and (payload := next_payload(file)) is not None:
-                    record = decode(payload)
+                    record = None if payload == _TAKEN_UP else decode(payload)
                     self._read = file.tell()
-                    if isinstance(record, FrameResult | NotInspected):
+                    if isinstance(record, FrameResult) or (
+                        isinstance(record, NotInspected) and self._read > self._taken_up_at
+                    ):
                         records.append((self._read, record))
         except (OSError, WireError):
             # Not there yet, or none of ours: merging finds out, this only looks on.
@@ -134,21 +157,59 @@ def outcome(record: Settled) -> Outcome:
 
 def read_journal(path: Path) -> dict[FrameId, Settled]:
     """The settled frames of a journal that another process writes; none if there is no file."""
-    if not path.exists():
-        return {}
-    return {record.meta.frame: record for _, _, record in _records(path)}
+    settled: dict[FrameId, Settled] = {}
+    if path.exists():
+        for _, _, record in _records(path):
+            _settle(settled, record)
+    return settled
 
 
-def _records(path: Path) -> Iterator[tuple[int, int, Settled]]:
-    """Whole records, each with the place in the file where it ends, and its size."""
+def take_up_journal(path: Path) -> int:
+    """Prepares an unfinished run's journal for the run that goes on from it.
+
+    What was inspected stays so, and the rest is open again. Returns how many frames were
+    inspected. Raises StorageError.
+    """
+    journal = Journal(path)
+    try:
+        journal.take_up()
+    finally:
+        journal.close()
+    return len(journal.settled)
+
+
+def _settle(settled: dict[FrameId, Settled], record: Settled | None) -> None:
+    """Enters a record; None, where a run went on: frames that were not inspected are open."""
+    if record is not None:
+        settled[record.meta.frame] = record
+        return
+    for frame in [frame for frame, each in settled.items() if isinstance(each, NotInspected)]:
+        del settled[frame]
+
+
+def _records(path: Path) -> Iterator[tuple[int, int, Settled | None]]:
+    """Whole records, each with the place in the file where it ends, and its size.
+
+    None: a run went on from an unfinished one here.
+    """
     with path.open("rb") as file:
         while (payload := next_payload(file)) is not None:
             try:
-                record = decode(payload)
+                record = None if payload == _TAKEN_UP else decode(payload)
             except WireError:
                 continue
-            if isinstance(record, FrameResult | NotInspected):
+            if record is None or isinstance(record, FrameResult | NotInspected):
                 yield file.tell(), _HEAD.size + len(payload), record
+
+
+def _taken_up_at(file: BinaryIO) -> int:
+    """Where a run last went on from an unfinished one; 0 if none did."""
+    file.seek(0)
+    place = 0
+    while (payload := next_payload(file)) is not None:
+        if payload == _TAKEN_UP:
+            place = file.tell()
+    return place
 
 
 def next_payload(file: BinaryIO) -> bytes | None:
