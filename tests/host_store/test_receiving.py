@@ -142,7 +142,10 @@ def test_a_second_beginning_that_differs_is_refused(
         ("complete", "died", "known", "complete"),
         ("died", "complete", "stored", "complete"),
         ("complete", "failed", "refused", "complete"),
-        ("failed", "complete", "refused", "failed"),
+        ("failed", "complete", "stored", "complete"),
+        ("aborted", "incomplete", "stored", "incomplete"),
+        ("failed", "died", "known", "failed"),
+        ("incomplete", "complete", "refused", "incomplete"),
     ],
 )
 def test_a_scan_ends_once(
@@ -152,6 +155,35 @@ def test_a_scan_ends_once(
     receipts = send(store, example, example.began(), *ends)
     assert outcomes(receipts) == ["stored", "stored", answer]
     assert store.scan(example.scan).state == kept
+
+
+@pytest.mark.parametrize("outcome", ["aborted", "died", "failed"])
+def test_a_scan_that_goes_on_is_under_way_again(
+    store: Store, example: ExampleScan, outcome: str
+) -> None:
+    ended = updated(example.ended(), outcome=outcome)
+    send(store, example, example.began(), ended)
+    assert store.scan(example.scan).state == outcome
+    assert outcomes(send(store, example, example.began())) == ["stored"]
+    assert store.scan(example.scan).state == "running"
+    assert store.scan(example.scan).ended is None
+
+
+def test_a_frame_that_was_lost_and_is_inspected_later_counts_as_inspected(
+    store: Store, example: ExampleScan
+) -> None:
+    settled = example.settled()[0]
+    lost = updated(
+        settled,
+        outcomes=np.full_like(settled.outcomes, 2),
+        reasons=tuple("stopped" for _ in settled.reasons),
+    )
+    send(store, example, example.began(), lost)
+    assert store.scan(example.scan).frames.lost == len(settled.frames)
+    send(store, example, settled, lost)
+    inspected = int((settled.outcomes == 0).sum())
+    assert store.scan(example.scan).frames.mapped == inspected
+    assert store.scan(example.scan).frames.lost == len(settled.frames) - inspected
 
 
 def _settled(

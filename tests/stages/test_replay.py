@@ -45,6 +45,9 @@ RESULTS = {
     "log.jsonl",
 }
 
+UNFINISHED = {"log.jsonl", "journal", "resume.json"}
+"""What a run leaves that did not come to its map."""
+
 
 def slowly(folder: Path) -> tuple[str, ...]:
     """Options of a replay that is still under way when something happens to it.
@@ -250,7 +253,7 @@ def test_a_model_that_changes_in_mid_run_is_refused(recording: Path, tmp_path: P
     assert run.returncode == 2
     expected = f"darkscan: error: {model}: has changed since the run began"
     assert stderr.strip().splitlines()[-1] == expected
-    assert {entry.name for entry in out.iterdir()} == {"log.jsonl"}
+    assert {entry.name for entry in out.iterdir()} == UNFINISHED
 
 
 def test_two_runs_do_not_write_into_one_folder(recording: Path, tmp_path: Path) -> None:
@@ -333,7 +336,7 @@ def test_a_second_interrupt_aborts(recording: Path, tmp_path: Path) -> None:
     assert run.returncode == 130
     assert stderr.strip().splitlines()[-1] == "darkscan: error: aborted: the map was not written"
     assert not [stage for stage in stages if stage.is_running()]
-    assert {entry.name for entry in out.iterdir()} == {"log.jsonl"}
+    assert {entry.name for entry in out.iterdir()} == UNFINISHED
     assert not folder.exists()
 
 

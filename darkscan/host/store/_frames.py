@@ -64,12 +64,15 @@ def settle_frames(
 ) -> int:
     """Writes what became of frames; gives how many had not been settled before.
 
-    Of a frame that was, nothing changes. ``count``: whether the scan's counts are of settled
+    Of a frame that was, nothing changes, unless it had not been inspected, and is now by a run
+    that went on from an unfinished one. ``count``: whether the scan's counts are of settled
     frames, as no map has come yet.
     """
     (revision,) = connection.execute(
         "UPDATE scans SET revision = revision + 1 WHERE key = ? RETURNING revision", (scan,)
     ).fetchone()
+    if count:
+        _take_again(connection, scan, content.frames[content.outcomes == 0].tolist())
     new = np.array([_settle(connection, scan, revision, row) for row in _rows(content)], bool)
     if count:
         _count(connection, scan, content.outcomes[new])
@@ -174,6 +177,24 @@ def _settle(connection: sqlite3.Connection, scan: int, revision: int, row: Row) 
             (scan, number, _NOT_PLANNED, x, y, outcome, reason, positives, revision, NOT_YET),
         ).rowcount
     )
+
+
+def _take_again(connection: sqlite3.Connection, scan: int, inspected: list[int]) -> None:
+    """Forgets of frames that they were not inspected before."""
+    for number in inspected:
+        (before,) = connection.execute(
+            "SELECT outcome FROM frames WHERE scan = ? AND number = ?", (scan, number)
+        ).fetchone() or (NOT_YET,)
+        if before in {0, NOT_YET}:
+            continue
+        connection.execute(
+            "UPDATE frames SET outcome = ? WHERE scan = ? AND number = ?", (NOT_YET, scan, number)
+        )
+        quarantined = OUTCOMES[before] == "quarantined"
+        connection.execute(
+            "UPDATE scans SET quarantined = quarantined - ?, lost = lost - ? WHERE key = ?",
+            (int(quarantined), int(not quarantined), scan),
+        )
 
 
 def _count(connection: sqlite3.Connection, scan: int, outcomes: UInt8Array) -> None:

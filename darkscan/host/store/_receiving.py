@@ -27,11 +27,13 @@ from darkscan.host.store._refusals import (
     Refused,
 )
 from darkscan.host.store._scans import (
+    UNFINISHED,
     ScanRow,
     begin_scan,
     beginning,
     end_scan,
     find_scan,
+    go_on,
     scan_row,
     summary,
 )
@@ -191,8 +193,7 @@ class Receiver:
     def _end(self, connection: sqlite3.Connection, scan: ScanRow, content: ScanEnded) -> bool:
         if scan.outcome == content.outcome or (scan.outcome and content.outcome == "died"):
             return False
-        # Who said that it died had not seen its end.
-        if scan.outcome not in {None, "died"}:
+        if scan.outcome is not None and scan.outcome not in UNFINISHED:
             raise Refused(ENDED_OTHERWISE)
         last = self._presence.progress(scan.id)
         end_scan(connection, scan.key, content, tiles_dropped=last.tiles_dropped if last else 0)
@@ -265,7 +266,7 @@ def _begin(
     for name in _SAME:
         if getattr(before, name) != getattr(content, name):
             raise Refused(f"{BEGAN_OTHERWISE}: {name}")
-    return scan.key, False
+    return scan.key, go_on(connection, scan.key)
 
 
 def _map(connection: sqlite3.Connection, scan: ScanRow, content: PreparedMap) -> bool:

@@ -24,6 +24,9 @@ from darkscan.pipeline.host_link.messages import ScanBegan, ScanEnded, decode_co
 
 _MOST_AT_ONCE = 1000
 _LARGEST_INT = 2**31 - 1
+UNFINISHED = frozenset({"aborted", "died", "failed"})
+"""Outcomes of scans without a map; a run that goes on gives such a scan another end."""
+
 _SUMMARY = (
     "SELECT key, id, element, side, rig, origin, began, ended, outcome, reason, heard, planned,"
     " mapped, quarantined, lost, scratch, fibre, dig, dust, length_mm, inspected_fraction,"
@@ -102,6 +105,16 @@ def end_scan(
             scan,
         ),
     )
+
+
+def go_on(connection: sqlite3.Connection, scan: int) -> bool:
+    """A scan that ended unfinished begins again; False if it had not ended so."""
+    reopened = connection.execute(
+        "UPDATE scans SET ended = NULL, outcome = NULL, reason = '', seconds = NULL,"
+        " ended_here = NULL WHERE key = ? AND outcome IN (?, ?, ?)",
+        (scan, *sorted(UNFINISHED)),
+    )
+    return bool(reopened.rowcount)
 
 
 def beginning(connection: sqlite3.Connection, scan: int) -> ScanBegan:
