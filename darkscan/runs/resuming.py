@@ -12,6 +12,7 @@ from darkscan.pipeline.running.results_folder import UNFINISHED_NAME, ResultsFol
 from darkscan.pipeline.running.specification import RecordingIdentity, RunSpec
 from darkscan.pipeline.transport.messages import WIRE_VERSION
 
+_MOST_RESUMPTIONS = 10_000
 _SHOWN = 24
 """Characters of a value in an error: enough to tell two hashes apart."""
 
@@ -117,7 +118,11 @@ class Unfinished(Settings):
         Raises InputError naming what is not as it was.
         """
         self.bound.require(Bound.of(prepared), file=prepared.out_dir / UNFINISHED_NAME)
-        return updated(prepared, scan_id=self.spec.scan_id, resumes=True)
+        resumptions = self.spec.resumptions + 1
+        if resumptions > _MOST_RESUMPTIONS:
+            problem = f"was gone on with {self.spec.resumptions} times: run it anew"
+            raise InputError(problem, file=prepared.out_dir, field="--resume")
+        return updated(prepared, scan_id=self.spec.scan_id, resumptions=resumptions)
 
 
 def _require_version(bound: object, file: Path) -> None:

@@ -91,13 +91,13 @@ def run_to_map(
 
     ``describe`` leaves in the run's folder what its stages need besides; ``tell`` is given a
     line on what the host has, if there is one. Raises DarkscanError when the run fails; it
-    then leaves in ``spec.out_dir`` its log, and what a run with ``spec.resumes`` goes on from.
+    then leaves in ``spec.out_dir`` its log, and what ``--resume`` goes on from.
     """
     # RunFolder first sweeps what killed runs left.
     with RunFolder() as folder, ExitStack() as open_until_the_end:
         ring = _lay_out(folder.path, spec, describe)
         output = open_until_the_end.enter_context(ResultsFolder(spec.out_dir))
-        if spec.resumes:
+        if spec.resumptions:
             output.take_up()
         else:
             output.claim()
@@ -149,8 +149,8 @@ def run_without_map(
 
 def _begin(output: ResultsFolder, spec: RunSpec) -> int:
     """Prepares the journal; how many frames an earlier run had inspected."""
-    if not spec.resumes:
-        output.describe(Unfinished.of(spec).content())
+    output.describe(Unfinished.of(spec).content())
+    if not spec.resumptions:
         return 0
     inspected = take_up_journal(output.path / JOURNAL_NAME)
     _log.info("run goes on", inspected_before=inspected)

@@ -281,7 +281,7 @@ def test_a_full_disk_ends_a_run_without_half_a_map(tmp_path: Path) -> None:
     done = darkscan(*command, "--recipe", recipe, check=2, largest_file=2**20)
     last = done.stderr.strip().splitlines()[-1]
     assert last == f"darkscan: error: {out}/journal: cannot be written: File too large"
-    assert {entry.name for entry in out.iterdir()} == {"log.jsonl"}
+    assert {entry.name for entry in out.iterdir()} == {"log.jsonl", "journal", "resume.json"}
 
 
 def test_a_fault_of_the_machine_is_one_line(

@@ -10,7 +10,13 @@ import pytest
 
 from darkscan.pipeline.core.frame_results import NotInspected
 from darkscan.pipeline.core.units import FrameId
-from darkscan.pipeline.transport.journal import Journal, JournalFollower, outcome, read_journal
+from darkscan.pipeline.transport.journal import (
+    Journal,
+    JournalFollower,
+    outcome,
+    read_journal,
+    take_up_journal,
+)
 from tests.builders import frame_meta, frame_result
 
 
@@ -44,6 +50,36 @@ def test_a_successor_finds_what_was_written(
     first.append(NotInspected(meta=frame_meta(2), kind="lost", reason="dropped"))
     second = opened(tmp_path / "journal")  # the first was killed: never closed
     assert {f: outcome(r) for f, r in second.settled.items()} == {1: "mapped", 2: "lost"}
+
+
+def test_a_run_that_goes_on_keeps_what_was_inspected_and_opens_the_rest(
+    tmp_path: Path, opened: Callable[[Path], Journal]
+) -> None:
+    path = tmp_path / "journal"
+    first = opened(path)
+    first.append(frame_result(1))
+    for frame in (2, 3):
+        first.append(NotInspected(meta=frame_meta(frame), kind="lost", reason="stopped"))
+    first.close()
+    assert take_up_journal(path) == 1
+    assert read_journal(path).keys() == {1}
+    second = opened(path)
+    assert not second.append(frame_result(1))
+    assert second.append(frame_result(2))
+    assert second.append(NotInspected(meta=frame_meta(3), kind="lost", reason="damaged"))
+    expected = {1: "mapped", 2: "mapped", 3: "lost"}
+    assert {f: outcome(r) for f, r in read_journal(path).items()} == expected
+    followed = JournalFollower(path).new_records()
+    assert [(r.meta.frame, outcome(r)) for r in followed] == list(expected.items())
+
+
+def test_a_journal_in_which_all_was_inspected_is_taken_up_as_it_is(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal")
+    journal.append(frame_result(1))
+    journal.close()
+    before = journal.path.read_bytes()
+    assert take_up_journal(journal.path) == 1
+    assert journal.path.read_bytes() == before
 
 
 @pytest.mark.parametrize("cut", [1, 7, 8, 50])

@@ -41,7 +41,9 @@ def slowly(folder: Path) -> tuple[str, ...]:
 def killed(out: Path, frames: int, *arguments: object) -> None:
     """A run whose processes are all killed at once when that many frames are journaled."""
     with running(*arguments) as run:
-        wait_until(lambda: run.poll() is not None or len(read_journal(out / JOURNAL_NAME)) >= frames)
+        wait_until(
+            lambda: run.poll() is not None or len(read_journal(out / JOURNAL_NAME)) >= frames
+        )
         processes = [psutil.Process(run.pid), *psutil.Process(run.pid).children(recursive=True)]
         for process in processes:
             process.suspend()  # so that none sees another die
@@ -139,7 +141,10 @@ def test_a_run_that_filled_the_disk_goes_on_when_there_is_room(
     recording: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    done = darkscan("replay", recording, "--out", out, check=2, largest_file=2**19)
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text("[processes]\nring_slots = 2\n")  # the ring is a file, too
+    command = ("replay", recording, "--out", out, "--recipe", recipe)
+    done = darkscan(*command, check=2, largest_file=2**20)
     assert f"{out / JOURNAL_NAME}: cannot be written" in done.stderr
     assert f"darkscan replay --resume {out}" in done.stderr
     assert inspected(out)

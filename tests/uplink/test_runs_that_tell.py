@@ -279,6 +279,26 @@ def test_what_a_killed_rig_left_is_told_as_died(
     assert len(host.of(ScanEnded)) == 1
 
 
+def test_a_killed_run_that_goes_on_tells_the_rest(
+    recording: Path, undisturbed: Path, host: Host, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    host.start()
+    with running("replay", recording, "--out", out, *slowly(tmp_path), *host.options) as run:
+        hold(run, out, frames=4)
+        living = psutil.Process(run.pid).children()
+        wait_until(lambda: bool(host.settled) or run.poll() is not None)
+        run.kill()
+        psutil.wait_procs(living, timeout=PATIENCE_S)
+    done = darkscan("replay", "--resume", out)  # the host is the unfinished run's
+    assert "host: everything delivered" in done.stdout
+    assert len(host.scans) == 1
+    assert sorted(host.settled) == list(range(FRAMES))  # each once
+    assert [end.outcome for end in host.of(ScanEnded)] == ["died", "complete"]
+    assert host.map_bytes == (undisturbed / "defect-map.json").read_bytes()
+    assert_shows_all(host, recording)
+
+
 def test_an_outbox_that_cannot_be_written_does_not_hinder_the_scan(
     recording: Path, undisturbed: Path, host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

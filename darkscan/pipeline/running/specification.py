@@ -72,8 +72,8 @@ class RunTask(Settings):
     calibration_hash: str = ""
     """Names the calibrations that a rig's scan uses."""
 
-    resumes: bool = False
-    """Whether the run goes on from an unfinished one in ``out_dir``."""
+    resumptions: int = Field(default=0, ge=0, le=10_000)
+    """How often the run in ``out_dir`` was gone on with, this run included; 0: it begins."""
 
     speed: Speed = "max"
     """A replay's: as fast as can be, or with the recorded times between frames."""

@@ -25,6 +25,9 @@ _TOLD_AT_ONCE = 64
 _AT_ONCE = 8
 _REVISIONS_A_FRAME = 2
 _FEWEST_REVISIONS = 6
+_REVISIONS_A_RUN = 100_000
+"""More than there are of any tile: a run that goes on makes the picture anew."""
+
 _TOLD_TO = "journal"
 """The key under which the outbox keeps how far in the journal frames were told."""
 
@@ -143,7 +146,8 @@ class Account:
         if pyramid is None:
             return None
         try:
-            return Picture(spec.scan, pyramid, plan, run_dir)
+            before = spec.resumptions * _REVISIONS_A_RUN
+            return Picture(spec.scan, pyramid, plan, run_dir, revisions_before=before)
         except StorageError as error:
             _log.warning("no picture is made", reason=str(error))
             return None

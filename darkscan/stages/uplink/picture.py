@@ -56,14 +56,22 @@ class Picture:
     """
 
     def __init__(
-        self, scan: ScanInfo, picture: Pyramid, plan: Sequence[FrameMeta], folder: Path
+        self,
+        scan: ScanInfo,
+        picture: Pyramid,
+        plan: Sequence[FrameMeta],
+        folder: Path,
+        *,
+        revisions_before: int = 0,
     ) -> None:
         """``folder``: where open tiles lie; those of a predecessor are taken up.
 
+        ``revisions_before``: at least as many as an earlier run handed on of any tile.
         Raises StorageError if there is no room.
         """
         self._picture = picture
         self._finest_bytes = 0
+        self._revisions_before = revisions_before
         self._placement = Placement(scan, picture)
         self._grey = GreyTable(picture, scan.dtype)
         self._tiles = OpenTiles(folder, picture, len(plan))
@@ -149,7 +157,8 @@ class Picture:
             seen = self._filled(seen, tile.key)
         cut = seen[: height - y * TILE_PX, : width - x * TILE_PX]
         jpeg = encode_tile(cut)
-        return Tile(level=level, x=x, y=y, revision=tile.revision + 1, final=final, jpeg=jpeg)
+        revision = max(tile.revision, self._revisions_before) + 1
+        return Tile(level=level, x=x, y=y, revision=revision, final=final, jpeg=jpeg)
 
     def _filled(self, seen: Grey, key: Key) -> Grey:
         """A tile whose gaps show the level above, each pixel four times."""
