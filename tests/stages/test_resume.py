@@ -2,13 +2,13 @@
 
 import json
 import os
-import random
 import shutil
 import signal
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
@@ -84,12 +84,12 @@ def unfinished(broken_off: Path, tmp_path: Path) -> Path:
 def test_a_run_killed_again_and_again_gives_the_same_map(
     recording: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
-    out, dice = tmp_path / "out", random.Random(16)
-    killed(out, dice.randint(1, 5), "replay", recording, "--out", out, *slowly(tmp_path))
-    for _ in range(3):
+    out, more = tmp_path / "out", np.random.default_rng(16).integers(1, 6, 4).tolist()
+    killed(out, more.pop(), "replay", recording, "--out", out, *slowly(tmp_path))
+    while more:
         before = inspected(out)
         assert before
-        killed(out, len(before) + dice.randint(1, 5), "replay", "--resume", out)
+        killed(out, len(before) + more.pop(), "replay", "--resume", out)
         assert before <= inspected(out)
     before = inspected(out)
     darkscan("replay", "--resume", out)
