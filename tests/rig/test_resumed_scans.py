@@ -11,7 +11,7 @@ import pytest
 from darkscan.drivers.recording import Recording
 from darkscan.pipeline.core.map_reading import read_map
 from darkscan.pipeline.transport.journal import JOURNAL_NAME, read_journal
-from tests.acquisition.fakes import REPOSITORY
+from tests.conftest import REPOSITORY
 from tests.stages.running import darkscan
 from tests.stages.test_resume import killed
 

@@ -65,7 +65,7 @@ def frames_of(recording: Path) -> list[tuple[object, Pixels]]:
 
 def assert_shows_all(host: Host, recording: Path) -> None:
     """Every tile of level 1 and above is there, final, and the reference's but for the JPEG."""
-    picture = host.began.picture
+    picture = host.of(ScanBegan)[-1].picture
     assert picture is not None
     with Recording(recording) as source:
         info = source.info

@@ -271,9 +271,10 @@ class Outbox:
                 (number, self.destination, parcel_id, type(content).__name__, len(data), data),
             )
             self._db.execute(
-                "UPDATE scans SET put_at = ?, begun = begun OR ?, ended = ended OR ?"
+                # A scan that ended unfinished may be gone on with: then it begins again.
+                "UPDATE scans SET put_at = ?, begun = begun OR ?, ended = (ended AND NOT ?) OR ?"
                 " WHERE number = ?",
-                (time.time(), began, ended, number),
+                (time.time(), began, began, ended, number),
             )
             self._save(number, states)
             dropped = self._tiles.drop(self._excess())
