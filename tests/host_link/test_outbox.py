@@ -161,6 +161,8 @@ def test_scans_that_began_and_did_not_end_are_known(outbox: Outbox) -> None:
     settle(outbox, waiting(outbox))
     outbox.put(OTHER_SCAN, ended())
     assert [begun.scan for begun in outbox.begun_not_ended()] == [SCAN]
+    outbox.put(OTHER_SCAN, began())  # it ended unfinished, and is gone on with
+    assert {begun.scan for begun in outbox.begun_not_ended()} == {SCAN, OTHER_SCAN}
 
 
 def test_room_that_nothing_needs_any_more_goes_back_to_the_disk(file: Path) -> None:
