@@ -1,6 +1,6 @@
 """Replays of recordings that are damaged, or change in mid-run: never a clean map of either.
 
-Each of these ended as a complete map, exit code 0, before there were checksums and identities.
+Before there were checksums and identities such runs ended as complete maps, exit code 0.
 """
 
 import os
