@@ -10,7 +10,7 @@ from darkscan.pipeline.core.errors import ExitCode, InputError
 from darkscan.pipeline.core.inputs import read_text
 
 if TYPE_CHECKING:
-    from darkscan.pipeline.host_link.keys import KeyRing
+    from darkscan.pipeline.access.keys import KeyRing
 
 _LARGEST_KEY_FILE = 4096
 
@@ -107,7 +107,7 @@ def _remove(arguments: argparse.Namespace) -> int:
 
 
 def _ring(arguments: argparse.Namespace) -> "KeyRing":
-    from darkscan.pipeline.host_link.keys import KeyRing
+    from darkscan.pipeline.access.keys import KeyRing
 
     folder: Path | None = arguments.keys
     if folder is not None and folder.exists() and not folder.is_dir():
@@ -117,7 +117,7 @@ def _ring(arguments: argparse.Namespace) -> "KeyRing":
 
 def _public_key(text: str) -> str:
     """A key that was given, or the one in a file that was. Raises InputError."""
-    from darkscan.pipeline.host_link.keys import is_key
+    from darkscan.pipeline.access.keys import is_key
 
     if is_key(text):
         return text

@@ -5,10 +5,10 @@ from pathlib import Path
 import structlog
 from pydantic import Field
 
+from darkscan.pipeline.access.keys import KeyRing
 from darkscan.pipeline.core.addresses import check_address
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.frame_results import Record
-from darkscan.pipeline.host_link.keys import KeyRing
 from darkscan.pipeline.host_link.outbox import outbox_file
 
 _log = structlog.get_logger(__name__)

@@ -1,8 +1,8 @@
-"""The keys by which rigs and host know each other: this computer's own, and whom it allows.
+"""The keys by which computers know each other: this one's own, and those that it allows.
 
 A key is a CurveZMQ key in Z85: 40 printable characters. The public half names a computer;
 the secret half never leaves it. On the host the allowed keys are those of rigs, on a rig
-those of hosts.
+those of hosts and of workers, on a worker's computer those of rigs.
 """
 
 import os
@@ -15,8 +15,8 @@ import zmq
 
 from darkscan.pipeline.core.errors import InputError, StorageError
 from darkscan.pipeline.core.files import atomically, write_atomically
+from darkscan.pipeline.core.folders import settings_folder
 from darkscan.pipeline.core.inputs import read_text
-from darkscan.pipeline.host_link.folders import settings_folder
 
 OWN_KEY = "own.key"
 OWN_PUBLIC_KEY = "own.pub"
@@ -130,15 +130,18 @@ class KeyRing:
             self._seen = seen
         return self._allowed
 
-    def find(self, text: str) -> str:
-        """The allowed key that a text names, or is; any other key as it is. Raises InputError."""
+    def find(self, text: str, *, field: str = "--host-key") -> str:
+        """The allowed key that a text names, or is; any other key as it is.
+
+        Raises InputError that names ``field``.
+        """
         for key, name in self.allowed().items():
             if text == name:
                 return key
         if is_key(text):
             return text
         problem = f"is neither a key nor the name of an allowed one: {text!a:.60}"
-        raise InputError(problem, field="--host-key")
+        raise InputError(problem, field=field)
 
     def _lines_without(self, keys: set[str]) -> list[str]:
         """The lines of the list, remarks too, but those of some keys."""

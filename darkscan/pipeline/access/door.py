@@ -2,15 +2,22 @@
 
 import threading
 from enum import IntEnum
+from typing import NamedTuple
 
 import structlog
 import zmq
 from zmq.utils import z85
 from zmq.utils.monitor import recv_monitor_message
 
-from darkscan.host.link._guests import Guests
-from darkscan.pipeline.host_link.seldom import Seldom
-from darkscan.pipeline.host_link.socket_options import HANDSHAKE_FAILED
+from darkscan.pipeline.access.guests import Guests
+from darkscan.pipeline.access.seldom import Seldom
+
+HANDSHAKE_FAILED = (
+    zmq.EVENT_HANDSHAKE_FAILED_AUTH
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+)
+"""A monitor's events: a key was refused; the ends do not speak alike; the other one hung up."""
 
 _ZAP = "inproc://zeromq.zap.01"
 _ZAP_VERSION = b"1.0"
@@ -27,6 +34,15 @@ class _Failure(IntEnum):
     MECHANISM_MISMATCH = 0x11000002
 
 
+class Names(NamedTuple):
+    """What the two ends of a link are called in the log."""
+
+    peer: str = "rig"
+    here: str = "host"
+    key_option: str = "--host-key"
+    """The option by which the other end names this end's key."""
+
+
 class Door:
     """Answers libzmq's questions in a thread of its own, so that a slow disk keeps nobody out.
 
@@ -38,8 +54,10 @@ class Door:
         context: zmq.Context[zmq.Socket[bytes]],
         monitor: zmq.Socket[bytes],
         guests: Guests | None,
+        names: Names = Names(),
     ) -> None:
         """``monitor``: of the door's socket; ``guests`` None: everybody may come in."""
+        self._names = names
         self._monitor = monitor
         self._guests = guests
         self._seldom = Seldom(_log)
@@ -87,7 +105,7 @@ class Door:
             if self._guests.name_of(key) is not None:
                 return [_ZAP_VERSION, request, b"200", b"", key.encode(), b""]
             self._seldom.warning(
-                "a rig with an unknown key is refused",
+                f"a {self._names.peer} with an unknown key is refused",
                 key,
                 key=key,
                 address=address.decode(),
@@ -101,18 +119,19 @@ class Door:
         self.refused += 1
         if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
             return
+        peer, here, key_option = self._names
         if self._guests is None:
-            likely = "a rig that wants keys, while this host was started with --insecure"
+            likely = f"a {peer} that wants keys, while this {here} was started with --insecure"
         else:
-            likely = "a rig that was started with --insecure"
+            likely = f"a {peer} that was started with --insecure"
         match event, value:
             case zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL, _:
                 # Of two ends that do not speak alike, the one that sees it first hangs up.
-                problem = f"it hung up before it had greeted: {likely}, or no rig"
+                problem = f"it hung up before it had greeted: {likely}, or no {peer}"
             case _, _Failure.MECHANISM_MISMATCH:
-                problem = f"it greets otherwise than this host: {likely}, or no rig"
+                problem = f"it greets otherwise than this {here}: {likely}, or no {peer}"
             case _, _Failure.CRYPTOGRAPHIC:
-                problem = "its --host-key is not this host's key"
+                problem = f"its {key_option} is not this {here}'s key"
             case _:
-                problem = "it does not speak as a rig does"
+                problem = f"it does not speak as a {peer} does"
         self._seldom.warning("a connection is refused", problem, reason=problem)
