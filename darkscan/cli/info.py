@@ -2,13 +2,14 @@
 
 import argparse
 import json
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 from darkscan.cli.map_summary import describe_map, render_map
-from darkscan.cli.progress import say
-from darkscan.drivers.recording import Recording, frame_overlap
-from darkscan.pipeline.core.errors import ExitCode
+from darkscan.cli.progress import progress_bar, say
+from darkscan.drivers.recording import Recording, frame_overlap, name_frames, verify_frames
+from darkscan.pipeline.core.errors import ExitCode, InputError
 from darkscan.pipeline.core.map_reading import map_file, read_map
 from darkscan.pipeline.core.scan import FrameFlag
 
@@ -16,6 +17,7 @@ _EPILOG = """\
 examples:
   darkscan info scan.h5
   darkscan info scan.h5 --json | jq .frames.missing
+  darkscan info scan.h5 --verify
   darkscan info results/
   darkscan info results/defect-map.json --json | jq .kinds.scratch.length_mm
 
@@ -23,6 +25,7 @@ Of a map: counts and lengths by kind, the ten longest scratches, where most lie 
 areas in which nothing was traced, and what was not inspected and why. Maps of version 2 are
 read, too. Recordings that were interrupted, and those that are still written, are described
 as far as they are there. The file is never changed.
+exit codes: 0 described; 2 bad input; 3 with --verify: frames are damaged or missing.
 """
 
 
@@ -43,6 +46,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="an HDF5 recording; or the folder of a run's results, or a map's .json",
     )
     parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="read all of a recording and hold it against its checksums",
+    )
     parser.set_defaults(run=run)
 
 
@@ -50,22 +58,35 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints the description of a recording or of a map."""
     path: Path = arguments.path
     file = map_file(path)
-    if file.suffix.lower() == ".json":
+    is_map = file.suffix.lower() == ".json"
+    if is_map and arguments.verify:
+        raise InputError("checks recordings, not maps", file=file, field="--verify")
+    whole = True
+    if is_map:
         description = {"file": str(file), **describe_map(read_map(file))}
         text = render_map(description)
     else:
-        description = describe(path)
+        description = describe(path, verify=arguments.verify)
         text = render(description)
+        frames = description["frames"]
+        whole = not (arguments.verify and (frames["damaged"] or frames["missing"]))
     say(json.dumps(description, indent=2) if arguments.json else text)
-    return ExitCode.OK
+    return ExitCode.OK if whole else ExitCode.INCOMPLETE
 
 
-def describe(path: Path) -> dict[str, Any]:
-    """The description of a recording as plain data. Raises InputError."""
+def describe(path: Path, *, verify: bool = False) -> dict[str, Any]:
+    """The description of a recording as plain data; ``verify``: all its pixels are read.
+
+    Raises InputError.
+    """
     with Recording(path) as recording:
+        damaged = dict(recording.damaged_frames)
+        if verify:
+            with progress_bar("verifying", "frames", len(recording.frames)) as bar:
+                damaged = verify_frames(recording, bar.show)
         frames, info = recording.frames, recording.info
-        missing = set(recording.missing_frames)
-        there = [meta for meta in frames if meta.frame not in missing]
+        absent = {*recording.missing_frames, *damaged}
+        there = [meta for meta in frames if meta.frame not in absent]
         overlap = frame_overlap(info, frames)
         corners = list(zip(*(meta.position_mm for meta in frames), strict=True))
         return {
@@ -73,11 +94,14 @@ def describe(path: Path) -> dict[str, Any]:
             "bytes": path.stat().st_size,
             "complete": recording.complete,
             "shortfall": recording.shortfall,
+            "warnings": list(recording.warnings),
+            "verified": verify,
             "scan": info.model_dump(mode="json"),
             "frames": {
                 "planned": len(frames),
                 "recorded": len(there),
                 "missing": list(recording.missing_frames),
+                "damaged": damaged,
                 **{
                     str(flag.name).lower(): [meta.frame for meta in there if meta.flags & flag]
                     for flag in (FrameFlag.LOST, FrameFlag.INCOMPLETE, FrameFlag.UNPLACED)
@@ -124,9 +148,31 @@ def render(description: dict[str, Any]) -> str:
         "source": scan["source"],
         "file": f"{description['file']}, {description['bytes'] / 1e6:.1f} MB",
         "complete": "yes" if description["complete"] else "no",
+        "checksums": _checksums(description),
     }
     text = [f"{name:<12}{value}" for name, value in lines.items() if value]
-    return "\n".join([*text, *([description["shortfall"]] if description["shortfall"] else [])])
+    text += [description["shortfall"]] if description["shortfall"] else []
+    return "\n".join([*text, *_damage(frames["damaged"]), *map(_warning, description["warnings"])])
+
+
+def _checksums(description: dict[str, Any]) -> str:
+    if description["warnings"]:
+        return "none"
+    if not description["verified"]:
+        return "yes (--verify holds the pixels against them)"
+    return "yes, and all match" if not description["frames"]["damaged"] else "yes, not all match"
+
+
+def _damage(damaged: dict[int, str]) -> list[str]:
+    """A line for each kind of damage, with its frames."""
+    by_reason = defaultdict(list)
+    for frame, reason in damaged.items():
+        by_reason[reason].append(frame)
+    return [f"{name_frames(numbers)} damaged: {why}" for why, numbers in by_reason.items()]
+
+
+def _warning(warning: str) -> str:
+    return f"warning: {warning}"
 
 
 def _pixels(overlap: float | None) -> str:

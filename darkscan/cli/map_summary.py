@@ -55,6 +55,7 @@ def describe_map(defect_map: DefectMap) -> dict[str, Any]:
             "not_inspected": _not_inspected(defect_map),
         },
         "frames": defect_map.ledger.model_dump(),
+        "warnings": list(defect_map.warnings),
     }
 
 
@@ -91,17 +92,19 @@ def found_lines(description: dict[str, Any]) -> list[str]:
 
 
 def coverage_lines(description: dict[str, Any]) -> list[str]:
-    """How much was inspected, and what was not, by kind and reason."""
+    """How much was inspected, what was not, by kind and reason, and what warns of the map."""
     coverage, frames = description["coverage"], description["frames"]
     # Rounded down: only all of it reads 100 %.
     percent = math.floor(coverage["inspected_fraction"] * 10_000) / 100
     inspected = f"{percent:.2f} % of the region inspected"
     mapped = f"{frames['mapped']} of {frames['captured']} frames mapped"
     losses = f"{frames['quarantined']} quarantined, {frames['lost']} lost"
-    return [f"{inspected}; {mapped}, {losses}"] + [
+    unseen = [
         f"  not inspected: {part['area_mm2']:.2f} mm2, {_why(part)}"
         for part in coverage["not_inspected"]
     ]
+    warnings = [f"warning: {warning}" for warning in description["warnings"]]
+    return [f"{inspected}; {mapped}, {losses}", *unseen, *warnings]
 
 
 def counted(kind: str, count: int) -> str:

@@ -18,7 +18,7 @@ def prepare(recording: Path, out_dir: Path, recipe: Recipe, speed: Speed, model:
     """
     source = Recording(recording)
     try:
-        scan = source.info
+        scan, identity, warnings = source.info, source.identity, source.warnings
     finally:
         source.close()
     inspection = recipe.inspection
@@ -29,5 +29,11 @@ def prepare(recording: Path, out_dir: Path, recipe: Recipe, speed: Speed, model:
     RunSpec.require_text(recording, "recording")
     RunSpec.require_text(out_dir, "--out")
     ResultsFolder(out_dir).require_free()
-    task = RunTask(out_dir=out_dir.resolve(), recording=recording.resolve(), speed=speed)
+    task = RunTask(
+        out_dir=out_dir.resolve(),
+        recording=recording.resolve(),
+        recording_identity=identity,
+        warnings=warnings,
+        speed=speed,
+    )
     return specify(scan, recipe, model, task)

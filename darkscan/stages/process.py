@@ -92,7 +92,8 @@ def _take_frames(run_dir: Path, spec: RunSpec, station: Station) -> None:
         from darkscan.drivers.recording import Recording
         from darkscan.stages.acquisition.replay import ReplayAcquisition
 
-        ReplayAcquisition(run_dir, spec, Recording(spec.recording), station).run()
+        recording = Recording(spec.recording, spec.recording_identity)
+        ReplayAcquisition(run_dir, spec, recording, station, recording.changes).run()
         return
     from darkscan.drivers.calibration import load_flat
     from darkscan.drivers.planning import LiveScan

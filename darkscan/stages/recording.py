@@ -48,6 +48,7 @@ class RecordingStage:
             while not self._station.stopping:
                 message = self._inbox.next()
                 if message is None:
+                    self._writer.keep_up()
                     self._station.wait()
                 elif isinstance(message, EndOfScan):
                     self._finish()

@@ -3,6 +3,7 @@
 import contextlib
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 from darkscan.drivers.recording import RecordingWriter
@@ -65,6 +66,16 @@ def record_all(path: Path, pixel_type: PixelType = "uint8") -> Path:
     with RecordingWriter(path, small_scan(pixel_type), small_plan()) as writer:
         for meta in small_plan():
             writer.write(measured(meta), picture(meta.frame, pixel_type))
+    return path
+
+
+def without_checksums(path: Path) -> Path:
+    """Makes of a recording one of before there were checksums."""
+    with h5py.File(path, "r+") as file:
+        for column in ("pixels_crc32", "row_crc32", "pixels_offset"):
+            del file[f"frames/{column}"]
+        for attribute in ("crc32", "plan_crc32"):
+            del file["scan"].attrs[attribute]
     return path
 
 

@@ -110,7 +110,8 @@ def test_one_that_is_just_copied_is_not_called_damaged(recording_path: Path) -> 
             copying.write(part)
             copying.flush()
             assert refusal(recording_path).startswith("is open for writing in ")
-    assert refusal(recording_path).startswith("is cut short: 100000 of ")
+    with Recording(recording_path) as recording:
+        assert recording.shortfall.startswith("recording is cut short (100000 of ")
     recording_path.write_bytes(b"")
     assert refusal(recording_path) == "is not a recording: empty"
 

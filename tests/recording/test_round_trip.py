@@ -102,10 +102,10 @@ def test_what_is_known_of_a_lost_frame_is_kept(tmp_path: Path) -> None:
         assert recording.frames[1] == lost
 
 
-def test_recordings_without_uncertainty_and_notes_are_read_too(recording_path: Path) -> None:
-    with h5py.File(recording_path, "r+") as file:
+def test_recordings_without_uncertainty_and_notes_are_read_too(older_path: Path) -> None:
+    with h5py.File(older_path, "r+") as file:
         del file["frames/uncertainty_um"], file["frames/note"]
-    with Recording(recording_path) as recording:
+    with Recording(older_path) as recording:
         assert recording.frames[0] == measured(small_plan()[0])
 
 

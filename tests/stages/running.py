@@ -25,14 +25,19 @@ FRAMES = COLUMNS * ROWS
 
 
 def record_small_scan(
-    path: Path, *, bit_depth: int = 8, columns: int = COLUMNS, frames: int | None = None
+    path: Path,
+    *,
+    bit_depth: int = 8,
+    columns: int = COLUMNS,
+    frames: int | None = None,
+    seed: int = 3,
 ) -> SimulatedScan:
     """A scan of small frames: 9 windows each, so that a run takes seconds.
 
     ``frames``: how many of them are recorded, by default all.
     """
     size = size_of_patch((columns, ROWS), frame_px=FRAME)
-    scan = SimulatedScan(simulate_element(size, seed=3), frame_px=FRAME, bit_depth=bit_depth)
+    scan = SimulatedScan(simulate_element(size, seed=seed), frame_px=FRAME, bit_depth=bit_depth)
     with RecordingWriter(path, scan.info, scan.frames) as writer:
         for index, meta in enumerate(scan.frames[:frames]):
             pixels: Pixels = np.empty(scan.info.frame_shape, scan.info.dtype)

@@ -20,14 +20,19 @@ def why_not_open(path: Path, block: Superblock) -> str | None:
     """Why a file whose first bytes say ``block`` is not to be opened; None if it is.
 
     A file may be short, empty or marked because somebody is just writing it: that is said
-    first. Raises OSError if the file cannot be read.
+    first. One that nobody writes and that is cut short is opened as far as it goes. Raises
+    OSError if the file cannot be read.
     """
     if block.state in {FileState.CLOSED, FileState.SWMR}:
         return None
     if block.state is FileState.FOREIGN and block.size:
         return "is not a recording: not an HDF5 file"
     writer = writer_of(path)
-    return _problem_left(path, block, "darkscan info") if writer is None else held_by(writer)
+    if writer is not None:
+        return held_by(writer)
+    if block.state is FileState.TRUNCATED:
+        return None
+    return _problem_left(path, block, "darkscan info")
 
 
 def require_closed(path: Path, look: str) -> None:
@@ -51,8 +56,6 @@ def _problem_left(path: Path, block: Superblock, look: str) -> str:
     """The problem with a file that nobody is writing."""
     if block.state is FileState.FOREIGN:
         return "is not a recording: empty"
-    if block.state is FileState.TRUNCATED:
-        return f"is cut short: {block.size} of {block.stated_size} bytes are there"
     if block.empty:
         return "was left by its writer before the first frame: it holds nothing"
     return (

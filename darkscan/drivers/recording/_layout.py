@@ -3,12 +3,13 @@
 docs/reference/recordings.md describes the same for people who read recordings with other tools.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
+import numpy.typing as npt
 
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.scan import LONGEST_NOTE, FrameMeta, ScanInfo
@@ -18,15 +19,32 @@ FORMAT = "darkscan recording"
 VERSION = 1
 
 PIXELS = "/frames/pixels"
+PLAN = "/plan"
 SCAN = "/scan"
+
+PIXELS_CRC = "pixels_crc32"
+ROW_CRC = "row_crc32"
+
+Values = npt.NDArray[Any]
+"""A column: int64, float64 or, for text, bytes; a row for each frame."""
+
+Table = dict[str, Values]
+"""Columns by field."""
 
 # Recordings are written for readers of HDF5 1.10 and later, the first with SWMR.
 LIBVER = ("v110", "v110")
 
-TEXT = f"S{4 * LONGEST_NOTE}"  # UTF-8 takes four bytes a character at most
+LONGEST_NOTE_BYTES = 4 * LONGEST_NOTE  # UTF-8 takes four bytes a character at most
+TEXT = f"S{LONGEST_NOTE_BYTES}"
 
 UNWRITTEN = -1
 """The value of an integer column where no frame was recorded; positions then are NaN."""
+
+MOST_FRAMES = 1_000_000
+"""Planned frames of a recording that is read: a metre squared in frames of a square millimetre."""
+
+MOST_PIXELS = 1 << 30
+"""Pixels of a frame that is read, as of an image."""
 
 # The attributes of /scan whose names carry a unit that the field's name leaves out.
 _RENAMED = {
@@ -64,19 +82,6 @@ class Column:
         """The dataset's shape for that many rows."""
         return (rows,) if self.width == 1 else (rows, self.width)
 
-    def value(self, meta: FrameMeta) -> int | float | bytes | tuple[float, float, float]:
-        """The value for a frame's row."""
-        values: dict[str, int | float | bytes | tuple[float, float, float]] = {
-            "id": meta.frame,
-            "strip": meta.strip,
-            "position_mm": meta.position_mm,
-            "exposure_ns": meta.exposure_ns,
-            "flags": meta.flags,
-            "uncertainty_um": meta.uncertainty_um,
-            "note": meta.note.encode(),
-        }
-        return values[self.field]
-
 
 PLAN_COLUMNS = (
     Column("/plan/id", "i8", "frame number", "planned frames, in scan order"),
@@ -96,25 +101,51 @@ FRAME_COLUMNS = (
         optional=True,
     ),
     Column("/frames/note", TEXT, "text", "why the frame is not usable", optional=True),
+    Column(
+        "/frames/pixels_offset",
+        "i8",
+        "bytes",
+        "where the frame's pixels began in the file as it was recorded",
+        optional=True,
+    ),
+    Column(f"/frames/{PIXELS_CRC}", "i8", "CRC-32", "of the frame's pixels", optional=True),
+    Column(f"/frames/{ROW_CRC}", "i8", "CRC-32", "of the frame's row, see docs", optional=True),
     Column("/frames/id", "i8", "frame number", "frames in these rows; -1 where none was recorded"),
 )
+CHECKED_FIELDS = frozenset(column.field for column in FRAME_COLUMNS)
+"""The columns that a recording with checksums has: all."""
 
 
-def write_scan(group: h5py.Group, info: ScanInfo) -> None:
-    """Writes what is known of a scan as attributes of ``group``, one for each field."""
+def plan_row(meta: FrameMeta) -> dict[str, Any]:
+    """A planned frame's values by field."""
+    return {"id": meta.frame, "strip": meta.strip, "position_mm": meta.position_mm}
+
+
+def frame_row(meta: FrameMeta) -> dict[str, Any]:
+    """A frame's values by field, without its pixels' place and the checksums."""
+    return {
+        **plan_row(meta),
+        "exposure_ns": meta.exposure_ns,
+        "flags": meta.flags,
+        "uncertainty_um": meta.uncertainty_um,
+        "note": meta.note.encode(),
+    }
+
+
+def scan_attributes(info: ScanInfo) -> dict[str, Any]:
+    """What is known of a scan as attributes of /scan, one for each field."""
     content: dict[str, Any] = info.model_dump()
     content["pixel_to_stage"] = info.pixel_to_stage.matrix
-    for field, value in content.items():
-        group.attrs[_RENAMED.get(field, field)] = value
+    return {_RENAMED.get(field, field): value for field, value in content.items()}
 
 
-def read_scan(group: h5py.Group, file: Path) -> ScanInfo:
-    """Reads what ``write_scan`` wrote. Raises InputError naming the attribute."""
+def scan_of(attributes: Mapping[str, Any], file: Path) -> ScanInfo:
+    """The scan that attributes of /scan describe. Raises InputError naming the attribute."""
     content: dict[str, Any] = {}
     for field, description in ScanInfo.model_fields.items():
         name = _RENAMED.get(field, field)
-        if name in group.attrs:
-            value = group.attrs[name]
+        if name in attributes:
+            value = attributes[name]
             content[field] = value.tolist() if hasattr(value, "tolist") else value
         elif description.is_required():
             raise InputError(f"attribute is missing from {SCAN}", file=file, field=name)
@@ -123,6 +154,13 @@ def read_scan(group: h5py.Group, file: Path) -> ScanInfo:
     if info.pixel_to_stage.pixel_area_mm2 == 0:
         problem = "gives pixels no area"
         raise InputError(problem, file=file, field=_RENAMED["pixel_to_stage"])
+    if info.frames_planned > MOST_FRAMES:
+        problem = f"is {info.frames_planned}, more than {MOST_FRAMES} frames are not read"
+        raise InputError(problem, file=file, field="frames_planned")
+    height, width = info.frame_shape
+    if height * width > MOST_PIXELS:
+        problem = f"is {height}x{width}, frames of more than {MOST_PIXELS} pixels are not read"
+        raise InputError(problem, file=file, field=_RENAMED["frame_shape"])
     return info
 
 

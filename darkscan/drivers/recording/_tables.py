@@ -1,130 +1,57 @@
-"""Reads and checks the columns of a recording: what was planned, what is there."""
+"""Reads and checks the tables of a recording: what was planned, what is there."""
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 import numpy.typing as npt
 
-from darkscan.drivers.recording._layout import FRAME_COLUMNS, PIXELS, PLAN_COLUMNS, TEXT, Column
+from darkscan.drivers.recording._layout import (
+    FRAME_COLUMNS,
+    PIXELS,
+    PLAN_COLUMNS,
+    Column,
+    Table,
+    Values,
+)
+from darkscan.drivers.recording._storage import Storage
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 
-Values = npt.NDArray[Any]
-"""int64, float64 or, for text, bytes."""
 
-Table = dict[str, Values]
-
-
-def read_plan(file: h5py.File, path: Path, info: ScanInfo) -> list[FrameMeta]:
+def read_plan(storage: Storage, info: ScanInfo) -> Table:
     """The planned frames in scan order. Raises InputError naming the dataset."""
-    table = _read(file, path, PLAN_COLUMNS)
-    planned = len(table["id"])
+    planned = len(storage.dataset("/plan/id"))
     if planned != info.frames_planned:
         problem = f"is {info.frames_planned}, but /plan holds {planned} frames"
-        raise InputError(problem, file=path, field="frames_planned")
-    _check_rows(table, PLAN_COLUMNS, path)
-    return [_meta(table, row) for row in range(planned)]
+        raise InputError(problem, file=storage.path, field="frames_planned")
+    table = _read(storage, PLAN_COLUMNS, planned, whole=True)
+    check_rows(table, PLAN_COLUMNS, storage.path)
+    return table
 
 
-def read_frames(
-    file: h5py.File, path: Path, *, complete: bool
-) -> tuple[list[FrameMeta], npt.NDArray[np.int64]]:
-    """The recorded frames and their rows in the datasets.
+def read_frames(storage: Storage, info: ScanInfo) -> Table:
+    """The rows of all frames, as they stand there. Raises InputError naming the dataset."""
+    return _read(storage, FRAME_COLUMNS, info.frames_planned, whole=False)
 
-    The last frame of an interrupted recording may be half there; it is left out. Raises
-    InputError naming the dataset.
+
+def rows_written(table: Table, *, complete: bool) -> npt.NDArray[np.intp]:
+    """The rows of a table without checksums that hold a frame.
+
+    The last frame of an interrupted recording may be half there; it is left out.
     """
-    table = _read(file, path, FRAME_COLUMNS)
     rows = np.flatnonzero(table["id"] >= 0)
-    if not complete:
-        whole = np.ones(len(rows), dtype=bool)
-        for column in FRAME_COLUMNS:
-            if column.field in table:
-                whole &= _written(table[column.field][rows])
-        rows = rows[whole]
-    table = {field: values[rows] for field, values in table.items()}
-    _check_rows(table, FRAME_COLUMNS, path)
-    return [_meta(table, row) for row in range(len(rows))], rows
+    if complete:
+        return rows
+    whole = np.ones(len(rows), dtype=bool)
+    for values in table.values():
+        whole &= _written(values[rows])
+    return rows[whole]
 
 
-def check_pixels(file: h5py.File, path: Path, info: ScanInfo) -> h5py.Dataset:
-    """The dataset of pixels (rows, height, width), uint8 or uint16.
-
-    Raises InputError if it is missing, or is not of the scan's frame size and type.
-    """
-    pixels = _dataset(file, path, PIXELS)
-    kind = pixels.dtype.newbyteorder("=")
-    if kind != info.dtype:
-        problem = f"holds pixels of {kind}, the scan is stated to be {info.pixel_type}"
-        raise InputError(problem, file=path, field=PIXELS)
-    if pixels.shape[1:] != info.frame_shape:
-        height, width = info.frame_shape
-        shape = "x".join(str(length) for length in pixels.shape)
-        problem = f"has shape {shape}, not a row of frames {height} high and {width} wide"
-        raise InputError(problem, file=path, field=PIXELS)
-    return pixels
-
-
-def rows_in_file(pixels: h5py.Dataset, file_size: int) -> npt.NDArray[np.bool_]:
-    """For each row, whether all its pixels were written and lie inside the file."""
-    if pixels.chunks is None:
-        return np.ones(len(pixels), dtype=bool)
-    deep = pixels.chunks[0]
-    slabs = np.zeros(-(-len(pixels) // deep), dtype=np.int64)
-
-    def count(chunk: h5py.h5d.StoreInfo) -> None:
-        if chunk.byte_offset + chunk.size <= file_size:
-            slabs[chunk.chunk_offset[0] // deep] += 1
-
-    pixels.id.chunk_iter(count)
-    across = zip(pixels.shape[1:], pixels.chunks[1:], strict=True)
-    chunks_in_slab = int(np.prod([-(-length // chunk) for length, chunk in across]))
-    return np.repeat(slabs == chunks_in_slab, deep)[: len(pixels)]
-
-
-def _read(file: h5py.File, path: Path, columns: Iterable[Column]) -> Table:
-    table = {
-        column.field: _read_column(file, path, column)
-        for column in columns
-        if not column.optional or column.name in file
-    }
-    rows = min(len(values) for values in table.values())
-    return {field: values[:rows] for field, values in table.items()}
-
-
-def _read_column(file: h5py.File, path: Path, column: Column) -> Values:
-    dataset = _dataset(file, path, column.name)
-    wanted = {"f8": "f", TEXT: "S"}.get(column.dtype, "iu")
-    if dataset.dtype.kind not in wanted:
-        problem = f"holds {dataset.dtype}, wanted is {np.dtype(column.dtype)}"
-        raise InputError(problem, file=path, field=column.name)
-    if dataset.ndim == 0 or dataset.shape != column.shape(len(dataset)):
-        problem = f"has shape {dataset.shape}, wanted is {column.shape(0)} with a row a frame"
-        raise InputError(problem, file=path, field=column.name)
-    if wanted == "S":
-        return np.asarray(dataset[()])
-    values: Values = dataset.astype(np.float64 if wanted == "f" else np.int64)[()]
-    return values
-
-
-def _dataset(file: h5py.File, path: Path, name: str) -> h5py.Dataset:
-    dataset = file.get(name)
-    if not isinstance(dataset, h5py.Dataset):
-        raise InputError("dataset is missing", file=path, field=name)
-    return dataset
-
-
-def _written(values: Values) -> npt.NDArray[np.bool_]:
-    if values.dtype.kind == "S":
-        return np.ones(len(values), dtype=bool)
-    good = np.isfinite(values) if values.dtype.kind == "f" else values >= 0
-    return np.asarray(good.reshape(len(good), -1).all(axis=1))
-
-
-def _check_rows(table: Table, columns: Iterable[Column], path: Path) -> None:
+def check_rows(table: Table, columns: Iterable[Column], path: Path) -> None:
+    """Raises InputError if numbers are not finite or negative, or a frame stands there twice."""
     names = {column.field: column.name for column in columns}
     numbers = table["id"]
     for field, values in table.items():
@@ -139,10 +66,58 @@ def _check_rows(table: Table, columns: Iterable[Column], path: Path) -> None:
         raise InputError(problem, file=path, field=names["id"])
 
 
-def _meta(table: Table, row: int) -> FrameMeta:
+def check_pixels(storage: Storage, info: ScanInfo) -> h5py.Dataset:
+    """The dataset of pixels (rows, height, width), uint8 or uint16.
+
+    Raises InputError if it is missing, or is not of the scan's frame size and type.
+    """
+    pixels = storage.dataset(PIXELS)
+    kind = pixels.dtype.newbyteorder("=")
+    problem = ""
+    if kind != info.dtype:
+        problem = f"holds pixels of {kind}, the scan is stated to be {info.pixel_type}"
+    elif pixels.shape[1:] != info.frame_shape:
+        height, width = info.frame_shape
+        shape = "x".join(str(length) for length in pixels.shape)
+        problem = f"has shape {shape}, not a row of frames {height} high and {width} wide"
+    elif len(pixels) > info.frames_planned:
+        problem = f"has {len(pixels)} rows, the scan has {info.frames_planned} frames"
+    if problem:
+        raise InputError(problem, file=storage.path, field=PIXELS)
+    return pixels
+
+
+def rows_in_file(pixels: h5py.Dataset, file_size: int) -> npt.NDArray[np.bool_]:
+    """For each row, whether all its pixels were written and lie inside the file."""
+    if pixels.chunks is None:
+        return _contiguous_rows_in_file(pixels, file_size)
+    deep = pixels.chunks[0]
+    slabs = np.zeros(-(-len(pixels) // deep), dtype=np.int64)
+
+    def count(chunk: h5py.h5d.StoreInfo) -> None:
+        if chunk.byte_offset + chunk.size <= file_size:
+            slabs[chunk.chunk_offset[0] // deep] += 1
+
+    pixels.id.chunk_iter(count)
+    across = zip(pixels.shape[1:], pixels.chunks[1:], strict=True)
+    chunks_in_slab = int(np.prod([-(-length // chunk) for length, chunk in across]))
+    return np.repeat(slabs == chunks_in_slab, deep)[: len(pixels)]
+
+
+def _contiguous_rows_in_file(pixels: h5py.Dataset, file_size: int) -> npt.NDArray[np.bool_]:
+    stored = pixels.id.get_storage_size() == pixels.nbytes
+    # Without an offset they are stored within the file's own bookkeeping, or not at all.
+    offset = pixels.id.get_offset() or 0
+    row_bytes = pixels.nbytes // max(1, len(pixels))
+    ends = offset + row_bytes * np.arange(1, len(pixels) + 1)
+    return np.asarray((ends <= file_size) & stored)
+
+
+def meta_of(table: Table, row: int, frame: int | None = None) -> FrameMeta:
+    """The frame in a row of a table; ``frame``: its number, where the row does not have it yet."""
     x, y, z = table["position_mm"][row].tolist()
     return FrameMeta(
-        frame=int(table["id"][row]),
+        frame=int(table["id"][row]) if frame is None else frame,
         strip=int(table["strip"][row]),
         position_mm=(x, y, z),
         exposure_ns=int(table["exposure_ns"][row]) if "exposure_ns" in table else 0,
@@ -150,3 +125,25 @@ def _meta(table: Table, row: int) -> FrameMeta:
         uncertainty_um=float(table["uncertainty_um"][row]) if "uncertainty_um" in table else 0.0,
         note=table["note"][row].decode(errors="replace") if "note" in table else "",
     )
+
+
+def is_written(table: Table, row: int) -> bool:
+    """Whether no column of a row has the value that stands where nothing was written."""
+    return all(bool(_written(values[row : row + 1])[0]) for values in table.values())
+
+
+def _read(storage: Storage, columns: Iterable[Column], most: int, *, whole: bool) -> Table:
+    table = {
+        column.field: storage.column(column, most, whole=whole)
+        for column in columns
+        if not column.optional or storage.has(column.name)
+    }
+    rows = min(len(values) for values in table.values())
+    return {field: values[:rows] for field, values in table.items()}
+
+
+def _written(values: Values) -> npt.NDArray[np.bool_]:
+    if values.dtype.kind == "S":
+        return np.ones(len(values), dtype=bool)
+    good = np.isfinite(values) if values.dtype.kind == "f" else values >= 0
+    return np.asarray(good.reshape(len(good), -1).all(axis=1))

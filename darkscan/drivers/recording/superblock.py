@@ -13,8 +13,15 @@ from darkscan.pipeline.core.inputs import require_file
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _LENGTH = 48
-_VERSION_WITH_FLAGS = 3
+VERSION_AT = 8
+FLAGS_AT = 11
+CHECKSUM_AT = 44
+VERSION_WITH_FLAGS = 3
 _OFFSET_BYTES = 8
+_OLD_HEADS = {0: (13, 40), 1: (13, 44)}
+"""Versions of old: where the length of an offset stands, and the size of the file."""
+
+_HEAD = (9, 28)
 _FIRST_BLOCK_BYTES = 2048  # a new file's, as HDF5 states it until it writes more out
 _OPEN_FOR_WRITING = 1
 _OPEN_FOR_SWMR = 4
@@ -53,16 +60,18 @@ def is_hdf5(path: Path) -> bool:
 def read_superblock(path: Path) -> Superblock:
     """Looks at the start of a file. Raises OSError if it cannot be read."""
     with path.open("rb") as file:
-        head = file.read(_LENGTH)
+        head = file.read(_LENGTH + 4)
     size = path.stat().st_size
     if not head.startswith(_SIGNATURE):
         return Superblock(FileState.FOREIGN, size, size)
     if len(head) < _LENGTH:
         return Superblock(FileState.TRUNCATED, size, _LENGTH)
-    version, offset_bytes, _, flags = head[8:12]
-    if version < _VERSION_WITH_FLAGS or offset_bytes != _OFFSET_BYTES:
+    version = head[VERSION_AT]
+    length_at, size_at = _OLD_HEADS.get(version, _HEAD)
+    if head[length_at] != _OFFSET_BYTES or len(head) < size_at + _OFFSET_BYTES:
         return Superblock(FileState.CLOSED, size, size)
-    (stated_size,) = struct.unpack_from("<Q", head, 28)
+    (stated_size,) = struct.unpack_from("<Q", head, size_at)
+    flags = head[FLAGS_AT] if version >= VERSION_WITH_FLAGS else 0
     if size < stated_size:
         state = FileState.TRUNCATED
     elif not flags & _OPEN_FOR_WRITING:

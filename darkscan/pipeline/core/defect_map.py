@@ -305,6 +305,10 @@ class DefectMap(MapRecord):
     ledger: LedgerSums = Field(
         description="frames: captured = mapped + quarantined + lost + in_flight"
     )
+    warnings: tuple[str, ...] = Field(
+        default=(),
+        description="what speaks against relying on this map, in words; empty: nothing known",
+    )
 
 
 def json_schema() -> dict[str, Any]:

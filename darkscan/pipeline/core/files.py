@@ -66,7 +66,7 @@ def _put_in_place(paths: Sequence[Path]) -> Iterator[list[Path]]:
             _sync(part)
         for current, part in zip(paths, parts, strict=True):
             part.replace(current)
-        _sync(current.parent)
+        sync_folder(current.parent)
     except OSError as error:
         raise StorageError(current, error) from error
     finally:
@@ -84,6 +84,14 @@ def _remove_leftovers(path: Path) -> None:
             is_part = process.isdecimal() and entry.name == f"{prefix}{process}.part"
             if is_part and not Path("/proc", process).exists():
                 entry.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Waits until the list of a folder's files is on the disk: then a new one keeps its name.
+
+    Raises OSError.
+    """
+    _sync(folder)
 
 
 def _sync(path: Path) -> None:

@@ -288,3 +288,4 @@ class Inspected(Record):
     results: tuple[FrameResult, ...]
     not_inspected: tuple[NotInspected, ...]
     sums: LedgerSums
+    warnings: tuple[str, ...] = ()

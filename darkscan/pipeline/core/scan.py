@@ -87,6 +87,7 @@ class FrameFlag(IntFlag):
     MISSING = 8  # lost because the recording was interrupted before it; LOST is set, too
     NOT_TAKEN = 16  # the scan ended before it; LOST is set, too
     NO_ROOM = 32  # the camera delivered it when no slot was free; LOST is set, too
+    DAMAGED = 64  # the recording no longer holds it whole; LOST is set, too
 
 
 _REASONS = {
@@ -94,6 +95,7 @@ _REASONS = {
     FrameFlag.UNPLACED: "its position was not measured",
     FrameFlag.NOT_TAKEN: "not taken: the scan ended before it",
     FrameFlag.NO_ROOM: "no room was left in memory when it came",
+    FrameFlag.DAMAGED: "the recording is damaged",
 }
 
 

@@ -36,6 +36,21 @@ _BEING_MADE_S = 60
 Speed = Literal["max", "recorded"]
 
 
+class RecordingIdentity(Settings):
+    """Tells a recording from any other, and from itself once it was changed."""
+
+    device: int
+    inode: int
+    size: int = Field(ge=0)
+    """Bytes."""
+
+    modified_ns: int = Field(ge=0)
+    """When it was last written; 0 where checksums tell all that changes."""
+
+    content: str
+    """Hash of scan, plan and tables, the checksums of the pixels among them."""
+
+
 class RunTask(Settings):
     """The task of a run: where its frames come from and where its results go."""
 
@@ -44,6 +59,12 @@ class RunTask(Settings):
 
     recording: Path | None = None
     """The recording that is replayed; None: a rig is scanned, see the scan's own description."""
+
+    recording_identity: RecordingIdentity | None = None
+    """The recording as it was when the run began; it is held against it whenever it is opened."""
+
+    warnings: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """What the map has to say of where its frames come from, in words."""
 
     speed: Speed = "max"
     """A replay's: as fast as can be, or with the recorded times between frames."""

@@ -1,7 +1,9 @@
 """Merging's journal: each frame's result is written here before it is acknowledged.
 
-Records follow each other as (length, crc32, message). A process killed while writing
-leaves at most one torn record at the end, which is cut off when the journal is opened.
+Records follow each other as (mark, length, crc32, message). A process killed while writing
+leaves at most one torn record at the end, which is cut off when the journal is opened. A
+damaged record is left out, and the next one found by its mark. Once a second the journal is
+brought to the disk.
 """
 
 import os
@@ -11,13 +13,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+import structlog
+
+from darkscan.pipeline.core.disk_sync import DiskSync
 from darkscan.pipeline.core.errors import StorageError
+from darkscan.pipeline.core.files import sync_folder
 from darkscan.pipeline.core.frame_results import FrameResult, NotInspected, Outcome
 from darkscan.pipeline.core.units import FrameId
 from darkscan.pipeline.core.wire import WireError
 from darkscan.pipeline.transport.messages import decode, encode
 
-_HEAD = struct.Struct("<II")
+_log = structlog.get_logger(__name__)
+
+_MARK = b"\xdajr\xb5"
+_HEAD = struct.Struct("<4sII")
+_BLOCK = 1 << 20
 JOURNAL_NAME = "journal"
 
 Settled = FrameResult | NotInspected
@@ -31,13 +41,17 @@ class Journal:
         self.settled: dict[FrameId, Settled] = {}
         try:
             self._file = path.open("ab", buffering=0)
-            good = 0
-            for end, record in _records(path):
+            good = whole = 0
+            for end, size, record in _records(path):
                 self.settled[record.meta.frame] = record
-                good = end
+                good, whole = end, whole + size
             self._file.truncate(good)
+            sync_folder(path.parent)
         except OSError as error:
             raise StorageError(path, error) from error
+        if whole < good:
+            _log.warning("journal is damaged", skipped_bytes=good - whole)
+        self._sync: DiskSync[FrameId] = DiskSync(self._file.fileno())
 
     def append(self, record: Settled) -> bool:
         """Writes a frame's result; False if the frame is in the journal already.
@@ -47,7 +61,7 @@ class Journal:
         if record.meta.frame in self.settled:
             return False
         payload = encode(record)
-        rest = memoryview(_HEAD.pack(len(payload), zlib.crc32(payload)) + payload)
+        rest = memoryview(_HEAD.pack(_MARK, len(payload), zlib.crc32(payload)) + payload)
         end = os.fstat(self._file.fileno()).st_size
         try:
             while rest:
@@ -56,11 +70,29 @@ class Journal:
             os.ftruncate(self._file.fileno(), end)
             raise StorageError(self.path, error) from error
         self.settled[record.meta.frame] = record
+        self._sync.add(record.meta.frame)
+        self.keep_up()
         return True
 
+    def keep_up(self) -> None:
+        """Has the disk take what was appended; to be called while nothing is, too.
+
+        Raises StorageError.
+        """
+        try:
+            self._sync.arrived()
+        except OSError as error:
+            raise StorageError(self.path, error) from error
+
     def close(self) -> None:
-        """Closes the file; what was appended stays."""
-        self._file.close()
+        """Closes the file; what was appended stays. Raises StorageError."""
+        try:
+            self._sync.finish()
+        except OSError as error:
+            raise StorageError(self.path, error) from error
+        finally:
+            self._sync.close()
+            self._file.close()
 
 
 class JournalFollower:
@@ -104,26 +136,58 @@ def read_journal(path: Path) -> dict[FrameId, Settled]:
     """The settled frames of a journal that another process writes; none if there is no file."""
     if not path.exists():
         return {}
-    return {record.meta.frame: record for _, record in _records(path)}
+    return {record.meta.frame: record for _, _, record in _records(path)}
 
 
-def _records(path: Path) -> Iterator[tuple[int, Settled]]:
-    """Whole records with the file offset after each; stops at a torn one."""
+def _records(path: Path) -> Iterator[tuple[int, int, Settled]]:
+    """Whole records, each with the place in the file where it ends, and its size."""
     with path.open("rb") as file:
         while (payload := next_payload(file)) is not None:
-            record = decode(payload)
-            if not isinstance(record, FrameResult | NotInspected):
-                return
-            yield file.tell(), record
+            try:
+                record = decode(payload)
+            except WireError:
+                continue
+            if isinstance(record, FrameResult | NotInspected):
+                yield file.tell(), _HEAD.size + len(payload), record
 
 
 def next_payload(file: BinaryIO) -> bytes | None:
-    """The next whole record's message from where ``file`` stands; None if there is none yet."""
+    """The next whole record's message from where ``file`` stands; None if there is none yet.
+
+    What is damaged before it is left out. Where there is none, ``file`` stands where it did.
+    """
+    start = file.tell()
+    place: int | None = start
+    while place is not None:
+        payload = _payload_at(file, place)
+        if payload is not None:
+            return payload
+        place = _next_mark(file, place + 1)
+    file.seek(start)
+    return None
+
+
+def _payload_at(file: BinaryIO, place: int) -> bytes | None:
+    """The message of a record at that place; None if there is no whole one."""
+    file.seek(place)
     head = file.read(_HEAD.size)
     if len(head) < _HEAD.size:
         return None
-    length, checksum = _HEAD.unpack(head)
-    payload = file.read(length)
-    if len(payload) < length or zlib.crc32(payload) != checksum:
+    mark, length, checksum = _HEAD.unpack(head)
+    if mark != _MARK or length > os.fstat(file.fileno()).st_size - file.tell():
         return None
-    return payload
+    payload = file.read(length)
+    return payload if zlib.crc32(payload) == checksum else None
+
+
+def _next_mark(file: BinaryIO, place: int) -> int | None:
+    """Where the next mark of a record stands, from that place on."""
+    while True:
+        file.seek(place)
+        block = file.read(_BLOCK)
+        found = block.find(_MARK)
+        if found >= 0:
+            return place + found
+        if len(block) < _BLOCK:
+            return None
+        place += len(block) - len(_MARK) + 1

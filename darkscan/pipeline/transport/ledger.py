@@ -28,7 +28,7 @@ class Ledger:
     def __init__(self, attempts: int) -> None:
         self._attempts = attempts
         self._open: dict[FrameId, Entry] = {}
-        self._settled: set[FrameId] = set()
+        self._settled: dict[FrameId, Outcome] = {}
         self._outcomes: Counter[Outcome] = Counter()
 
     def capture(self, meta: FrameMeta, slot: int) -> None:
@@ -74,6 +74,10 @@ class Ledger:
         self._require_unknown(frame)
         self._settle(frame, outcome)
 
+    def forget(self, frame: FrameId) -> None:
+        """A settled frame's result is gone: it may be entered anew."""
+        self._outcomes[self._settled.pop(frame)] -= 1
+
     def knows(self, frame: FrameId) -> bool:
         """Whether the frame was entered before."""
         return frame in self._open or frame in self._settled
@@ -85,6 +89,10 @@ class Ledger:
     def unacknowledged(self) -> list[FrameId]:
         """All open frames, oldest first."""
         return list(self._open)
+
+    def settled(self) -> set[FrameId]:
+        """All frames that were acknowledged."""
+        return set(self._settled)
 
     @property
     def sums(self) -> LedgerSums:
@@ -106,5 +114,5 @@ class Ledger:
             raise ValueError(f"frame {frame} is in the ledger already")
 
     def _settle(self, frame: FrameId, outcome: Outcome) -> None:
-        self._settled.add(frame)
+        self._settled[frame] = outcome
         self._outcomes[outcome] += 1

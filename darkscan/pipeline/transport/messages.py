@@ -167,6 +167,8 @@ class EndOfScan(Record):
     """acquisition -> merging: every frame is accounted for; make the map."""
 
     sums: LedgerSums
+    warnings: tuple[str, ...] = ()
+    """What the map has to say of where its frames came from, beside what the run's task says."""
 
 
 class Acknowledged(Record):

@@ -83,8 +83,12 @@ class Custody:
         self._surroundings = (
             Surroundings(spec.scan, frames, margin, read=read, run_dir=run_dir) if margin else None
         )
+        self._journal = spec.out_dir / JOURNAL_NAME
+        self._planned = {meta.frame: meta for meta in frames}
+        self._can_read_again = read is not None
+        self._unsettled: list[FrameId] = []
         # After a restart of ours the frames in the journal are settled already.
-        for frame, record in read_journal(spec.out_dir / JOURNAL_NAME).items():
+        for frame, record in read_journal(self._journal).items():
             self._ledger.remember(frame, outcome(record))
             if self._surroundings is not None and record.meta.usable:
                 self._surroundings.remember(record.meta)
@@ -109,6 +113,11 @@ class Custody:
     def knows(self, frame: FrameId) -> bool:
         """Whether the frame was captured or lost before."""
         return self._ledger.knows(frame)
+
+    def unsettled(self) -> list[FrameId]:
+        """Frames to take again since the last call: their results were damaged in the journal."""
+        unsettled, self._unsettled = self._unsettled, []
+        return unsettled
 
     def messages(self) -> list[Message]:
         """Deals with the messages about frames that came in; returns the others."""
@@ -171,12 +180,15 @@ class Custody:
             _log.warning("frame sent again: not acknowledged", frame=frame)
             self._resend(frame)
 
-    def end_if_settled(self) -> None:
-        """Ends the scan once every frame entered is accounted for; saying it twice is harmless."""
+    def end_if_settled(self, warnings: tuple[str, ...] = ()) -> None:
+        """Ends the scan once every frame entered is accounted for; saying it twice is harmless.
+
+        ``warnings``: what the map has to say of where its frames came from.
+        """
         if self._ended or self._ledger.sums.in_flight or self._unrecorded:
             return
         self._ended = True
-        end = EndOfScan(sums=self._ledger.sums)
+        end = EndOfScan(sums=self._ledger.sums, warnings=warnings)
         if self._inspects:
             self._to_merging.send(end)
         if self._records:
@@ -250,6 +262,18 @@ class Custody:
         for frame in self._ledger.unacknowledged():
             self._resend(frame)
         self._ended = False  # merging may have died before it dealt with the end of the scan
+        if death.stage == "merging":
+            self._note_lost_results()
+
+    def _note_lost_results(self) -> None:
+        """Merging goes on from its journal: what can no longer be read there is not settled."""
+        for frame in sorted(self._ledger.settled() - read_journal(self._journal).keys()):
+            _log.warning("result is damaged in the journal", frame=frame)
+            self._ledger.forget(frame)
+            if self._can_read_again:
+                self._unsettled.append(frame)
+            else:
+                self.lose(self._planned[frame], "its result was damaged in the journal")
 
     def _note_stop(self, stop: StopScan) -> None:
         self.stop = stop

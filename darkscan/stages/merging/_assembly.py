@@ -74,4 +74,5 @@ def build_map(inspected: Inspected) -> DefectMap:
         totals=totals_of(defects, with_defects, scan.element_size_mm, left_out),
         coverage=coverage_of(raster, seen, results, missing, scan, model),
         ledger=inspected.sums,
+        warnings=inspected.warnings,
     )

@@ -61,9 +61,10 @@ class Merging:
         while not self._station.stopping:
             message = self._inbox.next()
             if message is None:
+                self._journal.keep_up()
                 self._station.wait()
             elif isinstance(message, EndOfScan):
-                self._finish(message.sums)
+                self._finish(message)
                 return True
             else:
                 self._take(message)
@@ -142,7 +143,7 @@ class Merging:
             return result
         return updated(result, stamps=(*result.stamps, stamp))
 
-    def _finish(self, sums: LedgerSums) -> None:
+    def _finish(self, end: EndOfScan) -> None:
         settled = [self._journal.settled[frame] for frame in sorted(self._journal.settled)]
         outcomes = [outcome(record) for record in settled]
         counted = LedgerSums(
@@ -152,8 +153,8 @@ class Merging:
             lost=outcomes.count("lost"),
             in_flight=0,
         )
-        if counted != sums:
-            raise DarkscanError(f"the ledger says {sums}, the journal {counted}")
+        if counted != end.sums:
+            raise DarkscanError(f"the ledger says {end.sums}, the journal {counted}")
         spec = self._spec
         inspected = Inspected(
             scan=spec.scan,
@@ -162,7 +163,8 @@ class Merging:
             model=spec.model,
             results=tuple(r for r in settled if isinstance(r, FrameResult)),
             not_inspected=tuple(r for r in settled if isinstance(r, NotInspected)),
-            sums=sums,
+            sums=counted,
+            warnings=spec.warnings + end.warnings,
         )
         try:
             write_trace(spec.out_dir / TRACE_NAME, [self._stamped(r) for r in inspected.results])
