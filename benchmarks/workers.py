@@ -34,7 +34,7 @@ from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 from darkscan.pipeline.core.units import FrameId
 from darkscan.pipeline.running.specification import RING_NAME, RunFolder, RunSpec, RunTask
 from darkscan.pipeline.transport.links import Desk, Inbox
-from darkscan.pipeline.transport.messages import FrameScores, Joined, Prepared
+from darkscan.pipeline.transport.messages import FrameScores, Prepared
 from darkscan.pipeline.transport.ring import FrameRing
 from darkscan.pipeline.transport.station import Station
 from darkscan.runs.runner import specify
@@ -195,12 +195,18 @@ def _work(what: str) -> None:
 
             station = Station(run_dir, "gateway", 0)
             Gateway(run_dir, RunSpec.read(run_dir), ADDRESS, station).run()
-        case "elsewhere":
-            RemoteWorker(ADDRESS, "benchmark", _instant, lambda _: None).run()
+        case "elsewhere" | "elsewhere, secured":
+            keys = RunKeys(RING.own(), RING.own().public) if "secured" in way else None
+            means = Means(command=_computing)
+            RemoteWorker(ADDRESS, Who("benchmark", keys), means, lambda _: None).run()
+        case "compute":
+            station = Station(run_dir, "classification", 0)
+            station.beat(0, now=True, doing="instant")
+            Classification(run_dir, RunSpec.read(run_dir), WorkerBackend(Instant()), station).run()
 
 
-def _instant(_model: Path, _joined: Joined) -> WorkerBackend:
-    return WorkerBackend(Instant())
+def _computing(run_dir: Path) -> list[str]:
+    return [sys.executable, __file__, "--work", f"compute:{run_dir}"]
 
 
 def _spec(run_dir: Path) -> RunSpec:

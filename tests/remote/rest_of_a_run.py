@@ -18,7 +18,7 @@ from darkscan.pipeline.core.frame_results import ModelInfo, Traces
 from darkscan.pipeline.core.recipe import Processes, Recipe
 from darkscan.pipeline.core.units import FrameId
 from darkscan.pipeline.running.specification import RING_NAME, RunFolder, RunSpec
-from darkscan.pipeline.transport.links import Desk, Inbox
+from darkscan.pipeline.transport.links import Desk, Inbox, Outbox
 from darkscan.pipeline.transport.messages import (
     Capacity,
     FrameRef,
@@ -52,7 +52,7 @@ def free_address() -> str:
 class RestOfARun:
     """Preprocessing's desk, the other stages' inboxes, and the ring."""
 
-    def __init__(self, run_dir: Path, *, stage_timeout_s: float) -> None:
+    def __init__(self, run_dir: Path, *, stage_timeout_s: float, workers: int = 0) -> None:
         self.address = free_address()
         self.process: subprocess.Popen[bytes] | None = None
         self.stopped = False
@@ -63,6 +63,7 @@ class RestOfARun:
         self.merging = Inbox(run_dir, "merging")
         self.acquisition = Inbox(run_dir, "acquisition")
         self.preprocessing = Inbox(run_dir, "preprocessing")
+        self.to_gateway = Outbox(run_dir, "gateway")
         self.model_hash = file_hash(MODEL)
         processes = Processes(stage_timeout_s=stage_timeout_s)
         RunSpec(
@@ -84,9 +85,10 @@ class RestOfARun:
             scan=scan_info(SHAPE),
             thumbnail_scale=8,
             backend="onnxruntime",
-            workers=1,
+            workers=workers,
             threads=1,
             remote_workers=self.address,
+            remote_insecure=True,
         ).write(run_dir)
 
     def prepare(self, frame: int, slot: int) -> Prepared:
@@ -125,7 +127,7 @@ class RestOfARun:
         return (self.run_dir / "log.jsonl").read_text()
 
     def close(self) -> None:
-        for link in (self.merging, self.acquisition, self.preprocessing):
+        for link in (self.merging, self.acquisition, self.preprocessing, self.to_gateway):
             link.close()
         self.desk.socket.close()
         self.ring.close()
@@ -175,10 +177,10 @@ class HandWorker:
 
 
 @contextmanager
-def gateway(*, stage_timeout_s: float = 60.0) -> Iterator[RestOfARun]:
-    """A gateway at work, and the rest of its run."""
+def gateway(*, stage_timeout_s: float = 60.0, workers: int = 0) -> Iterator[RestOfARun]:
+    """A gateway at work, and the rest of its run; ``workers``: those on this computer."""
     with RunFolder() as folder:
-        rest = RestOfARun(folder.path, stage_timeout_s=stage_timeout_s)
+        rest = RestOfARun(folder.path, stage_timeout_s=stage_timeout_s, workers=workers)
         command = [sys.executable, "-m", "darkscan.stages", "gateway", "--run", str(folder.path)]
         process = subprocess.Popen(command, stderr=subprocess.PIPE)
         rest.process = process

@@ -13,7 +13,7 @@ import zmq
 
 from darkscan.host.link._peers import Peer, Peers
 from darkscan.host.link._port import Arrival, HostPort
-from darkscan.pipeline.access.keys import LONGEST_NAME, KeyRing
+from darkscan.pipeline.access.keys import LONGEST_NAME, KeyRing, warn_of_insecure_link
 from darkscan.pipeline.access.seldom import Seldom
 from darkscan.pipeline.core.errors import DarkscanError
 from darkscan.pipeline.core.names import printable
@@ -27,7 +27,6 @@ from darkscan.pipeline.host_link.messages import (
     Rejected,
     Welcome,
 )
-from darkscan.pipeline.host_link.target import warn_of_insecure_link
 
 Receive = Callable[[str, Sequence[Parcel]], Sequence[Receipt]]
 """Keeps a rig's parcels and gives a receipt for each, once they would survive a power cut."""

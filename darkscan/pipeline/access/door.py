@@ -11,6 +11,7 @@ from zmq.utils.monitor import recv_monitor_message
 
 from darkscan.pipeline.access.guests import Guests
 from darkscan.pipeline.access.seldom import Seldom
+from darkscan.pipeline.access.turnstile import Turnstile
 
 HANDSHAKE_FAILED = (
     zmq.EVENT_HANDSHAKE_FAILED_AUTH
@@ -22,7 +23,7 @@ HANDSHAKE_FAILED = (
 _ZAP = "inproc://zeromq.zap.01"
 _ZAP_VERSION = b"1.0"
 _KEY_BYTES = 32
-_LOOK_MS = 200
+_LOOK_MS = 100
 
 _log = structlog.get_logger(__name__)
 
@@ -43,6 +44,9 @@ class Names(NamedTuple):
     """The option by which the other end names this end's key."""
 
 
+_RIG_AND_HOST = Names()
+
+
 class Door:
     """Answers libzmq's questions in a thread of its own, so that a slow disk keeps nobody out.
 
@@ -54,9 +58,14 @@ class Door:
         context: zmq.Context[zmq.Socket[bytes]],
         monitor: zmq.Socket[bytes],
         guests: Guests | None,
-        names: Names = Names(),
+        names: Names = _RIG_AND_HOST,
+        turnstile: Turnstile | None = None,
     ) -> None:
-        """``monitor``: of the door's socket; ``guests`` None: everybody may come in."""
+        """``monitor``: of the door's socket; ``guests`` None: everybody may come in.
+
+        ``turnstile``: is told of the connections that the monitor sees, and looks after them.
+        """
+        self._turnstile = turnstile
         self._names = names
         self._monitor = monitor
         self._guests = guests
@@ -93,8 +102,12 @@ class Door:
                     told = recv_monitor_message(self._monitor)
                     if told["event"] & HANDSHAKE_FAILED:  # not the monitor's own end
                         self._heed(told["event"], told["value"])
+                    elif told["event"] == zmq.EVENT_ACCEPTED and self._turnstile is not None:
+                        self._turnstile.enter(told["value"])
                 elif self._questions is not None:
                     self._questions.send_multipart(self._answer(self._questions.recv_multipart()))
+            if self._turnstile is not None:
+                self._turnstile.look()
 
     def _answer(self, question: list[bytes]) -> list[bytes]:
         """Whether a peer may come in; then its key is its name from here on."""

@@ -11,6 +11,7 @@ import stat
 from pathlib import Path
 from typing import NamedTuple
 
+import structlog
 import zmq
 
 from darkscan.pipeline.core.errors import InputError, StorageError
@@ -30,6 +31,9 @@ _HEAD = """\
 # Who may speak with darkscan on this computer, one a line: KEY NAME
 # `darkscan keys allow KEY NAME` adds a line; lines that begin with # are remarks.
 """
+
+
+_log = structlog.get_logger(__name__)
 
 
 class KeyPair(NamedTuple):
@@ -181,6 +185,35 @@ def read_key_pair(file: Path) -> KeyPair:
     if zmq.curve_public(pair.secret.encode()) != pair.public.encode():
         raise InputError("its public half is of another key than its secret half", file=file)
     return pair
+
+
+def warn_of_insecure_link(address: str) -> None:
+    """Says loudly what --insecure means; both sides of a link do."""
+    _log.warning(
+        "--insecure: nothing is encrypted and nobody is asked for a key; for a trusted bench only",
+        address=address,
+    )
+
+
+def one_of(ring: KeyRing, wanted: str | None, what: str, field: str) -> str:
+    """The public key of the computer to speak with: the one that is ``wanted``, else the only one.
+
+    ``wanted``: a key, or the name of an allowed one; ``what``: what the computer is, for people.
+    Raises InputError that names ``field``, the option, and says what to type.
+    """
+    if wanted:
+        return ring.find(wanted, field=field)
+    allowed = ring.allowed()
+    if len(allowed) == 1:
+        return next(iter(allowed))
+    if allowed:
+        names = ", ".join(sorted(allowed.values()))
+        raise InputError(f"several computers are allowed, name one: {names}", field=field)
+    problem = (
+        f"no {what} is allowed yet: `darkscan keys new` or `darkscan keys list` on it shows its "
+        "key, `darkscan keys allow KEY NAME` here allows it"
+    )
+    raise InputError(problem, field=field)
 
 
 def check_name(name: str) -> str:

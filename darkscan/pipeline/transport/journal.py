@@ -9,7 +9,7 @@ brought to the disk.
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,13 +21,14 @@ from darkscan.pipeline.core.files import sync_folder
 from darkscan.pipeline.core.frame_results import FrameResult, NotInspected, Outcome
 from darkscan.pipeline.core.units import FrameId
 from darkscan.pipeline.core.wire import WireError
-from darkscan.pipeline.transport.messages import decode, encode
+from darkscan.pipeline.transport.messages import Withdrawn, decode, encode
 
 _log = structlog.get_logger(__name__)
 
 _MARK = b"\xdajr\xb5"
 _HEAD = struct.Struct("<4sII")
 _BLOCK = 1 << 20
+_MOST_WITHDRAWN = 10_000  # in one record
 JOURNAL_NAME = "journal"
 
 Settled = FrameResult | NotInspected
@@ -39,11 +40,15 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.settled: dict[FrameId, Settled] = {}
+        self.withdrawals: list[str] = []
+        """Why results were withdrawn."""
         try:
             self._file = path.open("ab", buffering=0)
             good = whole = 0
             for end, size, record in _records(path):
-                self.settled[record.meta.frame] = record
+                _heed(record, self.settled)
+                if isinstance(record, Withdrawn) and record.reason not in self.withdrawals:
+                    self.withdrawals.append(record.reason)
                 good, whole = end, whole + size
             self._file.truncate(good)
             sync_folder(path.parent)
@@ -60,6 +65,27 @@ class Journal:
         """
         if record.meta.frame in self.settled:
             return False
+        self._write(record)
+        self.settled[record.meta.frame] = record
+        self._sync.add(record.meta.frame)
+        self.keep_up()
+        return True
+
+    def withdraw(self, frames: Sequence[FrameId], reason: str) -> None:
+        """Has the results of frames not count, and remembers why; they may be appended anew.
+
+        Raises StorageError.
+        """
+        for first in range(0, len(frames), _MOST_WITHDRAWN):
+            withdrawn = Withdrawn(
+                frames=tuple(frames[first : first + _MOST_WITHDRAWN]), reason=reason
+            )
+            self._write(withdrawn)
+            _heed(withdrawn, self.settled)
+        if reason not in self.withdrawals:
+            self.withdrawals.append(reason)
+
+    def _write(self, record: Settled | Withdrawn) -> None:
         payload = encode(record)
         rest = memoryview(_HEAD.pack(_MARK, len(payload), zlib.crc32(payload)) + payload)
         end = os.fstat(self._file.fileno()).st_size
@@ -69,10 +95,6 @@ class Journal:
         except OSError as error:
             os.ftruncate(self._file.fileno(), end)
             raise StorageError(self.path, error) from error
-        self.settled[record.meta.frame] = record
-        self._sync.add(record.meta.frame)
-        self.keep_up()
-        return True
 
     def keep_up(self) -> None:
         """Has the disk take what was appended; to be called while nothing is, too.
@@ -96,7 +118,11 @@ class Journal:
 
 
 class JournalFollower:
-    """Reads a journal that grows: frames in the order in which they were settled, each once."""
+    """Reads a journal that grows: frames in the order in which they were settled.
+
+    Each once, but for those whose results were withdrawn: they come again when they are settled
+    again.
+    """
 
     def __init__(self, path: Path) -> None:
         """The file need not be there yet."""
@@ -136,10 +162,22 @@ def read_journal(path: Path) -> dict[FrameId, Settled]:
     """The settled frames of a journal that another process writes; none if there is no file."""
     if not path.exists():
         return {}
-    return {record.meta.frame: record for _, _, record in _records(path)}
+    settled: dict[FrameId, Settled] = {}
+    for _, _, record in _records(path):
+        _heed(record, settled)
+    return settled
 
 
-def _records(path: Path) -> Iterator[tuple[int, int, Settled]]:
+def _heed(record: Settled | Withdrawn, settled: dict[FrameId, Settled]) -> None:
+    """Enters a record among the settled frames, or takes those out that it withdraws."""
+    if isinstance(record, Withdrawn):
+        for frame in record.frames:
+            settled.pop(frame, None)
+    else:
+        settled[record.meta.frame] = record
+
+
+def _records(path: Path) -> Iterator[tuple[int, int, Settled | Withdrawn]]:
     """Whole records, each with the place in the file where it ends, and its size."""
     with path.open("rb") as file:
         while (payload := next_payload(file)) is not None:
@@ -147,7 +185,7 @@ def _records(path: Path) -> Iterator[tuple[int, int, Settled]]:
                 record = decode(payload)
             except WireError:
                 continue
-            if isinstance(record, FrameResult | NotInspected):
+            if isinstance(record, FrameResult | NotInspected | Withdrawn):
                 yield file.tell(), _HEAD.size + len(payload), record
 
 
