@@ -80,6 +80,7 @@ def test_no_more_frames_are_in_a_workers_hands_than_it_takes() -> None:
     with gateway() as rest:
         worker = HandWorker(rest.address)
         worker.join(frames=2)
+        worker.prove(rest)
         for frame in range(2):
             rest.hand_out(rest.prepare(frame, slot=frame))
         got, _ = worker.hear(Prepared)
@@ -175,6 +176,7 @@ def test_an_answer_to_a_slot_that_has_moved_on_does_not_count() -> None:
     with gateway() as rest:
         worker = HandWorker(rest.address)
         worker.join()
+        worker.prove(rest)
         rest.hand_out(rest.prepare(4, slot=0))
         old, _ = worker.hear(Prepared)
         rest.ring.begin_session()
@@ -245,7 +247,7 @@ def test_an_answer_that_cannot_be_one_is_the_frames_error_and_its_worker_goes_on
 
 
 def test_a_worker_all_of_whose_answers_are_none_is_refused(shared: RestOfARun) -> None:
-    worker = HandWorker(shared.address)
+    worker = HandWorker(shared.address, name="nonsense")
     worker.join(frames=1)
     sent = shared.prepare(4, slot=0)
     for _ in range(10):

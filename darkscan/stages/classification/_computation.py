@@ -60,8 +60,10 @@ class Means(NamedTuple):
     device: int | None = None
     """The GPU, by number; None: the first, if any."""
     threads: int = 1
-    longest_s: float = 600.0
-    """How long loading the model, or a frame, may take."""
+    longest_loading_s: float = 600.0
+    """How long loading the model may take."""
+    longest_frame_s: float = 600.0
+    """How long a frame may take."""
     command: Callable[[Path], list[str]] = COMPUTE
     """Starts the computing process of a run's folder."""
 
@@ -201,11 +203,13 @@ class Computation:
         code = self._process.poll()
         if code is not None:
             raise self._why_gone(code)
-        now, longest_s = time.monotonic(), self._means.longest_s
+        now = time.monotonic()
         if not self.backend:
+            longest_s = self._means.longest_loading_s
             if now - self._began > longest_s:
                 raise DarkscanError(f"loading the model took longer than {longest_s:g} s")
             return
+        longest_s = self._means.longest_frame_s
         first = min((each.since for each in self._in_hand.values()), default=now)
         if max(now - first, now - self._heard) > longest_s:
             raise DarkscanError(f"a frame took longer than {longest_s:g} s: its process is ended")

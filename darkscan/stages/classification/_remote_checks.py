@@ -44,11 +44,11 @@ def require_size(joined: Joined, *, field: str) -> None:
     margin = 2 * joined.margin_px
     sizes = {
         "bytes of the model": (joined.model_bytes, LARGEST_MODEL),
-        "windows of a frame": (rows * columns, MOST_WINDOWS),
         "bytes of a frame": (
             (height + margin) * (width + margin) * joined.scan.dtype.itemsize,
             LARGEST_PART,
         ),
+        "windows of a frame": (rows * columns, MOST_WINDOWS),
         "pixels of a batch": (joined.batch * model.window**2, _LARGEST_BATCH_PX),
     }
     for what, (size, most) in sizes.items():
