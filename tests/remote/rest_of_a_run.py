@@ -53,7 +53,9 @@ def free_address() -> str:
 class RestOfARun:
     """Preprocessing's desk, the other stages' inboxes, and the ring."""
 
-    def __init__(self, run_dir: Path, *, stage_timeout_s: float, workers: int = 0) -> None:
+    def __init__(
+        self, run_dir: Path, *, stage_timeout_s: float, workers: int = 0, secured: bool = False
+    ) -> None:
         self.address = free_address()
         self.process: subprocess.Popen[bytes] | None = None
         self.stopped = False
@@ -89,7 +91,7 @@ class RestOfARun:
             workers=workers,
             threads=1,
             remote_workers=self.address,
-            remote_insecure=True,
+            remote_insecure=not secured,
         ).write(run_dir)
 
     def prepare(self, frame: int, slot: int) -> Prepared:
@@ -146,9 +148,21 @@ def message_in(inbox: Inbox, kind: type[MessageT]) -> MessageT:
 class HandWorker:
     """A worker elsewhere, its every word said by hand."""
 
-    def __init__(self, address: str, *, name: str = "by hand", process: str = "one") -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        name: str = "by hand",
+        process: str = "one",
+        curve: tuple[str, str, str] | None = None,
+    ) -> None:
+        """``curve``: its public and its secret key, and the run's public one."""
         self.socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
         self.socket.setsockopt(zmq.LINGER, 0)
+        if curve is not None:
+            public, secret, server = (key.encode() for key in curve)
+            self.socket.curve_publickey, self.socket.curve_secretkey = public, secret
+            self.socket.curve_serverkey = server
         self.socket.connect(address)
         self.join_message = Join(name=name, process=process, version=version("darkscan"))
 
@@ -187,10 +201,14 @@ class HandWorker:
 
 
 @contextmanager
-def gateway(*, stage_timeout_s: float = 60.0, workers: int = 0) -> Iterator[RestOfARun]:
+def gateway(
+    *, stage_timeout_s: float = 60.0, workers: int = 0, secured: bool = False
+) -> Iterator[RestOfARun]:
     """A gateway at work, and the rest of its run; ``workers``: those on this computer."""
     with RunFolder() as folder:
-        rest = RestOfARun(folder.path, stage_timeout_s=stage_timeout_s, workers=workers)
+        rest = RestOfARun(
+            folder.path, stage_timeout_s=stage_timeout_s, workers=workers, secured=secured
+        )
         command = [sys.executable, "-m", "darkscan.stages", "gateway", "--run", str(folder.path)]
         process = subprocess.Popen(command, stderr=subprocess.PIPE)
         rest.process = process
@@ -199,8 +217,11 @@ def gateway(*, stage_timeout_s: float = 60.0, workers: int = 0) -> Iterator[Rest
         finally:
             if not rest.stopped:
                 rest.stop()
-            _, stderr = process.communicate(timeout=PATIENCE_S)
-            rest.close()
+            try:
+                _, stderr = process.communicate(timeout=PATIENCE_S)
+            finally:
+                process.kill()
+                rest.close()
     assert process.returncode == 0, stderr.decode()
 
 

@@ -18,7 +18,7 @@ from darkscan.simulation.element import SimulatedScan, simulate_element, size_of
 
 FRAME = 512
 COLUMNS, ROWS = 6, 4
-PATIENCE_S = 40
+PATIENCE_S = 300
 """How long to wait for what must come: a loaded machine takes many times as long as an idle one."""
 
 FRAMES = COLUMNS * ROWS

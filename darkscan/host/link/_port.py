@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import zmq
 
-from darkscan.pipeline.access.door import HANDSHAKE_FAILED, Door
+from darkscan.pipeline.access.door import HANDSHAKE_FAILED, Door, monitor_of
 from darkscan.pipeline.access.guests import Guests
 from darkscan.pipeline.access.keys import KeyRing
 from darkscan.pipeline.core.addresses import check_address
@@ -61,7 +61,7 @@ class HostPort:
             self.socket.curve_server = True
             self.socket.curve_secretkey = own.secret.encode()
             self.socket.setsockopt(zmq.ZAP_DOMAIN, b"darkscan")
-        monitor = self.socket.get_monitor_socket(HANDSHAKE_FAILED)
+        monitor = monitor_of(self._context, self.socket, HANDSHAKE_FAILED)
         self.door = Door(self._context, monitor, self._guests)
         try:
             self.socket.bind(address)

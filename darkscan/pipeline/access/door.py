@@ -24,6 +24,7 @@ _ZAP = "inproc://zeromq.zap.01"
 _ZAP_VERSION = b"1.0"
 _KEY_BYTES = 32
 _LOOK_MS = 100
+_MOST_AT_A_TIME = 64
 
 _log = structlog.get_logger(__name__)
 
@@ -33,6 +34,22 @@ class _Failure(IntEnum):
 
     CRYPTOGRAPHIC = 0x11000001
     MECHANISM_MISMATCH = 0x11000002
+
+
+def monitor_of(
+    context: zmq.Context[zmq.Socket[bytes]], socket: zmq.Socket[bytes], events: int
+) -> zmq.Socket[bytes]:
+    """What libzmq says of a socket's connections.
+
+    Without a limit to what waits to be read: at one, libzmq's thread would stand still, and with
+    it the whole link, in a flood of connections.
+    """
+    monitor = context.socket(zmq.PAIR)
+    monitor.setsockopt(zmq.RCVHWM, 0)
+    address = f"inproc://monitor-{id(socket)}"
+    socket.monitor(address, events)
+    monitor.connect(address)
+    return monitor
 
 
 class Names(NamedTuple):
@@ -99,15 +116,23 @@ class Door:
         while not self._stopping.is_set():
             for socket, _ in self._poller.poll(_LOOK_MS):
                 if socket is self._monitor:
-                    told = recv_monitor_message(self._monitor)
-                    if told["event"] & HANDSHAKE_FAILED:  # not the monitor's own end
-                        self._heed(told["event"], told["value"])
-                    elif told["event"] == zmq.EVENT_ACCEPTED and self._turnstile is not None:
-                        self._turnstile.enter(told["value"])
+                    self._watch()
                 elif self._questions is not None:
                     self._questions.send_multipart(self._answer(self._questions.recv_multipart()))
             if self._turnstile is not None:
                 self._turnstile.look()
+
+    def _watch(self) -> None:
+        """Heeds what the monitor tells; not all at once, since keys are asked for meanwhile."""
+        for _ in range(_MOST_AT_A_TIME):
+            try:
+                told = recv_monitor_message(self._monitor, zmq.DONTWAIT)
+            except zmq.Again:
+                return
+            if told["event"] & HANDSHAKE_FAILED:  # not the monitor's own end
+                self._heed(told["event"], told["value"])
+            elif told["event"] == zmq.EVENT_ACCEPTED and self._turnstile is not None:
+                self._turnstile.enter(told["value"])
 
     def _answer(self, question: list[bytes]) -> list[bytes]:
         """Whether a peer may come in; then its key is its name from here on."""

@@ -75,9 +75,9 @@ class Turnstile:
     def enter(self, descriptor: int) -> None:
         """A connection was accepted. Where there are too many, one that said nothing yet goes."""
         with _borrowed(descriptor) as connected:
-            if connected is None:
-                return
-            peer = _peer_of(connected)
+            peer = None if connected is None else _peer_of(connected)
+        if peer is None:
+            return
         entering = _Connection(descriptor, peer)
         with self._lock:
             self._open[descriptor] = entering
@@ -171,19 +171,25 @@ def _borrowed(
 ) -> Iterator[socket.socket | None]:
     """A duplicate of libzmq's descriptor; None if that is closed, or another connection by now."""
     try:
-        connected = socket.socket(fileno=os.dup(descriptor))
+        duplicate = os.dup(descriptor)
     except OSError:
         yield None
         return
+    try:
+        connected = socket.socket(fileno=duplicate)
+    except OSError:  # no socket any more
+        os.close(duplicate)
+        yield None
+        return
     with connected:
-        try:
-            same = peer is None or _peer_of(connected) == peer
-            connected.getpeername()
-        except OSError:
-            same = False
-        yield connected if same else None
+        found = _peer_of(connected)
+        yield connected if found is not None and peer in {None, found} else None
 
 
-def _peer_of(connected: socket.socket) -> tuple[str, int]:
-    address, port, *_ = connected.getpeername()
-    return str(address), int(port)
+def _peer_of(connected: socket.socket) -> tuple[str, int] | None:
+    """Address and port at the other end; None if there is none, or it is no TCP connection."""
+    try:
+        name = connected.getpeername()
+    except OSError:
+        return None
+    return (str(name[0]), int(name[1])) if isinstance(name, tuple) else None

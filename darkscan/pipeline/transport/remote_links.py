@@ -1,7 +1,7 @@
 """Links to workers on other computers: messages over tcp, pixels as their second part.
 
 By default both ends know each other by keys and all is encrypted (CurveZMQ); see
-``docs/decisions/0030-workers-with-keys.md`` for what that costs. What arrives is bounded while it
+decision 30 for what that costs. What arrives is bounded while it
 arrives: each part by libzmq, each connection, whatever its parts, by the turnstile.
 """
 
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import structlog
 import zmq
 
-from darkscan.pipeline.access.door import HANDSHAKE_FAILED, Door, Names
+from darkscan.pipeline.access.door import HANDSHAKE_FAILED, Door, Names, monitor_of
 from darkscan.pipeline.access.guests import Guests
 from darkscan.pipeline.access.keys import KeyRing
 from darkscan.pipeline.access.turnstile import Bounds, Turnstile
@@ -76,7 +76,8 @@ class GatewayPort:
         )
         self._turnstile = Turnstile(bounds)
         self._descriptors: dict[bytes, int] = {}
-        monitor = self.socket.get_monitor_socket(HANDSHAKE_FAILED | zmq.EVENT_ACCEPTED)
+        events = HANDSHAKE_FAILED | zmq.EVENT_ACCEPTED
+        monitor = monitor_of(self._context, self.socket, events)
         names = Names(peer="worker", here="run", key_option="--run-key")
         self._door = Door(self._context, monitor, self._guests, names, self._turnstile)
         try:
