@@ -161,8 +161,12 @@ class HandWorker:
         self.socket.setsockopt(zmq.LINGER, 0)
         if curve is not None:
             public, secret, server = (key.encode() for key in curve)
-            self.socket.curve_publickey, self.socket.curve_secretkey = public, secret
-            self.socket.curve_serverkey = server
+            for option, key in (
+                (zmq.CURVE_PUBLICKEY, public),
+                (zmq.CURVE_SECRETKEY, secret),
+                (zmq.CURVE_SERVERKEY, server),
+            ):
+                self.socket.setsockopt(option, key)
         self.socket.connect(address)
         self.join_message = Join(name=name, process=process, version=version("darkscan"))
 

@@ -153,7 +153,7 @@ def test_joining_again_and_again_without_reading_takes_no_memory() -> None:
         before, answered = memory_of(rest), HandWorker(rest.address)
         answered.join()
         before = memory_of(rest)
-        deaf = zmq.Context.instance().socket(zmq.DEALER)
+        deaf: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
         deaf.setsockopt(zmq.LINGER, 0)
         deaf.setsockopt(zmq.RCVHWM, 1)
         deaf.connect(rest.address)

@@ -48,14 +48,21 @@ MessageT = TypeVar("MessageT", bound=Message)
 class Elsewhere:
     """A RemoteWorker at work in a thread, and the port it connects to."""
 
-    def __init__(self, *, stays: bool = False, mode: str = "plain", **limits_s: float) -> None:
+    def __init__(
+        self,
+        *,
+        stays: bool = False,
+        mode: str = "plain",
+        longest_loading_s: float = PATIENCE_S,
+        longest_frame_s: float = PATIENCE_S,
+    ) -> None:
         self.said: list[str] = []
         self.folders: list[Path] = []
         self.error = ""
         self._mode = mode
         address = free_address()
         self.port = GatewayPort(address, None, largest_answer=largest_answer(WINDOWS))
-        means = Means(command=self._command, **limits_s)
+        means = Means(None, None, 1, longest_loading_s, longest_frame_s, self._command)
         self._worker = RemoteWorker(
             address, Who("it", None), means, self.said.append, stays=stays, wait_s=PATIENCE_S
         )

@@ -141,3 +141,46 @@ def test_impossible_options_are_refused_in_one_line(
     assert main([command, *arguments]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith(f"darkscan: error: {field}: must ")
+
+
+@pytest.mark.parametrize(
+    ("command", "has_key", "field"),
+    [
+        pytest.param("replay", False, "own.key: this computer has no key yet", id="run, no key"),
+        pytest.param("replay", True, "--remote-workers: no worker is allowed yet", id="run, alone"),
+        pytest.param("worker", False, "own.key: this computer has no key yet", id="worker, no key"),
+        pytest.param("worker", True, "--run-key: no run's computer is allowed", id="worker, alone"),
+    ],
+)
+def test_without_keys_nothing_begins_and_it_is_said_what_to_type(
+    command: str,
+    has_key: bool,
+    field: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from darkscan.cli.main import main
+
+    monkeypatch.setenv("DARKSCAN_CONFIG", str(tmp_path / "other"))
+    if has_key:
+        KeyRing().new()
+    address = free_address()
+    where = ["x.h5", "--out", "out", "--remote-workers", address]
+    assert main([command, *(where if command == "replay" else [address])]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert field in line
+    assert "`darkscan keys" in line
+
+
+def test_an_insecure_worker_is_told_that_the_run_wants_keys(
+    recording: Path, tmp_path: Path
+) -> None:
+    address = free_address()
+    where = ("--workers", 0, "--remote-workers", address)
+    with running("replay", recording, "--out", tmp_path / "out", *where) as run:
+        the_stage(run, "gateway")
+        done = darkscan("worker", address, "--wait", 15, "--insecure", check=1)
+        assert "the run lets in known keys only: leave out --insecure here" in done.stderr
+        run.send_signal(signal.SIGINT)
+        run.communicate(timeout=PATIENCE_S)
