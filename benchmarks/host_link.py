@@ -33,8 +33,8 @@ from figures import exit_code_of, in_turn, machine, ratio
 
 from darkscan.host.link import LinkServer
 from darkscan.host.store import RigName, Store
+from darkscan.pipeline.access.keys import KeyRing
 from darkscan.pipeline.core.errors import DarkscanError
-from darkscan.pipeline.host_link.keys import KeyRing
 from darkscan.pipeline.host_link.messages import (
     FramesSettled,
     Parcel,

@@ -4,12 +4,13 @@
 
 One worker whose model takes no time gets 2048x2048 frames, as preprocessing hands them out,
 and its results are awaited as merging does; here from the ring, elsewhere through the gateway
-over tcp on the loopback device, pixels and all. Beside each: how long one frame takes there
-and back when it is the only one. Then, with the windowed model: frames of few windows, in
-calls of their own and sharing calls.
+over tcp on the loopback device, pixels and all, in plain and encrypted (CURVE). Beside each:
+how long one frame takes there and back when it is the only one. Then, with the windowed model:
+frames of few windows, in calls of their own and sharing calls.
 """
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.resources import files
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -26,19 +28,22 @@ from figures import in_turn, machine, ratio
 from darkscan.inference import FrameWindows, OnnxRuntimeBackend, Pending, Seen, see
 from darkscan.inference.frame_windows import frames_a_call, stacked
 from darkscan.inference.worker_backend import WorkerBackend
+from darkscan.pipeline.access.keys import KeyRing
 from darkscan.pipeline.core.cores import threads_each
 from darkscan.pipeline.core.geometry import PixelToStage
 from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.recipe import Recipe
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
+from darkscan.pipeline.core.settings import updated
 from darkscan.pipeline.core.units import FrameId
 from darkscan.pipeline.running.specification import RING_NAME, RunFolder, RunSpec, RunTask
+from darkscan.pipeline.transport.gateway_client import RunKeys
 from darkscan.pipeline.transport.links import Desk, Inbox
-from darkscan.pipeline.transport.messages import FrameScores, Joined, Prepared
+from darkscan.pipeline.transport.messages import FrameScores, Prepared
 from darkscan.pipeline.transport.ring import FrameRing
 from darkscan.pipeline.transport.station import Station
 from darkscan.runs.runner import specify
-from darkscan.stages.classification.remote_worker import RemoteWorker
+from darkscan.stages.classification.remote_worker import Means, RemoteWorker, Who
 from darkscan.stages.classification.stage import Classification
 
 SIDE = 2048
@@ -84,10 +89,19 @@ def main() -> None:
         _work(arguments.work)
         return
     print(machine())
+    with TemporaryDirectory() as folder:
+        os.environ["DARKSCAN_CONFIG"] = folder
+        ring = KeyRing()
+        ring.allow(ring.new().public, "benchmark")
+        _compare(arguments)
+
+
+def _compare(arguments: argparse.Namespace) -> None:
     count = arguments.frames
     ways = {
         "from the ring": lambda: _frames_per_s(_here, count),
-        "over tcp": lambda: _frames_per_s(_elsewhere, count),
+        "over tcp, --insecure": lambda: _frames_per_s(_elsewhere, count),
+        "over tcp, CURVE": lambda: _frames_per_s(_secured, count),
     }
     _print(in_turn(ways, arguments.rounds))
     for name, hops in _hops.items():
@@ -112,7 +126,7 @@ def _print(figures: dict[str, list[float]]) -> None:
     first = next(iter(figures))
     for name, values in figures.items():
         rate = statistics.median(values)
-        print(f"{name:<20}{rate:>8.1f} frames/s   x first {ratio(figures, name, first)}")
+        print(f"{name:<22}{rate:>8.1f} frames/s   x first {ratio(figures, name, first)}")
 
 
 def _frames_per_s(worker: Callable[[Path], ExitStack], count: int) -> float:
@@ -182,6 +196,13 @@ def _elsewhere(run_dir: Path) -> ExitStack:
     return stack
 
 
+def _secured(run_dir: Path) -> ExitStack:
+    stack = ExitStack()
+    stack.enter_context(_process("elsewhere secured", run_dir))
+    stack.enter_context(_process("gateway secured", run_dir))
+    return stack
+
+
 def _work(what: str) -> None:
     """The other process: a worker here or elsewhere, or the gateway."""
     way, _, folder = what.partition(":")
@@ -190,17 +211,25 @@ def _work(what: str) -> None:
         case "here":
             station = Station(run_dir, "classification", 0)
             Classification(run_dir, RunSpec.read(run_dir), WorkerBackend(Instant()), station).run()
-        case "gateway":
+        case "gateway" | "gateway secured":
             from darkscan.stages.classification.gateway import Gateway
 
             station = Station(run_dir, "gateway", 0)
-            Gateway(run_dir, RunSpec.read(run_dir), ADDRESS, station).run()
-        case "elsewhere":
-            RemoteWorker(ADDRESS, "benchmark", _instant, lambda _: None).run()
+            spec = updated(RunSpec.read(run_dir), remote_insecure="secured" not in way)
+            Gateway(run_dir, spec, ADDRESS, station).run()
+        case "elsewhere" | "elsewhere secured":
+            own = KeyRing().own()
+            keys = RunKeys(own, own.public) if "secured" in way else None
+            means = Means(command=_computing)
+            RemoteWorker(ADDRESS, Who("benchmark", keys), means, lambda _: None).run()
+        case "compute":
+            station = Station(run_dir, "classification", 0)
+            station.beat(0, now=True, doing="instant")
+            Classification(run_dir, RunSpec.read(run_dir), WorkerBackend(Instant()), station).run()
 
 
-def _instant(_model: Path, _joined: Joined) -> WorkerBackend:
-    return WorkerBackend(Instant())
+def _computing(run_dir: Path) -> list[str]:
+    return [sys.executable, __file__, "--work", f"compute:{run_dir}"]
 
 
 def _spec(run_dir: Path) -> RunSpec:
@@ -215,7 +244,8 @@ def _spec(run_dir: Path) -> RunSpec:
         bit_depth=8,
         frames_planned=SLOTS,
     )
-    return specify(scan, Recipe(), MODEL, RunTask(out_dir=run_dir))
+    spec = specify(scan, Recipe(), MODEL, RunTask(out_dir=run_dir))
+    return updated(spec, workers=0)  # nobody here checks what comes back
 
 
 def _prepared(ring: FrameRing, slot: int) -> Prepared:

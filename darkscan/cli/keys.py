@@ -10,7 +10,7 @@ from darkscan.pipeline.core.errors import ExitCode, InputError
 from darkscan.pipeline.core.inputs import read_text
 
 if TYPE_CHECKING:
-    from darkscan.pipeline.host_link.keys import KeyRing
+    from darkscan.pipeline.access.keys import KeyRing
 
 _LARGEST_KEY_FILE = 4096
 
@@ -22,9 +22,12 @@ examples:
     darkscan keys allow 'RIG-KEY' rig-1
   on the rig, with the host's key:
     darkscan keys allow 'HOST-KEY' host
+  on a rig with --remote-workers, with a worker's key, and on the worker with the rig's:
+    darkscan keys allow 'WORKER-KEY' worker-1
+    darkscan keys allow 'RIG-KEY' rig-1
 
-Rigs and host computer know each other by keys (CurveZMQ): what travels between them is
-encrypted, and only allowed keys are let in. Each computer makes its own key once; its public
+Rigs, host computer and workers know each other by keys (CurveZMQ): what travels between them
+is encrypted, and only allowed keys are let in. Each computer makes its own key once; its public
 half, which `keys new` prints and KEYS/own.pub holds, is no secret: carry it over as you like.
 The secret half in KEYS/own.key never leaves its computer. KEYS is $DARKSCAN_CONFIG/keys, else
 $XDG_CONFIG_HOME/darkscan/keys, else ~/.config/darkscan/keys. A host that runs heeds changes at
@@ -38,8 +41,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser(
         "keys",
         help="make this computer's key, and say whose keys are let in",
-        description="Makes this computer's key for the link between rigs and the host computer, "
-        "and keeps the list of keys that it allows: on the host rigs, on a rig hosts.",
+        description="Makes this computer's key for the links between rigs, host computer and "
+        "workers, and keeps the list of keys that it allows: on the host rigs, on a rig the host "
+        "and its workers, on a worker rigs.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -107,7 +111,7 @@ def _remove(arguments: argparse.Namespace) -> int:
 
 
 def _ring(arguments: argparse.Namespace) -> "KeyRing":
-    from darkscan.pipeline.host_link.keys import KeyRing
+    from darkscan.pipeline.access.keys import KeyRing
 
     folder: Path | None = arguments.keys
     if folder is not None and folder.exists() and not folder.is_dir():
@@ -117,7 +121,7 @@ def _ring(arguments: argparse.Namespace) -> "KeyRing":
 
 def _public_key(text: str) -> str:
     """A key that was given, or the one in a file that was. Raises InputError."""
-    from darkscan.pipeline.host_link.keys import is_key
+    from darkscan.pipeline.access.keys import is_key
 
     if is_key(text):
         return text

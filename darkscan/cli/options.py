@@ -7,6 +7,7 @@ from contextlib import contextmanager, nullcontext
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from darkscan.pipeline.access.keys import KeyRing, warn_of_insecure_link
 from darkscan.pipeline.core.addresses import check_address
 from darkscan.pipeline.core.errors import InputError, StorageError
 from darkscan.pipeline.core.recipe import DEFAULT_MODEL, SHIPPED_MODELS, Recipe, load_recipe
@@ -112,7 +113,8 @@ def add_host_options(parser: argparse.ArgumentParser, *, required: bool = False)
     parser.add_argument(
         "--insecure",
         action="store_true",
-        help="no keys, nothing encrypted: for a host on a trusted bench that was started so",
+        help="no keys, nothing encrypted: for a host, and workers, on a trusted bench that were "
+        "started so",
     )
 
 
@@ -120,9 +122,10 @@ def host_target(arguments: argparse.Namespace) -> HostTarget | None:
     """The host that the options name, if any. Raises InputError."""
     if arguments.host is not None:
         return target_of(arguments.host, arguments.host_key, insecure=arguments.insecure)
-    for value, field in ((arguments.host_key, "--host-key"), (arguments.insecure, "--insecure")):
-        if value:
-            raise InputError("has no meaning without --host", field=field)
+    if arguments.host_key:
+        raise InputError("has no meaning without --host", field="--host-key")
+    if arguments.insecure and getattr(arguments, "remote_workers", None) is None:
+        raise InputError("has no meaning without --host or --remote-workers", field="--insecure")
     return None
 
 
@@ -132,13 +135,30 @@ def add_remote_option(parser: argparse.ArgumentParser) -> None:
         _OPTION,
         metavar="ADDRESS",
         help="let `darkscan worker` on other computers connect to tcp://HOST:PORT and classify "
-        "frames, too; HOST is one of this computer's addresses, 0.0.0.0 for all of them. "
-        "Frames and results travel unencrypted and nobody is asked who they are: "
-        "for a private network only",
+        "frames, too; HOST is one of this computer's addresses, 0.0.0.0 for all of them. Only "
+        "computers whose keys are allowed take part (see `darkscan keys`), unless --insecure is "
+        "given",
     )
 
 
 def remote_fields(arguments: argparse.Namespace) -> dict[str, object]:
-    """The run's fields that the option sets. Raises InputError unless it is an address."""
+    """The run's fields that the option sets.
+
+    Raises InputError unless it is an address and workers can be known by their keys.
+    """
     address: str | None = arguments.remote_workers
-    return {} if address is None else {"remote_workers": check_address(address, field=_OPTION)}
+    if address is None:
+        return {}
+    check_address(address, field=_OPTION)
+    if arguments.insecure:
+        warn_of_insecure_link(address)
+    else:
+        ring = KeyRing()
+        ring.own()  # raises unless it can be used
+        if not ring.allowed():
+            problem = (
+                "no worker is allowed yet: `darkscan keys new` or `darkscan keys list` on its "
+                "computer shows its key, `darkscan keys allow KEY NAME` here allows it"
+            )
+            raise InputError(problem, field=_OPTION)
+    return {"remote_workers": address, "remote_insecure": bool(arguments.insecure)}

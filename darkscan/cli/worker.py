@@ -2,7 +2,6 @@
 
 import argparse
 import platform
-from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from darkscan.cli.progress import say
@@ -10,10 +9,9 @@ from darkscan.pipeline.core.addresses import check_address
 from darkscan.pipeline.core.cores import threads_each
 from darkscan.pipeline.core.errors import ExitCode, InputError
 from darkscan.pipeline.core.recipe import Processes
-from darkscan.pipeline.transport.messages import Joined
 
 if TYPE_CHECKING:
-    from darkscan.inference.worker_backend import WorkerBackend
+    from darkscan.pipeline.transport.gateway_client import RunKeys
 
 _MOST_THREADS = 1024
 
@@ -25,10 +23,17 @@ examples:
     darkscan worker tcp://10.0.0.1:5570
     darkscan worker tcp://10.0.0.1:5570 --device 1 --stay
 
-The model comes with the run. When the network goes, the worker joins again as soon as it is
-back; what it had in hands is done by others meanwhile. The map is the same whoever takes part,
-as long as all use one backend on processors of one kind; else scores differ in the last digits.
-Nothing is encrypted and nobody is asked who they are: for a private network only.
+The two computers know each other by keys, once for all runs (`darkscan keys`):
+  on both:                        darkscan keys new
+  on the one with the recording:  darkscan keys allow 'WORKER-KEY' worker-1
+  on the other:                   darkscan keys allow 'RUN-KEY' rig-1
+All between them is encrypted, and nobody else takes part. --insecure on both sides does
+without keys, on a trusted bench; the map then says so.
+
+The model comes with the run, and is run in a process of its own, which ends with the run. When
+the network goes, the worker joins again as soon as it is back; what it had in hands is done by
+others meanwhile. The map is the same whoever takes part, but for the list of who scored, as
+long as all use one backend on processors of one kind; else scores differ in the last digits.
 exit codes: 0 the run ended; 2 bad input; 1 failed, refused, or no run answered; 130 interrupted.
 """
 
@@ -55,6 +60,17 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--threads", type=int, help="default: one for each core")
     parser.add_argument("--name", default=platform.node() or "worker", help="default: the host's")
+    parser.add_argument(
+        "--run-key",
+        metavar="KEY",
+        help="the public key of the run's computer, or its name in `darkscan keys list` "
+        "(default: the only computer that is allowed)",
+    )
+    parser.add_argument(
+        "--insecure",
+        action="store_true",
+        help="no keys, nothing encrypted: for a run on a trusted bench that was started so",
+    )
     parser.add_argument("--stay", action="store_true", help="wait for the next run when one ends")
     parser.add_argument(
         "--wait",
@@ -68,7 +84,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    from darkscan.stages.classification.remote_worker import RemoteWorker
+    from darkscan.stages.classification.remote_worker import Means, RemoteWorker, Who
 
     address = check_address(arguments.address, field="ADDRESS")
     name: str = arguments.name
@@ -80,28 +96,22 @@ def run(arguments: argparse.Namespace) -> int:
     if not 1 <= threads <= _MOST_THREADS:
         raise InputError(f"must be from 1 to {_MOST_THREADS}", field="--threads")
 
-    def open_backend(model_path: Path, joined: Joined) -> "WorkerBackend":
-        return _open_backend(arguments.backend, arguments.device, threads, model_path, joined)
-
-    RemoteWorker(
-        address, name, open_backend, say, stays=arguments.stay, wait_s=arguments.wait
-    ).run()
+    keys = _keys(arguments, address)
+    means = Means(arguments.backend, arguments.device, threads)
+    who = Who(name, keys)
+    RemoteWorker(address, who, means, say, stays=arguments.stay, wait_s=arguments.wait).run()
     return ExitCode.OK
 
 
-def _open_backend(
-    wanted: str | None, device: int | None, threads: int, model_path: Path, joined: Joined
-) -> "WorkerBackend":
-    from darkscan.inference import FrameFormat, ModelJob, Placement, choose
-    from darkscan.inference.worker_backend import open_worker_backend, shares_calls
+def _keys(arguments: argparse.Namespace, address: str) -> "RunKeys | None":
+    """The keys of this computer and of the run's; None with --insecure. Raises InputError."""
+    from darkscan.pipeline.access.keys import KeyRing, one_of, warn_of_insecure_link
+    from darkscan.pipeline.transport.gateway_client import RunKeys
 
-    job = ModelJob.read(
-        model_path,
-        FrameFormat.of_scan(joined.scan, joined.margin_px),
-        stride=joined.model.stride,
-        precision=joined.precision,
-    )
-    choice = choose(wanted or joined.backend, job, () if device is None else (device,))
-    placement = Placement(choice.backend_name, choice.device_of(0), threads, joined.batch)
-    sharing = shares_calls(placement.device, joined.batch_wait_ms)
-    return open_worker_backend(job, placement, sharing=sharing)
+    if arguments.insecure:
+        if arguments.run_key:
+            raise InputError("has no meaning with --insecure", field="--run-key")
+        warn_of_insecure_link(address)
+        return None
+    ring = KeyRing()
+    return RunKeys(ring.own(), one_of(ring, arguments.run_key, "run's computer", "--run-key"))

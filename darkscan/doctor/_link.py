@@ -8,9 +8,9 @@ from pathlib import Path
 
 from darkscan.doctor._disks import check_disk
 from darkscan.doctor._findings import Finding, Subject, counted, note, ok, problem
+from darkscan.pipeline.access.keys import KeyRing
 from darkscan.pipeline.core.addresses import check_address
 from darkscan.pipeline.core.errors import InputError
-from darkscan.pipeline.host_link.keys import KeyRing
 from darkscan.pipeline.host_link.outbox import Outbox, outbox_file
 from darkscan.pipeline.host_link.sender import Sender
 from darkscan.pipeline.host_link.target import HostTarget, target_of

@@ -18,8 +18,8 @@ import structlog
 from darkscan.host.link import LinkServer
 from darkscan.host.store import RetentionRules, RigName, Store
 from darkscan.host.web import Metrics, WebServer, WebSettings, only_here, read_token
+from darkscan.pipeline.access.keys import KeyRing
 from darkscan.pipeline.core.errors import DarkscanError
-from darkscan.pipeline.host_link.keys import KeyRing
 from darkscan.pipeline.host_link.messages import News, Parcel, Receipt
 
 TOKEN_FILE = "token"  # noqa: S105 - a name

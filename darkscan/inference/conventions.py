@@ -86,4 +86,5 @@ class Conventions(Settings):
             grow_threshold=min(grow_threshold, threshold),
             dense=self.form == "dense",
             kinds=self.cell_kinds,
+            int8=self.precision == "int8",
         )

@@ -27,6 +27,7 @@ class Preprocessing:
         self._window = spec.model.window
         self._origins = spec.model.origins(spec.scan.frame_shape)
         self._scale = spec.thumbnail_scale
+        self._workers_here = spec.workers
         self._inbox = Inbox(run_dir, "preprocessing")
         self._desk = Desk(run_dir)
         self._to_merging = Outbox(run_dir, "merging")
@@ -90,15 +91,18 @@ class Preprocessing:
             gains=gains,
             offsets=offsets,
             stamps=(*captured.stamps, stamp),
+            only_here=captured.only_here,
         )
 
     def _hand_out(self) -> None:
-        while self._prepared and self._desk.somebody_waits:
-            frame, prepared = next(iter(self._prepared.items()))
+        for frame, prepared in list(self._prepared.items()):
+            if not self._desk.somebody_waits:
+                return
             try:
                 self._ring.check(prepared.ref)
             except StaleReferenceError:
                 del self._prepared[frame]
                 continue
-            if self._desk.hand_out(prepared):
+            below = self._workers_here if prepared.only_here else None
+            if self._desk.hand_out(prepared, below=below):
                 del self._prepared[frame]

@@ -10,7 +10,7 @@ import pytest
 from darkscan.doctor._examination import guarded
 from darkscan.doctor._host import check_ports, check_store
 from darkscan.doctor._link import check_host, check_keys, check_outbox, knock
-from darkscan.pipeline.host_link.keys import KeyRing
+from darkscan.pipeline.access.keys import KeyRing
 from darkscan.pipeline.host_link.messages import Receipt, ScanEnded
 from darkscan.pipeline.host_link.outbox import Outbox, outbox_file
 from darkscan.pipeline.host_link.sender import HostTarget, Sender

@@ -6,7 +6,7 @@ import pytest
 
 from darkscan.doctor._host import check_ports
 from darkscan.doctor._link import check_host
-from darkscan.pipeline.host_link.keys import KeyRing
+from darkscan.pipeline.access.keys import KeyRing
 from tests.doctor.subjects import subject
 from tests.host_end_to_end.computers import Host, host_at_work
 

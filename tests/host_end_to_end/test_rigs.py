@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from darkscan.pipeline.host_link.keys import KeyRing
+from darkscan.pipeline.access.keys import KeyRing
 from tests.host_end_to_end.computers import Computer, Host, host_at_work, wait_for
 from tests.host_end_to_end.scans import record_scan
 

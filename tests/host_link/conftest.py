@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from darkscan.host.link import LinkServer
-from darkscan.pipeline.host_link.keys import KeyRing
+from darkscan.pipeline.access.keys import KeyRing
 from darkscan.pipeline.host_link.messages import News, Parcel, Receipt
 from darkscan.pipeline.host_link.outbox import Outbox
 from darkscan.pipeline.host_link.sender import HostTarget, Sender

@@ -7,8 +7,8 @@ import pytest
 import zmq
 from structlog.testing import LogCapture
 
+from darkscan.pipeline.access.keys import KeyRing, is_key, read_key_pair
 from darkscan.pipeline.core.errors import InputError
-from darkscan.pipeline.host_link.keys import KeyRing, is_key, read_key_pair
 from darkscan.pipeline.host_link.target import target_of
 
 

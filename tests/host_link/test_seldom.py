@@ -1,6 +1,6 @@
 """What others can provoke is said now and then only."""
 
-from darkscan.pipeline.host_link.seldom import MOST, Seldom
+from darkscan.pipeline.access.seldom import MOST, Seldom
 
 
 class Log:

@@ -18,10 +18,11 @@ from darkscan.pipeline.core.frame_results import ModelInfo, Traces
 from darkscan.pipeline.core.recipe import Processes, Recipe
 from darkscan.pipeline.core.units import FrameId
 from darkscan.pipeline.running.specification import RING_NAME, RunFolder, RunSpec
-from darkscan.pipeline.transport.links import Desk, Inbox
+from darkscan.pipeline.transport.links import Desk, Inbox, Outbox
 from darkscan.pipeline.transport.messages import (
     Capacity,
     FrameRef,
+    FrameScores,
     Join,
     Joined,
     Message,
@@ -52,7 +53,9 @@ def free_address() -> str:
 class RestOfARun:
     """Preprocessing's desk, the other stages' inboxes, and the ring."""
 
-    def __init__(self, run_dir: Path, *, stage_timeout_s: float) -> None:
+    def __init__(
+        self, run_dir: Path, *, stage_timeout_s: float, workers: int = 0, secured: bool = False
+    ) -> None:
         self.address = free_address()
         self.process: subprocess.Popen[bytes] | None = None
         self.stopped = False
@@ -63,6 +66,7 @@ class RestOfARun:
         self.merging = Inbox(run_dir, "merging")
         self.acquisition = Inbox(run_dir, "acquisition")
         self.preprocessing = Inbox(run_dir, "preprocessing")
+        self.to_gateway = Outbox(run_dir, "gateway")
         self.model_hash = file_hash(MODEL)
         processes = Processes(stage_timeout_s=stage_timeout_s)
         RunSpec(
@@ -84,9 +88,10 @@ class RestOfARun:
             scan=scan_info(SHAPE),
             thumbnail_scale=8,
             backend="onnxruntime",
-            workers=1,
+            workers=workers,
             threads=1,
             remote_workers=self.address,
+            remote_insecure=not secured,
         ).write(run_dir)
 
     def prepare(self, frame: int, slot: int) -> Prepared:
@@ -122,10 +127,11 @@ class RestOfARun:
         return self.desk.somebody_waits
 
     def log(self) -> str:
-        return (self.run_dir / "log.jsonl").read_text()
+        file = self.run_dir / "log.jsonl"
+        return file.read_text() if file.exists() else ""
 
     def close(self) -> None:
-        for link in (self.merging, self.acquisition, self.preprocessing):
+        for link in (self.merging, self.acquisition, self.preprocessing, self.to_gateway):
             link.close()
         self.desk.socket.close()
         self.ring.close()
@@ -142,9 +148,25 @@ def message_in(inbox: Inbox, kind: type[MessageT]) -> MessageT:
 class HandWorker:
     """A worker elsewhere, its every word said by hand."""
 
-    def __init__(self, address: str, *, name: str = "by hand", process: str = "one") -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        name: str = "by hand",
+        process: str = "one",
+        curve: tuple[str, str, str] | None = None,
+    ) -> None:
+        """``curve``: its public and its secret key, and the run's public one."""
         self.socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
         self.socket.setsockopt(zmq.LINGER, 0)
+        if curve is not None:
+            public, secret, server = (key.encode() for key in curve)
+            for option, key in (
+                (zmq.CURVE_PUBLICKEY, public),
+                (zmq.CURVE_SECRETKEY, secret),
+                (zmq.CURVE_SERVERKEY, server),
+            ):
+                self.socket.setsockopt(option, key)
         self.socket.connect(address)
         self.join_message = Join(name=name, process=process, version=version("darkscan"))
 
@@ -170,15 +192,27 @@ class HandWorker:
         scores = np.full(WINDOWS, score, np.float32)
         self.say(Scored(ref=ref, scores=scores, traces=Traces(), worked_ns=5))
 
+    def prove(self, rest: "RestOfARun") -> None:
+        """Answers one frame: before that it is given no more than one at a time."""
+        rest.hand_out(rest.prepare(99, slot=SLOTS - 1))
+        got, _ = self.hear(Prepared)
+        self.score(got.ref)
+        message_in(rest.merging, FrameScores)
+        rest.ring.release(SLOTS - 1)
+
     def close(self) -> None:
         self.socket.close()
 
 
 @contextmanager
-def gateway(*, stage_timeout_s: float = 60.0) -> Iterator[RestOfARun]:
-    """A gateway at work, and the rest of its run."""
+def gateway(
+    *, stage_timeout_s: float = 60.0, workers: int = 0, secured: bool = False
+) -> Iterator[RestOfARun]:
+    """A gateway at work, and the rest of its run; ``workers``: those on this computer."""
     with RunFolder() as folder:
-        rest = RestOfARun(folder.path, stage_timeout_s=stage_timeout_s)
+        rest = RestOfARun(
+            folder.path, stage_timeout_s=stage_timeout_s, workers=workers, secured=secured
+        )
         command = [sys.executable, "-m", "darkscan.stages", "gateway", "--run", str(folder.path)]
         process = subprocess.Popen(command, stderr=subprocess.PIPE)
         rest.process = process
@@ -187,8 +221,11 @@ def gateway(*, stage_timeout_s: float = 60.0) -> Iterator[RestOfARun]:
         finally:
             if not rest.stopped:
                 rest.stop()
-            _, stderr = process.communicate(timeout=PATIENCE_S)
-            rest.close()
+            try:
+                _, stderr = process.communicate(timeout=PATIENCE_S)
+            finally:
+                process.kill()
+                rest.close()
     assert process.returncode == 0, stderr.decode()
 
 

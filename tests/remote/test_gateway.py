@@ -19,16 +19,19 @@ from darkscan.pipeline.transport.messages import (
     JoinFirst,
     Leaving,
     Message,
+    ModelFile,
     NotScored,
     Prepared,
     Refused,
     RunEnded,
     Scored,
     StillHere,
+    WantModel,
     decode,
     encode,
 )
 from tests.remote.rest_of_a_run import (
+    MODEL,
     SHAPE,
     WINDOWS,
     HandWorker,
@@ -37,7 +40,6 @@ from tests.remote.rest_of_a_run import (
     message_in,
     until,
 )
-from tests.stages.running import PATIENCE_S
 
 
 def test_a_frame_goes_out_with_its_pixels_and_comes_back_as_a_result() -> None:
@@ -58,21 +60,27 @@ def test_a_frame_goes_out_with_its_pixels_and_comes_back_as_a_result() -> None:
         worker.close()
 
 
-def test_the_model_comes_once() -> None:
+def test_the_model_comes_once_and_on_request() -> None:
     with gateway() as rest:
-        for has, size in ((rest.model_hash, 0), ("", None)):
-            worker = HandWorker(rest.address)
-            worker.say(worker.join_message.model_copy(update={"model_hash": has}))
-            assert worker.socket.poll(PATIENCE_S * 1000)
-            _, *payload = worker.socket.recv_multipart()
-            assert (size is None) == bool(payload)
-            worker.close()
+        worker = HandWorker(rest.address)
+        worker.say(worker.join_message)
+        joined, payload = worker.hear(Joined)
+        assert payload == b""
+        worker.say(WantModel())
+        _, content = worker.hear(ModelFile)
+        assert len(content) == joined.model_bytes
+        assert content == MODEL.read_bytes()
+        worker.say(WantModel())
+        refused, _ = worker.hear(Refused)
+        assert refused.reason == "it wants the model twice"
+        worker.close()
 
 
 def test_no_more_frames_are_in_a_workers_hands_than_it_takes() -> None:
     with gateway() as rest:
         worker = HandWorker(rest.address)
         worker.join(frames=2)
+        worker.prove(rest)
         for frame in range(2):
             rest.hand_out(rest.prepare(frame, slot=frame))
         got, _ = worker.hear(Prepared)
@@ -168,6 +176,7 @@ def test_an_answer_to_a_slot_that_has_moved_on_does_not_count() -> None:
     with gateway() as rest:
         worker = HandWorker(rest.address)
         worker.join()
+        worker.prove(rest)
         rest.hand_out(rest.prepare(4, slot=0))
         old, _ = worker.hear(Prepared)
         rest.ring.begin_session()
@@ -238,7 +247,7 @@ def test_an_answer_that_cannot_be_one_is_the_frames_error_and_its_worker_goes_on
 
 
 def test_a_worker_all_of_whose_answers_are_none_is_refused(shared: RestOfARun) -> None:
-    worker = HandWorker(shared.address)
+    worker = HandWorker(shared.address, name="nonsense")
     worker.join(frames=1)
     sent = shared.prepare(4, slot=0)
     for _ in range(10):

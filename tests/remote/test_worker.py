@@ -1,17 +1,18 @@
 """A worker elsewhere, the gateway's part played by the test."""
 
+import os
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgpack
 import numpy as np
+import psutil
 import pytest
 
-from darkscan.inference import FrameWindows, Pending, Seen
-from darkscan.inference.worker_backend import WorkerBackend
 from darkscan.pipeline.core.errors import DarkscanError
 from darkscan.pipeline.core.frame_results import ModelInfo
 from darkscan.pipeline.transport.messages import (
@@ -22,62 +23,48 @@ from darkscan.pipeline.transport.messages import (
     JoinFirst,
     Leaving,
     Message,
+    ModelFile,
     NotScored,
     Prepared,
     Refused,
     RunEnded,
     Scored,
+    StillHere,
+    WantModel,
     encode,
 )
 from darkscan.pipeline.transport.remote_links import GatewayPort
-from darkscan.stages.classification.remote_worker import RemoteWorker
+from darkscan.stages.classification._remote_checks import largest_answer
+from darkscan.stages.classification.remote_worker import Means, RemoteWorker, Who
 from tests.builders import frame_meta, scan_info
 from tests.remote.rest_of_a_run import SHAPE, WINDOWS, free_address
 from tests.stages.running import PATIENCE_S
 
 MODEL = b"a model"
+COMPUTING = Path(__file__).with_name("first_pixel.py")
 MessageT = TypeVar("MessageT", bound=Message)
-
-
-class FirstPixel:
-    """Scores windows by their first pixel; keeps the frames it was given."""
-
-    name = "first pixel"
-    ahead = 1
-
-    def __init__(self) -> None:
-        self.frames: list[Any] = []
-        self.closed = False
-
-    def start(
-        self,
-        windows: FrameWindows,
-        full_scale: int,
-        *,
-        between_batches: Callable[[], Any] = lambda: None,
-    ) -> Pending:
-        between_batches()
-        self.frames.append(windows.frame)
-        firsts = windows.frame[windows.origins[:, 0], windows.origins[:, 1]]
-        return lambda: Seen((firsts / full_scale).astype(np.float32), None)
-
-    def close(self) -> None:
-        self.closed = True
 
 
 class Elsewhere:
     """A RemoteWorker at work in a thread, and the port it connects to."""
 
-    def __init__(self, *, stays: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        stays: bool = False,
+        mode: str = "plain",
+        longest_loading_s: float = PATIENCE_S,
+        longest_frame_s: float = PATIENCE_S,
+    ) -> None:
         self.said: list[str] = []
-        self.models: list[bytes] = []
         self.folders: list[Path] = []
-        self.backends: list[FirstPixel] = []
         self.error = ""
+        self._mode = mode
         address = free_address()
-        self.port = GatewayPort(address)
+        self.port = GatewayPort(address, None, largest_answer=largest_answer(WINDOWS))
+        means = Means(None, None, 1, longest_loading_s, longest_frame_s, self._command)
         self._worker = RemoteWorker(
-            address, "it", self._open, self.said.append, stays=stays, wait_s=PATIENCE_S
+            address, Who("it", None), means, self.said.append, stays=stays, wait_s=PATIENCE_S
         )
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
@@ -86,15 +73,21 @@ class Elsewhere:
         """The next message of that kind, and who says it."""
         while True:
             assert self.port.socket.poll(PATIENCE_S * 1000), "nothing came"
-            for peer, message, problem in self.port.arrivals():
-                assert not problem
-                if isinstance(message, kind):
-                    return peer, message
+            for arrival in self.port.arrivals():
+                assert not arrival.problem
+                if isinstance(arrival.message, kind):
+                    return arrival.peer, arrival.message
 
-    def welcome(self, *, model: bytes | None = MODEL, **changes: object) -> bytes:
-        """Takes the worker in; returns who it is."""
+    def welcome(
+        self, *, model: bytes | None = MODEL, model_info: ModelInfo | None = None, **changes: object
+    ) -> bytes:
+        """Takes the worker in; returns who it is. ``model`` None: it has it already."""
         peer, _ = self.hear(Join)
-        self.port.send(peer, JOINED.model_copy(update=changes), model)
+        changes["model"] = model_info or JOINED_MODEL
+        self.port.send(peer, JOINED.model_copy(update=changes))
+        if model is not None:
+            self.hear(WantModel)
+            self.port.send(peer, ModelFile(), model)
         return peer
 
     def finish(self) -> str:
@@ -104,11 +97,18 @@ class Elsewhere:
         self.port.close()
         return self.error
 
-    def _open(self, model_path: Path, _joined: Joined) -> WorkerBackend:
-        self.models.append(model_path.read_bytes())
-        self.folders.append(model_path.parent)
-        self.backends.append(FirstPixel())
-        return WorkerBackend(self.backends[-1])
+    def computing(self) -> list[psutil.Process]:
+        """The computing processes that are alive."""
+        names = {str(folder) for folder in self.folders}
+        return [
+            child
+            for child in psutil.Process().children()
+            if child.status() != psutil.STATUS_ZOMBIE and names & set(child.cmdline())
+        ]
+
+    def _command(self, run_dir: Path) -> list[str]:
+        self.folders.append(run_dir)
+        return [sys.executable, str(COMPUTING), self._mode, str(run_dir), str(os.getpid())]
 
     def _run(self) -> None:
         try:
@@ -124,16 +124,18 @@ def elsewhere() -> Iterator[Elsewhere]:
     worker.finish()
 
 
+JOINED_MODEL = ModelInfo(
+    name="fake",
+    hash="sha256:" + sha256(MODEL).hexdigest(),
+    window=256,
+    stride=128,
+    threshold=0.9,
+    grow_threshold=0.9,
+)
 JOINED = Joined(
     scan=scan_info(SHAPE),
-    model=ModelInfo(
-        name="fake",
-        hash="sha256:" + sha256(MODEL).hexdigest(),
-        window=256,
-        stride=128,
-        threshold=0.9,
-        grow_threshold=0.9,
-    ),
+    model=JOINED_MODEL,
+    model_bytes=len(MODEL),
     backend="onnxruntime",
     precision="exact",
     margin_px=0,
@@ -156,7 +158,6 @@ def prepared(frame: int, **changes: object) -> Prepared:
 def test_it_classifies_what_it_is_sent_until_the_run_ends(elsewhere: Elsewhere) -> None:
     peer = elsewhere.welcome()
     assert elsewhere.hear(Capacity)[1].frames == 3
-    assert not elsewhere.folders[0].exists()  # nothing stays behind, however this ends
     for frame in (51, 102):
         pixels = np.full(SHAPE, frame, np.uint8)
         elsewhere.port.send(peer, prepared(frame), pixels)
@@ -168,8 +169,8 @@ def test_it_classifies_what_it_is_sent_until_the_run_ends(elsewhere: Elsewhere) 
     elsewhere.port.send(peer, RunEnded())
     elsewhere.hear(Leaving)
     assert elsewhere.finish() == ""
-    assert elsewhere.models == [MODEL]
-    assert elsewhere.backends[0].closed
+    assert not elsewhere.folders[0].exists()  # nothing stays behind
+    assert not elsewhere.computing()
     assert elsewhere.said[-1] == "the run has ended: 2 frames, 8 windows"
 
 
@@ -214,13 +215,11 @@ def test_asked_to_it_joins_again_and_keeps_what_it_has_of_the_run(elsewhere: Els
     peer = elsewhere.welcome()
     elsewhere.hear(Capacity)
     elsewhere.port.send(peer, JoinFirst())
-    peer, join = elsewhere.hear(Join)
-    assert join.model_hash == JOINED.model.hash
-    elsewhere.port.send(peer, JOINED)
+    elsewhere.welcome(model=None)
     elsewhere.hear(Capacity)
     elsewhere.port.send(peer, RunEnded())
     elsewhere.hear(Leaving)
-    assert len(elsewhere.backends) == 1
+    assert len(elsewhere.folders) == 1
 
 
 def test_if_it_stays_it_takes_part_in_the_next_run() -> None:
@@ -233,8 +232,8 @@ def test_if_it_stays_it_takes_part_in_the_next_run() -> None:
     worker.hear(Join)
     worker.port.send(peer, Refused(reason="enough"))
     assert worker.finish().endswith("refused: enough")
-    assert worker.models == [MODEL, MODEL]
-    assert [backend.closed for backend in worker.backends] == [True, True]
+    assert len(worker.folders) == 2
+    assert not worker.computing()
 
 
 @pytest.mark.parametrize(
@@ -263,7 +262,122 @@ def test_it_says_why_it_cannot_take_part(
     assert expected in complaint
 
 
-def test_a_model_that_is_not_whole_is_not_run(elsewhere: Elsewhere) -> None:
-    elsewhere.welcome(model=MODEL[:-1])
-    assert elsewhere.finish() == "the model did not come whole"
-    assert not elsewhere.models
+@pytest.mark.parametrize(
+    ("model", "complaint"),
+    [
+        pytest.param(MODEL[:-1], "the model came with 6 bytes, not 7", id="too short"),
+        pytest.param(MODEL[:-1] + b"L", "the model did not come whole", id="another one"),
+    ],
+)
+def test_a_model_that_is_not_whole_is_not_run(
+    elsewhere: Elsewhere, model: bytes, complaint: str
+) -> None:
+    elsewhere.welcome(model=model)
+    assert complaint in elsewhere.finish()
+    assert not elsewhere.folders
+
+
+HUGE = scan_info((60_000, 60_000))
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        pytest.param({"scan": HUGE}, "bytes of a frame at most, not 3600000000", id="frame"),
+        pytest.param(
+            {"model": JOINED_MODEL.model_copy(update={"stride": 1}), "scan": scan_info((968, 968))},
+            "windows of a frame at most, not 508369",
+            id="half a million windows",
+        ),
+        pytest.param({"model_bytes": 2**40}, "bytes of the model at most", id="model"),
+        pytest.param(
+            {"margin_px": 4096, "scan": scan_info((20_000, 20_000))}, "frame", id="margin"
+        ),
+        pytest.param(
+            {"model": JOINED_MODEL.model_copy(update={"stride": 0})},
+            "windows of 256 px at steps of 0 fit no frame",
+            id="no step",
+        ),
+        pytest.param(
+            {"model": JOINED_MODEL.model_copy(update={"window": 4096})},
+            "windows of 4096 px at steps of 128 fit no frame",
+            id="window larger than the frame",
+        ),
+        pytest.param({"batch": 100_000}, "Joined.batch: Input should be less than", id="batch"),
+        pytest.param(
+            {
+                "batch": 1024,
+                "model": JOINED_MODEL.model_copy(update={"window": 4096, "stride": 4096}),
+                "scan": scan_info((4096, 4096)),
+            },
+            "pixels of a batch at most",
+            id="batch of large windows",
+        ),
+    ],
+)
+def test_sizes_are_checked_before_anything_of_that_size_is_made(
+    elsewhere: Elsewhere, changes: dict[str, object], complaint: str
+) -> None:
+    peer, _ = elsewhere.hear(Join)
+    before = psutil.Process().memory_info().rss
+    elsewhere.port.send(peer, JOINED.model_copy(update=changes))
+    said = elsewhere.finish()
+    assert complaint in said
+    assert said.startswith("tcp://127.0.0.1:")
+    assert psutil.Process().memory_info().rss - before < 50e6
+    assert not elsewhere.folders
+
+
+def test_more_frames_than_there_is_room_for_end_the_talk(elsewhere: Elsewhere) -> None:
+    peer = elsewhere.welcome()
+    elsewhere.hear(Capacity)
+    elsewhere.computing()[0].suspend()
+    for frame in range(65):
+        elsewhere.port.send(peer, prepared(frame), bytes(SHAPE[0] * SHAPE[1]))
+    elsewhere.hear(Leaving)
+    assert "more frames than it was told there is room for" in elsewhere.finish()
+
+
+@pytest.mark.parametrize("how", ["run ends", "refused", "time limit"])
+def test_a_model_that_loops_ends(how: str) -> None:
+    """Deaf to signals as a loop within a library is: it is killed with the run, or by a limit."""
+    worker = Elsewhere(mode="loops", longest_frame_s=2.0 if how == "time limit" else PATIENCE_S)
+    peer = worker.welcome()
+    worker.hear(Capacity)
+    worker.port.send(peer, prepared(1), bytes(SHAPE[0] * SHAPE[1]))
+    worker.hear(StillHere)
+    if how == "run ends":
+        worker.port.send(peer, RunEnded())
+    elif how == "refused":
+        worker.port.send(peer, Refused(reason="enough"))
+    worker.hear(Leaving)
+    complaint = worker.finish()
+    assert ("a frame took longer than 2 s" in complaint) == (how == "time limit")
+    assert not worker.computing()
+
+
+def test_a_model_that_never_loads_ends() -> None:
+    worker = Elsewhere(mode="loads", longest_loading_s=1.0)
+    worker.welcome()
+    worker.hear(Leaving)
+    assert worker.finish() == "loading the model took longer than 1 s"
+    assert not worker.computing()
+
+
+def test_a_process_that_dies_of_a_frame_leaves_without_a_word() -> None:
+    """So that the gateway suspects the frame, and not the network."""
+    worker = Elsewhere(mode="dies")
+    peer = worker.welcome()
+    worker.hear(Capacity)
+    worker.port.send(peer, prepared(1), bytes(SHAPE[0] * SHAPE[1]))
+    assert worker.finish() == "the model's process died of signal 9"
+
+
+def test_what_the_run_says_cannot_command_the_terminal(elsewhere: Elsewhere) -> None:
+    name = "\x1b]0;owned\x07" + "x" * 200
+    peer = elsewhere.welcome(model_info=JOINED_MODEL.model_copy(update={"name": name}))
+    elsewhere.hear(Capacity)
+    elsewhere.port.send(peer, RunEnded())
+    elsewhere.hear(Leaving)
+    assert all(line.isprintable() for line in elsewhere.said)
+    assert any("\\x1b]0;owned" in line and len(line) < 200 for line in elsewhere.said)

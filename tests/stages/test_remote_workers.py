@@ -3,16 +3,40 @@
 import json
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from darkscan.pipeline.access.keys import KeyRing
 from darkscan.pipeline.transport.journal import JOURNAL_NAME, read_journal
 from tests.remote.proxy import Cable
 from tests.remote.rest_of_a_run import free_address
 from tests.stages.running import PATIENCE_S, darkscan, kill, running, the_stage, wait_until
-from tests.stages.test_replay import same_map
 
 pytestmark = pytest.mark.slow
+
+WORKER = "worker-1"
+
+
+@pytest.fixture(autouse=True)
+def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KeyRing:
+    """The keys of this computer, which is the run's and the workers' alike."""
+    monkeypatch.setenv("DARKSCAN_CONFIG", str(tmp_path / "config"))
+    ring = KeyRing()
+    ring.allow(ring.new().public, WORKER)
+    return ring
+
+
+def the_map(out: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((out / "defect-map.json").read_text())
+    return content
+
+
+def same_but_for_who_scored(out: Path, other: Path) -> bool:
+    """Whether two maps are the same, but for the list of who scored."""
+    one, two = the_map(out), the_map(other)
+    del one["scored_by"], two["scored_by"]
+    return one == two
 
 
 @pytest.mark.parametrize(
@@ -46,7 +70,10 @@ def test_the_map_does_not_depend_on_where_its_workers_are(
             said, complaint = second.communicate(timeout=PATIENCE_S)
             assert "the run has ended" in said
             assert (second.returncode, complaint) == (0, "")
-    assert same_map(out, undisturbed)
+    assert same_but_for_who_scored(out, undisturbed)
+    assert all(one["secured"] for one in the_map(out)["scored_by"])
+    if not workers_here:
+        assert {one["name"] for one in the_map(out)["scored_by"]} == {WORKER}
     restarts = json.loads((out / "run.json").read_text())["restarts"]
     assert restarts == ({"gateway": 1} if disturbance == "gateway killed" else {})
 
@@ -54,7 +81,7 @@ def test_the_map_does_not_depend_on_where_its_workers_are(
 def test_a_worker_without_a_run_says_so(tmp_path: Path) -> None:
     address = free_address()
     done = darkscan("worker", address, "--wait", 1, check=1)
-    assert done.stderr == f"darkscan: error: {address}: no run answered for 1 s\n"
+    assert done.stderr.endswith(f"darkscan: error: {address}: no run answered for 1 s\n")
 
 
 def test_a_run_that_no_worker_came_to_ends_on_ctrl_c(recording: Path, tmp_path: Path) -> None:
@@ -114,3 +141,46 @@ def test_impossible_options_are_refused_in_one_line(
     assert main([command, *arguments]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith(f"darkscan: error: {field}: must ")
+
+
+@pytest.mark.parametrize(
+    ("command", "has_key", "field"),
+    [
+        pytest.param("replay", False, "own.key: this computer has no key yet", id="run, no key"),
+        pytest.param("replay", True, "--remote-workers: no worker is allowed yet", id="run, alone"),
+        pytest.param("worker", False, "own.key: this computer has no key yet", id="worker, no key"),
+        pytest.param("worker", True, "--run-key: no run's computer is allowed", id="worker, alone"),
+    ],
+)
+def test_without_keys_nothing_begins_and_it_is_said_what_to_type(
+    command: str,
+    has_key: bool,
+    field: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from darkscan.cli.main import main
+
+    monkeypatch.setenv("DARKSCAN_CONFIG", str(tmp_path / "other"))
+    if has_key:
+        KeyRing().new()
+    address = free_address()
+    where = ["x.h5", "--out", "out", "--remote-workers", address]
+    assert main([command, *(where if command == "replay" else [address])]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert field in line
+    assert "`darkscan keys" in line
+
+
+def test_an_insecure_worker_is_told_that_the_run_wants_keys(
+    recording: Path, tmp_path: Path
+) -> None:
+    address = free_address()
+    where = ("--workers", 0, "--remote-workers", address)
+    with running("replay", recording, "--out", tmp_path / "out", *where) as run:
+        the_stage(run, "gateway")
+        done = darkscan("worker", address, "--wait", 15, "--insecure", check=1)
+        assert "the run lets in known keys only: leave out --insecure here" in done.stderr
+        run.send_signal(signal.SIGINT)
+        run.communicate(timeout=PATIENCE_S)

@@ -5,14 +5,14 @@ from typing import NamedTuple
 
 import zmq
 
-from darkscan.host.link._door import Door
-from darkscan.host.link._guests import Guests
+from darkscan.pipeline.access.door import HANDSHAKE_FAILED, Door, monitor_of
+from darkscan.pipeline.access.guests import Guests
+from darkscan.pipeline.access.keys import KeyRing
 from darkscan.pipeline.core.addresses import check_address
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.wire import WireError
-from darkscan.pipeline.host_link.keys import KeyRing
 from darkscan.pipeline.host_link.messages import LinkMessage, decode_link, encode_link
-from darkscan.pipeline.host_link.socket_options import HANDSHAKE_FAILED, link_socket
+from darkscan.pipeline.host_link.socket_options import link_socket
 
 _MOST_UNREAD = 8  # messages of a rig; more stay with it
 _MOST_UNSENT = 100  # answers to a rig that does not take them; more are dropped
@@ -61,7 +61,7 @@ class HostPort:
             self.socket.curve_server = True
             self.socket.curve_secretkey = own.secret.encode()
             self.socket.setsockopt(zmq.ZAP_DOMAIN, b"darkscan")
-        monitor = self.socket.get_monitor_socket(HANDSHAKE_FAILED)
+        monitor = monitor_of(self._context, self.socket, HANDSHAKE_FAILED)
         self.door = Door(self._context, monitor, self._guests)
         try:
             self.socket.bind(address)

@@ -13,10 +13,11 @@ import zmq
 
 from darkscan.host.link._peers import Peer, Peers
 from darkscan.host.link._port import Arrival, HostPort
+from darkscan.pipeline.access.keys import LONGEST_NAME, KeyRing, warn_of_insecure_link
+from darkscan.pipeline.access.seldom import Seldom
 from darkscan.pipeline.core.errors import DarkscanError
 from darkscan.pipeline.core.names import printable
 from darkscan.pipeline.core.wire import WireError
-from darkscan.pipeline.host_link.keys import LONGEST_NAME, KeyRing
 from darkscan.pipeline.host_link.messages import (
     Hello,
     News,
@@ -26,8 +27,6 @@ from darkscan.pipeline.host_link.messages import (
     Rejected,
     Welcome,
 )
-from darkscan.pipeline.host_link.seldom import Seldom
-from darkscan.pipeline.host_link.target import warn_of_insecure_link
 
 Receive = Callable[[str, Sequence[Parcel]], Sequence[Receipt]]
 """Keeps a rig's parcels and gives a receipt for each, once they would survive a power cut."""

@@ -289,6 +289,20 @@ class Coverage(MapRecord):
     frames_not_inspected: tuple[NotInspectedFrame, ...] = Field(description="by frame number")
 
 
+class ScoredBy(MapRecord):
+    """How many of the frames were scored by whom."""
+
+    name: str = Field(
+        description="here: the computer that made the map; else the computer of a worker, by the "
+        "name of its key in the list of allowed ones, or as it called itself (secured: false)"
+    )
+    frames: int = Field(ge=1, description="inspected frames whose scores are its")
+    secured: bool = Field(
+        description="whether that is known: this computer, or one with an allowed key. false: "
+        "the run was open to whoever reached it (--insecure)"
+    )
+
+
 class DefectMap(MapRecord):
     """The defects of one side of an element, and what of it was inspected."""
 
@@ -304,6 +318,11 @@ class DefectMap(MapRecord):
     coverage: Coverage
     ledger: LedgerSums = Field(
         description="frames: captured = mapped + quarantined + lost + in_flight"
+    )
+    scored_by: tuple[ScoredBy, ...] = Field(
+        default=(),
+        description="who scored the inspected frames: here first, then by name; empty: not known, "
+        "in maps of before",
     )
     warnings: tuple[str, ...] = Field(
         default=(),

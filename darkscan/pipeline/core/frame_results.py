@@ -18,7 +18,7 @@ from pydantic import (
 from darkscan.pipeline.core.arrays import Float32Array
 from darkscan.pipeline.core.grid import window_origins
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
-from darkscan.pipeline.core.units import Nanoseconds
+from darkscan.pipeline.core.units import Nanoseconds, OneLine
 
 _ARRAY_DTYPES = frozenset({"uint8", "uint16", "int32", "int64", "float32", "float64"})
 
@@ -80,6 +80,24 @@ class Record(BaseModel):
     """Base of everything that travels or is journaled."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class Scorer(Record):
+    """Whose work a frame's scores are."""
+
+    name: OneLine = Field(
+        min_length=1,
+        max_length=100,
+        description="here: this computer's own workers; else the worker's computer, by the name "
+        "of its key in the list of allowed ones, or as it calls itself where there are no keys",
+    )
+    secured: bool = Field(
+        description="whether it is known who scored: this computer, or one with an allowed key"
+    )
+
+
+HERE = Scorer(name="here", secured=True)
+"""The workers on this computer."""
 
 
 class Stamp(Record):
@@ -218,6 +236,7 @@ class FrameResult(Record):
     thumbnail: Array = Field(description="(h, w) of the camera's dtype, area-averaged frame")
     traces: Traces = Field(default_factory=Traces)
     stamps: tuple[Stamp, ...] = ()
+    scorer: Scorer = HERE
 
 
 class NotInspected(Record):
@@ -264,6 +283,9 @@ class ModelInfo(Record):
     )
     kinds: bool = Field(
         default=False, description="whether it tells kinds of defects apart, cell by cell"
+    )
+    int8: bool = Field(
+        default=False, description="whether it computes in eight bits, which backends round apart"
     )
 
     def origins(self, frame_shape: tuple[int, int]) -> npt.NDArray[np.int32]:

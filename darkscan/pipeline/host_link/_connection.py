@@ -9,10 +9,12 @@ import structlog
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
+from darkscan.pipeline.access.door import HANDSHAKE_FAILED
+from darkscan.pipeline.access.greeting import mechanism_at
+from darkscan.pipeline.access.keys import read_key_pair
+from darkscan.pipeline.access.seldom import Seldom
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.wire import WireError
-from darkscan.pipeline.host_link._greeting import mechanism_at
-from darkscan.pipeline.host_link.keys import read_key_pair
 from darkscan.pipeline.host_link.messages import (
     Hello,
     LinkMessage,
@@ -22,9 +24,7 @@ from darkscan.pipeline.host_link.messages import (
     decode_link,
     encode_link,
 )
-from darkscan.pipeline.host_link.seldom import Seldom
 from darkscan.pipeline.host_link.socket_options import (
-    HANDSHAKE_FAILED,
     HANDSHAKE_MS,
     link_socket,
 )

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from darkscan.pipeline.core.errors import StorageError
+from darkscan.pipeline.core.folders import state_folder
 from darkscan.pipeline.host_link._database import Database
 from darkscan.pipeline.host_link._waiting_tiles import WaitingTiles
-from darkscan.pipeline.host_link.folders import state_folder
 from darkscan.pipeline.host_link.messages import (
     Durable,
     Parcel,

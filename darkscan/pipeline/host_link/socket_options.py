@@ -10,13 +10,6 @@ HEARTBEAT_MS = 2000
 SILENT_MS = 10_000
 """Then a connection is taken for cut."""
 
-HANDSHAKE_FAILED = (
-    zmq.EVENT_HANDSHAKE_FAILED_AUTH
-    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-)
-"""A monitor's events: a key was refused; the ends do not speak alike; the other one hung up."""
-
 
 def link_socket(
     context: zmq.Context[zmq.Socket[bytes]], kind: int, address: str

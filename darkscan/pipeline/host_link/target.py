@@ -2,16 +2,13 @@
 
 from pathlib import Path
 
-import structlog
 from pydantic import Field
 
+from darkscan.pipeline.access.keys import KeyRing, one_of, warn_of_insecure_link
 from darkscan.pipeline.core.addresses import check_address
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.frame_results import Record
-from darkscan.pipeline.host_link.keys import KeyRing
 from darkscan.pipeline.host_link.outbox import outbox_file
-
-_log = structlog.get_logger(__name__)
 
 
 class HostTarget(Record):
@@ -48,27 +45,5 @@ def target_of(
         return HostTarget(address=address, outbox=outbox_file())
     ring = ring or KeyRing()
     ring.own()  # raises unless it can be used
-    key = ring.find(host_key) if host_key else _only_one(ring)
+    key = one_of(ring, host_key, "host", "--host-key")
     return HostTarget(address=address, server_key=key, own_key=ring.own_file, outbox=outbox_file())
-
-
-def warn_of_insecure_link(address: str) -> None:
-    """Says loudly what --insecure means; both sides do."""
-    _log.warning(
-        "--insecure: nothing is encrypted and nobody is asked for a key; for a trusted bench only",
-        address=address,
-    )
-
-
-def _only_one(ring: KeyRing) -> str:
-    allowed = ring.allowed()
-    if len(allowed) == 1:
-        return next(iter(allowed))
-    if allowed:
-        names = ", ".join(sorted(allowed.values()))
-        raise InputError(f"several hosts are allowed, name one: {names}", field="--host-key")
-    problem = (
-        "no host is allowed yet: `darkscan keys new` or `darkscan keys list` on the host shows its "
-        "key, `darkscan keys allow KEY NAME` here allows it"
-    )
-    raise InputError(problem, field="--host")

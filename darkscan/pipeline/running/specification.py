@@ -117,6 +117,9 @@ class RunSpec(RunTask):
     remote_workers: str | None = None
     """Where workers on other computers may connect, tcp://HOST:PORT; None: nowhere."""
 
+    remote_insecure: bool = False
+    """Whether any worker may connect there, unencrypted; else only those with allowed keys."""
+
     host: HostTarget | None = None
     """The host that is told of the scan; None: none."""
 

@@ -104,6 +104,7 @@ class Supervisor:
         self._tended_at = 0.0  # when frames to drain last had somebody to classify them
         self._hold_wanted = False
         self._to_uplink: Outbox | None = None
+        self._to_gateway: Outbox | None = None
         self._uplink_told_at = 0.0
         self.progress = Progress()
 
@@ -118,6 +119,8 @@ class Supervisor:
         inbox = Inbox(self._run_dir, SUPERVISOR)
         self._to_acquisition = Outbox(self._run_dir, "acquisition")
         self._to_motion = Outbox(self._run_dir, "motion")
+        if ("gateway", 0) in self._stages:
+            self._to_gateway = Outbox(self._run_dir, "gateway", droppable=True)
         if ("uplink", 0) in self._stages:
             self._to_uplink = Outbox(self._run_dir, "uplink", droppable=True)
         poller = zmq.Poller()
@@ -145,8 +148,9 @@ class Supervisor:
             inbox.close()
             self._to_acquisition.close()
             self._to_motion.close()
-            if self._to_uplink is not None:
-                self._to_uplink.close()
+            for link in (self._to_uplink, self._to_gateway):
+                if link is not None:
+                    link.close()
 
     def _start(self, key: StageKey, poller: zmq.Poller) -> None:
         child = start_stage(self._run_dir, key, last=key[0] in _DISPENSABLE)
@@ -337,6 +341,8 @@ class Supervisor:
         if self._stop is None or stop.give_up:
             self._stop = stop
         self._to_acquisition.send(stop)
+        if self._to_gateway is not None:
+            self._to_gateway.send(stop)
 
     def _stop_all(self) -> None:
         for child in self._children.values():

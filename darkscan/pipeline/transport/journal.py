@@ -12,7 +12,7 @@ that were not inspected no longer count, so that they are taken again.
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,13 +24,14 @@ from darkscan.pipeline.core.files import sync_folder
 from darkscan.pipeline.core.frame_results import FrameResult, NotInspected, Outcome
 from darkscan.pipeline.core.units import FrameId
 from darkscan.pipeline.core.wire import WireError
-from darkscan.pipeline.transport.messages import decode, encode
+from darkscan.pipeline.transport.messages import Withdrawn, decode, encode
 
 _log = structlog.get_logger(__name__)
 
 _MARK = b"\xdajr\xb5"
 _HEAD = struct.Struct("<4sII")
 _BLOCK = 1 << 20
+_MOST_WITHDRAWN = 10_000  # in one record
 _TAKEN_UP = b""
 """The message of the record that says where a run went on from an unfinished one."""
 
@@ -45,11 +46,15 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.settled: dict[FrameId, Settled] = {}
+        self.withdrawals: list[str] = []
+        """Why results were withdrawn."""
         try:
             self._file = path.open("ab", buffering=0)
             good = whole = 0
             for end, size, record in _records(path):
                 _settle(self.settled, record)
+                if isinstance(record, Withdrawn) and record.reason not in self.withdrawals:
+                    self.withdrawals.append(record.reason)
                 good, whole = end, whole + size
             self._file.truncate(good)
             sync_folder(path.parent)
@@ -71,6 +76,20 @@ class Journal:
         self._sync.add(record.meta.frame)
         self.keep_up()
         return True
+
+    def withdraw(self, frames: Sequence[FrameId], reason: str) -> None:
+        """Has the results of frames not count, and remembers why; they may be appended anew.
+
+        Raises StorageError.
+        """
+        for first in range(0, len(frames), _MOST_WITHDRAWN):
+            withdrawn = Withdrawn(
+                frames=tuple(frames[first : first + _MOST_WITHDRAWN]), reason=reason
+            )
+            self._write(encode(withdrawn))
+            _settle(self.settled, withdrawn)
+        if reason not in self.withdrawals:
+            self.withdrawals.append(reason)
 
     def take_up(self) -> None:
         """Goes on from an unfinished run: frames that were not inspected are open again.
@@ -114,7 +133,11 @@ class Journal:
 
 
 class JournalFollower:
-    """Reads a journal that grows: frames in the order in which they were settled, each once."""
+    """Reads a journal that grows: frames in the order in which they were settled.
+
+    Each once, but for those whose results were withdrawn: they come again when they are settled
+    again.
+    """
 
     def __init__(self, path: Path) -> None:
         """The file need not be there yet."""
@@ -178,16 +201,24 @@ def take_up_journal(path: Path) -> int:
     return len(journal.settled)
 
 
-def _settle(settled: dict[FrameId, Settled], record: Settled | None) -> None:
-    """Enters a record; None, where a run went on: frames that were not inspected are open."""
-    if record is not None:
-        settled[record.meta.frame] = record
-        return
-    for frame in [frame for frame, each in settled.items() if isinstance(each, NotInspected)]:
-        del settled[frame]
+def _settle(settled: dict[FrameId, Settled], record: Settled | Withdrawn | None) -> None:
+    """Enters a record among the settled frames, or takes those out that it withdraws.
+
+    None, where a run went on: frames that were not inspected are open.
+    """
+    match record:
+        case None:
+            opened = [f for f, each in settled.items() if isinstance(each, NotInspected)]
+        case Withdrawn():
+            opened = list(record.frames)
+        case _:
+            opened = []
+            settled[record.meta.frame] = record
+    for frame in opened:
+        settled.pop(frame, None)
 
 
-def _records(path: Path) -> Iterator[tuple[int, int, Settled | None]]:
+def _records(path: Path) -> Iterator[tuple[int, int, Settled | Withdrawn | None]]:
     """Whole records, each with the place in the file where it ends, and its size.
 
     None: a run went on from an unfinished one here.
@@ -198,7 +229,7 @@ def _records(path: Path) -> Iterator[tuple[int, int, Settled | None]]:
                 record = None if payload == _TAKEN_UP else decode(payload)
             except WireError:
                 continue
-            if record is None or isinstance(record, FrameResult | NotInspected):
+            if record is None or isinstance(record, FrameResult | NotInspected | Withdrawn):
                 yield file.tell(), _HEAD.size + len(payload), record
 
 

@@ -121,6 +121,7 @@ class Desk:
         self.socket.bind(endpoint(run_dir, DESK))
         # Frames that each waiting worker has room for, in the order they asked.
         self._room: dict[bytes, int] = {}
+        self._numbers: dict[bytes, int] = {}
 
     def listen(self) -> None:
         """Takes note of all workers that said how many frames they have room for."""
@@ -131,15 +132,17 @@ class Desk:
                 return
             ready = _decoded(data, DESK)
             if isinstance(ready, Ready):
+                self._numbers[identity] = ready.worker
                 self._set_room(identity, ready.frames)
 
-    def hand_out(self, message: Message) -> bool:
+    def hand_out(self, message: Message, *, below: int | None = None) -> bool:
         """Sends a frame to a waiting worker; False if none waits.
 
-        The one with most room has least to do; of equal ones the one that asked first.
+        The one with most room has least to do; of equal ones the one that asked first. With
+        ``below`` only workers of a lower number are given it.
         """
-        while self._room:
-            identity = max(self._room, key=self._room.__getitem__)
+        while waiting := [one for one in self._room if below is None or self._numbers[one] < below]:
+            identity = max(waiting, key=self._room.__getitem__)
             self._set_room(identity, self._room[identity] - 1)
             try:
                 self.socket.send_multipart([identity, encode(message)])
@@ -155,6 +158,11 @@ class Desk:
     def somebody_waits(self) -> bool:
         """Whether a worker is ready for a frame."""
         return bool(self._room)
+
+    @property
+    def room(self) -> int:
+        """How many frames the waiting workers have room for."""
+        return sum(self._room.values())
 
     def _set_room(self, identity: bytes, frames: int) -> None:
         if frames:

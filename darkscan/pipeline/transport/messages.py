@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from pydantic import Field
 
 from darkscan.pipeline.core.frame_results import (
+    HERE,
     Array,
     FrameResult,
     LedgerSums,
@@ -16,6 +17,7 @@ from darkscan.pipeline.core.frame_results import (
     NotInspected,
     Outcome,
     Record,
+    Scorer,
     Stamp,
     Traces,
 )
@@ -24,7 +26,7 @@ from darkscan.pipeline.core.scan import FrameMeta, ScanInfo
 from darkscan.pipeline.core.units import FiniteMm, FrameId, Nanoseconds, OneLine
 from darkscan.pipeline.core.wire import WireFormat
 
-WIRE_VERSION = 5
+WIRE_VERSION = 6
 MAX_MESSAGE_BYTES = 64 * 2**20
 MOST_FRAMES = 1024
 """That a worker asks for at once."""
@@ -54,6 +56,9 @@ class Captured(Record):
     ref: FrameRef
     meta: FrameMeta
     stamps: tuple[Stamp, ...]
+    only_here: bool = Field(
+        default=False, description="only workers on this computer may be given it"
+    )
 
 
 class Thumbnail(Record):
@@ -74,6 +79,9 @@ class Prepared(Record):
     gains: Array = Field(description="(N,) float32, W_mult of eq. 1")
     offsets: Array = Field(description="(N,) float32, W_add of eq. 2")
     stamps: tuple[Stamp, ...]
+    only_here: bool = Field(
+        default=False, description="only workers on this computer may be given it"
+    )
 
 
 class FrameScores(Record):
@@ -84,6 +92,33 @@ class FrameScores(Record):
     scores: Array = Field(description="(N,) float32, probability of scratch of each window")
     traces: Traces
     stamps: tuple[Stamp, ...]
+    scorer: Scorer = HERE
+
+
+class Claimed(Record):
+    """gateway -> merging: what a worker elsewhere says of a frame that is scored here as well.
+
+    It is held against what is found here, and not used.
+    """
+
+    answer: FrameScores
+
+
+class Distrusted(Record):
+    """merging -> gateway, acquisition: a worker elsewhere answers falsely.
+
+    The gateway gives it no more frames; acquisition has those named inspected again.
+    """
+
+    scorer: Scorer
+    frames: tuple[FrameId, ...]
+
+
+class Withdrawn(Record):
+    """A journal's record: the results of these frames, written before, do not count."""
+
+    frames: tuple[FrameId, ...]
+    reason: str
 
 
 class Ready(Record):
@@ -104,25 +139,33 @@ class Join(Record):
     name: OneLine = Field(min_length=1, max_length=80, description="for people")
     process: OneLine = Field(min_length=1, max_length=80, description="names this very process")
     version: OneLine = Field(max_length=40, description="its darkscan's")
-    model_hash: OneLine = Field(default="", max_length=80, description="of the model it has")
 
 
 class Joined(Record):
-    """gateway -> a worker elsewhere: what there is to do; the model's bytes follow, if wanted."""
+    """gateway -> a worker elsewhere: what there is to do."""
 
     scan: ScanInfo
     model: ModelInfo
+    model_bytes: int = Field(ge=1, lt=_NUMBERS, description="of the model's file")
     backend: OneLine = Field(max_length=40, description="what runs the model in the run")
     precision: Literal["exact", "half"]
     margin_px: int = Field(ge=0, le=4096, description="of its neighbours around each frame")
-    batch: int = Field(ge=1)
-    batch_wait_ms: float = Field(ge=0, allow_inf_nan=False)
+    batch: int = Field(ge=1, le=1024)
+    batch_wait_ms: float = Field(ge=0, le=10_000, allow_inf_nan=False)
+
+
+class WantModel(Record):
+    """a worker elsewhere -> gateway: I do not have the model; once for each time it joins."""
+
+
+class ModelFile(Record):
+    """gateway -> a worker elsewhere: the model's file; its bytes are the second part."""
 
 
 class Refused(Record):
     """gateway -> a worker elsewhere: you cannot take part."""
 
-    reason: OneLine
+    reason: OneLine = Field(max_length=_LONGEST_REASON)
 
 
 class JoinFirst(Record):
@@ -195,7 +238,7 @@ class StageDied(Record):
 
 
 class StopScan(Record):
-    """supervisor -> acquisition: take no more frames; account for the rest as lost."""
+    """supervisor -> acquisition, gateway: take no more frames; account for the rest as lost."""
 
     reason: str
     give_up: bool = Field(description="whether the frames under way are set aside as well")
@@ -321,9 +364,14 @@ Message = (
     | Thumbnail
     | Prepared
     | FrameScores
+    | Claimed
+    | Distrusted
+    | Withdrawn
     | Ready
     | Join
     | Joined
+    | WantModel
+    | ModelFile
     | Refused
     | JoinFirst
     | Capacity

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import structlog
@@ -19,6 +19,7 @@ from darkscan.pipeline.transport.links import Inbox, Outbox
 from darkscan.pipeline.transport.messages import (
     Acknowledged,
     Captured,
+    Distrusted,
     EndOfScan,
     Failed,
     FrameRef,
@@ -115,7 +116,7 @@ class Custody:
         return self._ledger.knows(frame)
 
     def unsettled(self) -> list[FrameId]:
-        """Frames to take again since the last call: their results were damaged in the journal."""
+        """Frames to take again since the last call: their results are gone, or do not count."""
         unsettled, self._unsettled = self._unsettled, []
         return unsettled
 
@@ -236,6 +237,8 @@ class Custody:
                 self._note_death(message)
             case StopScan():
                 self._note_stop(message)
+            case Distrusted(scorer=scorer, frames=frames):
+                self._inspect_again(frames, f"it was scored falsely by {scorer.name}")
             case _:
                 return False
         return True
@@ -267,13 +270,23 @@ class Custody:
 
     def _note_lost_results(self) -> None:
         """Merging goes on from its journal: what can no longer be read there is not settled."""
-        for frame in sorted(self._ledger.settled() - read_journal(self._journal).keys()):
-            _log.warning("result is damaged in the journal", frame=frame)
+        gone = sorted(self._ledger.settled() - read_journal(self._journal).keys())
+        self._inspect_again(gone, "its result was damaged in the journal")
+
+    def _inspect_again(self, frames: Iterable[FrameId], reason: str) -> None:
+        """Has frames inspected again whose results are gone; what cannot be read again is lost."""
+        settled = self._ledger.settled()
+        for frame in frames:
+            _log.warning("result does not count", frame=frame, reason=reason)
+            if frame not in settled:
+                self._resend(frame)
+                continue
             self._ledger.forget(frame)
             if self._can_read_again:
                 self._unsettled.append(frame)
-            else:
-                self.lose(self._planned[frame], "its result was damaged in the journal")
+            else:  # a recording that is made has its pixels all the same
+                self._send_notice(self._ledger.lose(self._planned[frame], reason))
+        self._ended = False
 
     def _note_stop(self, stop: StopScan) -> None:
         self.stop = stop

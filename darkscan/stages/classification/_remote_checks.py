@@ -14,7 +14,46 @@ from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.errors import DarkscanError, InputError, StorageError
 from darkscan.pipeline.core.inputs import read_file
 from darkscan.pipeline.core.scan import ScanInfo
-from darkscan.pipeline.transport.messages import Prepared, Scored
+from darkscan.pipeline.transport.gateway_client import LARGEST_PART
+from darkscan.pipeline.transport.messages import Joined, Prepared, Scored
+
+LARGEST_MODEL = 2**28
+"""Bytes of the largest model's file that workers take."""
+MOST_WINDOWS = 32_768
+"""Windows of a frame."""
+_LARGEST_BATCH_PX = 2**28
+_LARGEST_WINDOW = 4096
+_LARGEST_TRACES = 2 * 2**20  # all lines and spots that a frame may have, see Traces
+
+
+def largest_answer(windows: int) -> int:
+    """Bytes that a worker's answer may have to a frame of so many windows."""
+    return _LARGEST_TRACES + 8 * windows
+
+
+def require_size(joined: Joined, *, field: str) -> None:
+    """Checks a run's sizes before anything of these sizes is made.
+
+    Raises InputError that names ``field`` if a worker does not take such a run.
+    """
+    model, (height, width) = joined.model, joined.scan.frame_shape
+    if not 1 <= model.stride <= model.window <= min(_LARGEST_WINDOW, height, width):
+        problem = f"windows of {model.window} px at steps of {model.stride} fit no frame"
+        raise InputError(problem, field=field)
+    rows, columns = (-(-(side - model.window) // model.stride) + 1 for side in (height, width))
+    margin = 2 * joined.margin_px
+    sizes = {
+        "bytes of the model": (joined.model_bytes, LARGEST_MODEL),
+        "bytes of a frame": (
+            (height + margin) * (width + margin) * joined.scan.dtype.itemsize,
+            LARGEST_PART,
+        ),
+        "windows of a frame": (rows * columns, MOST_WINDOWS),
+        "pixels of a batch": (joined.batch * model.window**2, _LARGEST_BATCH_PX),
+    }
+    for what, (size, most) in sizes.items():
+        if size > most:
+            raise InputError(f"workers take {most} {what} at most, not {size}", field=field)
 
 
 def pixels_of(

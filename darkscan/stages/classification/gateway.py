@@ -1,50 +1,53 @@
 """The gateway: takes frames at preprocessing's desk for workers on other computers.
 
-Towards the desk each of them is a worker like those on this computer. A frame stays in the
-ring, and the gateway holds it there, until its answer came or its worker is lost; then
-preprocessing gets it back and hands it to somebody else.
+Towards the desk each of them is a worker like those on this computer. Nobody is trusted: a frame
+has a deadline, room is shared, and a sample of the answers is checked by the workers here.
 """
 
 import time
-from collections import defaultdict
-from importlib.metadata import version
 from pathlib import Path
 
 import structlog
 
-from darkscan.pipeline.core.frame_results import Stamp
-from darkscan.pipeline.core.units import FrameId
-from darkscan.pipeline.running.specification import RING_NAME, RunSpec
-from darkscan.pipeline.transport.links import Outbox
+from darkscan.pipeline.access.keys import KeyRing
+from darkscan.pipeline.core.frame_results import Scorer
+from darkscan.pipeline.running.specification import RunSpec
+from darkscan.pipeline.transport.links import Inbox
 from darkscan.pipeline.transport.messages import (
+    MOST_FRAMES,
     Capacity,
-    Captured,
-    Failed,
-    FrameScores,
+    Distrusted,
     Join,
     Joined,
     JoinFirst,
     Leaving,
     Message,
+    ModelFile,
     NotScored,
-    Prepared,
     Refused,
     RunEnded,
     Scored,
     StillHere,
+    StopScan,
+    WantModel,
 )
 from darkscan.pipeline.transport.remote_links import Arrival, GatewayPort
-from darkscan.pipeline.transport.ring import FrameRing, Role, StaleReferenceError
 from darkscan.pipeline.transport.station import Station
-from darkscan.stages.classification._peers import InHand, Peer, Peers
-from darkscan.stages.classification._remote_checks import read_model, require_fit
+from darkscan.stages.classification._admission import Admission, overdue_to_begin, short
+from darkscan.stages.classification._lending import Lending
+from darkscan.stages.classification._pace import Pace
+from darkscan.stages.classification._peers import Guest, Peer, Peers
+from darkscan.stages.classification._remote_checks import (
+    largest_answer,
+    read_model,
+    require_size,
+)
 
 _LOOK_EVERY_S = 0.5
 _LAST_WORDS_S = 2.0
-_MOST_PEERS = 200
 _MOST_REFUSED = 1000
 _MOST_IMPLAUSIBLE = 10  # answers in a row: more than one bad frame can cause
-_LONGEST_REASON = 300
+_MOST_MISSED = 2
 _JOINS_APART_S = 0.5  # sooner, a worker only says twice that it joins
 _DESERTED_S = 3.0  # a worker on this computer takes up frames sooner
 
@@ -60,33 +63,39 @@ class Gateway:
         self._station = station
         self._timeout_s = spec.recipe.processes.stage_timeout_s
         self._address = address
-        self._ring = FrameRing.attach(run_dir / RING_NAME)
-        self._port = GatewayPort(address)
+        self._model = read_model(spec.model_path, spec.model.hash)
+        ring = None if spec.remote_insecure else KeyRing()
+        windows = len(spec.model.origins(spec.scan.frame_shape))
+        self._port = GatewayPort(address, ring, largest_answer=largest_answer(windows))
         self._peers = Peers(run_dir, spec.workers, station)
-        self._to_merging = Outbox(run_dir, "merging")
-        self._to_acquisition = Outbox(run_dir, "acquisition")
-        self._to_preprocessing = Outbox(run_dir, "preprocessing")
-        # For each frame the workers that were lost at work on it and not heard of since.
-        self._lost_on: defaultdict[FrameId, set[str]] = defaultdict(set)
-        self._refused: set[bytes] = set()  # connections told once and not listened to again
+        self._admission = Admission(self._peers, secured=self._port.secured)
+        self._lending = Lending(run_dir, spec, self._port)
+        require_size(self._joined(), field="--remote-workers")
+        self._inbox = Inbox(run_dir, "gateway")
+        self._hurried = False
+        self._refused: dict[bytes, None] = {}  # connections told once and not listened to again
         self._next_look = 0.0
         self._deserted_since: float | None = None  # frames wait and nobody takes them
-        self._frames = 0
-        self._windows = 0
         station.listen_to(self._port.socket)
+        station.listen_to(self._inbox.socket)
 
     def run(self) -> None:
         """Works until it is told to stop, then tells the workers that the run has ended."""
         while not self._station.stopping:
             for arrival in self._port.arrivals(self._refused):
                 self._hear(arrival)
+            for message in self._inbox.messages():
+                self._heed(message)
             for peer in list(self._peers):
                 self._serve(peer)
             for prepared in self._peers.stranded():
-                self._give_back(prepared)
+                self._lending.give_back(prepared)
             self._look_after()
             self._station.beat(
-                self._frames, windows=self._windows, queue=self._peers.in_hand, doing=self._doing()
+                self._lending.frames,
+                windows=self._lending.windows,
+                queue=self._peers.in_hand,
+                doing=self._doing(),
             )
             self._station.wait()
         self._say_goodbye()
@@ -98,24 +107,33 @@ class Gateway:
         while left and time.monotonic() < until:
             self._port.socket.poll(100)
             heard = self._port.arrivals(self._refused)
-            left -= {peer for peer, said, _ in heard if isinstance(said, Leaving)}
+            left -= {arrival.peer for arrival in heard if isinstance(arrival.message, Leaving)}
             left = {peer for peer in left if self._port.send(peer, StillHere())}
         self._port.close()
 
     def _doing(self) -> str:
         """Says that the run waits for a worker, if frames wait and no worker takes them."""
         since, patience_s = self._deserted_since, _DESERTED_S if self._spec.workers else 0.0
-        if len(self._peers) or since is None or time.monotonic() - since < patience_s:
+        if since is None or time.monotonic() - since < patience_s:
             return ""
         return f"waiting for a worker at {self._address}"
 
+    def _heed(self, message: Message) -> None:
+        """Heeds what the run itself has to say."""
+        match message:
+            case StopScan():
+                self._hurried = True
+            case Distrusted(scorer=scorer):
+                for peer in [peer for peer in self._peers if _is_by(peer, scorer)]:
+                    self._shut_out(peer, "its answers are false")
+
     def _hear(self, arrival: Arrival) -> None:
-        identity, message, problem = arrival
+        identity, message = arrival.peer, arrival.message
         peer = self._peers.get(identity)
         if message is None:
-            self._refuse(identity, problem)
+            self._refuse(identity, arrival.name or arrival.address, arrival.problem)
         elif isinstance(message, Join):
-            self._hear_join(identity, peer, message)
+            self._hear_join(arrival, peer, message)
         elif peer is None:
             self._port.send(identity, JoinFirst())
         else:
@@ -127,169 +145,129 @@ class Gateway:
             case StillHere():
                 pass
             case Capacity(frames=frames):
-                peer.capacity = min(frames, self._ring.slots)
+                peer.capacity = min(frames, MOST_FRAMES)
             case Scored():
-                self._count(peer, message)
+                self._hear_answer(peer, message)
             case NotScored(ref=ref, error=error):
-                if (in_hand := peer.in_hands.pop(ref, None)) is not None:
-                    self._ring.let_go(ref, Role.CLASSIFICATION)
-                    self._fail(in_hand, f"{peer.name}: {error}")
+                self._lending.not_scored(peer, ref, short(error))
+            case WantModel() if not peer.has_asked_for_model:
+                peer.has_asked_for_model = True
+                self._port.send(peer.identity, ModelFile(), self._model)
             case Leaving():
                 self._part_with(peer, "it is leaving")
             case _:
-                self._refuse(peer.identity, f"{type(message).__name__} is nothing a worker says")
+                problem = f"{type(message).__name__} is nothing a worker says"
+                if isinstance(message, WantModel):
+                    problem = "it wants the model twice"
+                self._refuse(peer.identity, peer.name, problem)
 
-    def _hear_join(self, identity: bytes, peer: Peer | None, join: Join) -> None:
+    def _hear_join(self, arrival: Arrival, peer: Peer | None, join: Join) -> None:
         if peer is not None:
             if time.monotonic() - peer.joined_at < _JOINS_APART_S:
                 return
             # It took us for gone, and has forgotten the frames that it held.
             self._part_with(peer, "it joins again")
-        self._welcome(identity, join)
+        guest = self._admission.guest(arrival, join)
+        if (problem := self._admission.why_not(guest, join)) is not None:
+            self._refuse(guest.identity, guest.scorer.name, problem)
+            return
+        if (idle := self._admission.to_leave_for(guest)) is not None:
+            self._refuse(idle.identity, idle.name, "others wait for its place")
+        self._welcome(guest, join)
 
-    def _welcome(self, identity: bytes, join: Join) -> None:
-        ours = version("darkscan")
-        if join.version != ours:
-            self._refuse(identity, f"it runs darkscan {join.version}, this run {ours}")
-            return
-        if len(self._peers) >= _MOST_PEERS:
-            self._refuse(identity, f"there are {_MOST_PEERS} workers already")
-            return
-        for suspects in self._lost_on.values():
-            suspects.discard(join.process)  # alive: it was only cut off
-        peer = self._peers.add(identity, join)
+    def _welcome(self, guest: Guest, join: Join) -> None:
+        self._lending.is_alive(join.process)
+        peer = self._peers.add(guest, join.process, Pace(2 * self._timeout_s))
         _log.info("worker joined", worker=peer.number, name=peer.name)
+        self._port.send(guest.identity, self._joined())
+
+    def _joined(self) -> Joined:
         spec = self._spec
-        joined = Joined(
+        return Joined(
             scan=spec.scan,
             model=spec.model,
+            model_bytes=len(self._model),
             backend=spec.backend,
             precision=spec.recipe.inspection.precision,
-            margin_px=self._ring.margin,
+            margin_px=self._lending.margin,
             batch=spec.recipe.processes.batch,
             batch_wait_ms=spec.recipe.processes.batch_wait_ms,
         )
-        wanted = join.model_hash != spec.model.hash
-        payload = read_model(spec.model_path, spec.model.hash) if wanted else None
-        self._port.send(identity, joined, payload)
 
-    def _refuse(self, identity: bytes, problem: str) -> None:
-        reason = (problem if problem.isprintable() else ascii(problem))[:_LONGEST_REASON]
-        _log.warning("worker refused", reason=reason)
-        if len(self._refused) > _MOST_REFUSED:
-            self._refused.clear()
-        self._refused.add(identity)
+    def _refuse(self, identity: bytes, name: str, problem: str) -> None:
+        reason = short(problem)
+        self._admission.tell(short(name), reason)
+        while len(self._refused) >= _MOST_REFUSED:
+            del self._refused[next(iter(self._refused))]
+        self._refused[identity] = None
         if (peer := self._peers.get(identity)) is not None:
             self._part_with(peer, reason)
         self._port.send(identity, Refused(reason=reason))
+        self._port.hang_up(identity)
+
+    def _shut_out(self, peer: Peer, reason: str) -> None:
+        """Lends nothing any more to a worker's computer, by whichever connections it comes."""
+        self._admission.shut_out(peer, reason)
+        for one in [each for each in self._peers if _is_by(each, peer.scorer)]:
+            self._refuse(one.identity, one.name, reason)
 
     def _serve(self, peer: Peer) -> None:
         """Passes on what the desk gave for a worker, and asks for more."""
         while (prepared := peer.next()) is not None:
-            try:
-                if not self._ring.hold(prepared.ref, Role.CLASSIFICATION):
-                    continue
-                pixels = self._ring.surrounded(prepared.ref)
-            except StaleReferenceError:
-                self._ring.let_go(prepared.ref, Role.CLASSIFICATION)  # if it was held before
-                continue
-            if not self._port.send(peer.identity, prepared, pixels):
-                self._ring.let_go(prepared.ref, Role.CLASSIFICATION)
-                self._give_back(prepared)
-                self._part_with(peer, "its connection is gone")
+            if not self._lending.lend(peer, prepared):
+                self._part_with(peer, "its connection is gone, or it does not take what it is sent")
                 return
-            peer.in_hands[prepared.ref] = InHand(prepared, time.monotonic_ns())
-        peer.ask_if_room()
+        peer.ask_if_room(self._lending.share(self._peers))
 
-    def _count(self, peer: Peer, scored: Scored) -> None:
-        in_hand = peer.in_hands.pop(scored.ref, None)
-        if in_hand is None:
-            return  # a late answer: another worker has the frame by now
-        try:
-            require_fit(scored, in_hand.prepared, self._spec.scan)
-        except ValueError as error:
-            self._ring.let_go(scored.ref, Role.CLASSIFICATION)
-            self._hear_nonsense(peer, in_hand, f"its answer is none: {error}")
+    def _hear_answer(self, peer: Peer, scored: Scored) -> None:
+        """Takes an answer; after several impossible ones in a row refuses the worker."""
+        problem = self._lending.take_answer(peer, scored)
+        if problem is None:
             return
-        peer.implausible = 0
-        # A slot with another frame means that this one's result is in the journal already.
-        if self._ring.still_holds(scored.ref):
-            self._to_merging.send(_result(in_hand, scored, peer))
-            self._lost_on.pop(scored.ref.frame, None)
-            self._frames += 1
-            self._windows += len(scored.scores)
-        self._ring.let_go(scored.ref, Role.CLASSIFICATION)
-
-    def _hear_nonsense(self, peer: Peer, in_hand: InHand, problem: str) -> None:
-        """Counts an impossible answer as the frame's failure; after several in a row, refuses."""
-        self._fail(in_hand, f"{peer.name}: {problem}")
         peer.implausible += 1
         if peer.implausible >= _MOST_IMPLAUSIBLE:
-            self._refuse(peer.identity, f"{problem}, and so were those before")
+            self._shut_out(peer, f"{problem}, and so were those before")
 
     def _look_after(self) -> None:
         now = time.monotonic()
         if now < self._next_look:
             return
         self._next_look = now + _LOOK_EVERY_S
-        if len(self._peers) or not self._ring.waits_for(Role.CLASSIFICATION):
+        # Who has joined may still load the model; a run that is to end does not wait for that.
+        at_work = any(peer.capacity or not self._hurried for peer in self._peers)
+        if at_work or not self._lending.waits:
             self._deserted_since = None
         elif self._deserted_since is None:
             self._deserted_since = now
         for peer in list(self._peers):
-            if not self._port.send(peer.identity, StillHere()):
-                self._lose(peer, "its connection is gone")
-            elif now - peer.last_heard > self._timeout_s:
-                self._port.send(peer.identity, JoinFirst())
-                self._lose(peer, f"it was silent for {self._timeout_s:g} s")
+            self._look_at(peer, now)
+
+    def _look_at(self, peer: Peer, now: float) -> None:
+        if peer.identity not in self._peers:
+            return  # it went with another one
+        if self._lending.take_back_late(peer, hurried=self._hurried):
+            peer.missed += 1
+            if peer.missed >= _MOST_MISSED:
+                self._shut_out(peer, f"it was late {_MOST_MISSED} times")
+                return
+        if overdue_to_begin(peer):
+            self._refuse(peer.identity, peer.name, "it has not begun to work for ten minutes")
+        elif not self._port.send(peer.identity, StillHere()):
+            self._lose(peer, "its connection is gone, or it does not read")
+        elif now - peer.last_heard > self._timeout_s:
+            self._port.send(peer.identity, JoinFirst())
+            self._lose(peer, f"it was silent for {self._timeout_s:g} s")
 
     def _lose(self, peer: Peer, reason: str) -> None:
-        """Parts with a worker that died or was cut off, and suspects the frame it was at work on.
-
-        The frame has failed if another worker was lost on it before.
-        """
-        if peer.in_hands:
-            first = next(iter(peer.in_hands))
-            suspects = self._lost_on[first.frame]
-            if suspects:  # not the first one
-                in_hand = peer.in_hands.pop(first)
-                self._ring.let_go(first, Role.CLASSIFICATION)
-                self._fail(in_hand, f"{peer.name} was lost while at work on it")
-            suspects.add(peer.process)
+        """Parts with a worker that died or was cut off, and suspects its oldest frame."""
+        self._lending.suspect(peer)
         self._part_with(peer, reason)
 
     def _part_with(self, peer: Peer, reason: str) -> None:
         _log.warning("worker gone", worker=peer.number, name=peer.name, reason=reason)
-        for ref, in_hand in peer.in_hands.items():
-            self._ring.let_go(ref, Role.CLASSIFICATION)
-            self._give_back(in_hand.prepared)
+        self._lending.take_all_back(peer)
         self._peers.remove(peer)
 
-    def _give_back(self, prepared: Prepared) -> None:
-        """Has preprocessing prepare the frame once more, for a worker with room."""
-        captured = Captured(ref=prepared.ref, meta=prepared.meta, stamps=prepared.stamps[:1])
-        self._to_preprocessing.send(captured)
 
-    def _fail(self, in_hand: InHand, error: str) -> None:
-        frame = in_hand.prepared.ref.frame
-        _log.warning("frame cannot be classified", frame=frame, error=error)
-        self._to_acquisition.send(Failed(frame=frame, stage="classification", error=error))
-
-
-def _result(in_hand: InHand, scored: Scored, peer: Peer) -> FrameScores:
-    """The frame's result as a local worker would have sent it, timed by this computer's clock."""
-    prepared, finished = in_hand.prepared, time.monotonic_ns()
-    stamp = Stamp(
-        stage="classification",
-        worker=peer.number,
-        received_ns=in_hand.sent_ns,
-        started_ns=max(in_hand.sent_ns, finished - scored.worked_ns),
-        finished_ns=finished,
-    )
-    return FrameScores(
-        ref=prepared.ref,
-        meta=prepared.meta,
-        scores=scored.scores,
-        traces=scored.traces,
-        stamps=(*prepared.stamps, stamp),
-    )
+def _is_by(peer: Peer, scorer: Scorer) -> bool:
+    return peer.scorer == scorer

@@ -1,6 +1,8 @@
 """Puts a defect map together from all that a finished scan gave."""
 
 import math
+from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -13,8 +15,15 @@ from darkscan.pipeline.core.defect_map import (
     MappedModel,
     MappedRecipe,
     MappedScan,
+    ScoredBy,
 )
-from darkscan.pipeline.core.frame_results import DEFECT_KINDS, DefectKind, Inspected
+from darkscan.pipeline.core.frame_results import (
+    DEFECT_KINDS,
+    HERE,
+    DefectKind,
+    FrameResult,
+    Inspected,
+)
 from darkscan.pipeline.core.map_totals import totals_of
 from darkscan.stages.merging._areas import find_areas
 from darkscan.stages.merging._coverage import blind_cells, coverage_of, inspected_cells
@@ -74,5 +83,15 @@ def build_map(inspected: Inspected) -> DefectMap:
         totals=totals_of(defects, with_defects, scan.element_size_mm, left_out),
         coverage=coverage_of(raster, seen, results, missing, scan, model),
         ledger=inspected.sums,
+        scored_by=_scored_by(results),
         warnings=inspected.warnings,
+    )
+
+
+def _scored_by(results: Sequence[FrameResult]) -> tuple[ScoredBy, ...]:
+    """Who scored how many frames: this computer first, then by name."""
+    counts = Counter(result.scorer for result in results)
+    return tuple(
+        ScoredBy(name=scorer.name, frames=counts[scorer], secured=scorer.secured)
+        for scorer in sorted(counts, key=lambda each: (each != HERE, each.name, each.secured))
     )

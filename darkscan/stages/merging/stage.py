@@ -7,10 +7,12 @@ import structlog
 
 from darkscan.pipeline.core.errors import DarkscanError
 from darkscan.pipeline.core.frame_results import (
+    HERE,
     FrameResult,
     Inspected,
     LedgerSums,
     NotInspected,
+    Scorer,
     Stamp,
 )
 from darkscan.pipeline.core.settings import updated
@@ -21,6 +23,8 @@ from darkscan.pipeline.transport.journal import JOURNAL_NAME, Journal, outcome
 from darkscan.pipeline.transport.links import Inbox, Outbox
 from darkscan.pipeline.transport.messages import (
     Acknowledged,
+    Claimed,
+    Distrusted,
     EndOfScan,
     Failed,
     FrameRef,
@@ -31,8 +35,15 @@ from darkscan.pipeline.transport.messages import (
 )
 from darkscan.pipeline.transport.station import Station
 from darkscan.stages.merging import write_map
+from darkscan.stages.merging._agreement import Tolerances, disagreement
+
+_MOST_AT_ONCE = 10_000  # frames named in one message
 
 _log = structlog.get_logger(__name__)
+
+
+def _scorer_of(record: FrameResult | NotInspected) -> Scorer | None:
+    return record.scorer if isinstance(record, FrameResult) else None
 
 
 class Merging:
@@ -49,8 +60,14 @@ class Merging:
         self._thumbnails: dict[FrameId, Thumbnail] = {}
         self._scores: dict[FrameId, FrameScores] = {}
         self._received_ns: dict[FrameId, int] = {}
+        # What workers elsewhere say of frames that are scored here as well.
+        self._claims: dict[FrameId, FrameScores] = {}
+        self._distrusted: set[Scorer] = set()
+        self._tolerances = Tolerances.of(spec)
         self._inbox = Inbox(run_dir, "merging")
         self._to_acquisition = Outbox(run_dir, "acquisition")
+        remote = spec.remote_workers is not None
+        self._to_gateway = Outbox(run_dir, "gateway", droppable=True) if remote else None
         station.listen_to(self._inbox.socket)
         # What a predecessor journaled may not have been acknowledged.
         for frame, record in self._journal.settled.items():
@@ -83,10 +100,15 @@ class Merging:
                 error = f"{message.scores.size} scores came for {len(self._origins)} windows"
                 _log.error("frame cannot be merged", frame=ref.frame, error=error)
                 self._to_acquisition.send(Failed(frame=ref.frame, stage="merging", error=error))
+            case FrameScores(ref=ref, scorer=scorer) if scorer in self._distrusted:
+                self._inspect_again(scorer, [ref.frame])
             case FrameScores(ref=ref):
+                self._check_claim(message)
                 self._scores[ref.frame] = message
                 self._received_ns[ref.frame] = received
                 self._join(ref.frame)
+            case Claimed(answer=answer):
+                self._claims[answer.ref.frame] = answer
             case NotInspected(meta=meta):
                 self._settle(message, received)
                 self._acknowledge(meta.frame)
@@ -107,6 +129,7 @@ class Merging:
             thumbnail=thumbnail.pixels,
             traces=scored.traces,
             stamps=scored.stamps,
+            scorer=scored.scorer,
         )
         self._settle(result, self._received_ns[frame])
         self._acknowledge(frame)
@@ -116,8 +139,44 @@ class Merging:
         if self._journal.append(record):
             self._positive += self._positives(record)
             self._stamp(frame, received)
-        for waiting in (self._scores, self._thumbnails, self._received_ns):
+        for waiting in (self._scores, self._thumbnails, self._received_ns, self._claims):
             waiting.pop(frame, None)
+
+    def _check_claim(self, found: FrameScores) -> None:
+        """Holds what a worker elsewhere said of a frame against what was found here."""
+        claim = self._claims.pop(found.ref.frame, None)
+        if claim is None or found.scorer != HERE:
+            return
+        difference = disagreement(claim, found, self._tolerances)
+        if difference is not None and claim.scorer not in self._distrusted:
+            self._distrust(claim.scorer, found.ref.frame, difference)
+
+    def _distrust(self, scorer: Scorer, frame: FrameId, difference: str) -> None:
+        """Nothing that a worker elsewhere found counts any more: it is all inspected again."""
+        reason = (
+            f"worker {scorer.name} answered falsely (frame {frame}: {difference}); "
+            "its frames were inspected again"
+        )
+        _log.warning("worker distrusted", name=scorer.name, frame=frame, difference=difference)
+        self._distrusted.add(scorer)
+        doubtful = [
+            of for of, record in self._journal.settled.items() if _scorer_of(record) == scorer
+        ]
+        for of in doubtful:
+            self._positive -= self._positives(self._journal.settled[of])
+            self._stamps.pop(of, None)
+        self._journal.withdraw(doubtful, reason)
+        waiting = [of for of, scored in self._scores.items() if scored.scorer == scorer]
+        for of in waiting:
+            del self._scores[of]
+        self._inspect_again(scorer, [*doubtful, *waiting])
+
+    def _inspect_again(self, scorer: Scorer, frames: list[FrameId]) -> None:
+        for first in range(0, max(1, len(frames)), _MOST_AT_ONCE):
+            some = Distrusted(scorer=scorer, frames=tuple(frames[first : first + _MOST_AT_ONCE]))
+            self._to_acquisition.send(some)
+        if self._to_gateway is not None:
+            self._to_gateway.send(Distrusted(scorer=scorer, frames=()))
 
     def _acknowledge(self, frame: FrameId) -> None:
         settled = self._journal.settled[frame]  # the first record counts
@@ -164,7 +223,7 @@ class Merging:
             results=tuple(r for r in settled if isinstance(r, FrameResult)),
             not_inspected=tuple(r for r in settled if isinstance(r, NotInspected)),
             sums=counted,
-            warnings=spec.warnings + end.warnings,
+            warnings=(*spec.warnings, *end.warnings, *self._journal.withdrawals),
         )
         try:
             write_trace(spec.out_dir / TRACE_NAME, [self._stamped(r) for r in inspected.results])

@@ -2,20 +2,29 @@
 
 import threading
 from enum import IntEnum
+from typing import NamedTuple
 
 import structlog
 import zmq
 from zmq.utils import z85
 from zmq.utils.monitor import recv_monitor_message
 
-from darkscan.host.link._guests import Guests
-from darkscan.pipeline.host_link.seldom import Seldom
-from darkscan.pipeline.host_link.socket_options import HANDSHAKE_FAILED
+from darkscan.pipeline.access.guests import Guests
+from darkscan.pipeline.access.seldom import Seldom
+from darkscan.pipeline.access.turnstile import Turnstile
+
+HANDSHAKE_FAILED = (
+    zmq.EVENT_HANDSHAKE_FAILED_AUTH
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+)
+"""A monitor's events: a key was refused; the ends do not speak alike; the other one hung up."""
 
 _ZAP = "inproc://zeromq.zap.01"
 _ZAP_VERSION = b"1.0"
 _KEY_BYTES = 32
-_LOOK_MS = 200
+_LOOK_MS = 100
+_MOST_AT_A_TIME = 64
 
 _log = structlog.get_logger(__name__)
 
@@ -25,6 +34,34 @@ class _Failure(IntEnum):
 
     CRYPTOGRAPHIC = 0x11000001
     MECHANISM_MISMATCH = 0x11000002
+
+
+def monitor_of(
+    context: zmq.Context[zmq.Socket[bytes]], socket: zmq.Socket[bytes], events: int
+) -> zmq.Socket[bytes]:
+    """What libzmq says of a socket's connections.
+
+    Without a limit to what waits to be read: at one, libzmq's thread would stand still, and with
+    it the whole link, in a flood of connections.
+    """
+    monitor = context.socket(zmq.PAIR)
+    monitor.setsockopt(zmq.RCVHWM, 0)
+    address = f"inproc://monitor-{id(socket)}"
+    socket.monitor(address, events)
+    monitor.connect(address)
+    return monitor
+
+
+class Names(NamedTuple):
+    """What the two ends of a link are called in the log."""
+
+    peer: str = "rig"
+    here: str = "host"
+    key_option: str = "--host-key"
+    """The option by which the other end names this end's key."""
+
+
+_RIG_AND_HOST = Names()
 
 
 class Door:
@@ -38,8 +75,15 @@ class Door:
         context: zmq.Context[zmq.Socket[bytes]],
         monitor: zmq.Socket[bytes],
         guests: Guests | None,
+        names: Names = _RIG_AND_HOST,
+        turnstile: Turnstile | None = None,
     ) -> None:
-        """``monitor``: of the door's socket; ``guests`` None: everybody may come in."""
+        """``monitor``: of the door's socket; ``guests`` None: everybody may come in.
+
+        ``turnstile``: is told of the connections that the monitor sees, and looks after them.
+        """
+        self._turnstile = turnstile
+        self._names = names
         self._monitor = monitor
         self._guests = guests
         self._seldom = Seldom(_log)
@@ -72,11 +116,23 @@ class Door:
         while not self._stopping.is_set():
             for socket, _ in self._poller.poll(_LOOK_MS):
                 if socket is self._monitor:
-                    told = recv_monitor_message(self._monitor)
-                    if told["event"] & HANDSHAKE_FAILED:  # not the monitor's own end
-                        self._heed(told["event"], told["value"])
+                    self._watch()
                 elif self._questions is not None:
                     self._questions.send_multipart(self._answer(self._questions.recv_multipart()))
+            if self._turnstile is not None:
+                self._turnstile.look()
+
+    def _watch(self) -> None:
+        """Heeds what the monitor tells; not all at once, since keys are asked for meanwhile."""
+        for _ in range(_MOST_AT_A_TIME):
+            try:
+                told = recv_monitor_message(self._monitor, zmq.DONTWAIT)
+            except zmq.Again:
+                return
+            if told["event"] & HANDSHAKE_FAILED:  # not the monitor's own end
+                self._heed(told["event"], told["value"])
+            elif told["event"] == zmq.EVENT_ACCEPTED and self._turnstile is not None:
+                self._turnstile.enter(told["value"])
 
     def _answer(self, question: list[bytes]) -> list[bytes]:
         """Whether a peer may come in; then its key is its name from here on."""
@@ -87,7 +143,7 @@ class Door:
             if self._guests.name_of(key) is not None:
                 return [_ZAP_VERSION, request, b"200", b"", key.encode(), b""]
             self._seldom.warning(
-                "a rig with an unknown key is refused",
+                f"a {self._names.peer} with an unknown key is refused",
                 key,
                 key=key,
                 address=address.decode(),
@@ -101,18 +157,19 @@ class Door:
         self.refused += 1
         if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
             return
+        peer, here, key_option = self._names
         if self._guests is None:
-            likely = "a rig that wants keys, while this host was started with --insecure"
+            likely = f"a {peer} that wants keys, while this {here} was started with --insecure"
         else:
-            likely = "a rig that was started with --insecure"
+            likely = f"a {peer} that was started with --insecure"
         match event, value:
             case zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL, _:
                 # Of two ends that do not speak alike, the one that sees it first hangs up.
-                problem = f"it hung up before it had greeted: {likely}, or no rig"
+                problem = f"it hung up before it had greeted: {likely}, or no {peer}"
             case _, _Failure.MECHANISM_MISMATCH:
-                problem = f"it greets otherwise than this host: {likely}, or no rig"
+                problem = f"it greets otherwise than this {here}: {likely}, or no {peer}"
             case _, _Failure.CRYPTOGRAPHIC:
-                problem = "its --host-key is not this host's key"
+                problem = f"its {key_option} is not this {here}'s key"
             case _:
-                problem = "it does not speak as a rig does"
+                problem = f"it does not speak as a {peer} does"
         self._seldom.warning("a connection is refused", problem, reason=problem)

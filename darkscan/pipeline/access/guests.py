@@ -4,9 +4,9 @@ import threading
 
 import structlog
 
+from darkscan.pipeline.access.keys import KeyRing
+from darkscan.pipeline.access.seldom import Seldom
 from darkscan.pipeline.core.errors import InputError
-from darkscan.pipeline.host_link.keys import KeyRing
-from darkscan.pipeline.host_link.seldom import Seldom
 
 _log = structlog.get_logger(__name__)
 

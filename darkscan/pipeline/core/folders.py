@@ -1,4 +1,4 @@
-"""Where the host link keeps what is this user's: its keys, and what waits for a host."""
+"""Where this user's keys lie, and what waits for a host."""
 
 import os
 from pathlib import Path

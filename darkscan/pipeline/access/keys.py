@@ -1,8 +1,8 @@
-"""The keys by which rigs and host know each other: this computer's own, and whom it allows.
+"""The keys by which computers know each other: this one's own, and those that it allows.
 
 A key is a CurveZMQ key in Z85: 40 printable characters. The public half names a computer;
 the secret half never leaves it. On the host the allowed keys are those of rigs, on a rig
-those of hosts.
+those of hosts and of workers, on a worker's computer those of rigs.
 """
 
 import os
@@ -11,12 +11,13 @@ import stat
 from pathlib import Path
 from typing import NamedTuple
 
+import structlog
 import zmq
 
 from darkscan.pipeline.core.errors import InputError, StorageError
 from darkscan.pipeline.core.files import atomically, write_atomically
+from darkscan.pipeline.core.folders import settings_folder
 from darkscan.pipeline.core.inputs import read_text
-from darkscan.pipeline.host_link.folders import settings_folder
 
 OWN_KEY = "own.key"
 OWN_PUBLIC_KEY = "own.pub"
@@ -30,6 +31,9 @@ _HEAD = """\
 # Who may speak with darkscan on this computer, one a line: KEY NAME
 # `darkscan keys allow KEY NAME` adds a line; lines that begin with # are remarks.
 """
+
+
+_log = structlog.get_logger(__name__)
 
 
 class KeyPair(NamedTuple):
@@ -130,15 +134,18 @@ class KeyRing:
             self._seen = seen
         return self._allowed
 
-    def find(self, text: str) -> str:
-        """The allowed key that a text names, or is; any other key as it is. Raises InputError."""
+    def find(self, text: str, *, field: str = "--host-key") -> str:
+        """The allowed key that a text names, or is; any other key as it is.
+
+        Raises InputError that names ``field``.
+        """
         for key, name in self.allowed().items():
             if text == name:
                 return key
         if is_key(text):
             return text
         problem = f"is neither a key nor the name of an allowed one: {text!a:.60}"
-        raise InputError(problem, field="--host-key")
+        raise InputError(problem, field=field)
 
     def _lines_without(self, keys: set[str]) -> list[str]:
         """The lines of the list, remarks too, but those of some keys."""
@@ -178,6 +185,35 @@ def read_key_pair(file: Path) -> KeyPair:
     if zmq.curve_public(pair.secret.encode()) != pair.public.encode():
         raise InputError("its public half is of another key than its secret half", file=file)
     return pair
+
+
+def warn_of_insecure_link(address: str) -> None:
+    """Says loudly what --insecure means; both sides of a link do."""
+    _log.warning(
+        "--insecure: nothing is encrypted and nobody is asked for a key; for a trusted bench only",
+        address=address,
+    )
+
+
+def one_of(ring: KeyRing, wanted: str | None, what: str, field: str) -> str:
+    """The public key of the computer to speak with: the one that is ``wanted``, else the only one.
+
+    ``wanted``: a key, or the name of an allowed one; ``what``: what the computer is, for people.
+    Raises InputError that names ``field``, the option, and says what to type.
+    """
+    if wanted:
+        return ring.find(wanted, field=field)
+    allowed = ring.allowed()
+    if len(allowed) == 1:
+        return next(iter(allowed))
+    if allowed:
+        names = ", ".join(sorted(allowed.values()))
+        raise InputError(f"several computers are allowed, name one: {names}", field=field)
+    problem = (
+        f"no {what} is allowed yet: `darkscan keys new` or `darkscan keys list` on it shows its "
+        "key, `darkscan keys allow KEY NAME` here allows it"
+    )
+    raise InputError(problem, field=field)
 
 
 def check_name(name: str) -> str:
