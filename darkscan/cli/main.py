@@ -59,6 +59,7 @@ _COMMANDS = {
         "torture",
         "have faults happen to replays at random, and check what becomes of them",
     ),
+    "fuzz": ("fuzz", "send hostile messages and files through all that reads them"),
     "worker": ("worker", "classify frames for a run on another computer"),
     "keys": ("keys", "make this computer's key, and say whose keys are let in"),
 }

@@ -1,0 +1,189 @@
+"""What is fuzzed: each target draws cases and reads them as darkscan does."""
+
+import random
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import msgpack
+
+from darkscan.faults.fuzz._mutation import chance, changed_bytes, changed_tree, hostile
+from darkscan.faults.fuzz._samples import sample
+from darkscan.pipeline.core.errors import InputError
+from darkscan.pipeline.core.recipe import Recipe, load_recipe
+from darkscan.pipeline.core.wire import WireError
+from darkscan.pipeline.host_link import messages as host_link
+from darkscan.pipeline.transport import messages as transport
+
+TargetName = Literal["messages", "host-link", "recordings", "images", "recipes", "models"]
+TARGETS: tuple[TargetName, ...] = get_args(TargetName)
+
+
+class FalseReadingError(Exception):
+    """Something was read that nobody wrote, without a word."""
+
+
+class Target:
+    """Draws cases and reads them. Each is used by one process."""
+
+    refusals: tuple[type[Exception], ...] = (InputError,)
+    """The documented ways to refuse a case; whatever else is raised is a finding."""
+
+    def __init__(self, folder: Path, corpus: Sequence[bytes] = ()) -> None:
+        """``folder``: for its files; ``corpus``: cases to begin with besides its own."""
+        self.folder = folder
+        self.corpus = list(corpus)
+
+    @cached_property
+    def bases(self) -> list[bytes]:
+        """Sound cases that others are made of, those of the corpus among them."""
+        return [*self.sound(), *self.corpus]
+
+    def sound(self) -> list[bytes]:
+        """Cases that are accepted."""
+        raise NotImplementedError
+
+    def draw(self, rng: random.Random) -> bytes:
+        """A case."""
+        return changed_bytes(rng.choice(self.bases), rng)
+
+    def read(self, data: bytes) -> None:
+        """Reads a case as darkscan would; raises one of ``refusals`` if it is none."""
+        raise NotImplementedError
+
+    def _file(self, data: bytes, suffix: str) -> Path:
+        path = self.folder / f"case{suffix}"
+        path.write_bytes(data)
+        return path
+
+
+class _Messages(Target):
+    """Messages of links, kind by kind: each through the decoder, and back if it is accepted."""
+
+    refusals = (WireError,)
+    _version = transport.WIRE_VERSION
+    _kinds: tuple[Any, ...] = get_args(transport.Message)
+    _coders: tuple[tuple[Callable[[Any], bytes], Callable[[bytes], Any]], ...] = (
+        (transport.encode, transport.decode),
+    )
+
+    def sound(self) -> list[bytes]:
+        rng = random.Random(0)  # noqa: S311 - repeatable, nothing secret
+        return [self._packed(self._envelope(kind, rng)) for kind in self._kinds]
+
+    def draw(self, rng: random.Random) -> bytes:
+        if chance(rng, 0.5):
+            return super().draw(rng)
+        envelope = self._envelope(rng.choice(self._kinds), rng)
+        for _ in range(rng.choice((1, 1, 2))):
+            if chance(rng, 0.9):
+                envelope["body"] = changed_tree(envelope["body"], rng)
+            else:
+                envelope[rng.choice(("v", "kind"))] = hostile(rng)
+        return self._packed(envelope)
+
+    def read(self, data: bytes) -> None:
+        refused: WireError | None = None
+        for encode, decode in self._coders:
+            try:
+                message = decode(data)
+            except WireError as error:
+                refused = error
+                continue
+            encode(message)
+            return
+        if refused is not None:
+            raise refused
+
+    def _envelope(self, kind: Any, rng: random.Random) -> dict[str, Any]:
+        return {"v": self._version, "kind": kind.__name__, "body": sample(kind, rng)}
+
+    @staticmethod
+    def _packed(envelope: dict[str, Any]) -> bytes:
+        packed: bytes = msgpack.packb(envelope)
+        return packed
+
+
+class _HostLink(_Messages):
+    """Messages of the link to the host, and the contents of its parcels."""
+
+    _version = host_link.HOST_WIRE_VERSION
+    _kinds = get_args(host_link.LinkMessage) + get_args(host_link.Content)
+    _coders = (
+        (host_link.encode_link, host_link.decode_link),
+        (host_link.encode_content, host_link.decode_content),
+    )
+
+
+class _Recipes(Target):
+    """Recipes as TOML."""
+
+    def sound(self) -> list[bytes]:
+        lines = []
+        for table, values in Recipe().model_dump(exclude_none=True).items():
+            if isinstance(values, dict):
+                lines.append(f"[{table}]")
+                lines += [f"{name} = {_toml(value)}" for name, value in values.items()]
+        return ["\n".join(lines).encode(), b'name = "fast"\n[processes]\nworkers = 2\n']
+
+    def draw(self, rng: random.Random) -> bytes:
+        if chance(rng, 0.5):
+            return super().draw(rng)
+        lines = rng.choice(self.bases).split(b"\n")
+        place = rng.randrange(len(lines))
+        name = lines[place].partition(b"=")[0]
+        depth = rng.choice((1, 50, 100_000))
+        values = (_toml(hostile(rng)).encode("utf-8", "replace"), b"[" * depth, b"{a=" * depth)
+        lines[place] = rng.choice((name + b"= " + rng.choice(values), b"[" * depth, b"", name))
+        return b"\n".join(lines)
+
+    def read(self, data: bytes) -> None:
+        load_recipe(self._file(data, ".toml"))
+
+
+class _Models(Target):
+    """Model files: their conventions, as every run reads them first."""
+
+    def sound(self) -> list[bytes]:
+        from importlib.resources import files
+
+        return [(files("darkscan") / "models" / "default-int8.onnx").read_bytes()]
+
+    def draw(self, rng: random.Random) -> bytes:
+        data = rng.choice(self.bases)
+        # Names, shapes and metadata lie at both ends; most of what is between is weights.
+        edge = rng.choice((len(data), 4096, 40_000))
+        if chance(rng, 0.5):
+            return changed_bytes(data[:edge], rng) + data[edge:]
+        return data[: len(data) - edge] + changed_bytes(data[len(data) - edge :], rng)
+
+    def read(self, data: bytes) -> None:
+        from darkscan.inference import read_conventions
+
+        read_conventions(self._file(data, ".onnx"))
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+    if isinstance(value, tuple | list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return str(value)
+
+
+def target_of(name: TargetName, folder: Path, corpus: Sequence[bytes] = ()) -> Target:
+    """The target of that name; its files lie in ``folder``."""
+    from darkscan.faults.fuzz._files import Images, Recordings
+
+    kinds: dict[TargetName, type[Target]] = {
+        "messages": _Messages,
+        "host-link": _HostLink,
+        "recordings": Recordings,
+        "images": Images,
+        "recipes": _Recipes,
+        "models": _Models,
+    }
+    return kinds[name](folder, corpus)
