@@ -19,6 +19,7 @@ def prepare(recording: Path, out_dir: Path, recipe: Recipe, speed: Speed, model:
     source = Recording(recording)
     try:
         scan, identity, warnings = source.info, source.identity, source.warnings
+        frames = tuple(meta.frame for meta in source.frames)
     finally:
         source.close()
     inspection = recipe.inspection
@@ -33,6 +34,7 @@ def prepare(recording: Path, out_dir: Path, recipe: Recipe, speed: Speed, model:
         out_dir=out_dir.resolve(),
         recording=recording.resolve(),
         recording_identity=identity,
+        frames=frames,
         warnings=warnings,
         speed=speed,
     )

@@ -84,6 +84,7 @@ def prepare_scan(
     task = RunTask(
         out_dir=(out_dir or Path.cwd()).resolve(),
         record=None if record is None else record.resolve(),
+        frames=tuple(planned.meta.frame for planned in live.plan.frames),
         inspects=inspects,
         rescans=request.rescans,
     )
