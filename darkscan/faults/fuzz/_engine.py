@@ -139,7 +139,10 @@ class _Reader:
         counts.refused += batch.refused
         counts.reasons.update(batch.reasons)
         known = {finding.place for finding in counts.findings}
-        counts.findings += [finding for finding in batch.findings if finding.place not in known]
+        for finding in batch.findings:
+            if finding.place not in known:
+                known.add(finding.place)
+                counts.findings.append(finding)
 
     def _blame(self, what: str, place: str) -> None:
         """The case under way is at fault; the next process goes on behind it."""
@@ -196,7 +199,7 @@ def _read_one(
         batch.refused += 1
         batch.reasons[type(error).__name__] += 1
     except Exception as error:  # noqa: BLE001 - that is what is looked for
-        frames = traceback.extract_tb(error.__traceback__)
+        frames = traceback.extract_tb(error.__traceback__)[1:]  # without this function
         ours = [frame for frame in frames if "darkscan" in frame.filename] or frames
         place = f"{type(error).__name__} {Path(ours[-1].filename).name}:{ours[-1].lineno}"
         what = f"{type(error).__name__}: {error!s:.200}"

@@ -80,7 +80,7 @@ class _Sampler:
         draws: dict[Any, Callable[[], Any]] = {
             bool: lambda: rng.choice((False, True)),
             int: lambda: rng.randint(low, high),
-            float: lambda: rng.choice((float(low), rng.uniform(low, high))),
+            float: lambda: rng.choice((1.0, 1.0, float(low), rng.uniform(low, high))),
             str: lambda: rng.choice(_TEXTS),
             bytes: lambda: rng.choice(_BYTES),
         }

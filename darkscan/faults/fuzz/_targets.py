@@ -19,6 +19,9 @@ from darkscan.pipeline.transport import messages as transport
 TargetName = Literal["messages", "host-link", "recordings", "images", "recipes", "models"]
 TARGETS: tuple[TargetName, ...] = get_args(TargetName)
 
+_SAMPLES = 8
+"""Sound messages of each kind."""
+
 
 class FalseReadingError(Exception):
     """Something was read that nobody wrote, without a word."""
@@ -68,14 +71,23 @@ class _Messages(Target):
         (transport.encode, transport.decode),
     )
 
-    def sound(self) -> list[bytes]:
+    @cached_property
+    def _envelopes(self) -> list[dict[str, Any]]:
+        """Sound messages, some of each kind."""
         rng = random.Random(0)  # noqa: S311 - repeatable, nothing secret
-        return [self._packed(self._envelope(kind, rng)) for kind in self._kinds]
+        return [
+            {"v": self._version, "kind": kind.__name__, "body": sample(kind, rng)}
+            for kind in self._kinds
+            for _ in range(_SAMPLES)
+        ]
+
+    def sound(self) -> list[bytes]:
+        return [self._packed(envelope) for envelope in self._envelopes]
 
     def draw(self, rng: random.Random) -> bytes:
         if chance(rng, 0.5):
             return super().draw(rng)
-        envelope = self._envelope(rng.choice(self._kinds), rng)
+        envelope = dict(rng.choice(self._envelopes))
         for _ in range(rng.choice((1, 1, 2))):
             if chance(rng, 0.9):
                 envelope["body"] = changed_tree(envelope["body"], rng)
@@ -95,9 +107,6 @@ class _Messages(Target):
             return
         if refused is not None:
             raise refused
-
-    def _envelope(self, kind: Any, rng: random.Random) -> dict[str, Any]:
-        return {"v": self._version, "kind": kind.__name__, "body": sample(kind, rng)}
 
     @staticmethod
     def _packed(envelope: dict[str, Any]) -> bytes:
