@@ -16,7 +16,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Self
 
-from darkscan.faults.fuzz._targets import Target, TargetName, target_of
+from darkscan.faults.fuzz._target import Target, TargetName
+from darkscan.faults.fuzz._targets import target_of
 
 _BATCH_S = 0.25
 _HANGS_AFTER_S = 20.0

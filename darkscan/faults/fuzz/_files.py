@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from darkscan.faults.fuzz._mutation import chance, changed_bytes
-from darkscan.faults.fuzz._targets import FalseReadingError, Target
+from darkscan.faults.fuzz._target import FalseReadingError, Target
 from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.geometry import PixelToStage
 from darkscan.pipeline.core.scan import FrameMeta, ScanInfo

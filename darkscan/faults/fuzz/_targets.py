@@ -1,64 +1,24 @@
-"""What is fuzzed: each target draws cases and reads them as darkscan does."""
+"""The targets: messages of links, recipes and models; recordings and images are beside."""
 
 import random
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import msgpack
 
+from darkscan.faults.fuzz._files import Images, Recordings
 from darkscan.faults.fuzz._mutation import chance, changed_bytes, changed_tree, hostile
 from darkscan.faults.fuzz._samples import sample
-from darkscan.pipeline.core.errors import InputError
+from darkscan.faults.fuzz._target import Target, TargetName
 from darkscan.pipeline.core.recipe import Recipe, load_recipe
 from darkscan.pipeline.core.wire import WireError
 from darkscan.pipeline.host_link import messages as host_link
 from darkscan.pipeline.transport import messages as transport
 
-TargetName = Literal["messages", "host-link", "recordings", "images", "recipes", "models"]
-TARGETS: tuple[TargetName, ...] = get_args(TargetName)
-
 _SAMPLES = 8
 """Sound messages of each kind."""
-
-
-class FalseReadingError(Exception):
-    """Something was read that nobody wrote, without a word."""
-
-
-class Target:
-    """Draws cases and reads them. Each is used by one process."""
-
-    refusals: tuple[type[Exception], ...] = (InputError,)
-    """The documented ways to refuse a case; whatever else is raised is a finding."""
-
-    def __init__(self, folder: Path, corpus: Sequence[bytes] = ()) -> None:
-        """``folder``: for its files; ``corpus``: cases to begin with besides its own."""
-        self.folder = folder
-        self.corpus = list(corpus)
-
-    @cached_property
-    def bases(self) -> list[bytes]:
-        """Sound cases that others are made of, those of the corpus among them."""
-        return [*self.sound(), *self.corpus]
-
-    def sound(self) -> list[bytes]:
-        """Cases that are accepted."""
-        raise NotImplementedError
-
-    def draw(self, rng: random.Random) -> bytes:
-        """A case."""
-        return changed_bytes(rng.choice(self.bases), rng)
-
-    def read(self, data: bytes) -> None:
-        """Reads a case as darkscan would; raises one of ``refusals`` if it is none."""
-        raise NotImplementedError
-
-    def _file(self, data: bytes, suffix: str) -> Path:
-        path = self.folder / f"case{suffix}"
-        path.write_bytes(data)
-        return path
 
 
 class _Messages(Target):
@@ -185,8 +145,6 @@ def _toml(value: object) -> str:
 
 def target_of(name: TargetName, folder: Path, corpus: Sequence[bytes] = ()) -> Target:
     """The target of that name; its files lie in ``folder``."""
-    from darkscan.faults.fuzz._files import Images, Recordings
-
     kinds: dict[TargetName, type[Target]] = {
         "messages": _Messages,
         "host-link": _HostLink,
