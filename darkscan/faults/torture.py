@@ -7,6 +7,7 @@ descriptors. The faults, the number of workers and the moments follow from the s
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -35,6 +36,7 @@ _ELEMENT = 3
 _RUN_LIMIT_S = 240.0
 _LOOKS_EVERY_S = 0.05
 _GONE_WITHIN_S = 5.0
+_DRAINS_WITHIN_S, _ABORTS_WITHIN_S = 1.0, 15.0
 _MORE_MEMORY, _MORE_BYTES = 1.3, 64 * 2**20
 _MORE_DESCRIPTORS = 24  # of the processes that are being replaced
 
@@ -236,9 +238,17 @@ class _Watched:
                     break
                 time.sleep(_LOOKS_EVERY_S)
         finally:
-            if self._process.poll() is None:
-                self._process.kill()
+            if not self._hangs:
+                self._abort()
+            self._process.kill()
         return self._process.wait()
+
+    def _abort(self) -> None:
+        """Interrupts it twice, as its user would; what is over already is left alone."""
+        for patience in (_DRAINS_WITHIN_S, _ABORTS_WITHIN_S):
+            if self._process.poll() is None:
+                self._process.send_signal(signal.SIGINT)
+                _within(patience, lambda: self._process.poll() is not None)
 
     def problems(self) -> list[str]:
         """What is wrong with how it ended, and what it left outside its results."""

@@ -2,15 +2,22 @@
 
 import json
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 
 from darkscan.faults._checks import problems_of_results
+from darkscan.faults._processes import command_of
 from darkscan.faults.torture import Campaign, Disturbed
-from tests.stages.running import darkscan
+from tests.stages.running import PATIENCE_S, darkscan, running, wait_until
 
 pytestmark = pytest.mark.slow
+
+
+def commands() -> list[str]:
+    """The commands of all living processes."""
+    return [" ".join(command_of(int(entry.name))) for entry in Path("/proc").glob("[0-9]*")]
 
 
 def test_a_seed_gives_the_same_faults_again() -> None:
@@ -73,6 +80,18 @@ def test_the_command_sums_up_and_removes_its_folder(tmp_path: Path) -> None:
     done = darkscan("torture", "--seed", 4, "--runs", 1, "--out", out)
     assert "seed 4: 1 runs, none failed" in done.stdout
     assert not out.exists()
+
+
+def test_an_interrupt_sums_up_and_leaves_no_process_behind(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with running("torture", "--seed", 4, "--out", out) as command:
+        wait_until((out / "run-0").is_dir)
+        command.send_signal(signal.SIGINT)
+        stdout, stderr = command.communicate(timeout=PATIENCE_S)
+    assert command.returncode == 0, stderr
+    assert "interrupted\nseed 4: 0 runs, none failed" in stdout
+    assert not out.exists()
+    wait_until(lambda: not any(str(out) in command for command in commands()))
 
 
 @pytest.mark.parametrize(
