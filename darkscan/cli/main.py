@@ -55,6 +55,11 @@ _COMMANDS = {
         "receive from rigs, keep their maps and pictures, and show them on a web page",
     ),
     "stage": ("stage", "run one stage of a run by hand (replay starts all of them)"),
+    "torture": (
+        "torture",
+        "have faults happen to replays at random, and check what becomes of them",
+    ),
+    "fuzz": ("fuzz", "send hostile messages and files through all that reads them"),
     "worker": ("worker", "classify frames for a run on another computer"),
     "keys": ("keys", "make this computer's key, and say whose keys are let in"),
 }

@@ -22,6 +22,7 @@ from darkscan.cli.resuming import (
     resumed_recipe,
     telling_how_to_go_on,
 )
+from darkscan.faults import KINDS, Fault, injected, parse_fault
 from darkscan.pipeline.core.defect_map import DefectMap
 from darkscan.pipeline.core.errors import ExitCode, InputError
 from darkscan.pipeline.core.recipe import Recipe
@@ -76,6 +77,15 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="as fast as can be, or with the recorded times between frames (default: max)",
     )
     parser.add_argument("--recipe", type=Path, help="a recipe file (default: the embedded one)")
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="KIND[:STAGE][@frame=N]",
+        help="have a fault happen when N frames are done, to see what becomes of it; repeatable. "
+        f"Kinds: {', '.join(KINDS)}; kill, stop and forge name a stage, stop and delay take "
+        "seconds: stop:merging@frame=5,seconds=2. The recording itself is never changed",
+    )
     parser.set_defaults(run=run)
 
 
@@ -97,7 +107,8 @@ def run(arguments: argparse.Namespace) -> int:
         fields["workers"] = workers
     told: list[str] = []
     before: Speed = "max" if unfinished is None else unfinished.spec.speed
-    options = ReplayOptions(arguments.speed or before, fields, told.append, unfinished)
+    faults = tuple(map(parse_fault, arguments.fault))
+    options = ReplayOptions(arguments.speed or before, fields, told.append, unfinished, faults)
     defect_map = replay(recording, out, recipe, options)
     say("\n".join([summary(defect_map, out), *told]))
     return exit_code(defect_map)
@@ -137,11 +148,37 @@ class ReplayOptions:
     unfinished: Unfinished | None = None
     """The run in the results' folder that this one goes on from."""
 
+    faults: tuple[Fault, ...] = ()
+    """What happens to the run on purpose."""
+
 
 def replay(
     recording: Path, out_dir: Path, recipe: Recipe, options: ReplayOptions = ReplayOptions()
 ) -> DefectMap:
     """Inspects a recording, showing how far it is. Raises DarkscanError."""
+    if options.faults:
+        return _replay_with_faults(recording, out_dir, recipe, options)
+    return _replay(recording, out_dir, recipe, options)
+
+
+def _replay_with_faults(
+    recording: Path, out_dir: Path, recipe: Recipe, options: ReplayOptions
+) -> DefectMap:
+    with injected(options.faults, recording, out_dir) as injector:
+        try:
+            return _replay(injector.recording, out_dir, recipe, options, injector.watch)
+        finally:
+            injector.close()
+            say("\n".join(f"fault {line}" for line in injector.told))
+
+
+def _replay(
+    recording: Path,
+    out_dir: Path,
+    recipe: Recipe,
+    options: ReplayOptions,
+    describe: Callable[[Path], None] = lambda _: None,
+) -> DefectMap:
     with model_of(recipe) as model_path:
         spec = prepare(recording, out_dir, recipe, options.speed, model_path, options.unfinished)
         spec = updated(spec, **options.fields)
@@ -149,7 +186,7 @@ def replay(
             telling_how_to_go_on("replay", out_dir),
             ProgressView(spec.scan.frames_planned) as view,
         ):
-            return run_to_map(spec, view.show, tell=options.tell)
+            return run_to_map(spec, view.show, describe=describe, tell=options.tell)
 
 
 def summary(defect_map: DefectMap, out_dir: Path) -> str:

@@ -48,7 +48,11 @@ def _conventions(session: Any, model: Path) -> Conventions:
     if names != set(INPUTS):
         problem = f"has inputs {', '.join(sorted(names))}; expected {', '.join(INPUTS)}"
         raise InputError(problem, file=model)
-    return Conventions.from_metadata(session.get_modelmeta().custom_metadata_map, file=model)
+    try:
+        metadata = session.get_modelmeta().custom_metadata_map
+    except UnicodeDecodeError as error:
+        raise InputError("its metadata is no UTF-8 text", file=model) from error
+    return Conventions.from_metadata(metadata, file=model)
 
 
 def _open(model: Path, threads: int, *, to_run: bool = True) -> Any:
@@ -65,7 +69,12 @@ def _open(model: Path, threads: int, *, to_run: bool = True) -> Any:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.add_session_config_entry("session.disable_prepacking", "1")
     try:
-        return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(
+            str(model),
+            options,
+            providers=["CPUExecutionProvider"],
+            enable_fallback=0,  # which would print what it tries, and try the same again
+        )
     except Exception as error:  # ONNX Runtime raises a dozen unrelated types
         reason = str(error).splitlines()[0]
         raise InputError(f"is no ONNX model that can be run: {reason}", file=model) from error

@@ -28,6 +28,7 @@ def prepare(
     source = Recording(recording)
     try:
         scan, identity, warnings = source.info, source.identity, source.warnings
+        frames = tuple(meta.frame for meta in source.frames)
     finally:
         source.close()
     inspection = recipe.inspection
@@ -43,6 +44,7 @@ def prepare(
         out_dir=out_dir.resolve(),
         recording=recording.resolve(),
         recording_identity=identity,
+        frames=frames,
         warnings=warnings,
         speed=speed,
     )

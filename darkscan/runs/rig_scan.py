@@ -94,6 +94,7 @@ def prepare_scan(
         plan_hash=_plan_hash(live),
         calibration_hash=_calibration_hash(live),
         warnings=_not_recorded(request.unfinished),
+        frames=tuple(planned.meta.frame for planned in live.plan.frames),
         inspects=inspects,
         rescans=request.rescans,
     )

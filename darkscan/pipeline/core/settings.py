@@ -35,6 +35,8 @@ def load_settings(path: Path, kind: type[SettingsT]) -> SettingsT:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"is not TOML: {error}", file=path) from error
+    except RecursionError as error:
+        raise InputError("is nested too deeply", file=path) from error
     return check(content, kind, file=path)
 
 

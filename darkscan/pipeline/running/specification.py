@@ -63,6 +63,9 @@ class RunTask(Settings):
     recording_identity: RecordingIdentity | None = None
     """The recording as it was when the run began; it is held against it whenever it is opened."""
 
+    frames: Annotated[tuple[int, ...], Field(strict=False)] = ()
+    """The numbers of the planned frames: results of others do not count. Empty: not known."""
+
     warnings: Annotated[tuple[str, ...], Field(strict=False)] = ()
     """What the map has to say of where its frames come from, in words."""
 

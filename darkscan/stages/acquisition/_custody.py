@@ -244,6 +244,9 @@ class Custody:
         return True
 
     def _note_mapped(self, frame: FrameId, how: Outcome) -> None:
+        if frame not in self._planned:
+            _log.warning("acknowledgement of an unplanned frame refused", frame=frame)
+            return
         if not self._ledger.knows(frame):
             self._ledger.remember(frame, how)  # a predecessor of this process had sent it
             return

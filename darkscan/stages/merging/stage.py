@@ -55,6 +55,7 @@ class Merging:
         self._journal = Journal(spec.out_dir / JOURNAL_NAME)
         self._positive = sum(map(self._positives, self._journal.settled.values()))
         self._stamps: dict[FrameId, Stamp] = {}
+        self._planned = frozenset(spec.frames)
         self._origins = spec.model.origins(spec.scan.frame_shape)
         # Frames whose thumbnail or scores are here, but not both yet.
         self._thumbnails: dict[FrameId, Thumbnail] = {}
@@ -90,6 +91,10 @@ class Merging:
 
     def _take(self, message: Message) -> None:
         received = time.monotonic_ns()
+        unplanned = _frames_of(message) - self._planned if self._planned else set()
+        if unplanned:
+            _log.warning("message refused: no such frame is planned", frames=sorted(unplanned))
+            return
         match message:
             case Thumbnail(ref=ref) if ref.frame not in self._journal.settled:
                 self._thumbnails[ref.frame] = message
@@ -240,6 +245,18 @@ class Merging:
 
     def _beat(self, *, now: bool = False) -> None:
         self._station.beat(len(self._journal.settled), now=now, positives=self._positive)
+
+
+def _frames_of(message: Message) -> set[FrameId]:
+    """The frames that a message says something about."""
+    match message:
+        case Thumbnail(ref=ref):
+            return {ref.frame}
+        case FrameScores(ref=ref, meta=meta):
+            return {ref.frame, meta.frame}
+        case NotInspected(meta=meta):
+            return {meta.frame}
+    return set()
 
 
 def _show_the_same(one: FrameRef, other: FrameRef) -> bool:
