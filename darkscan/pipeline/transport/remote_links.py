@@ -1,7 +1,7 @@
 """Links to workers on other computers: messages over tcp, pixels as their second part.
 
 By default both ends know each other by keys and all is encrypted (CurveZMQ); see
-decision 30 for what that costs. What arrives is bounded while it
+decision 32 for what that costs. What arrives is bounded while it
 arrives: each part by libzmq, each connection, whatever its parts, by the turnstile.
 """
 
