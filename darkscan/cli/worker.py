@@ -114,4 +114,4 @@ def _keys(arguments: argparse.Namespace, address: str) -> "RunKeys | None":
         warn_of_insecure_link(address)
         return None
     ring = KeyRing()
-    return RunKeys(ring.own(), one_of(ring, arguments.run_key, "run's computer", "--run-key"))
+    return RunKeys(ring.own(), one_of(ring, arguments.run_key, "computer", "--run-key"))

@@ -149,7 +149,7 @@ def test_impossible_options_are_refused_in_one_line(
         pytest.param("replay", False, "own.key: this computer has no key yet", id="run, no key"),
         pytest.param("replay", True, "--remote-workers: no worker is allowed yet", id="run, alone"),
         pytest.param("worker", False, "own.key: this computer has no key yet", id="worker, no key"),
-        pytest.param("worker", True, "--run-key: no run's computer is allowed", id="worker, alone"),
+        pytest.param("worker", True, "--run-key: no computer is allowed", id="worker, alone"),
     ],
 )
 def test_without_keys_nothing_begins_and_it_is_said_what_to_type(

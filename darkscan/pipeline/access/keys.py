@@ -208,7 +208,7 @@ def one_of(ring: KeyRing, wanted: str | None, what: str, field: str) -> str:
         return next(iter(allowed))
     if allowed:
         names = ", ".join(sorted(allowed.values()))
-        raise InputError(f"several computers are allowed, name one: {names}", field=field)
+        raise InputError(f"several {what}s are allowed, name one: {names}", field=field)
     problem = (
         f"no {what} is allowed yet: `darkscan keys new` or `darkscan keys list` on it shows its "
         "key, `darkscan keys allow KEY NAME` here allows it"
