@@ -1,6 +1,7 @@
 """Reads the pixels of a recording's frames and holds them against their checksums."""
 
 import os
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,15 @@ class PixelReader:
         self._bytes = info.frame_bytes
         self._checksums = table.get(PIXELS_CRC)
         self._offsets = table.get("pixels_offset") if info.dtype == dataset.dtype else None
-        self._file = path.open("rb", buffering=0)
-        self._size = os.fstat(self._file.fileno()).st_size
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        # As HDF5's own files: who forgets to close one gets it closed when it is gone.
+        self._let_go = weakref.finalize(self, os.close, self._descriptor)
+        self._size = os.fstat(self._descriptor).st_size
         try:
             self._indexed = rows_in_file(dataset, self._size)
         except (OSError, RuntimeError):
             if self._offsets is None:
-                self._file.close()
+                self._let_go()
                 raise
             self._indexed = np.zeros(len(dataset), dtype=bool)
 
@@ -79,11 +82,11 @@ class PixelReader:
 
     def status(self) -> os.stat_result:
         """The file that is read, whatever has its name by now."""
-        return os.fstat(self._file.fileno())
+        return os.fstat(self._descriptor)
 
     def close(self) -> None:
         """Lets go of the file; not of the data set."""
-        self._file.close()
+        self._let_go()
 
     def _has_indexed(self, row: int) -> bool:
         return row < len(self._indexed) and bool(self._indexed[row])
@@ -95,7 +98,7 @@ class PixelReader:
 
     def _look_at_size(self) -> None:
         # HDF5 reads zeros past the end of a file, without a word: that would be clean glass.
-        size = os.fstat(self._file.fileno()).st_size
+        size = os.fstat(self._descriptor).st_size
         if size < self._size:
             self._indexed &= rows_in_file(self._dataset, size)
         self._size = size
@@ -124,7 +127,7 @@ class PixelReader:
     def _read_placed(self, row: int, out: Pixels) -> int | None:
         """Reads where the column says that the pixels were recorded."""
         assert self._offsets is not None, "it was looked at before"
-        there = os.pread(self._file.fileno(), self._bytes, int(self._offsets[row]))
+        there = os.pread(self._descriptor, self._bytes, int(self._offsets[row]))
         if len(there) < self._bytes:
             return None
         pixels: Any = np.frombuffer(there, out.dtype).reshape(out.shape)
