@@ -131,15 +131,18 @@ def test_the_host_is_told_how_the_run_is(recording: Path, host: Host, tmp_path: 
     out = tmp_path / "out"
     with running("replay", recording, "--out", out, *slowly(tmp_path), *host.options) as run:
         held = hold(run, out, frames=6)
-        wait_until(lambda: any(map(_worked, host.news)) or run.poll() is not None)
+        wait_until(lambda: any(map(_mapped_six, host.news)) or run.poll() is not None)
         held.resume()
         stdout, stderr = run.communicate(timeout=PATIENCE_S)
     assert run.returncode == 0, stderr + stdout
     assert "host connected" in stderr
-    told = next(news for news in host.news if _worked(news))
+    told = next(news for news in host.news if _mapped_six(news))
     assert {stage.stage for stage in told.stages} >= {"acquisition", "merging", "classification"}
-    assert told.sums is not None
-    assert told.sums.mapped >= 6
+    assert any(map(_worked, host.news))
+
+
+def _mapped_six(news: Progress) -> bool:
+    return news.sums is not None and news.sums.mapped >= 6
 
 
 def _worked(news: Progress) -> bool:
