@@ -91,7 +91,7 @@ def test_opencv_writes_into_a_frame_within_its_margin(tmp_path: Path) -> None:
 def test_a_recording_is_written_from_the_ring_and_read_into_it(
     pixel_type: str, band_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("darkscan.drivers.recording._reader._BAND_BYTES", band_bytes)
+    monkeypatch.setattr("darkscan.drivers.recording._pixels._BAND_BYTES", band_bytes)
     info = scan_info(SHAPE, 2, "uint8" if pixel_type == "uint8" else "uint16")
     ring = FrameRing.create(tmp_path / "ring", 2, SHAPE, info.dtype, margin=MARGIN)
     ring.begin_session()
