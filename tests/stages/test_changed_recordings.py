@@ -185,7 +185,7 @@ def test_a_damaged_journal_has_its_frames_inspected_again(
         assert (out / name).read_bytes() == (undisturbed / name).read_bytes()
     log = (out / "log.jsonl").read_text()
     assert "journal is damaged" in log
-    assert "result is damaged in the journal" in log
+    assert "its result was damaged in the journal" in log
 
 
 def test_verifying_says_what_is_damaged(recording: Path, copy: Path) -> None:
