@@ -41,7 +41,7 @@ from darkscan.drivers.recording.superblock import read_superblock
 from darkscan.pipeline.core.arrays import Pixels
 from darkscan.pipeline.core.disk_sync import DiskSync
 from darkscan.pipeline.core.errors import InputError, StorageError
-from darkscan.pipeline.core.files import sync_folder
+from darkscan.pipeline.core.files import sync
 from darkscan.pipeline.core.scan import FrameFlag, FrameMeta, ScanInfo
 
 _BOOKKEEPING_BYTES = 1 << 20
@@ -88,7 +88,7 @@ class RecordingWriter:
             self._claim(len(plan) * (_INDEX_BYTES + sum(map(_row_bytes, FRAME_COLUMNS))))
             self._lay_out(plan)
             os.fsync(self._claims)
-            sync_folder(path.parent)
+            sync(path.parent)
         except (OSError, RuntimeError) as error:
             self.abandon()
             path.unlink(missing_ok=True)

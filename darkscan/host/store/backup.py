@@ -12,6 +12,7 @@ from darkscan.host.store._database import APPLICATION_ID, connect, storage_error
 from darkscan.host.store._folder import DATABASE_NAME, TILES_NAME
 from darkscan.host.store._reviews import check_reviews
 from darkscan.pipeline.core.errors import InputError, StorageError
+from darkscan.pipeline.core.files import sync
 from darkscan.pipeline.core.inputs import require_file
 
 _PAGES_AT_ONCE = 1024
@@ -95,9 +96,9 @@ def _whole(destination: Path) -> Iterator[Path]:
         part.mkdir()
         yield part
         for path in (*part.rglob("*"), part):
-            _sync(path)
+            sync(path)
         part.rename(destination)
-        _sync(parent)
+        sync(parent)
     except OSError as error:
         raise StorageError(destination, error) from error
     finally:
@@ -184,11 +185,3 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except FileNotFoundError:
         return 0
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -63,10 +63,10 @@ def _put_in_place(paths: Sequence[Path]) -> Iterator[list[Path]]:
     try:
         yield parts
         for current, part in zip(paths, parts, strict=True):  # noqa: B007 - named in the error
-            _sync(part)
+            sync(part)
         for current, part in zip(paths, parts, strict=True):
             part.replace(current)
-        sync_folder(current.parent)
+        sync(current.parent)
     except OSError as error:
         raise StorageError(current, error) from error
     finally:
@@ -86,16 +86,11 @@ def _remove_leftovers(path: Path) -> None:
                 entry.unlink(missing_ok=True)
 
 
-def sync_folder(folder: Path) -> None:
-    """Waits until the list of a folder's files is on the disk: then a new one keeps its name.
+def sync(path: Path) -> None:
+    """Waits until a file's content is on the disk, or the list of a folder's files.
 
-    Raises OSError.
+    Only then a new file in the folder is sure to keep its name. Raises OSError.
     """
-    _sync(folder)
-
-
-def _sync(path: Path) -> None:
-    """Waits until a file, or the list of a folder's files, is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -13,6 +13,7 @@ from darkscan.pipeline.access.door import HANDSHAKE_FAILED
 from darkscan.pipeline.access.greeting import mechanism_at
 from darkscan.pipeline.access.keys import read_key_pair
 from darkscan.pipeline.access.seldom import Seldom
+from darkscan.pipeline.access.sockets import HANDSHAKE_MS
 from darkscan.pipeline.core.errors import InputError
 from darkscan.pipeline.core.wire import WireError
 from darkscan.pipeline.host_link.messages import (
@@ -24,10 +25,7 @@ from darkscan.pipeline.host_link.messages import (
     decode_link,
     encode_link,
 )
-from darkscan.pipeline.host_link.socket_options import (
-    HANDSHAKE_MS,
-    link_socket,
-)
+from darkscan.pipeline.host_link.socket_options import link_socket
 from darkscan.pipeline.host_link.target import HostTarget
 
 LinkState = Literal["connecting", "connected", "refused", "rejected"]

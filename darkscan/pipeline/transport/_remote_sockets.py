@@ -2,29 +2,16 @@
 
 import zmq
 
+from darkscan.pipeline.access.sockets import far_socket
+
 _HEARTBEAT_MS = 1000
-_HANDSHAKE_MS = 5000
-SILENT_MS = 10_000
-"""Then a connection is taken for cut."""
 
 
 def remote_socket(
     context: zmq.Context[zmq.Socket[bytes]], kind: int, address: str, *, largest: int
 ) -> zmq.Socket[bytes]:
     """A socket for one end of the link; ``largest``: bytes that a part of a message may have."""
-    socket = context.socket(kind)
-    options = {
-        zmq.LINGER: 0,
-        zmq.MAXMSGSIZE: largest,
-        zmq.HANDSHAKE_IVL: _HANDSHAKE_MS,
-        zmq.HEARTBEAT_IVL: _HEARTBEAT_MS,
-        zmq.HEARTBEAT_TIMEOUT: SILENT_MS,
-        zmq.HEARTBEAT_TTL: SILENT_MS,
-        zmq.IPV6: int("[" in address),
-    }
-    for option, value in options.items():
-        socket.setsockopt(option, value)
-    return socket
+    return far_socket(context, kind, address, largest=largest, heartbeat_ms=_HEARTBEAT_MS)
 
 
 def why(problem: str, error: zmq.ZMQError) -> str:

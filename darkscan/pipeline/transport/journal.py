@@ -20,7 +20,7 @@ import structlog
 
 from darkscan.pipeline.core.disk_sync import DiskSync
 from darkscan.pipeline.core.errors import StorageError
-from darkscan.pipeline.core.files import sync_folder
+from darkscan.pipeline.core.files import sync
 from darkscan.pipeline.core.frame_results import FrameResult, NotInspected, Outcome
 from darkscan.pipeline.core.units import FrameId
 from darkscan.pipeline.core.wire import WireError
@@ -57,7 +57,7 @@ class Journal:
                     self.withdrawals.append(record.reason)
                 good, whole = end, whole + size
             self._file.truncate(good)
-            sync_folder(path.parent)
+            sync(path.parent)
         except OSError as error:
             raise StorageError(path, error) from error
         if whole < good:
