@@ -5,6 +5,7 @@ bytes written since then, the disk has either the old content or the new, whiche
 is as long as it was then, or as it is now. A sector that the file did not have reads as zeros.
 """
 
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,22 +29,29 @@ SECTOR = 512
 
 
 class Disk:
-    """Sees what of a file is safe: its content at the begin of the last sync that has ended."""
+    """Sees what of a file is safe: its content at the begin of a sync that has ended.
+
+    Of several that overlap the one that began last counts, whichever ends last.
+    """
 
     def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.path = path
         self.safe = b""
         self.syncs = 0
+        self._begun = itertools.count(1)
+        self._safe_since = 0
         for name in ("fsync", "fdatasync"):
             monkeypatch.setattr(os, name, self._seen(getattr(os, name)))
 
     def _seen(self, sync: Callable[[int], None]) -> Callable[[int], None]:
         def seen(descriptor: int) -> None:
             is_ours = self.path.exists() and os.path.sameopenfile(descriptor, self._descriptor())
-            content = self.path.read_bytes() if is_ours else b""
+            begun, content = next(self._begun), self.path.read_bytes() if is_ours else b""
             sync(descriptor)
             if is_ours:
-                self.safe, self.syncs = content, self.syncs + 1
+                self.syncs += 1
+                if begun > self._safe_since:
+                    self.safe, self._safe_since = content, begun
 
         return seen
 
